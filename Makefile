@@ -1,0 +1,42 @@
+# make env | demo | test | parity | bench | lint; after that only snakemake.
+PYTHON ?= python3.11
+PYTHON := $(shell command -v $(PYTHON) || command -v python3)
+BIN := .venv/bin
+# one thread of linear algebra a process: parallelism comes from jobs
+export OPENBLAS_NUM_THREADS := 1
+
+.PHONY: env demo test parity bench lint clean
+
+env: .venv/ready
+
+.venv/ready: envs/requirements.lock pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -r envs/requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -e .
+	$(BIN)/python -m compileall -q .venv/lib scripts || true
+	touch $@
+
+demo: env
+	$(BIN)/python -m drizzleflow.demo demo $(BIN)/snakemake
+
+test: env
+	$(BIN)/python -m pytest -q tests/unit tests/workflow
+
+parity: env .venv-jwst/ready
+	$(BIN)/python -m pytest -q -s tests/parity
+
+.venv-jwst/ready: tests/parity/requirements-jwst.txt
+	$(PYTHON) -m venv .venv-jwst
+	.venv-jwst/bin/pip install --quiet --disable-pip-version-check -r tests/parity/requirements-jwst.txt
+	touch $@
+
+bench: env .venv-jwst/ready
+	$(BIN)/python benchmarks/race.py --exposures 8 --shape 2048 2048 --pairs 3
+
+lint: env
+	$(BIN)/ruff check .
+	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/snakemake --lint
+
+clean:
+	rm -rf .venv .venv-jwst demo results .snakemake

@@ -1,0 +1,204 @@
+# The configuration, the plan, and the look-ups that the rules share. No numerics.
+import os
+
+from snakemake.exceptions import WorkflowError
+
+from drizzleflow import config as configuration, plan as planning
+from drizzleflow.codehash import code_hash
+from drizzleflow.errors import InputError
+
+ROOT = str(workflow.basedir)
+
+try:
+    CONFIG = configuration.resolve(
+        configuration.load(f"{ROOT}/config/config.yaml"), config, f"{ROOT}/config/presets"
+    )
+    OUT = CONFIG["outdir"]
+    PLAN = planning.build(CONFIG, f"{OUT}/.plan.json", main_process=workflow.is_main_process)
+except InputError as error:
+    raise WorkflowError(str(error))
+
+GOOD = PLAN.good
+# a wrong association is one failing job, so that the others finish under --keep-going and a plain run stops at once
+FAILING = [f"{OUT}/{name}/members.csv" for name in PLAN.products if name not in GOOD]
+
+
+wildcard_constraints:
+    product=r"[A-Za-z0-9._+-]+",
+    member=r"[A-Za-z0-9._+-]+",
+    group=r"[A-Za-z0-9._+-]+",
+    batch=r"[A-Za-z0-9._+-]+",
+
+
+CODE = {
+    step: code_hash(f"{ROOT}/scripts/{step}.py", f"{ROOT}/scripts", PLAN.cache.code)
+    for step in (
+        "members",
+        "footprint",
+        "grid",
+        "grid_wcs",
+        "sky_overlaps",
+        "skymatch",
+        "single_drizzle",
+        "median",
+        "crmask",
+        "mosaic",
+        "report",
+        "provenance",
+    )
+}
+if workflow.is_main_process:
+    PLAN.cache.save()
+
+
+def at(name):
+    """A path below a product's folder."""
+    return f"{OUT}/{{product}}/{name}"
+
+
+def product_files(product, *names):
+    return [f"{OUT}/{product}/{name.format(p=product)}" for name in names]
+
+
+def options(product, *sections):
+    """The settings of some sections, as one plain dict (Snakemake compares bare values as an unordered set)."""
+    settings = PLAN.products[product].options
+    return {section: settings[section] for section in sections}
+
+
+def members(product):
+    return PLAN.products[product].members
+
+
+# batches: members that share a job where a job is short
+BATCH_OF = {(p, m): b for p in GOOD for b, names in GOOD[p].batches.items() for m in names}
+
+
+def batch_files(wildcards):
+    """The files that a batch's jobs read."""
+    product = GOOD[wildcards.product]
+    return [product.member(name).path for name in product.batches[wildcards.batch]]
+
+
+def batch_members(wildcards):
+    product = GOOD[wildcards.product]
+    return [product.member(name).asdict() for name in product.batches[wildcards.batch]]
+
+
+def lattices(product, names=None):
+    """The lattice files of some members (of all by default), each once, in order."""
+    names = [m.member for m in members(product)] if names is None else names
+    batches = dict.fromkeys(BATCH_OF[product, name] for name in names)
+    return [f"{OUT}/{product}/footprint/{batch}.npz" for batch in batches]
+
+
+# stacks: what the median is taken over, groups when resampling and single frames otherwise
+def stack(product):
+    """name -> [(member, [extver, ...])]"""
+    found = GOOD[product]
+    if found.options["single_drizzle"]["resample_data"]:
+        return found.groups
+    return {
+        (m.member if m.nframes == 1 else f"{m.member}-{'i' if m.cube else 'v'}{v:04d}"): [(m.member, [v])]
+        for m in found.members
+        for v in range(1, m.nframes + 1)
+    }
+
+
+STACK = {product: stack(product) for product in GOOD}
+
+
+def flags_outliers(product):
+    """Whether there is anything to compare: a single exposure cannot show its own outliers."""
+    return "blot" in CONFIG["outlier_method"] and len(STACK[product]) > 1
+
+
+def singles(product):
+    if not flags_outliers(product):
+        return []
+    return [f"{OUT}/{product}/single/{name}_outlier_i2d.fits" for name in STACK[product]]
+
+
+def median_of(product):
+    return product_files(product, "{p}_median.fits") if flags_outliers(product) else []
+
+
+def masks(product):
+    return [f"{OUT}/{product}/crmask/{m.member}_crmask.fits" for m in members(product)]
+
+
+def blots(product):
+    if not (flags_outliers(product) and GOOD[product].options["single_drizzle"]["resample_data"]):
+        return []
+    if not CONFIG["save_intermediate_results"]:
+        raise WorkflowError(
+            "target blot: save_intermediate_results is false; set it to true to keep the blotted images"
+        )
+    return [f"{OUT}/{product}/blot/{m.member}_blot.fits" for m in members(product)]
+
+
+def crfs(product):
+    return [f"{OUT}/{product}/crf/{m.member}_crf.fits" for m in members(product)]
+
+
+def sky_tables(wildcards):
+    if options(wildcards.product, "skymatch")["skymatch"]["skip"]:
+        return []
+    return [f"{OUT}/{wildcards.product}/sky/{batch}.csv" for batch in GOOD[wildcards.product].batches]
+
+
+def stack_members(wildcards):
+    return [name for name, _ in STACK[wildcards.product][wildcards.group]]
+
+
+def records(product):
+    """The records of all jobs behind a product, in the order of the DAG."""
+    here = f"{OUT}/{product}/record"
+    found = [f"{here}/members.json"]
+    found += [f"{here}/footprint/{batch}.json" for batch in GOOD[product].batches]
+    found += [f"{here}/grid.json"]
+    if not GOOD[product].options["skymatch"]["skip"]:
+        found += [f"{here}/sky_overlaps/{batch}.json" for batch in GOOD[product].batches]
+    found += [f"{here}/skymatch.json"]
+    if flags_outliers(product):
+        found += [f"{here}/single_drizzle/{name}.json" for name in STACK[product]] + [f"{here}/median.json"]
+    found += [f"{here}/crmask/{m.member}.json" for m in members(product)]
+    return found + [f"{here}/mosaic.json"]
+
+
+def intermediate(path):
+    return path if CONFIG["save_intermediate_results"] else temp(path)
+
+
+# resources
+def megabytes(pixels, bytes_a_pixel, floor=200):
+    return int(max(floor, 1.2 * (150 + pixels * bytes_a_pixel / 2**20)))
+
+
+def frame_pixels(product, names):
+    """Pixels of the largest frame among some members."""
+    return max(m.nx * m.ny for m in (GOOD[product].member(name) for name in names))
+
+
+def total_pixels(product):
+    return sum(m.nx * m.ny * m.nframes for m in members(product))
+
+
+def minutes(pixels, per_megapixel=0.02):
+    return int(10 + per_megapixel * pixels / 1e6)
+
+
+_held = None
+
+
+def hold_output_folder():
+    """One run at a time in an output folder: a kernel lock, which a killed run cannot leave behind."""
+    global _held
+    import fcntl
+
+    os.makedirs(OUT, exist_ok=True)
+    _held = open(f"{OUT}/.lock", "w")
+    try:
+        fcntl.flock(_held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise WorkflowError(f"another run is working in {OUT}; wait for it, or give this run another outdir")

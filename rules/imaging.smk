@@ -1,0 +1,123 @@
+# The imaging road: single drizzles, their median, the outliers against it, the mosaic.
+
+
+rule single_drizzle_group:
+    input:
+        files=lambda wc: [GOOD[wc.product].member(name).path for name in stack_members(wc)],
+        lattices=lambda wc: lattices(wc.product, stack_members(wc)),
+        grid=at("grid.json"),
+        sky=at("sky.csv"),
+    output:
+        single=intermediate(at("single/{group}_outlier_i2d.fits")),
+        record=at("record/single_drizzle/{group}.json"),
+    log:
+        at("log/single_drizzle/{group}.log"),
+    benchmark:
+        at("benchmark/single_drizzle/{group}.tsv")
+    conda:
+        "../envs/drizzleflow.yaml"
+    resources:
+        mem_mb=lambda wc: megabytes(
+            frame_pixels(wc.product, stack_members(wc)) * (1 + len(stack_members(wc))), 35
+        ),
+        runtime=lambda wc, input: minutes(input.size_mb * 1e5),
+    params:
+        opts=lambda wc: {
+            **options(wc.product, "single_drizzle", "grid", "simple"),
+            "frames": [
+                (GOOD[wc.product].member(name).asdict(), v) for name, v in STACK[wc.product][wc.group]
+            ],
+        },
+        code=CODE["single_drizzle"],
+    script:
+        "../scripts/single_drizzle.py"
+
+
+rule median_product:
+    input:
+        singles=lambda wc: singles(wc.product),
+        grid=at("grid.json"),
+    output:
+        median=intermediate(at("{product}_median.fits")),
+        record=at("record/median.json"),
+    log:
+        at("log/median.log"),
+    benchmark:
+        at("benchmark/median.tsv")
+    conda:
+        "../envs/drizzleflow.yaml"
+    resources:
+        mem_mb=lambda wc: megabytes(
+            4 * total_pixels(wc.product) / len(STACK[wc.product])
+            + len(STACK[wc.product]) * options(wc.product, "median")["median"]["combine_bufsize"] * 2**19,
+            8,
+        ),
+        runtime=lambda wc: minutes(total_pixels(wc.product)),
+    params:
+        opts=lambda wc: options(wc.product, "median", "single_drizzle"),
+        code=CODE["median"],
+    script:
+        "../scripts/median.py"
+
+
+rule crmask_member:
+    input:
+        file=lambda wc: GOOD[wc.product].member(wc.member).path,
+        lattices=lambda wc: lattices(wc.product, [wc.member]),
+        grid=at("grid.json"),
+        sky=at("sky.csv"),
+        median=lambda wc: median_of(wc.product),
+    output:
+        **({"blot": at("blot/{member}_blot.fits")} if CONFIG["save_intermediate_results"] else {}),
+        mask=at("crmask/{member}_crmask.fits"),
+        crf=at("crf/{member}_crf.fits"),
+        record=at("record/crmask/{member}.json"),
+    log:
+        at("log/crmask/{member}.log"),
+    benchmark:
+        at("benchmark/crmask/{member}.tsv")
+    conda:
+        "../envs/drizzleflow.yaml"
+    resources:
+        mem_mb=lambda wc: megabytes(frame_pixels(wc.product, [wc.member]), 80),
+        runtime=lambda wc, input: minutes(input.size_mb * 1e5),
+    params:
+        opts=lambda wc: {
+            **options(wc.product, "crmask", "single_drizzle", "grid", "skymatch", "simple"),
+            "member": GOOD[wc.product].member(wc.member).asdict(),
+            "groups": len(STACK[wc.product]),
+            "outlier_method": CONFIG["outlier_method"],
+        },
+        code=CODE["crmask"],
+    script:
+        "../scripts/crmask.py"
+
+
+rule mosaic_product:
+    input:
+        crfs=lambda wc: crfs(wc.product),
+        lattices=lambda wc: lattices(wc.product),
+        members=at("members.csv"),
+        grid=at("grid.json"),
+        sky=at("sky.csv"),
+    output:
+        mosaic=at("{product}_i2d.fits"),
+        record=at("record/mosaic.json"),
+    log:
+        at("log/mosaic.log"),
+    benchmark:
+        at("benchmark/mosaic.tsv")
+    conda:
+        "../envs/drizzleflow.yaml"
+    resources:
+        mem_mb=lambda wc: megabytes(
+            frame_pixels(wc.product, [m.member for m in members(wc.product)]) * 2
+            + total_pixels(wc.product) * 0.5,
+            60,
+        ),
+        runtime=lambda wc: minutes(total_pixels(wc.product)),
+    params:
+        opts=lambda wc: options(wc.product, "mosaic", "grid", "simple"),
+        code=CODE["mosaic"],
+    script:
+        "../scripts/mosaic.py"

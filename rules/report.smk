@@ -1,0 +1,63 @@
+# What went on: the report, the provenance record and the audit. They read records, never the intermediates.
+
+
+rule report_product:
+    input:
+        records=lambda wc: records(wc.product),
+        members=at("members.csv"),
+        sky=at("sky.csv"),
+    output:
+        report=at("report.html"),
+        record=at("record/report.json"),
+    log:
+        at("log/report.log"),
+    benchmark:
+        at("benchmark/report.tsv")
+    conda:
+        "../envs/drizzleflow.yaml"
+    resources:
+        mem_mb=lambda wc, input: int(300 + 3 * input.size_mb),
+        runtime=10,
+    params:
+        opts={},
+        code=CODE["report"],
+    script:
+        "../scripts/report.py"
+
+
+rule provenance:
+    input:
+        records=lambda wc: records(wc.product),
+    output:
+        provenance=at("provenance.json"),
+        record=at("record/provenance.json"),
+    log:
+        at("log/provenance.log"),
+    benchmark:
+        at("benchmark/provenance.tsv")
+    conda:
+        "../envs/drizzleflow.yaml"
+    resources:
+        mem_mb=lambda wc, input: int(300 + 3 * input.size_mb),
+        runtime=10,
+    params:
+        opts=lambda wc: {"sources": [PLAN.products[wc.product].source]},
+        code=CODE["provenance"],
+    script:
+        "../scripts/provenance.py"
+
+
+# no inputs and no outputs: with inputs Snakemake would repair the evidence first
+rule audit:
+    log:
+        f"{OUT}/audit.log",
+    conda:
+        "../envs/drizzleflow.yaml"
+    resources:
+        mem_mb=200,
+        runtime=60,
+    params:
+        outdir=OUT,
+        temporary=[] if CONFIG["save_intermediate_results"] else ["*/single/*", "*_median.fits"],
+    script:
+        "../scripts/audit.py"

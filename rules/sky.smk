@@ -1,0 +1,48 @@
+# Sky levels: each member's statistics where it meets others, then one solution for all.
+
+
+rule sky_overlaps:
+    input:
+        files=batch_files,
+        footprints=at("footprints.csv"),
+        lattices=at("footprint/{batch}.npz"),
+    output:
+        table=at("sky/{batch}.csv"),
+        record=at("record/sky_overlaps/{batch}.json"),
+    log:
+        at("log/sky_overlaps/{batch}.log"),
+    benchmark:
+        at("benchmark/sky_overlaps/{batch}.tsv")
+    conda:
+        "../envs/drizzleflow.yaml"
+    resources:
+        mem_mb=lambda wc: megabytes(frame_pixels(wc.product, GOOD[wc.product].batches[wc.batch]), 40),
+        runtime=lambda wc, input: minutes(input.size_mb * 1e5),
+    params:
+        opts=lambda wc: {**options(wc.product, "skymatch", "grid", "simple"), "members": batch_members(wc)},
+        code=CODE["sky_overlaps"],
+    script:
+        "../scripts/sky_overlaps.py"
+
+
+rule skymatch_product:
+    input:
+        tables=sky_tables,
+        footprints=at("footprints.csv"),
+    output:
+        sky=at("sky.csv"),
+        record=at("record/skymatch.json"),
+    log:
+        at("log/skymatch.log"),
+    benchmark:
+        at("benchmark/skymatch.tsv")
+    conda:
+        "../envs/drizzleflow.yaml"
+    resources:
+        mem_mb=400,
+        runtime=10,
+    params:
+        opts=lambda wc: options(wc.product, "skymatch"),
+        code=CODE["skymatch"],
+    script:
+        "../scripts/skymatch.py"

@@ -1,0 +1,74 @@
+"""crmask: one member against the median: the blotted median, the outlier mask and the flagged copy of the input.
+
+Settings: crmask, single_drizzle (resample_data, pixmap), skymatch (method, for the header). Outputs: crmask/{member}_crmask.fits,
+crf/{member}_crf.fits and, where intermediates are kept, blot/{member}_blot.fits.
+"""
+
+import numpy as np
+
+from drizzleflow import blot, formats, outliers, record, thumbnail
+from drizzleflow.fitsio import image_header, write_hdus
+from drizzleflow.grid import Grid
+from drizzleflow.pixmap import LatticeFiles
+from drizzleflow.tables import background_keywords, read_levels
+from drizzleflow.windowed import Windowed
+
+with record.job(snakemake) as job:
+    opts = snakemake.params.opts
+    member, settings = opts["member"], opts["crmask"]
+    snr, scale = outliers.pair(settings["snr"], "snr"), outliers.pair(settings["scale"], "scale")
+    levels = read_levels(snakemake.input.sky)
+    grid, lattices = Grid.load(snakemake.input.grid), LatticeFiles(snakemake.input.lattices)
+    median = Windowed.open(snakemake.input.median[0], ("SCI",)) if snakemake.input.median else None
+    resampled = opts["single_drizzle"]["resample_data"]
+    status = "COMPLETE"
+    if median is None:
+        status = "SKIPPED"
+        job.warn("%s: %s: nothing is flagged", member["member"],
+                 "outlier_method is none" if "none" in opts["outlier_method"] else "fewer than two groups")  # fmt: skip
+    masks, blots, found = {}, {}, []
+    for extver in range(1, member["nframes"] + 1):
+        frame = formats.read(member, extver, ("data", "err"), opts["simple"])
+        level = levels.get((member["member"], extver))
+        blotted = np.full(frame.shape, np.nan, np.float32)
+        if median is None:
+            mask = np.zeros(frame.shape, bool)
+        else:
+            if resampled:
+                step = opts["single_drizzle"]
+                pixmap = lattices.pixmap(
+                    frame, grid, step["pixmap_stepsize"], int(step["pixmap_order"]), opts["grid"]["pixmap_tolerance"]
+                )
+                section, origin = median.around(pixmap)
+                blotted = blot.blot(section, pixmap - np.array(origin, float)) / np.float32(frame.rate_factor)
+                backg = settings["backg"] if level is None else level
+                mask = outliers.flag_resampled_crs(
+                    frame.data, frame.err, blotted, snr, scale, backg, settings["err_nan"]
+                )
+            else:
+                blotted = median.read("SCI", 0, median.shape[0]) / np.float32(frame.rate_factor)
+                mask = outliers.flag_crs(frame.data, frame.err, blotted, snr[0], settings["err_nan"])
+        masks[extver], blots[extver] = mask, blotted
+        n = int(np.count_nonzero(mask))
+        found.append({"extver": extver, "flagged": n, "fraction": n / mask.size, "npix": mask.size})
+        job.log("%s %d: %d pixels marked as outliers", member["member"], extver, n)
+        if extver == 1:
+            cut = thumbnail.busiest(mask)
+            limits = job.thumbnail("before", frame.data[cut])
+            job.thumbnail("after", np.where(mask, blotted, frame.data)[cut], limits=limits)
+            job.thumbnail("mask", frame.data[cut], mask[cut], limits=limits)
+
+    def images(planes, name):
+        if member["cube"]:
+            cube = np.stack([planes[v] for v in planes])
+            return [(image_header(cube, name, extver=1), cube)]
+        return [(image_header(planes[v], name, extver=v), planes[v]) for v in planes]
+
+    outcome = ("S_OUTLIR", status, "outlier detection status")
+    primary = (image_header(None, primary=True, cards=[outcome]), None)
+    write_hdus(snakemake.output.mask, [primary, *images({v: m.astype(np.uint8) for v, m in masks.items()}, "CRMASK")])
+    if snakemake.output.get("blot"):
+        write_hdus(snakemake.output.blot, [primary, *images(blots, "SCI")])
+    keywords = {"S_OUTLIR": outcome[1:], **background_keywords(opts["skymatch"], levels, member)}
+    formats.get(member["format"]).write_crf(member, masks, snakemake.output.crf, keywords, opts["simple"])
+    job.statistics.update(frames=found, status=status)

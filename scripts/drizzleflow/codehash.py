@@ -1,0 +1,142 @@
+"""A hash of the code that a rule runs: its script and every drizzleflow module that the script reaches.
+
+Snakemake re-runs a job when its script changes but never looks inside the modules that the script imports,
+and takes a touched file for a changed one. The hash is of syntax trees without docstrings, so comments,
+formatting and docstrings do not count, and a formula does. Only static imports are followed: absolute,
+relative, inside functions, and ``import_module`` of a literal;
+``import_module(f"drizzleflow.formats.{name}")`` reaches every module of that package.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import os
+
+from drizzleflow.errors import InputError
+
+PACKAGE = "drizzleflow"
+
+
+def code_hash(script_path, package_root, cache: dict | None = None) -> str:
+    """SHA-256 (hex) of the syntax of a script and the package modules that it reaches.
+
+    Parameters
+    ----------
+    script_path : path
+        A Python file, in the package or not.
+    package_root : path
+        The folder that the package is in (``scripts``), or the package's own.
+    cache : dict, optional
+        Filled and used: absolute path -> [size, mtime_ns, hash, imports].
+
+    Raises
+    ------
+    InputError
+        A file cannot be read or parsed.
+    """
+    root, script = _package(package_root), os.path.abspath(script_path)
+    found = _walk(script, root, {} if cache is None else cache)
+    # names, not paths: the same code in another folder has the same hash
+    named = {_name(path, root) if path != script else "": digest for path, digest in found.items()}
+    return hashlib.sha256("\n".join(f"{name} {named[name]}" for name in sorted(named)).encode()).hexdigest()
+
+
+def closure(script_path, package_root, cache: dict | None = None) -> list[str]:
+    """Dotted names of the package's modules that a script reaches, sorted."""
+    root = _package(package_root)
+    found = _walk(os.path.abspath(script_path), root, {} if cache is None else cache)
+    return sorted(_name(path, root) for path in found if path.startswith(root + os.sep))
+
+
+def _walk(script, root, cache) -> dict[str, str]:
+    """path -> hash of a script and all that it reaches."""
+    found, waiting = {}, [script]
+    while waiting:
+        path = waiting.pop()
+        if path not in found:
+            found[path], imports = _module(path, root, cache)
+            waiting += [file for name in imports for file in _files(name, root)]
+    return found
+
+
+def _package(folder) -> str:
+    folder = os.path.abspath(folder)
+    return folder if os.path.basename(folder) == PACKAGE else os.path.join(folder, PACKAGE)
+
+
+def _name(path, root) -> str:
+    relative = os.path.splitext(os.path.relpath(path, os.path.dirname(root)))[0]
+    return relative.replace(os.sep, ".").removesuffix(".__init__")
+
+
+def _files(name, root) -> list[str]:
+    """The files that importing a dotted name runs: the packages on the way and the module."""
+    if name.endswith("*"):  # the known start of a name that is put together at run time
+        package, start = os.path.join(root, *name.split(".")[1:-1]), name.split(".")[-1][:-1]
+        inside = sorted(os.listdir(package)) if os.path.isdir(package) else []
+        return [
+            os.path.join(package, file) for file in inside if file.startswith(start) and file.endswith(".py")
+        ]
+    parts = name.split(".")[1:]
+    files, folder = [os.path.join(root, "__init__.py")], root
+    for part in parts:
+        module, folder = os.path.join(folder, part + ".py"), os.path.join(folder, part)
+        if os.path.isfile(module):
+            files.append(module)
+            break
+        if not os.path.isdir(folder):
+            break  # a name inside the module
+        files.append(os.path.join(folder, "__init__.py"))
+    return [file for file in files if os.path.isfile(file)]
+
+
+def _module(path, root, cache) -> tuple[str, list[str]]:
+    try:
+        status = os.stat(path)
+        entry = cache.get(path)
+        if entry and entry[0] == status.st_size and entry[1] == status.st_mtime_ns:
+            return entry[2], entry[3]
+        with open(path, "rb") as source:
+            tree = ast.parse(source.read())
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    except (SyntaxError, ValueError) as error:
+        raise InputError(f"{path}: not valid Python ({error})") from None
+    package = ""
+    if path.startswith(root + os.sep):
+        package = _name(path, root)
+        if os.path.basename(path) != "__init__.py":
+            package = package.rpartition(".")[0]
+    imports = sorted(_imports(tree, package))
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(node, (ast.Module, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)) and body:
+            text = body[0].value if isinstance(body[0], ast.Expr) else None
+            if isinstance(text, ast.Constant) and isinstance(text.value, str):
+                del body[0]
+    digest = hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+    cache[path] = [status.st_size, status.st_mtime_ns, digest, imports]
+    return digest, imports
+
+
+def _imports(tree, package) -> set[str]:
+    """Dotted names that a module imports from our package; ``from a import b`` gives ``a.b``."""
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                parts = package.split(".")
+                up = parts[: len(parts) - node.level + 1]
+                base = ".".join([*up, *([base] if base else [])])
+            names.update(f"{base}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Call) and node.args:
+            called = getattr(node.func, "attr", getattr(node.func, "id", ""))
+            first = node.args[0]
+            start = first.values[0] if isinstance(first, ast.JoinedStr) and first.values else first
+            if called == "import_module" and isinstance(start, ast.Constant) and isinstance(start.value, str):
+                names.add(start.value if start is first else start.value + "*")
+    return {name for name in names if name.split(".")[0] == PACKAGE}

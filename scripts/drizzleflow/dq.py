@@ -1,0 +1,64 @@
+"""Data-quality bits: which pixels are good.
+
+``good_bits`` is spelled as in seed 002: an int, a list of ints or mnemonics, a string such as ``4,8``, ``4+8``, ``4|8``
+or ``JUMP_DET, DROPOUT``, each optionally inverted by a leading ``~`` (then the listed flags are the bad ones), or None
+(DQ is not looked at). A pixel is good when it has no bit outside the good ones.
+"""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+
+from drizzleflow.errors import InputError
+
+ALL = 0xFFFFFFFF
+
+
+def good_mask_value(good_bits, flags: dict[str, int] | None = None) -> int | None:
+    """The ignorable bits as one number; None when DQ is to be ignored altogether.
+
+    Raises
+    ------
+    InputError
+        A mnemonic that the format does not have, or a number that is not made of bits.
+    """
+    if good_bits is None:
+        return None
+    if isinstance(good_bits, bool):
+        raise InputError(f"good_bits {good_bits!r}: expected bits or flag names, not a truth value")
+    if isinstance(good_bits, (int, np.integer)):
+        return int(good_bits) & ALL
+    if isinstance(good_bits, str):
+        text = good_bits.strip()
+        if text.upper() in ("", "NONE"):
+            return None
+        inverted = text.startswith("~")
+        words = [w for w in re.split(r"[,+|\s()]+", text.lstrip("~ ")) if w]
+    else:
+        inverted, words = False, list(good_bits)
+    value = 0
+    for word in words:
+        value |= _bit(word, flags or {})
+    if inverted and value == 0:
+        return None
+    return (~value & ALL) if inverted else value
+
+
+def _bit(word, flags) -> int:
+    text = str(word).strip()
+    if re.fullmatch(r"\d+", text):
+        return int(text) & ALL
+    if text.upper() in flags:
+        return flags[text.upper()]
+    known = ", ".join(flags) or "none: this format has numbers only"
+    raise InputError(f"good_bits: unknown flag {text!r}; known flags: {known}")
+
+
+def good_pixels(dq, good_bits, flags=None, shape=None) -> np.ndarray:
+    """Boolean array, True where a pixel may be used; all True where there is no DQ plane."""
+    value = good_mask_value(good_bits, flags)
+    if dq is None or value is None:
+        return np.ones(np.shape(dq) if dq is not None else shape, bool)
+    return (dq & np.uint32(~value & ALL)) == 0

@@ -1,0 +1,244 @@
+"""HST calibrated images: ``_flt.fits`` and ``_flc.fits``, every chip a frame.
+
+HDUs (SCI,n), (ERR,n), (DQ,n), one triple a chip; the WCS is TAN-SIP with the lookup tables WCSDVARR (NPOL)
+and D2IMARR. Other HDUs (WCSCORR, HDRLET, SAMP, TIME, ...) are neither read nor changed. Data stay in the
+file's unit; ``meta['electrons_per_second']`` is the factor that turns them into electrons/s.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+
+import numpy as np
+
+from drizzleflow.errors import InputError
+from drizzleflow.frame import Frame, SkyWCS
+
+NAME = "hst"
+SUFFIXES = ("_flt", "_flc", "_crf", "_c0m")
+#: HST data-quality bits (ACS and WFC3 handbooks; instruments differ in a few) that a user may name
+DQ_FLAGS = {
+    "LOST": 1, "FILLED": 2, "BADPIX": 4, "MASKED": 8, "HOT": 16, "UNSTABLE": 32, "WARM": 64, "BADBIAS": 128,
+    "FULLWELL": 256, "BADFLAT": 512, "TRAP": 1024, "ATODSAT": 2048, "OUTLIER": 4096, "CRREJ": 8192,
+    "GHOST": 16384,
+}  # fmt: skip
+ERR_ALONE = True  #: whether a file may have ERR and no variance planes
+GOOD_BITS = {"single": 0, "mosaic": 0}
+SKY_BITS = 0
+OUTLIER = 4096
+_UNITS = ("ELECTRONS", "ELECTRONS/S", "COUNTS", "COUNTS/S", "DN", "DN/S")
+#: WFPC2 (Instrument Handbook): ATODGAIN -> by chip (DETECTOR), electrons per DN and read noise in electrons
+_WFPC2 = {
+    7: {1: (7.12, 5.24), 2: (7.12, 5.51), 3: (6.90, 5.22), 4: (7.10, 5.19)},
+    15: {1: (13.99, 7.02), 2: (14.50, 7.84), 3: (13.95, 6.99), 4: (13.95, 8.32)},
+}
+
+
+def recognise(header) -> bool:
+    return str(header.get("TELESCOP", "")).strip().upper() == "HST"
+
+
+def describe(path, header, options=None) -> dict:
+    """What the plan needs to know of a file; all its chips are one group, named by ROOTNAME."""
+    from drizzleflow.fitsio import open_fits
+
+    with open_fits(path) as hdus:
+        chips = _chips(hdus, path)
+        shapes = {_shape(hdus[index].header, path, index) for index in chips.values()}
+    rootname = re.sub(r"[^A-Za-z0-9._+-]", "_", str(header.get("ROOTNAME", "")).strip().lower())
+    return {
+        "group": rootname or None,
+        "nframes": len(chips),
+        "cube": False,
+        "nx": max(nx for _, nx in shapes),
+        "ny": max(ny for ny, _ in shapes),
+        "instrument": str(header.get("INSTRUME", "")).strip(),
+        "detector": str(header.get("DETECTOR", "")).strip(),
+        "exp_type": str(header.get("OBSTYPE", "")).strip(),
+        "filter": _filter(header),
+        "exptime": _number(header.get("EXPTIME")),
+    }
+
+
+def read(member: dict, extver: int = 1, planes=("data", "dq"), options=None) -> Frame:
+    """Chip `extver` of a member.
+
+    ``var['rnoise']`` is the square of the nominal read noise in the data's unit, where the header has it: HST
+    files carry no variance planes.
+
+    Raises
+    ------
+    InputError
+        A plane is missing or has another shape than SCI, or BUNIT is not in electrons or counts.
+    """
+    from drizzleflow.fitsio import open_fits, plane
+    from drizzleflow.fitswcs import nominal_pixel_area
+
+    path = member["path"]
+    with open_fits(path) as hdus:
+        index = _index(_chips(hdus, path), extver, path)
+        primary, sci = hdus[0].header, hdus[index].header
+        shape = _shape(sci, path, index)
+        unit = str(sci.get("BUNIT", "")).strip()
+        if unit.upper() not in _UNITS:
+            raise InputError(f"{path}[SCI,{extver}]: BUNIT {unit!r}, expected one of {', '.join(_UNITS)}")
+        exptime = _number(primary.get("EXPTIME", sci.get("EXPTIME")))
+        gain, readnoise = _detector_noise(primary, sci)
+        is_rate = unit.upper().endswith("/S")
+        gain = 1.0 if unit.upper().startswith("ELECTRON") else gain
+        seconds = exptime if exptime and exptime > 0 else None
+
+        def get(name, dtype):
+            if (name, hdus[index].ver) not in hdus:
+                return None
+            hdu = hdus[name, hdus[index].ver]
+            if hdu.header["NAXIS"] == 0:  # a constant plane is a header with PIXVALUE
+                value = hdu.header.get("PIXVALUE", 0 if name == "DQ" else None)
+                return None if value is None else np.full(shape, value, dtype)
+            if hdu.shape != shape:
+                raise InputError(f"{path}[{name},{extver}]: shape {hdu.shape}, expected {shape} as SCI has")
+            return plane(hdus, (name, hdus[index].ver), dtype, path)
+
+        dq = get("DQ", None) if "dq" in planes else None
+        if dq is not None:
+            dq = np.ascontiguousarray(_bits(dq), dtype=np.uint32)
+        frame = Frame(
+            member=member["member"],
+            extver=extver,
+            group=member["group"],
+            shape=shape,
+            data=plane(hdus, index, np.float32, path) if "data" in planes else None,
+            err=get("ERR", np.float32) if "err" in planes else None,
+            dq=dq,
+            unit=unit,
+            exposure_time=exptime,
+            start_time=_number(primary.get("EXPSTART")),
+            end_time=_number(primary.get("EXPEND")),
+            level=_number(sci.get("MDRIZSKY")),
+            subtracted=False if "MDRIZSKY" in sci else None,
+            gain=gain,
+            readnoise=readnoise,
+            pixelarea_steradians=nominal_pixel_area(sci),
+            s_region=sci.get("S_REGION"),
+            open_wcs=lambda: _open_wcs(path, extver, shape),
+        )
+    if is_rate or seconds:
+        frame.meta["electrons_per_second"] = gain if is_rate else gain / seconds
+    if is_rate or seconds:
+        frame.rate_factor, frame.product_unit = gain / (1.0 if is_rate else seconds), "ELECTRONS/S"
+    if "var" in planes and readnoise and (seconds or not is_rate):
+        sigma = readnoise / gain / (seconds if is_rate else 1.0)
+        frame.var = {"rnoise": np.full(shape, sigma**2, np.float32)}
+    return frame
+
+
+def write_crf(member: dict, masks: dict, path, keywords: dict, options=None) -> None:
+    """The member with bit 4096 set in DQ at the outliers; every other data unit keeps its bytes.
+
+    Parameters
+    ----------
+    masks : dict
+        extver -> bool (ny, nx), True at outliers. Chips without a mask stay as they are.
+    keywords : dict
+        keyword -> (value, comment): ``BKG*`` go to SCI (a value may be a dict extver -> value), others to the
+        primary.
+    """
+    from drizzleflow import crf
+    from drizzleflow.fitsio import image_header, open_fits, plane
+
+    source = member["path"]
+    changes, append = {}, []
+    with open_fits(source) as hdus:
+        chips = _chips(hdus, source)
+        for extver, index in enumerate(chips.values(), start=1):
+            ver = hdus[index].ver
+            shape = _shape(hdus[index].header, source, index)
+            changes[index, ver] = {"cards": crf.sci_cards(keywords, extver)}
+            if extver not in masks:
+                continue
+            if masks[extver].shape != shape:
+                raise InputError(
+                    f"{source}[SCI,{extver}]: mask of shape {masks[extver].shape}, expected {shape}"
+                )
+            has_dq = ("DQ", ver) in hdus
+            constant = has_dq and hdus["DQ", ver].header["NAXIS"] == 0
+            if has_dq and not constant:
+                dq = np.array(plane(hdus, ("DQ", ver), None, source))
+                dq = dq.astype(dq.dtype.newbyteorder("="))
+            else:
+                dq = np.full(shape, hdus["DQ", ver].header.get("PIXVALUE", 0) if has_dq else 0, np.int16)
+            dq[masks[extver]] |= dq.dtype.type(OUTLIER)
+            if has_dq:
+                changes["DQ", ver] = {"data": dq}
+            else:
+                append.append((image_header(dq, "DQ", extver=ver), dq))
+    crf.write(source, os.fspath(path), changes, primary_cards=crf.primary_cards(keywords), append=append)
+
+
+def _chips(hdus, path) -> dict[int, int]:
+    """EXTVER -> HDU index of the SCI extensions that hold an image, in order of EXTVER."""
+    found = {h.ver: i for i, h in enumerate(hdus) if h.name == "SCI" and h.header["NAXIS"] >= 2}
+    if not found:
+        raise InputError(
+            f"{path}: no SCI extension with an image; an HST member is a calibrated image (_flt or _flc)"
+        )
+    return dict(sorted(found.items()))
+
+
+def _index(chips, extver, path) -> int:
+    if not 1 <= extver <= len(chips):
+        raise InputError(f"{path}: no frame {extver}; the file has {len(chips)} SCI extension(s)")
+    return list(chips.values())[extver - 1]
+
+
+def _shape(header, path, index) -> tuple[int, int]:
+    if header["NAXIS"] != 2:
+        raise InputError(f"{path}[{index}]: SCI has {header['NAXIS']} dimensions, expected an image (2)")
+    return header["NAXIS2"], header["NAXIS1"]
+
+
+def _bits(dq) -> np.ndarray:
+    """Signed flags as the bits that they are: bit 15 of int16 is 32768, not a sign."""
+    if dq.dtype.kind == "i":
+        native = dq.astype(dq.dtype.newbyteorder("="), copy=False)
+        return native.view(native.dtype.str.replace("i", "u"))
+    return dq
+
+
+def _number(value) -> float | None:
+    return None if value is None or isinstance(value, (str, bool)) else float(value)
+
+
+def _mean_of(header, keys) -> float | None:
+    """Mean over the amplifiers that have a value; unused ones are 0."""
+    values = [v for v in (_number(header.get(key)) for key in keys) if v]
+    return sum(values) / len(values) if values else None
+
+
+def _detector_noise(primary, sci) -> tuple[float, float | None]:
+    """(electrons per DN, read noise in electrons) of a chip."""
+    instrument = str(primary.get("INSTRUME", "")).strip().upper()
+    if instrument == "WFPC2":
+        table = _WFPC2.get(int(primary.get("ATODGAIN", 0)), {})
+        gain, readnoise = table.get(int(sci.get("DETECTOR", 0)), (None, None))
+    else:
+        gain = _mean_of(primary, [f"ATODGN{a}" for a in "ABCD"]) or _mean_of(primary, ["ATODGAIN", "ADCGAIN"])
+        readnoise = _mean_of(primary, [f"READNSE{a}" for a in "ABCD"]) or _mean_of(primary, ["READNSE"])
+    return gain or 1.0, readnoise
+
+
+def _filter(header) -> str:
+    """FILTER, or what is in the light path of FILTER1/2 (ACS) and FILTNAM1/2 (WFPC2) but CLEAR."""
+    names = [
+        str(header.get(key, "")).strip() for key in ("FILTER", "FILTER1", "FILTER2", "FILTNAM1", "FILTNAM2")
+    ]
+    return "+".join(name for name in names if name and not name.upper().startswith("CLEAR"))
+
+
+def _open_wcs(path, extver, shape) -> SkyWCS:
+    from drizzleflow.fitsio import open_fits
+    from drizzleflow.fitswcs import open_sky_wcs
+
+    with open_fits(path) as hdus:
+        return open_sky_wcs(path, hdus, _index(_chips(hdus, path), extver, path), shape)

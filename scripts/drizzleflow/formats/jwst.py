@@ -1,0 +1,230 @@
+"""JWST calibrated images: ``_cal.fits`` (and ``_calints.fits`` cubes, each integration a frame).
+
+HDUs SCI, ERR, DQ, VAR_POISSON, VAR_RNOISE, VAR_FLAT and a GWCS in the ASDF extension, opened with asdf and gwcs alone
+and only when exact coordinates are asked for. Keywords are those of the JWST keyword dictionary.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+
+import numpy as np
+
+from drizzleflow.errors import InputError
+from drizzleflow.frame import Frame, SkyWCS
+
+NAME = "jwst"
+SUFFIXES = ("_cal", "_calints", "_crf", "_crfints", "_rate", "_tweakreg", "_skymatch", "_match")
+#: JWST data-quality flags (bit values) that a user may name
+DQ_FLAGS = {
+    "DO_NOT_USE": 1, "SATURATED": 2, "JUMP_DET": 4, "DROPOUT": 8, "OUTLIER": 16, "PERSISTENCE": 32, "AD_FLOOR": 64,
+    "CHARGELOSS": 128, "UNRELIABLE_ERROR": 256, "NON_SCIENCE": 512, "DEAD": 1024, "HOT": 2048, "WARM": 4096,
+    "LOW_QE": 8192, "RC": 16384, "TELEGRAPH": 32768, "NONLINEAR": 65536, "BAD_REF_PIXEL": 131072,
+    "NO_FLAT_FIELD": 262144, "NO_GAIN_VALUE": 524288, "NO_LIN_CORR": 1048576, "NO_SAT_CHECK": 2097152,
+    "UNRELIABLE_BIAS": 4194304, "UNRELIABLE_DARK": 8388608, "UNRELIABLE_SLOPE": 16777216,
+    "UNRELIABLE_FLAT": 33554432, "OPEN": 67108864, "ADJ_OPEN": 134217728, "FLUX_ESTIMATED": 268435456,
+    "MSA_FAILED_OPEN": 536870912, "OTHER_BAD_PIXEL": 1073741824, "REFERENCE_PIXEL": 2147483648,
+}  # fmt: skip
+ERR_ALONE = False  #: whether a file may have ERR and no variance planes
+GOOD_BITS = {"single": "~DO_NOT_USE", "mosaic": "~DO_NOT_USE+NON_SCIENCE"}
+SKY_BITS = "~DO_NOT_USE+NON_SCIENCE"
+DO_NOT_USE, OUTLIER_FLAG = 1, 16
+OUTLIER = DO_NOT_USE | OUTLIER_FLAG
+VARIANCES = {"rnoise": "VAR_RNOISE", "poisson": "VAR_POISSON", "flat": "VAR_FLAT"}
+
+
+def recognise(header) -> bool:
+    return str(header.get("TELESCOP", "")).strip().upper() == "JWST"
+
+
+def group_id(header) -> str | None:
+    """The exposure that a file belongs to; all its detectors share it. None where the keywords are missing.
+
+    Source: the file-name convention of JWST, ``jw<program><observation><visit>_<visit group><sequence><activity>_<exposure>``.
+    """
+    try:
+        parts = [
+            str(header[key]).strip().zfill(width)
+            for key, width in (
+                ("PROGRAM", 5), ("OBSERVTN", 3), ("VISIT", 3), ("VISITGRP", 2), ("SEQ_ID", 1), ("ACT_ID", 2), ("EXPOSURE", 5),
+            )
+        ]  # fmt: skip
+    except KeyError:
+        return None
+    if not all(parts):
+        return None
+    return f"jw{parts[0]}{parts[1]}{parts[2]}_{parts[3]}{parts[4]}{parts[5]}_{parts[6]}"
+
+
+def describe(path, header, options=None) -> dict:
+    """What the plan needs to know of a file: identity, group and the frames' number and size."""
+    from drizzleflow.fitsio import open_fits
+
+    with open_fits(path) as hdus:
+        if "SCI" not in hdus:
+            raise InputError(f"{path}: no SCI extension; a JWST member is a calibrated image (_cal or _calints)")
+        sci = hdus["SCI"].header
+        naxis = sci["NAXIS"]
+        if naxis not in (2, 3):
+            raise InputError(f"{path}[SCI]: {naxis} dimensions; expected an image (2) or a cube of integrations (3)")
+        nframes = sci["NAXIS3"] if naxis == 3 else 1
+        nx, ny = sci["NAXIS1"], sci["NAXIS2"]
+    return {
+        "group": group_id(header),
+        "nframes": int(nframes),
+        "cube": naxis == 3,
+        "nx": int(nx),
+        "ny": int(ny),
+        "instrument": str(header.get("INSTRUME", "")).strip(),
+        "detector": str(header.get("DETECTOR", "")).strip(),
+        "exp_type": str(header.get("EXP_TYPE", "")).strip(),
+        "filter": str(header.get("FILTER", "")).strip(),
+        "exptime": header.get("EFFEXPTM"),
+    }
+
+
+def read(member: dict, extver: int = 1, planes=("data", "dq"), options=None) -> Frame:
+    """Frame `extver` of a member; for a cube, integration `extver` (1-based).
+
+    Raises
+    ------
+    InputError
+        A plane is missing, or its shape is not that of SCI.
+    """
+    from drizzleflow.fitsio import open_fits, plane
+
+    path = member["path"]
+    index = extver - 1 if member["cube"] else None
+    with open_fits(path) as hdus:
+        primary, sci = hdus[0].header, hdus["SCI"].header
+        shape = (sci["NAXIS2"], sci["NAXIS1"])
+
+        def get(name, dtype):
+            if name not in hdus:
+                return None
+            found = hdus[name].shape
+            if found[-2:] != shape:
+                raise InputError(f"{path}[{name}]: shape {found}, expected {shape} as SCI has")
+            return plane(hdus, name, dtype, path, index if len(found) == 3 else None)
+
+        level = _number(sci.get("BKGLEVEL", primary.get("BKGLEVEL")))
+        frame = Frame(
+            member=member["member"],
+            extver=extver,
+            group=member["group"],
+            shape=shape,
+            data=get("SCI", np.float32) if "data" in planes else None,
+            err=get("ERR", np.float32) if "err" in planes else None,
+            dq=get("DQ", np.uint32) if "dq" in planes else None,
+            unit=str(sci.get("BUNIT", "")),
+            exposure_time=_number(primary.get("EFFEXPTM")),
+            measurement_time=_number(primary.get("TMEASURE")),
+            duration=_number(primary.get("DURATION")),
+            start_time=_number(primary.get("EXPSTART")),
+            end_time=_number(primary.get("EXPEND")),
+            level=level,
+            subtracted=sci.get("BKGSUB", primary.get("BKGSUB")),
+            pixelarea_steradians=_number(sci.get("PIXAR_SR", primary.get("PIXAR_SR"))),
+            s_region=sci.get("S_REGION"),
+            open_wcs=lambda: _open_wcs(path, shape),
+        )
+        if "var" in planes:
+            frame.var = {key: get(name, np.float32) for key, name in VARIANCES.items() if name in hdus}
+    return frame
+
+
+def _number(value) -> float | None:
+    return None if value is None or isinstance(value, str) else float(value)
+
+
+def _open_wcs(path, shape) -> SkyWCS:
+    import asdf
+    import gwcs  # noqa: F401  (its converters must be installed for asdf to find)
+
+    from drizzleflow.fitsio import open_fits
+
+    with open_fits(path) as hdus:
+        if "ASDF" not in hdus:
+            raise InputError(f"{path}: no ASDF extension; expected the GWCS of the JWST pipeline's assign_wcs")
+        tree_bytes = hdus["ASDF"].data[0][0].tobytes()
+    try:
+        with asdf.open(io.BytesIO(tree_bytes), lazy_load=False) as tree:
+            wcs = tree["meta"]["wcs"]
+            wcsinfo = dict(tree["meta"].get("wcsinfo") or {})
+    except Exception as error:
+        raise InputError(f"{path}[ASDF]: no readable GWCS at meta.wcs ({error})") from None
+    return from_gwcs(wcs, shape, wcsinfo, path)
+
+
+def from_gwcs(wcs, shape, wcsinfo, path="") -> SkyWCS:
+    """A `SkyWCS` from a celestial GWCS and JWST's wcsinfo (``ra_ref, dec_ref, roll_ref, v3yangle, vparity``)."""
+    interval = wcs.bounding_box
+    bbox = None
+    if interval is not None:
+        box = interval.bounding_box(order="F") if hasattr(interval, "bounding_box") else interval
+        bbox = tuple(tuple(float(v) for v in axis) for axis in box)
+
+    def to_sky(x, y):
+        lon, lat = wcs(np.asarray(x, float), np.asarray(y, float), with_bounding_box=False)[:2]
+        return np.asarray(lon, float), np.asarray(lat, float)
+
+    def to_pixel(lon, lat):
+        x, y = wcs.invert(np.asarray(lon, float), np.asarray(lat, float), with_bounding_box=False)[:2]
+        return np.asarray(x, float), np.asarray(y, float)
+
+    info = {}
+    if {"ra_ref", "dec_ref", "roll_ref", "v3yangle", "vparity"} <= set(wcsinfo):
+        vparity = int(wcsinfo["vparity"])
+        info = {
+            "ra_ref": float(wcsinfo["ra_ref"]),
+            "dec_ref": float(wcsinfo["dec_ref"]),
+            "pa_y": float(wcsinfo["roll_ref"]) - vparity * float(wcsinfo["v3yangle"]),
+            "vparity": vparity,
+        }
+    return SkyWCS(to_sky, to_pixel, shape, bbox=bbox, info=info)
+
+
+def write_crf(member: dict, masks: dict, path, keywords: dict, options=None) -> None:
+    """The member with its outliers marked: DQ gains DO_NOT_USE and OUTLIER, invalid pixels become NaN.
+
+    A pixel that is NaN in SCI, ERR or any VAR, or DO_NOT_USE in DQ, is NaN in all of them and DO_NOT_USE (as the
+    JWST pipeline leaves its products). Every other HDU keeps its bytes.
+
+    Parameters
+    ----------
+    masks : dict
+        extver -> bool (ny, nx), True at outliers.
+    keywords : dict
+        keyword -> (value, comment) for the headers: ``S_OUTLIR`` and ``PROV*`` in the primary, ``BKG*`` in SCI.
+    """
+    from drizzleflow import crf
+    from drizzleflow.fitsio import open_fits, plane
+
+    source = member["path"]
+    with open_fits(source) as hdus:
+        shape = hdus["SCI"].shape
+        mask = masks[1] if len(shape) == 2 else np.stack([masks[i] for i in range(1, shape[0] + 1)])
+        names = [n for n in ("SCI", "ERR", *VARIANCES.values()) if n in hdus and hdus[n].shape == shape]
+        planes = {name: np.array(plane(hdus, name, np.float32, source)) for name in names}
+        dq = np.array(plane(hdus, "DQ", np.uint32, source)) if "DQ" in hdus else np.zeros(shape, np.uint32)
+        has_dq = "DQ" in hdus
+    dq[mask] |= np.uint32(OUTLIER)
+    invalid = (dq & DO_NOT_USE) != 0
+    for data in planes.values():
+        invalid |= np.isnan(data)
+    dq[invalid] |= np.uint32(DO_NOT_USE)
+    for data in planes.values():
+        data[invalid] = np.nan
+    changes = {(name, 1): {"data": data, "cards": []} for name, data in planes.items()}
+    append = []
+    if has_dq:
+        changes["DQ", 1] = {"data": dq, "cards": []}
+    else:
+        from drizzleflow.fitsio import image_header
+
+        append.append((image_header(dq, "DQ"), dq))
+    background = [(k, *v) for k, v in keywords.items() if k.startswith("BKG")]
+    changes["SCI", 1]["cards"] = background
+    primary = [(k, *v) for k, v in keywords.items() if not k.startswith("BKG")]
+    crf.write(source, os.fspath(path), changes, primary_cards=primary, append=append)

@@ -1,0 +1,351 @@
+"""Plain FITS images: any file with a 2-D image and a celestial WCS.
+
+The image is in the extension(s) that ``simple.sci`` names, else in those called SCI, else in the first image
+HDU. Errors come as 1 sigma (ERR) or as inverse variance, flags as bits or as code numbers, either in the same
+file or in files beside it (``ivar`` and ``dq`` of the association). Which keywords hold exposure time, gain
+and so on is configured.
+"""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+
+from drizzleflow.errors import InputError
+from drizzleflow.frame import Frame, SkyWCS
+
+NAME = "simple"
+SUFFIXES = ("_crf", "_sci")
+#: bits that a user may name: code c of a file with codes is bit 1 << (c - 1)
+DQ_FLAGS = {f"CODE{code}": 1 << (code - 1) for code in range(1, 31)}
+DQ_FLAGS |= {"OUTLIER": 1 << 30, "NO_WEIGHT": 1 << 31}
+ERR_ALONE = True  #: whether a file may have ERR and no variance planes
+GOOD_BITS = {"single": 0, "mosaic": 0}
+SKY_BITS = 0
+OUTLIER = DQ_FLAGS["OUTLIER"]  #: default of ``simple.outlier_bit``
+NO_WEIGHT = DQ_FLAGS["NO_WEIGHT"]  #: the inverse variance is zero or less, or not a number
+#: the config's section `simple`
+DEFAULTS = {
+    "sci": None, "err": "ERR", "dq": "DQ", "ivar": "IVAR", "dq_codes": False, "exptime_keyword": "EXPTIME",
+    "start_keyword": "MJD-OBS", "gain_keyword": "GAIN", "readnoise_keyword": "RDNOISE",
+    "filter_keyword": "FILTER", "instrument_keyword": "INSTRUME",
+    "unit_keyword": "BUNIT", "sky_keyword": None, "outlier_bit": OUTLIER,
+}  # fmt: skip
+VARIANCES = {"rnoise": "VAR_RNOISE", "poisson": "VAR_POISSON", "flat": "VAR_FLAT"}
+#: in a crf's DQ header: these are bits now, whatever the input had (code numbers, a file beside it)
+BITS_CARD = ("DQTYPE", "BITS", "DQ values are bits (1 << code - 1)")
+
+
+def recognise(header) -> bool:
+    return True
+
+
+def describe(path, header, options=None) -> dict:
+    """What the plan needs to know of a file. No group: each file is its own unless the association says."""
+    from drizzleflow.fitsio import open_fits
+
+    options = _settings(options)
+    with open_fits(path) as hdus:
+        indices = _images(hdus, options, path)
+        shapes = [_shape(hdus[index].header, path, index) for index in indices]
+        headers = [hdus[indices[0]].header, header]
+    return {
+        "group": None,
+        "nframes": len(indices),
+        "cube": False,
+        "nx": max(nx for _, nx in shapes),
+        "ny": max(ny for ny, _ in shapes),
+        "instrument": _text(headers, options["instrument_keyword"]),
+        "detector": _text(headers, "DETECTOR"),
+        "exp_type": _text(headers, "EXP_TYPE"),
+        "filter": _text(headers, options["filter_keyword"]),
+        "exptime": _number(headers, options["exptime_keyword"]),
+    }
+
+
+def read(member: dict, extver: int = 1, planes=("data", "dq"), options=None) -> Frame:
+    """Image `extver` (counted from 1 in the file's order) of a member.
+
+    ``flux_scale`` of the member multiplies data, error and sky level (variances by its square); the gain is
+    divided. Where the inverse variance is not positive, err is NaN and dq has NO_WEIGHT. Without any flags dq
+    is None.
+
+    Raises
+    ------
+    InputError
+        A plane has another shape than the image, a file beside it lacks one, or a code is not from 0 to 30.
+    """
+    from drizzleflow.fitsio import open_fits, plane
+    from drizzleflow.fitswcs import nominal_pixel_area
+
+    options = _settings(options)
+    path = member["path"]
+    scale = float(member.get("flux_scale") or 1.0)
+    with open_fits(path) as hdus:
+        index = _index(_images(hdus, options, path), extver, path)
+        headers = [hdus[index].header, hdus[0].header]
+        shape = _shape(headers[0], path, index)
+        exptime = _number(headers, options["exptime_keyword"])
+        start = _number(headers, options["start_keyword"])
+        level = _number(headers, options["sky_keyword"])
+        frame = Frame(
+            member=member["member"],
+            extver=extver,
+            group=member["group"],
+            shape=shape,
+            unit=_text(headers, options["unit_keyword"]),
+            exposure_time=exptime,
+            start_time=start,
+            end_time=start + exptime / 86400.0 if None not in (start, exptime) else None,
+            level=None if level is None else level * scale,
+            subtracted=None if level is None else False,
+            gain=(_number(headers, options["gain_keyword"]) or 1.0) / scale,
+            readnoise=_number(headers, options["readnoise_keyword"]),
+            pixelarea_steradians=nominal_pixel_area(headers[0]),
+            s_region=headers[0].get("S_REGION"),
+            open_wcs=lambda: _open_wcs(path, index, shape),
+        )
+        if "data" in planes:
+            frame.data = _scaled(plane(hdus, index, np.float32, path).reshape(shape), scale)
+        ivar = None
+        if {"err", "dq"} & set(planes):
+            ivar = _inverse_variance(member, hdus, index, extver, shape, options)
+        if "err" in planes:
+            if ivar is not None:
+                sigma = np.full(shape, np.nan, np.float32)
+                good = _has_weight(ivar)
+                sigma[good] = 1.0 / np.sqrt(ivar[good])
+                frame.err = _scaled(sigma, scale)
+            elif (found := _companion(hdus, options["err"], index, extver)) is not None:
+                frame.err = _scaled(
+                    _same_shape(plane(hdus, found, np.float32, path), shape, path, found), scale
+                )
+        if "dq" in planes:
+            frame.dq = _flags(member, hdus, index, extver, shape, options, ivar)
+        if "var" in planes:
+            for key, name in VARIANCES.items():
+                if (found := _companion(hdus, name, index, extver)) is not None:
+                    variance = _same_shape(plane(hdus, found, np.float32, path), shape, path, found)
+                    frame.var[key] = _scaled(variance, scale**2)
+    return frame
+
+
+def write_crf(member: dict, masks: dict, path, keywords: dict, options=None) -> None:
+    """The member with a DQ of bits for every frame, in which outliers have ``simple.outlier_bit``.
+
+    A DQ that the file has is replaced; otherwise one is appended (EXTNAME as in ``simple.dq``, EXTVER the
+    frame's number). Flags from a file beside it are taken in, as bits, so that the crf stands alone. The
+    image stays as it is: ``flux_scale`` is not applied. Every other data unit keeps its bytes.
+
+    Parameters
+    ----------
+    masks : dict
+        extver -> bool (ny, nx), True at outliers.
+    keywords : dict
+        keyword -> (value, comment): ``BKG*`` go to the image's header (a value may be a dict extver ->
+        value), others to the primary.
+    """
+    from drizzleflow import crf
+    from drizzleflow.fitsio import image_header, open_fits
+
+    options = _settings(options)
+    source = member["path"]
+    bit = np.uint32(options["outlier_bit"])
+    name = options["dq"] if isinstance(options["dq"], str) else "DQ"
+    changes, append = {}, []
+    with open_fits(source) as hdus:
+        indices = _images(hdus, options, source)
+        for extver, index in enumerate(indices, start=1):
+            shape = _shape(hdus[index].header, source, index)
+            mask = masks.get(extver)
+            if mask is not None and mask.shape != shape:
+                raise InputError(f"{source}[{index}]: mask of shape {mask.shape}, expected {shape}")
+            ivar = _inverse_variance(member, hdus, index, extver, shape, options)
+            dq = _flags(member, hdus, index, extver, shape, options, ivar)
+            dq = np.zeros(shape, np.uint32) if dq is None else dq
+            if mask is not None:
+                dq[mask] |= bit
+            changes[index, extver] = {"cards": crf.sci_cards(keywords, extver)}
+            found = _companion(hdus, options["dq"], index, extver)
+            if found is not None:
+                changes[found, extver] = {"data": dq, "cards": [BITS_CARD]}
+            else:
+                append.append((image_header(dq, name, extver=extver, cards=[BITS_CARD]), dq))
+    crf.write(source, os.fspath(path), changes, primary_cards=crf.primary_cards(keywords), append=append)
+
+
+def _settings(options) -> dict:
+    return DEFAULTS | (options or {})
+
+
+# -- which HDU holds what ------------------------------------------------------------------------------------
+
+
+def _images(hdus, options, path) -> list[int]:
+    """HDU indices of the file's images."""
+    wanted = options["sci"]
+    if wanted is not None:
+        indices = []
+        for key in wanted if isinstance(wanted, (list, tuple)) else [wanted]:
+            if isinstance(key, int):
+                found = [key] if 0 <= key < len(hdus) and _is_image(hdus[key]) else []
+            else:
+                found = [i for i, hdu in enumerate(hdus) if hdu.name == key.upper() and _is_image(hdu)]
+            if not found:
+                held = ", ".join(f"{i} {hdu.name}" for i, hdu in enumerate(hdus) if _is_image(hdu)) or "none"
+                raise InputError(
+                    f"{path}: no image extension {key!r} (simple.sci); the file's images: {held}"
+                )
+            indices += found
+        return indices
+    indices = [i for i, hdu in enumerate(hdus) if hdu.name == "SCI" and _is_image(hdu)]
+    if not indices:
+        indices = [i for i, hdu in enumerate(hdus) if _is_image(hdu)][:1]
+    if not indices:
+        raise InputError(f"{path}: no image in any HDU; expected a 2-D image")
+    return indices
+
+
+def _is_image(hdu) -> bool:
+    return bool(hdu.is_image) and hdu.header.get("NAXIS", 0) >= 2
+
+
+def _index(indices, extver, path) -> int:
+    if not 1 <= extver <= len(indices):
+        raise InputError(f"{path}: no frame {extver}; the file has {len(indices)} image(s)")
+    return indices[extver - 1]
+
+
+def _companion(hdus, name, index, extver) -> int | None:
+    """The HDU called `name` (or numbered so) with the image's EXTVER, or else the frame's number."""
+    if name is None or name == "":
+        return None
+    if isinstance(name, int):
+        return name if 0 <= name < len(hdus) and name != index and _is_image(hdus[name]) else None
+    found = {
+        hdu.ver: i for i, hdu in enumerate(hdus) if hdu.name == name.upper() and _is_image(hdu) and i != index
+    }
+    return found.get(hdus[index].ver, found.get(extver))
+
+
+def _beside(path, hdus, index, extver, shape, what) -> np.ndarray:
+    """The plane of image `extver` in a file of its own: of the same name, or the file's n-th image."""
+    from drizzleflow.fitsio import open_fits, plane
+
+    name, ver = hdus[index].name, hdus[index].ver
+    with open_fits(path) as others:
+        images = [i for i, hdu in enumerate(others) if _is_image(hdu)]
+        same = [i for i in images if name and (others[i].name, others[i].ver) == (name, ver)]
+        if not same and extver > len(images):
+            raise InputError(
+                f"{path}: no image for frame {extver} ({what}); the file has {len(images)} image(s)"
+            )
+        found = same[0] if same else images[extver - 1]
+        return _same_shape(plane(others, found, None, path), shape, path, found)
+
+
+def _inverse_variance(member, hdus, index, extver, shape, options) -> np.ndarray | None:
+    from drizzleflow.fitsio import plane
+
+    path = member["path"]
+    if member.get("ivar"):
+        ivar = _beside(member["ivar"], hdus, index, extver, shape, "ivar")
+    else:
+        if _companion(hdus, options["err"], index, extver) is not None:
+            return None
+        found = _companion(hdus, options["ivar"], index, extver)
+        if found is None:
+            return None
+        ivar = _same_shape(plane(hdus, found, None, path), shape, path, found)
+    return np.ascontiguousarray(ivar, dtype=np.float32)
+
+
+def _has_weight(ivar) -> np.ndarray:
+    return (ivar > 0) & np.isfinite(ivar)
+
+
+def _flags(member, hdus, index, extver, shape, options, ivar) -> np.ndarray | None:
+    from drizzleflow.fitsio import plane
+
+    path = member["path"]
+    found = _companion(hdus, options["dq"], index, extver)
+    ready = found is not None and hdus[found].header.get(BITS_CARD[0]) == BITS_CARD[1]
+    if member.get("dq") and not ready:
+        where, flags = member["dq"], _beside(member["dq"], hdus, index, extver, shape, "dq")
+    elif found is not None:
+        where, flags = f"{path}[{options['dq']}]", plane(hdus, found, None, path)
+        flags = _same_shape(flags, shape, path, found)
+    else:
+        where, flags = None, None
+    if flags is not None:
+        flags = from_codes(flags, where) if options["dq_codes"] and not ready else _bits(flags, where)
+    if ivar is not None:
+        flags = np.zeros(shape, np.uint32) if flags is None else flags
+        flags[~_has_weight(ivar)] |= np.uint32(NO_WEIGHT)
+    return flags
+
+
+def from_codes(codes, where="DQ") -> np.ndarray:
+    """uint32 bits of code numbers: 0 is good, c is bit ``1 << (c - 1)``; codes are 1 to 30."""
+    low, high = int(codes.min()), int(codes.max())
+    if codes.dtype.kind not in "iu" or low < 0 or high > 30:
+        raise InputError(
+            f"{where}: values {low} to {high} of type {codes.dtype.name}, "
+            "expected codes 0 to 30 (simple.dq_codes)"
+        )
+    table = np.array([0] + [1 << (code - 1) for code in range(1, 31)], dtype=np.uint32)
+    return table[codes]
+
+
+def _bits(flags, where) -> np.ndarray:
+    if flags.dtype.kind == "b":
+        flags = flags.astype(np.uint8)
+    if flags.dtype.kind not in "iu" or flags.dtype.itemsize > 4:
+        raise InputError(f"{where}: flags of type {flags.dtype.name}, expected integers of at most 32 bits")
+    native = np.ascontiguousarray(flags, dtype=flags.dtype.newbyteorder("="))
+    return native.view(f"u{native.dtype.itemsize}").astype(np.uint32)
+
+
+def _shape(header, path, index) -> tuple[int, int]:
+    """(ny, nx); further axes may only be of length 1."""
+    extra = [header[f"NAXIS{i}"] for i in range(3, header["NAXIS"] + 1)]
+    if any(length != 1 for length in extra):
+        raise InputError(
+            f"{path}[{index}]: an image of {header['NAXIS']} dimensions; expected 2 (see simple.sci)"
+        )
+    return header["NAXIS2"], header["NAXIS1"]
+
+
+def _same_shape(data, shape, path, index) -> np.ndarray:
+    if data.size != shape[0] * shape[1] or data.shape[-2:] != shape:
+        raise InputError(f"{path}[{index}]: shape {data.shape}, expected {shape} as the image has")
+    return data.reshape(shape)
+
+
+def _scaled(data, scale) -> np.ndarray:
+    return data if scale == 1.0 else data * np.float32(scale)
+
+
+def _number(headers, keyword) -> float | None:
+    """The keyword's number, in the image's header or else the primary's; of "A,B" the mean of those found."""
+    if not keyword:
+        return None
+    values = []
+    for key in str(keyword).split(","):
+        value = next((h[key.strip()] for h in headers if key.strip() in h), None)
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            values.append(float(value))
+    return sum(values) / len(values) if values else None
+
+
+def _text(headers, keyword) -> str:
+    return next((str(h[keyword]).strip() for h in headers if keyword and keyword in h), "")
+
+
+def _open_wcs(path, index, shape) -> SkyWCS:
+    from drizzleflow.fitsio import open_fits
+    from drizzleflow.fitswcs import open_sky_wcs
+
+    with open_fits(path) as hdus:
+        return open_sky_wcs(path, hdus, index, shape)

@@ -1,0 +1,341 @@
+"""Where frames overlap: spherical polygons, and their pixels on a detector.
+
+An outline is a pair ``lon, lat`` of degree arrays (or a (2, n) array), open or closed, smaller than a hemisphere; its
+edges are great circles. Everything works on unit vectors, so RA 0 and the poles are ordinary places.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+
+import numpy as np
+
+log = logging.getLogger(__name__)
+
+TINY = 1e-12  #: of the smaller outline's area: what merely touches is not an overlap
+NEARLY_ALL = 0.999  #: of an outline's area: see `_by_library`
+
+
+def border(shape, stepsize=None):
+    """Pixel positions along a frame's outer edge, the vertices of its overlap polygon.
+
+    Parameters
+    ----------
+    shape : tuple
+        (ny, nx).
+    stepsize : number, optional
+        Largest distance of neighbouring vertices, px; None gives the four corners only.
+
+    Returns
+    -------
+    x, y : float64 arrays
+        0-based, closed (the last vertex repeats the first), from (-0.5, -0.5) along +x.
+    """
+    ny, nx = shape
+    count = [2, 2] if stepsize is None else [max(2, int(np.ceil((n + 1.0) / stepsize))) for n in (nx, ny)]
+    xs = np.linspace(-0.5, nx - 0.5, count[0])
+    ys = np.linspace(-0.5, ny - 0.5, count[1])
+    right, top = np.full(count[1] - 1, nx - 0.5), np.full(count[0] - 1, ny - 0.5)
+    x = np.concatenate([xs[:-1], right, xs[:0:-1], np.full(count[1], -0.5)])
+    y = np.concatenate([np.full(count[0] - 1, -0.5), ys[:-1], top, ys[::-1]])
+    return x, y
+
+
+def _vectors(outline) -> np.ndarray:
+    """(n, 3) unit vectors of an outline's vertices, open, repeated vertices dropped."""
+    lon, lat = (np.radians(np.asarray(v, float)) for v in outline)
+    v = np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], axis=1)
+    keep = np.abs(v - np.roll(v, 1, axis=0)).max(axis=1) > 1e-15
+    return v[keep]
+
+
+def _degrees(v) -> tuple[np.ndarray, np.ndarray]:
+    """Closed lon, lat (degrees, 0 <= lon < 360) of (n, 3) vectors."""
+    v = np.concatenate([v, v[:1]])
+    return np.degrees(np.arctan2(v[:, 1], v[:, 0])) % 360.0, np.degrees(np.arctan2(v[:, 2], np.hypot(v[:, 0], v[:, 1])))
+
+
+def _signed_area(v) -> float:
+    """Area in steradians, positive where the vertices go counter-clockwise seen from outside: a fan of triangles."""
+    if len(v) < 3:
+        return 0.0
+    a, b, c = v[0], v[1:-1], v[2:]
+    triple = np.einsum("ij,ij->i", np.cross(b - a, c - a), np.broadcast_to(a, b.shape))
+    return float(np.sum(2.0 * np.arctan2(triple, 1.0 + b @ a + np.einsum("ij,ij->i", b, c) + c @ a)))
+
+
+def _convex(v) -> bool:
+    """Whether counter-clockwise vertices turn left, or go straight on, everywhere (to 1e-9)."""
+    ahead, behind = np.roll(v, -1, axis=0) - v, v - np.roll(v, 1, axis=0)
+    turn = np.einsum("ij,ij->i", np.cross(behind, ahead), v)
+    return bool(np.all(turn >= -1e-9 * np.linalg.norm(ahead, axis=1) * np.linalg.norm(behind, axis=1)))
+
+
+def _planes(v) -> list:
+    """Normals, inward, of the great circles along the edges of counter-clockwise vertices."""
+    before = np.roll(v, 1, axis=0)
+    return np.cross(before, v - before).tolist()  # the difference of near vectors keeps more digits than the vectors
+
+
+def _clip(v, planes) -> np.ndarray:
+    """Part of polygon `v` inside the convex polygon with edges on `planes` (Sutherland and Hodgman's way, on the sphere).
+
+    In plain numbers: polygons of four corners are too small for arrays to pay.
+    """
+    points = v.tolist()
+    for nx, ny, nz in planes:
+        if len(points) < 3:
+            break
+        sides = [nx * x + ny * y + nz * z for x, y, z in points]
+        if min(sides) >= 0:
+            continue
+        out = []
+        for m, (point, side) in enumerate(zip(points, sides, strict=True)):
+            last, before = points[m - 1], sides[m - 1]
+            if (side >= 0) != (before >= 0):
+                cut = [p * side - q * before for p, q in zip(last, point, strict=True)]
+                norm = math.copysign(math.hypot(*cut), side - before)
+                out.append([c / norm for c in cut])
+            if side >= 0:
+                out.append(point)
+        points = out
+    return np.array(points).reshape(-1, 3)
+
+
+def _by_library(a, b):
+    """Intersection by `spherical_geometry`, which the jwst and romancal pipelines call: the same vertices to the last bit.
+
+    It fails (MalformedPolygonError) for some pairs, most of them nearly identical. Then the answer is `a` itself if
+    `a` lies in `b` but for a thousandth of its area, and the overlap of the convex hulls if not (the pipelines take
+    the whole of `a` then too).
+    """
+    from spherical_geometry.polygon import MalformedPolygonError, SphericalPolygon
+
+    closed = []
+    for outline in (a, b):
+        lon, lat = (np.asarray(v, float) for v in outline)
+        if lon[0] != lon[-1] or lat[0] != lat[-1]:
+            lon, lat = np.append(lon, lon[0]), np.append(lat, lat[0])
+        closed.append(SphericalPolygon.from_radec(lon, lat))
+    try:
+        both = closed[0].intersection(closed[1])
+    except MalformedPolygonError as error:
+        hulls = [_hull(_vectors(outline)) for outline in (a, b)]
+        part = _clip(hulls[0], _planes(hulls[1]))
+        log.warning("spherical_geometry could not intersect two outlines (%s): their convex hulls are used", error)
+        if _signed_area(part) < NEARLY_ALL * _signed_area(hulls[0]):
+            return [_degrees(part)] if _signed_area(part) > TINY * _signed_area(hulls[0]) else []
+        both = closed[0]
+    if np.fabs(both.area()) == 0.0:
+        return []
+    return [(np.asarray(lon), np.asarray(lat)) for lon, lat in both.to_radec()]
+
+
+def _plane(v) -> np.ndarray:
+    """(n, 2) gnomonic coordinates about the middle of unit vectors within a hemisphere: great circles are straight."""
+    middle = v.mean(axis=0) / np.linalg.norm(v.mean(axis=0))
+    east = np.cross([0.0, 0.0, 1.0] if abs(middle[2]) < 0.9 else [1.0, 0.0, 0.0], middle)
+    east /= np.linalg.norm(east)
+    return np.stack([v @ east, v @ np.cross(middle, east)], axis=1) / (v @ middle)[:, None]
+
+
+def _hull(v) -> np.ndarray:
+    """Convex hull, counter-clockwise."""
+    from scipy.spatial import ConvexHull
+
+    return v[ConvexHull(_plane(v)).vertices]
+
+
+def _triangles(v) -> list:
+    """Triangles that make up a simple counter-clockwise polygon: ears are cut off one after the other."""
+    plane, left, out = _plane(v), list(range(len(v))), []
+
+    def turn(a, b, c):
+        return (b[0] - a[0]) * (c[..., 1] - a[1]) - (b[1] - a[1]) * (c[..., 0] - a[0])
+
+    k = missed = 0
+    while len(left) > 2 and missed < len(left):
+        k %= len(left)
+        i, j, m = left[k - 1], left[k], left[(k + 1) % len(left)]
+        a, b, c = plane[[i, j, m]]
+        others = plane[[q for q in left if q not in (i, j, m)]]
+        blocked = (turn(a, b, others) >= 0) & (turn(b, c, others) >= 0) & (turn(c, a, others) >= 0)
+        if turn(a, b, c) == 0 or (turn(a, b, c) > 0 and not blocked.any()):
+            out.append(v[[i, j, m]])
+            left.pop(k)
+            missed = 0
+        else:
+            k, missed = k + 1, missed + 1
+    return out
+
+
+def overlap_vertices(outline_a, outline_b, engine="clip"):
+    """The polygons that two outlines have in common.
+
+    Parameters
+    ----------
+    outline_a, outline_b : pairs of arrays
+        lon, lat in degrees.
+    engine : {'clip', 'spherical_geometry'}
+        'clip' cuts one outline by the other with great circles, exactly; a few polygons if neither is convex (a
+        detector's corners always are). 'spherical_geometry' asks that library: 100 times slower, and the same vertices
+        but for rounding, which matters where they are then rounded to whole pixels.
+
+    Returns
+    -------
+    list of (lon, lat)
+        Closed polygons, degrees; empty when the outlines do not overlap or one of them is not finite.
+    """
+    if not (np.isfinite(outline_a).all() and np.isfinite(outline_b).all()):
+        return []
+    if engine == "spherical_geometry":
+        return _by_library(outline_a, outline_b)
+    return [_degrees(part) for part in _common(_polygon(outline_a), _polygon(outline_b))]
+
+
+def _polygon(outline):
+    """(vectors counter-clockwise, area, the edges' planes if it is convex else None) of an outline."""
+    v = _vectors(outline)
+    area = _signed_area(v)
+    v = v if area >= 0 else v[::-1]
+    return v, abs(area), _planes(v) if _convex(v) else None
+
+
+def _common(a, b) -> list:
+    """Vectors of the polygons that two `_polygon`s have in common."""
+    if len(a[0]) < 3 or len(b[0]) < 3:
+        return []
+    if b[2] is not None:
+        parts = [_clip(a[0], b[2])]
+    elif a[2] is not None:
+        parts = [_clip(b[0], a[2])]
+    else:
+        parts = [_clip(a[0], _planes(triangle)) for triangle in _triangles(b[0])]
+    return [part for part in parts if _signed_area(part) > TINY * min(a[1], b[1])]
+
+
+def caps(outlines):
+    """Bounding caps: (n, 3) unit vectors of the centres and (n,) radii in radians (NaN for outlines that are not finite)."""
+    centre, radius = np.full((len(outlines), 3), np.nan), np.full(len(outlines), np.nan)
+    sizes = np.array([np.shape(outline)[1] for outline in outlines], int)
+    for size in np.unique(sizes[sizes > 0]):
+        same = np.flatnonzero(sizes == size)
+        lon, lat = np.radians(np.array([outlines[k] for k in same], float)).transpose(1, 0, 2)
+        v = np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], axis=-1)
+        middle = v.mean(axis=1)
+        middle /= np.linalg.norm(middle, axis=1, keepdims=True)
+        farthest = np.linalg.norm(v - middle[:, None], axis=2).max(axis=1)
+        centre[same], radius[same] = middle, 2.0 * np.arcsin(np.minimum(1.0, farthest / 2.0))
+    return centre, radius
+
+
+def near(outline, outlines) -> np.ndarray:
+    """Indices of the outlines whose bounding caps meet that of `outline`: the only ones that can overlap it."""
+    centre, radius = caps([outline])
+    centres, radii = caps(outlines)
+    return np.flatnonzero(np.linalg.norm(centres - centre, axis=1) <= _chord(radii + radius))
+
+
+def _chord(angle):
+    return 2.0 * np.sin(np.minimum(angle, np.pi) / 2.0) * (1.0 + 1e-12) + 1e-15
+
+
+def overlapping(outlines) -> np.ndarray:
+    """(m, 2) sorted index pairs i < j of the outlines that overlap; the work grows with the pairs found, not with n².
+
+    A tree of the bounding caps' centres gives the candidates, `overlap_vertices` decides. Outlines that are not
+    finite overlap nothing.
+    """
+    from scipy.spatial import cKDTree
+
+    centre, radius = caps(outlines)
+    finite = np.flatnonzero(np.isfinite(radius))
+    if len(finite) < 2:
+        return np.empty((0, 2), int)
+    pairs = cKDTree(centre[finite]).query_pairs(_chord(2.0 * radius[finite].max()), output_type="ndarray")
+    pairs = finite[pairs]
+    distance = np.linalg.norm(centre[pairs[:, 0]] - centre[pairs[:, 1]], axis=1)
+    pairs = pairs[distance <= _chord(radius[pairs].sum(axis=1))]
+    pairs = pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
+    polygons = {k: _polygon(outlines[k]) for k in finite.tolist()}
+    keep = [len(_common(polygons[i], polygons[j])) > 0 for i, j in pairs.tolist()]
+    return pairs[np.array(keep, bool)]
+
+
+def rasterise(polygons, shape, mode="centers", out=None) -> np.ndarray:
+    """Pixels inside any of some polygons.
+
+    Parameters
+    ----------
+    polygons : list of (x, y)
+        Vertices in 0-based pixels (centres are integers), open or closed; one with a vertex that is not finite is left out.
+    shape : tuple
+        (ny, nx).
+    mode : {'centers', 'scan'}
+        'centers': the pixel's centre is inside (even-odd rule). 'scan': the pixels that ``gwcs.region.Polygon.scan``
+        gives, which the jwst pipeline uses: vertices rounded to whole pixels, last row and column included, closed
+        polygons of less than four points left out.
+    out : (ny, nx) bool array, optional
+        Pixels are added to it.
+
+    Returns
+    -------
+    (ny, nx) bool array
+    """
+    if mode not in ("centers", "scan"):
+        raise ValueError(f"overlap: {mode!r}, expected 'centers' or 'scan'")
+    out = np.zeros(shape, bool) if out is None else out
+    for x, y in polygons:
+        x, y = np.asarray(x, float), np.asarray(y, float)
+        if not (np.isfinite(x).all() and np.isfinite(y).all()):
+            log.warning("an overlap polygon has no finite position on the detector: left out")
+        elif mode == "scan" and len(x) >= 4:
+            _fill_scan(x, y, out)
+        elif mode == "centers" and len(x) >= 3:
+            _fill_centers(x, y, out)
+    return out
+
+
+def _fill_centers(x, y, out):
+    ny, nx = out.shape
+    x1, y1 = np.roll(x, -1), np.roll(y, -1)
+    rows = np.arange(max(0, int(np.ceil(y.min()))), min(ny - 1, int(np.floor(y.max()))) + 1)
+    edge = y != y1
+    x, y, x1, y1 = (v[edge][:, None] for v in (x, y, x1, y1))
+    crossing = x + (rows - y) * ((x1 - x) / (y1 - y))
+    active = (np.minimum(y, y1) <= rows) & (rows < np.maximum(y, y1))
+    # crossing at c: pixel centres at c and beyond are on the right of it
+    columns, count = _sorted(np.clip(np.ceil(crossing), 0, nx), active)
+    for row, n, cut in zip(rows.tolist(), count.tolist(), columns.T.tolist(), strict=True):
+        for k in range(0, n - 1, 2):
+            out[row, int(cut[k]) : int(cut[k + 1])] = True
+
+
+def _fill_scan(x, y, out):
+    ny, nx = out.shape
+    # negative positions are shifted away before rounding, and back by a rounded shift
+    shift_x, shift_y = min(0.0, x.min()), min(0.0, y.min())
+    x, y = np.rint(x - shift_x).astype(int), np.rint(y - shift_y).astype(int)
+    shift_x, shift_y = int(np.rint(shift_x)), int(np.rint(shift_y))
+    width, bottom, top = int(x.max() - x.min()), int(y.min()), int(y.max())
+    if width <= 0 or top == bottom:
+        return
+    rows = np.arange(max(bottom, -shift_y), min(top, ny - 1 - shift_y) + 1)
+    x0, y0, x1, y1 = x[:-1], y[:-1], x[1:], y[1:]
+    edge = y0 != y1
+    x0, y0, x1, y1 = (v[edge][:, None] for v in (x0, y0, x1, y1))
+    lowest = np.minimum(rows, top - 1)  # the top row keeps the edges of the row below
+    active = (np.minimum(y0, y1) <= lowest) & (lowest < np.maximum(y0, y1))
+    # as a quotient of whole numbers with the width in it, because its last bit decides the rounding up
+    crossing = np.ceil((width * (y0 - rows)) / (-(y1 - y0) * width) * (x1 - x0) + x0)
+    columns, count = _sorted(crossing + shift_x, active)
+    for row, n, cut in zip((rows + shift_y).tolist(), count.tolist(), columns.T.tolist(), strict=True):
+        for k in range(0, n - 1, 2):
+            # a negative end counts from the right edge, as in gwcs
+            out[row, max(0, int(cut[k])) : min(int(cut[k + 1]), nx - 1) + 1] = True
+
+
+def _sorted(crossing, active):
+    """Crossings of each row (column of the array) in rising order, and how many are active."""
+    return np.sort(np.where(active, crossing, np.inf), axis=0), active.sum(axis=0)

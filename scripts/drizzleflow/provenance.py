@@ -1,0 +1,194 @@
+"""Where a product comes from: every file and every job behind it, as W3C PROV in its JSON form.
+
+Files are entities, jobs are activities that ``used`` some and generated others (``wasGeneratedBy``), and the software of
+a job is the agent it ``wasAssociatedWith``. https://www.w3.org/submissions/prov-json/ defines the layout.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from urllib.parse import quote
+
+from drizzleflow import record
+from drizzleflow.files import fingerprint, write_text
+
+PREFIX = {
+    "df": "urn:drizzleflow:terms:",
+    "file": "urn:drizzleflow:file:",
+    "job": "urn:drizzleflow:job:",
+    "product": "urn:drizzleflow:product:",
+    "software": "urn:drizzleflow:software:",
+}
+
+
+def collect(records, product: str, out_path, sources=()) -> dict:
+    """Write the provenance of one product.
+
+    Parameters
+    ----------
+    records : list of paths
+        Records of the product's jobs (see `drizzleflow.record`), in any order: the result does not depend on it.
+    product : str
+        Name of the product.
+    out_path : path
+        The JSON file.
+    sources : list of paths
+        Files that no job made (the association, members, tables). Those that no record has hashed are hashed here.
+
+    Returns
+    -------
+    dict
+        What was written. Paths are relative to the working folder where they lie in it. Attributes that are tables
+        (``df:params``, ``df:wildcards``) are JSON text, since PROV knows only plain values.
+
+    Raises
+    ------
+    InputError
+        A record cannot be read.
+    FileNotFoundError
+        A source is gone.
+    """
+    files, jobs = _Files(), []
+    for path in sorted({relative(path) for path in records}):
+        entry = record.read(path)
+        entry.pop("thumbnails", None)
+        files.made(fingerprint(path))
+        jobs.append((path, entry))
+    jobs.sort(
+        key=lambda item: (item[1]["rule"], list(map(str, (item[1].get("wildcards") or {}).values())), item[0])
+    )
+    for _, entry in jobs:
+        for made in entry.get("outputs") or ():
+            files.made(made)
+    for _, entry in jobs:
+        for given in entry.get("inputs") or ():
+            if given.get("sha256"):
+                files.seen(given)
+    for source in sources:
+        if not files.known(source):
+            files.seen(fingerprint(source))
+
+    document = {"prefix": dict(PREFIX), "entity": {}, "activity": {}, "agent": {},
+                "used": {}, "wasGeneratedBy": {}, "wasAssociatedWith": {}, "hadMember": {}}  # fmt: skip
+    for path, entry in jobs:
+        _add_job(document, files, path, entry)
+    for source in sources:
+        files.name(source)
+    _add_product(document, files, product, jobs)
+    document["entity"].update(files.entities())
+    for part in ("entity", "activity", "agent"):
+        document[part] = dict(sorted(document[part].items()))
+    write_text(out_path, json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    return document
+
+
+def relative(path) -> str:
+    """`path` from the working folder where it lies in it; otherwise absolute."""
+    full, here = os.path.abspath(path), os.getcwd()
+    inside = full == here or full.startswith(here.rstrip(os.sep) + os.sep)
+    return os.path.relpath(full, here) if inside else full
+
+
+class _Files:
+    """Entities: one for each content that a path has had."""
+
+    def __init__(self):
+        self._first: dict[str, str | None] = {}  # path -> hash that its plain name stands for
+        self._all: dict[tuple[str, str | None], dict] = {}
+        self._named: dict[str, dict] = {}
+
+    def made(self, entry) -> None:
+        """A file with its hash, as its maker saw it: this is what the path stands for."""
+        self._first.setdefault(relative(entry["path"]), entry["sha256"])
+        self.seen(entry)
+
+    def seen(self, entry) -> None:
+        path = relative(entry["path"])
+        self._first.setdefault(path, entry["sha256"])
+        self._all[path, entry["sha256"]] = {"path": path, "sha256": entry["sha256"], "size": entry["size"]}
+
+    def known(self, path) -> bool:
+        return relative(path) in self._first
+
+    def name(self, path, sha256: str | None = None) -> str:
+        """The entity's name; a second content of one path gets its hash in its name."""
+        path = relative(path)
+        first = self._first.get(path)
+        sha256 = sha256 or first
+        suffix = f"@{sha256[:16]}" if sha256 != first else ""
+        name = f"file:{quote(path + suffix, safe='/@+,=~')}"
+        self._named[name] = self._all.get((path, sha256), {"path": path})
+        return name
+
+    def entities(self) -> dict:
+        found = {}
+        for name, entry in self._named.items():
+            found[name] = {"prov:label": os.path.basename(entry["path"]), "df:path": entry["path"]}
+            if "sha256" in entry:
+                found[name].update({"df:sha256": entry["sha256"], "df:size": entry["size"]})
+        return found
+
+
+def _add_job(document, files: _Files, path: str, entry: dict) -> None:
+    wildcards = entry.get("wildcards") or {}
+    label = " ".join([entry["rule"], *map(str, wildcards.values())])
+    name = "job:" + "/".join(
+        quote(part, safe="+,=~") for part in (entry["rule"], *map(str, wildcards.values()))
+    )
+    if name in document["activity"]:  # the same rule and wildcards below two folders
+        name += "@" + quote(path, safe="/+,=~")
+    activity = {
+        "prov:label": label,
+        "df:rule": entry["rule"],
+        "df:wildcards": json.dumps(wildcards, ensure_ascii=False),
+        "df:params": json.dumps(entry.get("params") or {}, ensure_ascii=False, sort_keys=True),
+    }
+    named = {"prov:startTime": "started", "prov:endTime": "ended", "df:code": "code", "df:host": "host"}
+    activity.update({key: entry[source] for key, source in named.items() if entry.get(source)})
+    document["activity"][name] = activity
+    for given in _unique(entry.get("inputs")):
+        _relate(
+            document,
+            "used",
+            "u",
+            {"prov:activity": name, "prov:entity": files.name(given["path"], given.get("sha256"))},
+        )
+    for made in [*_unique(entry.get("outputs")), {"path": path}]:
+        _relate(document, "wasGeneratedBy", "g",
+                {"prov:entity": files.name(made["path"], made.get("sha256")), "prov:activity": name})  # fmt: skip
+    agent = _agent(document, entry.get("versions") or {})
+    _relate(document, "wasAssociatedWith", "a", {"prov:activity": name, "prov:agent": agent})
+
+
+def _unique(entries) -> list[dict]:
+    return list({relative(entry["path"]): entry for entry in entries or ()}.values())
+
+
+def _agent(document, versions: dict) -> str:
+    """One software agent for each set of versions that jobs ran with."""
+    text = json.dumps(versions, sort_keys=True)
+    name = "software:" + hashlib.sha256(text.encode()).hexdigest()[:16]
+    document["agent"][name] = {
+        "prov:type": {"$": "prov:SoftwareAgent", "type": "prov:QUALIFIED_NAME"},
+        "prov:label": f"drizzleflow {versions.get('drizzleflow', '')}".strip(),
+        **{f"df:{package}": version for package, version in sorted(versions.items())},
+    }
+    return name
+
+
+def _add_product(document, files: _Files, product: str, jobs) -> None:
+    """The product: a collection of the files that bear its name."""
+    name = "product:" + quote(product, safe="+,=~")
+    kind = {"$": "prov:Collection", "type": "prov:QUALIFIED_NAME"}
+    document["entity"][name] = {"prov:type": kind, "prov:label": product}
+    for _, entry in jobs:
+        for made in entry.get("outputs") or ():
+            if os.path.basename(made["path"]).startswith(f"{product}_"):
+                member = {"prov:collection": name, "prov:entity": files.name(made["path"], made["sha256"])}
+                _relate(document, "hadMember", "m", member)
+
+
+def _relate(document, kind: str, letter: str, relation: dict) -> None:
+    document[kind][f"_:{letter}{len(document[kind]) + 1}"] = relation

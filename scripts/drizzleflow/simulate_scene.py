@@ -1,0 +1,369 @@
+"""The sky, the detector and the cosmic rays of a simulated exposure.
+
+Sources are defined on the sky (a common tangent plane, arcsec) and rendered in detector pixels through the frame's own
+WCS, inverted to rounding error, so that dithered, rolled and distorted exposures of one field agree as real ones do.
+Images are surface brightness (MJy/sr), as calibrated images are: a point source's signal in a pixel is its flux in
+that pixel over the pixel's true area.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.polynomial import chebyshev
+
+ARCSEC = math.radians(1 / 3600)
+SR = ARCSEC**2  #: steradians in a square arcsecond
+DO_NOT_USE, SATURATED, JUMP_DET, DEAD, HOT = 1, 2, 4, 1024, 2048
+
+_erf = np.frompyfunc(math.erf, 1, 1)
+
+
+def to_plane(ra, dec, tangent):
+    """Gnomonic projection of ICRS degrees about `tangent` (ra, dec): (xi east, eta north) in arcsec."""
+    ra, dec = np.radians(ra), np.radians(dec)
+    ra0, dec0 = np.radians(tangent)
+    depth = np.sin(dec0) * np.sin(dec) + np.cos(dec0) * np.cos(dec) * np.cos(ra - ra0)
+    xi = np.cos(dec) * np.sin(ra - ra0) / depth
+    eta = (np.cos(dec0) * np.sin(dec) - np.sin(dec0) * np.cos(dec) * np.cos(ra - ra0)) / depth
+    return xi / ARCSEC, eta / ARCSEC
+
+
+def to_sphere(xi, eta, tangent):
+    """The inverse of `to_plane`: ICRS degrees."""
+    xi, eta = np.asarray(xi) * ARCSEC, np.asarray(eta) * ARCSEC
+    ra0, dec0 = np.radians(tangent)
+    depth = np.cos(dec0) - eta * np.sin(dec0)
+    ra = ra0 + np.arctan2(xi, depth)
+    dec = np.arctan2(np.sin(dec0) + eta * np.cos(dec0), np.hypot(xi, depth))
+    return np.degrees(ra) % 360, np.degrees(dec)
+
+
+class FieldMap:
+    """A frame's pixels on the tangent plane: a Chebyshev fit of the exact WCS, cheap to evaluate and to invert.
+
+    Parameters
+    ----------
+    to_sky : callable
+        ``(x, y) -> (ra, dec)``, 0-based pixels to ICRS degrees.
+    shape : (ny, nx)
+    tangent : (ra, dec) in degrees
+    tolerance : float
+        Largest error (pixels) of the fit, checked between its nodes.
+
+    Raises
+    ------
+    ValueError
+        The WCS is not smooth enough (lookup tables).
+    """
+
+    DEGREE = 7
+
+    def __init__(self, to_sky, shape, tangent, tolerance=1e-6):
+        self.shape, self.tangent = shape, tangent
+        self.centre = (shape[1] - 1) / 2, (shape[0] - 1) / 2
+        self.half = shape[1] / 2, shape[0] / 2
+        n = 2 * self.DEGREE + 2
+        nodes = np.cos(np.pi * (np.arange(n) + 0.5) / n)
+        x, y = np.meshgrid(nodes * self.half[0] + self.centre[0], nodes * self.half[1] + self.centre[1])
+        values = np.stack(to_plane(*to_sky(x.ravel(), y.ravel()), tangent))
+        inverse = np.linalg.pinv(chebyshev.chebvander(nodes, self.DEGREE))
+        self.coefficients = [inverse @ plane.reshape(n, n) @ inverse.T for plane in values]  # [y order, x order]
+        self.scale = math.sqrt(abs(self.area(*self.centre)))
+        test = np.linspace(-0.99, 0.99, 9)
+        x, y = (g.ravel() for g in np.meshgrid(test * self.half[0] + self.centre[0], test * self.half[1] + self.centre[1]))
+        error = np.hypot(*(np.stack(self.points(x, y)) - np.stack(to_plane(*to_sky(x, y), tangent)))).max()
+        if not error < tolerance * self.scale:
+            raise ValueError(f"the WCS is not smooth: its fit is {error / self.scale:.1e} pixels off")
+
+    def _unit(self, x, y):
+        return (np.asarray(x, float) - self.centre[0]) / self.half[0], (np.asarray(y, float) - self.centre[1]) / self.half[1]
+
+    def grid(self, x, y):
+        """(xi, eta), each (len(y), len(x)), at the crossings of columns `x` and rows `y`."""
+        u, v = self._unit(x, y)
+        vx, vy = chebyshev.chebvander(u, self.DEGREE), chebyshev.chebvander(v, self.DEGREE)
+        return tuple(vy @ c @ vx.T for c in self.coefficients)
+
+    def points(self, x, y):
+        """(xi, eta) at the points (x, y)."""
+        u, v = self._unit(x, y)
+        return tuple(chebyshev.chebval2d(v, u, c) for c in self.coefficients)
+
+    def jacobian(self, x, y):
+        """(dxi/dx, dxi/dy, deta/dx, deta/dy) in arcsec a pixel at points."""
+        u, v = self._unit(x, y)
+        out = []
+        for c in self.coefficients:
+            out.append(chebyshev.chebval2d(v, u, chebyshev.chebder(c, axis=1)) / self.half[0])
+            out.append(chebyshev.chebval2d(v, u, chebyshev.chebder(c, axis=0)) / self.half[1])
+        return out
+
+    def area(self, x, y):
+        """Signed pixel area, square arcsec (on the tangent plane, which over a field differs from the sky by 1e-6)."""
+        a, b, c, d = self.jacobian(x, y)
+        return a * d - b * c
+
+    def invert(self, xi, eta, margin=0.0):
+        """Pixel positions of tangent-plane points: (x, y, inside), where `inside` allows `margin` pixels around.
+
+        Newton's method on the fit, to rounding error; positions of points outside are not refined and meaningless.
+        """
+        xi, eta = np.atleast_1d(np.asarray(xi, float)), np.atleast_1d(np.asarray(eta, float))
+        x, y = np.full(xi.shape, self.centre[0]), np.full(xi.shape, self.centre[1])
+        reach_x, reach_y = self.half[0] + margin + 8, self.half[1] + margin + 8
+        for _ in range(7):
+            now = self.points(x, y)
+            a, b, c, d = self.jacobian(x, y)
+            du, dv, det = xi - now[0], eta - now[1], a * d - b * c
+            # a step never leaves the surroundings of the frame, where the fit would run away
+            x = np.clip(x + (d * du - b * dv) / det, self.centre[0] - 1.2 * reach_x, self.centre[0] + 1.2 * reach_x)
+            y = np.clip(y + (a * dv - c * du) / det, self.centre[1] - 1.2 * reach_y, self.centre[1] + 1.2 * reach_y)
+        inside = (np.abs(x - self.centre[0]) <= self.half[0] + margin) & (np.abs(y - self.centre[1]) <= self.half[1] + margin)
+        return x, y, inside
+
+    def contains(self, xi, eta):
+        """Whether each tangent-plane point lies in the frame (bool), exact at the edges."""
+        box = np.stack(self.grid([-0.5, self.shape[1] - 0.5], [-0.5, self.shape[0] - 0.5])).reshape(2, -1)
+        pad = 0.02 * np.ptp(box, axis=1)
+        near = (np.abs(xi - box[0].mean()) <= np.ptp(box[0]) / 2 + pad[0]) & (
+            np.abs(eta - box[1].mean()) <= np.ptp(box[1]) / 2 + pad[1]
+        )
+        near[near] = self.invert(xi[near], eta[near])[2]
+        return near
+
+
+@dataclass
+class Catalogue:
+    """Sources on the tangent plane; all arrays (N,)."""
+
+    xi: np.ndarray  #: arcsec east
+    eta: np.ndarray  #: arcsec north
+    flux: np.ndarray  #: MJy
+    radius: np.ndarray  #: half-light radius, arcsec; 0 for a star
+    index: np.ndarray  #: Sersic index
+    ratio: np.ndarray  #: minor over major axis
+    angle: np.ndarray  #: of the major axis, radians, east of north
+
+    def __len__(self):
+        return len(self.xi)
+
+
+def flux_of(mag):
+    """MJy of an AB magnitude."""
+    return 10 ** (-0.4 * (np.asarray(mag) - 8.90)) * 1e-6
+
+
+def random_catalogue(rng, bounds, nstars: int, ngalaxies: int, mags, scale: float) -> Catalogue:
+    """Stars and galaxies, uniform over `bounds` (xi1, xi2, eta1, eta2); counts rise towards faint magnitudes.
+
+    `mags` is (bright, faint) AB; `scale` the pixel in arcsec, so that galaxies are resolved by any instrument.
+    """
+    n = nstars + ngalaxies
+    xi, eta = rng.uniform(bounds[0], bounds[1], n), rng.uniform(bounds[2], bounds[3], n)
+    bright, faint = mags
+    slope = np.where(np.arange(n) < nstars, 0.18, 0.32)  # d log10 N / d mag
+    u = rng.uniform(size=n)
+    low = 10 ** (slope * (bright - faint))
+    mag = faint + np.log10(low + u * (1 - low)) / slope
+    mag[nstars:] += 0.5
+    radius = scale * 3.0 * 10 ** (rng.normal(0, 0.22, n)) * 10 ** (-0.08 * (mag - faint))
+    radius[:nstars] = 0
+    return Catalogue(
+        xi, eta, flux_of(mag), radius, rng.uniform(0.7, 2.5, n), rng.uniform(0.25, 1.0, n), rng.uniform(0, np.pi, n)
+    )
+
+
+#: point-spread function: (share of the flux, width in units of the core's sigma)
+PSF = ((0.80, 1.0), (0.16, 2.3), (0.04, 7.0))
+
+
+def render(field: FieldMap, sources: Catalogue, fwhm: float, limit: float) -> np.ndarray:
+    """The noiseless image of the sources: float64 (ny, nx), MJy/sr, pixel-integrated for stars.
+
+    fwhm : arcsec, of the PSF's core. limit : surface brightness (MJy/sr) below which a source's wings are dropped.
+    """
+    ny, nx = field.shape
+    image = np.zeros(field.shape)
+    sigma = fwhm / 2.3548 / field.scale
+    x, y, inside = field.invert(sources.xi, sources.eta, margin=max(60.0, 0.05 * max(ny, nx)))
+    area = np.abs(field.area(x, y)) * SR
+    for i in np.flatnonzero(inside & (sources.radius == 0)):
+        _star(image, x[i], y[i], sources.flux[i] / area[i], sigma, limit)
+    for i in np.flatnonzero(inside & (sources.radius > 0)):
+        _galaxy(image, field, sources, i, x[i], y[i], 0.6 * fwhm, limit)
+    return image
+
+
+def _window(centre, reach, n):
+    low, high = max(0, math.floor(centre - reach)), min(n, math.ceil(centre + reach) + 1)
+    return low, high
+
+
+def _star(image, x, y, brightness, sigma, limit):
+    """Add a star: Gaussians integrated over each pixel, so that undersampled cores are right at any pixel phase."""
+    for share, width in PSF:
+        s = sigma * width
+        peak = brightness * share * min(1.0, 1 / (2 * math.pi * s * s))
+        if peak < limit:
+            continue
+        reach = s * math.sqrt(2 * math.log(peak / limit)) + 1
+        (x1, x2), (y1, y2) = _window(x, reach, image.shape[1]), _window(y, reach, image.shape[0])
+        if x2 <= x1 or y2 <= y1:
+            continue
+        root = s * math.sqrt(2)
+        cx = np.diff(_erf((np.arange(x1, x2 + 1) - 0.5 - x) / root).astype(float)) / 2
+        cy = np.diff(_erf((np.arange(y1, y2 + 1) - 0.5 - y) / root).astype(float)) / 2
+        image[y1:y2, x1:x2] += (brightness * share * cy)[:, None] * cx
+
+
+def _galaxy(image, field, sources, i, x, y, softening, limit):
+    """Add a Sersic profile softened at the centre by the PSF's width, evaluated at exact tangent-plane offsets."""
+    n, ratio, radius = sources.index[i], sources.ratio[i], sources.radius[i]
+    b = 2 * n - 1 / 3
+    r = radius * np.geomspace(1e-3, 40, 400)
+    profile = np.exp(-b * ((r * r + softening**2) / radius**2) ** (0.5 / n))
+    total = 2 * math.pi * ratio * float(np.sum(profile * r * r)) * math.log(r[1] / r[0])
+    amplitude = sources.flux[i] / (total * SR)
+    visible = r[amplitude * profile > limit]
+    if visible.size == 0:
+        return
+    reach = min(float(visible[-1]), 12 * radius) / field.scale + 1
+    (x1, x2), (y1, y2) = _window(x, reach, image.shape[1]), _window(y, reach, image.shape[0])
+    if x2 <= x1 or y2 <= y1:
+        return
+    xi, eta = field.grid(np.arange(x1, x2), np.arange(y1, y2))
+    xi -= sources.xi[i]
+    eta -= sources.eta[i]
+    sin, cos = math.sin(sources.angle[i]), math.cos(sources.angle[i])
+    major, minor = xi * sin + eta * cos, (xi * cos - eta * sin) / ratio
+    r2 = (major * major + minor * minor + softening**2) / radius**2
+    image[y1:y2, x1:x2] += amplitude * np.exp(-b * r2 ** (0.5 / n))
+
+
+def cosmic_rays(rng, shape, pixels: float, median: float, floor: float):
+    """Cosmic-ray tracks: (charge in electrons as float32 (ny, nx), table of the tracks).
+
+    pixels : the mean number of pixels to be hit. median : electrons a pixel of path (log-normal, sigma 1.2).
+    floor : charges below this are not planted. Four in ten hits are steep (1-2 pixels), the others are lines with
+    exponential lengths (mean 9, at most 60 pixels) at any angle; a few per cent of the charge leaks to neighbours.
+    Table columns: x, y (start), length (pixels), angle (radians), electrons a pixel of path.
+    """
+    ny, nx = shape
+    mean_path = 0.4 * 1.6 + 0.6 * 9 * 1.27  # pixels a track touches
+    count = int(rng.poisson(pixels / mean_path))
+    steep = rng.uniform(size=count) < 0.4
+    length = np.where(steep, rng.uniform(0.2, 1.2, count), np.minimum(1.5 + rng.exponential(8.0, count), 60.0))
+    angle = rng.uniform(0, 2 * np.pi, count)
+    x, y = rng.uniform(-0.5, nx - 0.5, count), rng.uniform(-0.5, ny - 0.5, count)
+    rate = median * np.exp(rng.normal(0, 1.2, count))
+    table = np.stack([x, y, length, angle, rate], axis=1)
+
+    step = 0.1
+    steps = np.maximum(2, np.ceil(length / step)).astype(int)
+    which = np.repeat(np.arange(count), steps)
+    along = (np.arange(which.size) - np.repeat(np.cumsum(steps) - steps, steps) + 0.5) / steps[which] * length[which]
+    px = np.rint(x[which] + along * np.cos(angle[which])).astype(int)
+    py = np.rint(y[which] + along * np.sin(angle[which])).astype(int)
+    # a steep track crosses the whole depth of its pixel: it leaves at least one pixel's charge
+    charge = (rate * np.maximum(length, 1.0) / steps)[which]
+    inside = (px >= 0) & (px < nx) & (py >= 0) & (py < ny)
+    flat = np.bincount(py[inside] * nx + px[inside], weights=charge[inside], minlength=nx * ny)
+    image = flat.reshape(shape).astype(np.float32)
+    return _leak(image, floor), table
+
+
+def _leak(image, floor):
+    """Spread charge to the neighbours (1.5 % over an edge, 0.4 % over a corner), then cut below `floor`."""
+    out = image * np.float32(1 - 4 * 0.015 - 4 * 0.004)
+    ny, nx = image.shape
+    for dy in (-1, 0, 1):
+        for dx in (-1, 0, 1):
+            if dy or dx:
+                share = np.float32(0.004 if dy and dx else 0.015)
+                out[max(0, dy) : ny + min(0, dy), max(0, dx) : nx + min(0, dx)] += (
+                    share * image[max(0, -dy) : ny + min(0, -dy), max(0, -dx) : nx + min(0, -dx)]
+                )
+    out[out < floor] = 0
+    return out
+
+
+@dataclass
+class Detector:
+    """What is fixed on a detector from exposure to exposure."""
+
+    conversion: float  #: electrons a second and pixel for 1 MJy/sr
+    readnoise: np.ndarray  #: electrons, float32 (ny, nx)
+    flat: np.ndarray  #: residual flat-field error, 1 + small, float32
+    flat_error: float  #: its standard deviation
+    bad: np.ndarray  #: DQ bits, uint32
+    full_well: float  #: electrons
+
+
+def make_detector(rng, shape, conversion, readnoise, *, bad_fraction=0.003, flat_error=0.001, border=0, full_well=4e5):
+    """Read-noise map, flat-field error and bad pixels (dead, hot, clusters, an optional reference border)."""
+    ny, nx = shape
+    noise = (readnoise * (1 + 0.05 * rng.standard_normal(shape, dtype=np.float32))).astype(np.float32)
+    noise[rng.uniform(size=shape) < 0.002] *= np.float32(2.5)
+    bad = np.zeros(shape, np.uint32)
+    u = rng.uniform(size=shape)
+    bad[u < bad_fraction] = DO_NOT_USE | HOT
+    bad[u < bad_fraction / 2] = DO_NOT_USE | DEAD
+    for _ in range(round(bad_fraction * nx * ny / 500)):  # clusters, a few pixels across
+        cy, cx, r = rng.integers(0, ny), rng.integers(0, nx), rng.uniform(1, 3)
+        y1, y2, x1, x2 = max(0, cy - 3), cy + 4, max(0, cx - 3), cx + 4
+        yy, xx = np.mgrid[y1 : min(y2, ny), x1 : min(x2, nx)]
+        bad[y1:y2, x1:x2][(yy - cy) ** 2 + (xx - cx) ** 2 <= r * r] = DO_NOT_USE | DEAD
+    if border:
+        edge = np.ones(shape, bool)
+        edge[border:-border, border:-border] = False
+        bad[edge] = DO_NOT_USE | 2147483648  # REFERENCE_PIXEL
+    flat = 1 + np.float32(flat_error) * rng.standard_normal(shape, dtype=np.float32)
+    return Detector(conversion, noise, flat, flat_error, bad, full_well)
+
+
+def expose(rng, scene, sky: float, exptime: float, detector: Detector, rays, nan_bad: bool = True) -> dict:
+    """One readout of a scene.
+
+    scene, sky : MJy/sr. exptime : s. rays : electrons (ny, nx) or None.
+
+    Returns
+    -------
+    dict
+        ``sci, err, var_poisson, var_rnoise, var_flat`` (float32; MJy/sr, squared for variances), ``dq`` (uint32; JWST
+        bits), ``crmask`` (uint8), ``crflux`` (float32, MJy/sr) and ``crsigma`` (float32, crflux over ERR). ERR holds
+        the Poisson noise of source, sky and cosmic ray, the read noise and the flat-field error. Where DQ has
+        DO_NOT_USE nothing is planted, and with `nan_bad` SCI, ERR and VAR_* are NaN; otherwise dead pixels are 0 and hot ones bright.
+    """
+    to_electrons = detector.conversion * exptime
+    expected = (scene + sky) * to_electrons
+    signal = expected * detector.flat
+    if rays is not None:
+        rays = np.where(detector.bad & DO_NOT_USE, np.float32(0), rays)
+        signal += rays
+        expected += rays
+    dq = detector.bad.copy()
+    dq[rng.random(size=dq.shape, dtype=np.float32) < 0.005] |= JUMP_DET
+    saturated = signal > detector.full_well
+    dq[saturated] |= SATURATED | DO_NOT_USE
+    electrons = rng.poisson(signal) + detector.readnoise * rng.standard_normal(dq.shape, dtype=np.float32)
+    planes = {
+        "sci": (electrons / to_electrons).astype(np.float32),
+        "var_poisson": (expected / to_electrons**2).astype(np.float32),
+        "var_rnoise": (detector.readnoise.astype(np.float64) ** 2 / to_electrons**2).astype(np.float32),
+        "var_flat": ((expected * (detector.flat_error / to_electrons)) ** 2).astype(np.float32),
+    }
+    planes["err"] = np.sqrt(planes["var_poisson"] + planes["var_rnoise"] + planes["var_flat"])
+    unusable = (dq & DO_NOT_USE) != 0
+    flux = np.zeros(dq.shape, np.float32) if rays is None else (rays / to_electrons).astype(np.float32)
+    flux[unusable] = 0
+    planes.update(dq=dq, crflux=flux, crmask=(flux > 0).astype(np.uint8), crsigma=flux / planes["err"])
+    if nan_bad:
+        for name in ("sci", "err", "var_poisson", "var_rnoise", "var_flat"):
+            planes[name][unusable] = np.nan
+    else:
+        planes["sci"][(dq & DEAD) != 0] = 0
+        planes["sci"][(dq & HOT) != 0] += np.float32(3000 / to_electrons)
+    return planes

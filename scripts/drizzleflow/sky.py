@@ -1,0 +1,246 @@
+"""Sky levels: statistics of sky pixels, in frames and in their overlaps, and the levels that match the frames.
+
+Seed document 004 (jwst.skymatch): the methods 'local', 'global', 'match' and 'global+match'. A group of frames exposed
+together shares one level. Limits that matching has by its nature: 'match' alone gives relative levels; point sources,
+cosmic rays and structured backgrounds enter the statistics as far as clipping lets them; `lower` and `upper` apply to
+all images whatever their level.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Hashable, Iterable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from drizzleflow.leveling import Network, spanning_forest
+from drizzleflow.overlap import near, overlap_vertices, rasterise
+from drizzleflow.skystatistics import Sky, SkyStats
+
+log = logging.getLogger(__name__)
+
+METHODS = ("local", "global", "match", "global+match")
+ALIASES = {"localmin": "local", "globalmin": "global", "globalmin+match": "global+match"}  #: HST's words
+
+
+class SkyRow(NamedTuple):
+    """Sky of one frame in its overlap with the group `other` ('' is the whole frame)."""
+
+    frame: Hashable
+    other: str
+    sky: float
+    npix: int
+    sigma: float
+
+
+class SkyLevel(NamedTuple):
+    """Solved sky of one frame: see `solve`."""
+
+    frame: Hashable
+    group: str
+    sky: float
+    component: int
+    npix: int
+    valid: bool
+    sigma: float
+
+
+def overlap_statistics(data, good, outline, to_pixel, others, stats: SkyStats, mode="centers", frame=None):
+    """Sky of one frame: over the whole of it, and in its overlap with each of the other groups.
+
+    Parameters
+    ----------
+    data : (ny, nx) float32 array
+    good : (ny, nx) bool array
+        Pixels to use; values that are not finite are left out in any case.
+    outline : pair of arrays
+        lon, lat (degrees) of the frame's outer edge; see `drizzleflow.overlap.border`.
+    to_pixel : callable
+        lon, lat (degrees) -> x, y (0-based pixels).
+    others : dict
+        other group -> list of the outlines of its frames. Groups that are too far away cost nothing much.
+    mode : {'centers', 'scan'}
+        See `drizzleflow.overlap.rasterise`; 'scan' also takes the vertices from `spherical_geometry`, as the peer does.
+    frame : hashable, optional
+        Put into the rows.
+
+    Returns
+    -------
+    list of SkyRow
+        The first is the whole frame (``other=''``; NaN and 0 pixels if it has no valid sky); then one for each group
+        whose overlap has valid pixels, in the order of `others`.
+    """
+    rows = [SkyRow(frame, "", *_measured(stats, data[good]))]
+    flat = [outline_b for outlines in others.values() for outline_b in outlines]
+    close = set(near(outline, flat).tolist()) if flat else set()
+    engine = "spherical_geometry" if mode == "scan" else "clip"
+    mask, k = np.zeros(np.shape(data), bool), -1
+    for other, outlines in others.items():
+        polygons = []
+        for outline_b in outlines:
+            k += 1
+            if k in close:
+                polygons += overlap_vertices(outline, outline_b, engine)
+        if not polygons:
+            continue
+        mask[:] = False
+        rasterise([to_pixel(lon, lat) for lon, lat in polygons], mask.shape, mode, out=mask)
+        mask &= good
+        sky = _measured(stats, data[mask])
+        if sky.npix:
+            rows.append(SkyRow(frame, other, *sky))
+    return rows
+
+
+def _measured(stats, values) -> Sky:
+    try:
+        sky = stats.measure(values)
+    except ValueError:
+        return Sky(float("nan"), 0, float("nan"))
+    return sky if np.isfinite(sky.value) else Sky(float("nan"), 0, float("nan"))
+
+
+def solve(
+    rows: Iterable[SkyRow], groups: Mapping[Hashable, str], skymethod="match", match_down=True, *,
+    weights="variance", reference="component",
+) -> list[SkyLevel]:
+    """Sky level of every frame from the statistics of frames and overlaps.
+
+    Parameters
+    ----------
+    rows : iterable of SkyRow (or of tuples like it)
+        What `overlap_statistics` gave for all frames.
+    groups : dict
+        frame -> group, in the order of the result.
+    skymethod : {'local', 'global', 'match', 'global+match'}, any case
+        local: each group's own level, the lowest of its frames'. global: the lowest of those, for all. match: levels
+        relative to each other, by least squares over all overlaps of ``level_i - level_j = sky_i - sky_j``.
+        global+match: match, and then the lowest remaining sky added to all.
+    match_down : bool
+        match: the lowest level becomes 0 (True) or the highest (False).
+    weights : {'variance', 'npix'}
+        An overlap's least-squares weight: the inverse variance of the measured difference, or (jwst's choice) the
+        square of the mean number of its pixels in the two groups.
+    reference : {'component', 'all'}
+        What "lowest" and "highest" range over. Groups that no chain of overlaps connects have no measured difference.
+        component: each connected set has its own zero (and its own lowest sky in global+match). all: one for all
+        (jwst's choice), although each set's levels are only known up to a constant: they have mean zero before that.
+
+    Returns
+    -------
+    list of SkyLevel
+        One a frame, in the order of `groups`. ``component`` numbers the connected sets from 1 (0: `skymethod` has no
+        match). ``npix``: pixels behind the level, the frame's own (match: summed over its overlaps). ``valid`` False: no
+        level could be found, ``sky`` is 0; in a match, that is a group without overlap. ``sigma``: 1 sigma from the
+        pixels' noise, enlarged where the overlaps disagree by more than that; in match relative to the reference group of
+        the component.
+
+    Raises
+    ------
+    ValueError
+        `skymethod`, `weights` or `reference` is unknown, or a row names an unknown frame or group.
+    """
+    method = ALIASES.get(str(skymethod).lower(), str(skymethod).lower())
+    for key, value, allowed in (
+        ("skymethod", method, METHODS), ("weights", weights, ("variance", "npix")),
+        ("reference", reference, ("component", "all")),
+    ):
+        if value not in allowed:
+            raise ValueError(f"{key}: {value!r}, expected one of {', '.join(allowed)}")
+    names = list(dict.fromkeys(groups.values()))
+    index = {name: k for k, name in enumerate(names)}
+    whole, pairs, pixels = _combine(rows, groups, index)
+    n = len(names)
+    sky, sigma, valid, component = np.zeros(n), np.full(n, np.nan), np.zeros(n, bool), np.full(n, -1)
+    match = "match" in method
+    if match:
+        sky, sigma, valid, component = _match(n, pairs, names, match_down, weights, reference)
+    if method != "match":
+        own = np.array([whole[k].value if k in whole else np.nan for k in range(n)]) - sky
+        own_sigma = np.array([whole[k].sigma if k in whole else np.nan for k in range(n)])
+        if method == "local":
+            sky, sigma, valid = np.nan_to_num(own), own_sigma, np.isfinite(own)
+        else:
+            sets = component if match and reference == "component" else np.zeros(n, int)
+            for members in (np.flatnonzero(sets == c) for c in range(sets.max(initial=-1) + 1)):
+                if np.isfinite(own[members]).any():
+                    lowest = members[np.nanargmin(own[members])]
+                    sky[members] += own[lowest]
+                    relative = np.where(np.isfinite(sigma[members]), sigma[members], 0.0)
+                    sigma[members] = np.hypot(own_sigma[lowest], relative)
+                    valid[members] = True
+    for k in np.flatnonzero(~valid):
+        log.warning("sky: group %s has no %s; its level is 0", names[k], "overlap" if match else "valid sky")
+    return [
+        SkyLevel(frame, group, float(sky[k]), int(component[k]) + 1, pixels[frame][method == "match"], bool(valid[k]),
+                 float(sigma[k]))
+        for frame, group in groups.items() for k in (index[group],)
+    ]  # fmt: skip
+
+
+def _combine(rows, groups, index):
+    """Rows of frames to groups: the lowest whole-frame sky, and in overlaps the mean weighted by pixels."""
+    whole, pairs, pixels = {}, {}, {frame: [0, 0] for frame in groups}
+    for row in map(SkyRow._make, rows):
+        if row.frame not in groups or (row.other and row.other not in index):
+            raise ValueError(f"sky: the overlap of {row.frame!r} with {row.other!r} is of an unknown frame or group")
+        k = index[groups[row.frame]]
+        if not (row.npix > 0 and np.isfinite(row.sky)):
+            continue
+        pixels[row.frame][bool(row.other)] += int(row.npix)
+        if not row.other:
+            if k not in whole or row.sky < whole[k].value:
+                whole[k] = Sky(float(row.sky), int(row.npix), float(row.sigma))
+        elif index[row.other] != k:
+            pairs.setdefault((k, index[row.other]), []).append((row.sky, row.npix, row.sigma))
+    return whole, {key: _pooled(np.array(terms, float)) for key, terms in pairs.items()}, pixels
+
+
+def _pooled(terms) -> Sky:
+    sky, npix, sigma = terms.T
+    total = npix.sum()
+    return Sky(float((sky * npix).sum() / total), int(total), float(np.sqrt(((sigma * npix) ** 2).sum()) / total))
+
+
+def _match(n, pairs, names, match_down, weights, reference):
+    """Relative levels (n,), their sigma, validity and component of the groups."""
+    both = sorted((i, j) for i, j in pairs if i < j and (j, i) in pairs)
+    i, j = np.array(both, int).reshape(-1, 2).T
+    a = np.array([pairs[pair] for pair in both], float).reshape(-1, 3).T
+    b = np.array([pairs[pair[::-1]] for pair in both], float).reshape(-1, 3).T
+    difference, npix = a[0] - b[0], (a[1] + b[1]) / 2.0
+    variance = _usable(a[2] ** 2 + b[2] ** 2, npix)
+    weight = npix**2 if weights == "npix" else 1.0 / variance
+    component, start = spanning_forest(n, i, j, weight, difference)
+    level, sigma, valid = np.zeros(n), np.full(n, np.nan), np.zeros(n, bool)
+    for c in range(component.max(initial=-1) + 1):
+        members, edges = np.flatnonzero(component == c), np.flatnonzero(component[i] == c)
+        if len(members) < 2:
+            continue
+        place = np.full(n, -1)
+        place[members] = np.arange(len(members))
+        network = Network(len(members), place[i[edges]], place[j[edges]], weight[edges])
+        level[members] = found = network.levels(difference[edges], start[members])
+        zero = int(np.argmin(found) if match_down else np.argmax(found))
+        free = len(edges) - len(members) + 1
+        residual = difference[edges] - (level[i[edges]] - level[j[edges]])
+        excess = (residual**2 / variance[edges]).sum() / free if free else 1.0
+        sigma[members] = np.sqrt(network.covariances(variance[edges], zero) * max(1.0, excess))
+        valid[members] = True
+        if reference == "component":
+            level[members] -= found[zero]
+    if reference == "all" and valid.any():
+        level[valid] -= level[valid].min() if match_down else level[valid].max()
+    sets = [np.flatnonzero(component == c) for c in range(component.max(initial=-1) + 1)]
+    if len(sets) > 1:
+        told = "; ".join(", ".join(names[k] for k in members) for members in sets)
+        log.warning("sky: %d sets of groups do not overlap each other, their relative level is unknown: %s", len(sets), told)
+    return level, sigma, valid, component
+
+
+def _usable(variance, npix):
+    """Variances > 0: where one is unknown or zero (a single pixel, quantised data), that of the typical pixel over npix."""
+    known = np.isfinite(variance) & (variance > 0)
+    pixel = np.median(variance[known] * npix[known]) if known.any() else 1.0
+    return np.where(known, variance, pixel / npix)

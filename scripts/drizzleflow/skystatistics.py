@@ -1,0 +1,233 @@
+"""Statistics of sky pixels: clipped mean, median, mode and midpt, and their uncertainties."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+STATISTICS = ("mean", "median", "mode", "midpt")
+BLOCK = 2**16  #: values that are handled together
+SAMPLE = 10_000  #: values that bracket the median of all
+MAX_BINS = 2**24  #: of the histogram: float32 cannot number more
+SINGLE_BIN = 10.0 * float(np.finfo(np.float32).eps)  #: histograms narrower than this have one bin
+
+
+class Sky(NamedTuple):
+    """A measured level: `value`, `npix` pixels behind it, and the value's 1 sigma uncertainty `sigma` (NaN: unknown)."""
+
+    value: float
+    npix: int
+    sigma: float
+
+
+class SkyStats:
+    """Statistic of sigma-clipped pixel values: call it with an array, get ``(value, npix)``.
+
+    The semantics are those of `stsci.imagestats` (source: its behaviour and documentation), to float32 rounding:
+    values are float32; `nclip` rounds, each over all values between the limits of the round before, starting from
+    `lower` and `upper`; the standard deviation has N - 1. Different by intent: the median honours `lower` and `upper`
+    with ``nclip=0`` too, midpt of constant data is the constant, and values that are not finite are left out.
+
+    Parameters
+    ----------
+    skystat : {'mean', 'median', 'mode', 'midpt'}
+        mode: parabola through the peak of a histogram; midpt: 50 % point of the histogram's cumulative sum.
+    lower, upper : float, optional
+        Usable values, in the data's unit.
+    nclip : int
+        Clipping rounds, >= 0.
+    lsig, usig : float
+        Clipping limits below and above the mean, in standard deviations, > 0.
+    binwidth : float
+        Bin of mode's and midpt's histogram, in standard deviations, > 0.
+
+    Raises
+    ------
+    ValueError
+        A parameter is out of its range; when called: no value lies between the limits.
+    """
+
+    def __init__(self, skystat="mean", lower=None, upper=None, nclip=5, lsig=4.0, usig=4.0, binwidth=0.1):
+        if skystat not in STATISTICS:
+            raise ValueError(f"skystat: {skystat!r}, expected one of {', '.join(STATISTICS)}")
+        if nclip < 0:
+            raise ValueError(f"nclip: {nclip}, expected 0 or more")
+        for name, value in (("lsig", lsig), ("usig", usig), ("binwidth", binwidth)):
+            if not value > 0:
+                raise ValueError(f"{name}: {value}, expected more than 0")
+        if lower is not None and upper is not None and lower > upper:
+            raise ValueError(f"lower: {lower}, expected no more than upper ({upper})")
+        self.skystat, self.lower, self.upper = skystat, lower, upper
+        self.nclip, self.lsig, self.usig, self.binwidth = int(nclip), lsig, usig, binwidth
+        self.skyval = self.npix = None
+
+    @classmethod
+    def from_options(cls, options: Mapping) -> SkyStats:
+        """From the section `skymatch` of the configuration (its lsigma and usigma are this class's lsig and usig)."""
+        same = {key: options[key] for key in ("skystat", "lower", "upper", "nclip", "binwidth")}
+        return cls(**same, lsig=options["lsigma"], usig=options["usigma"])
+
+    def __call__(self, data):
+        return self.calc_sky(data)
+
+    def calc_sky(self, data):
+        """``(value, npix)`` of an array of any shape; ValueError if no value is left."""
+        return self.measure(data)[:2]
+
+    def measure(self, data) -> Sky:
+        """`Sky` of an array of any shape; ValueError if no value is left. `sigma` takes the pixels as independent."""
+        values = np.asarray(data, dtype=np.float32).ravel()
+        if not np.isfinite(values).all():
+            values = values[np.isfinite(values)]
+        if not len(values):
+            raise ValueError("no finite value to compute the sky from")
+        lower = float(values.min() if self.lower is None else self.lower)
+        upper = float(values.max() if self.upper is None else self.upper)
+        moments, low, high, clipped = _Moments(values), np.float32(lower), np.float32(upper), None
+        for _ in range(self.nclip + 1):
+            before, clipped = clipped, np.flatnonzero((values < low) | (values > high))
+            if len(clipped) == len(values):
+                raise ValueError(f"no value between {low:g} and {high:g} to compute the sky from")
+            if before is not None and np.array_equal(before, clipped):
+                break  # further rounds change nothing
+            npix, mean, std = moments.without(clipped, low, high)
+            used = low, high
+            # a NaN deviation (one value) leaves the limits alone
+            low = np.float32(max(lower, mean - self.lsig * std))
+            high = np.float32(min(upper, mean + self.usig * std))
+        else:
+            low, high = used
+        median, core = _median(values, low, high, npix)
+        if self.skystat == "mean":
+            value = mean
+        elif self.skystat == "median":
+            value = median
+        else:
+            value = self._from_histogram(values, low, high, std, median)
+        self.skyval, self.npix = value, npix
+        return Sky(value, npix, self._uncertainty(npix, std, core))
+
+    def _from_histogram(self, values, low, high, std, median):
+        kept = values[(values >= low) & (values <= high)]
+        # stsci.imagestats takes the clip limit for the extreme value where the first value of all was clipped
+        bottom = float(low if values[0] < low else kept.min())
+        top = float(high if values[0] > high else kept.max())
+        width, spread = self.binwidth * std, top - bottom
+        if self.skystat == "mode" and not np.isfinite(width):
+            raise ValueError("one value has no mode")
+        if not width >= SINGLE_BIN or spread < SINGLE_BIN or width > spread:
+            return bottom + 0.5 * width if self.skystat == "mode" else median
+        bins = int(spread / width) + 1
+        if bins > MAX_BINS:
+            raise ValueError(f"{bins} histogram bins are too many: clip (nclip > 0), or set lower and upper")
+        # bins are counted with the step spread / (bins - 1) and converted to values with the step `width`
+        counts = _histogram(values, bins, spread / (bins - 1), bottom)
+        return bottom + width * (_peak(counts) if self.skystat == "mode" else _half(counts))
+
+    def _uncertainty(self, npix, std, core):
+        if npix < 2:
+            return float("nan")
+        if self.skystat == "mean":
+            return std / npix**0.5
+        # the core's width: sources in the wings blow up the standard deviation, not the error of the median
+        median = 1.2533 * core / npix**0.5
+        if self.skystat != "mode":
+            return median
+        # bins whose counts differ by no more than their noise compete: scatter ~ (counts in the peak)^(-1/4)
+        return max(median, 0.7 * (0.4 * npix * self.binwidth) ** -0.25 * core)
+
+
+class _Moments:
+    """Count, mean and standard deviation of an array without its clipped values, from one pass over all of it."""
+
+    def __init__(self, values):
+        self.values = values
+        self.sums = _sums(values, float(values.mean(dtype=np.float64)))
+
+    def without(self, clipped, low, high):
+        npix, centre, total, square = self.sums
+        _, _, less, less_square = _sums(self.values[clipped], centre)
+        npix, total, left = npix - len(clipped), total - less, square - less_square
+        if left < 1e-6 * square:  # nearly all of the sum was outliers: subtracting them would lose its digits
+            kept = self.values[(self.values >= low) & (self.values <= high)]
+            npix, centre, total, left = _sums(kept, float(kept.mean(dtype=np.float64)))
+        # float32, as the peer's C code has it: clip limits and bins then agree to the last bit
+        mean = float(np.float32(centre + total / npix))
+        if npix < 2:
+            return npix, mean, float("nan")
+        shift = mean - centre
+        left += shift * (npix * shift - 2.0 * total)
+        return npix, mean, float(np.float32(np.sqrt(max(left, 0.0) / (npix - 1))))
+
+
+def _sums(values, centre):
+    """(count, centre, sum, sum of squares) of the deviations from `centre`, in float64, block by block in the cache."""
+    total = square = 0.0
+    for k in range(0, len(values), BLOCK):
+        d = values[k : k + BLOCK].astype(np.float64) - centre
+        total += float(d.sum())
+        square += float(np.einsum("i,i->", d, d))
+    return len(values), centre, total, square
+
+
+def _median(values, low, high, npix):
+    """Median of the `npix` values from `low` to `high`, averaged in float32 as numpy does, and half the width of the
+    middle 68 %, from a sample of them.
+
+    Two order statistics of a sample bracket the median; only the few values between them are sorted.
+    """
+    first, second = (npix - 1) // 2, npix // 2
+    step = len(values) // SAMPLE | 1  # odd: does not fall in step with the columns of an image
+    sample = np.sort(values[::step])
+    sample = sample[np.searchsorted(sample, low) : np.searchsorted(sample, high, side="right")]
+    n, middle = len(sample), None
+    if step > 1 and n > 100:
+        margin = int(2.0 * n**0.5)
+        a, b = sample[n // 2 - margin], sample[n // 2 + margin]
+        below = np.count_nonzero(values < a) - np.count_nonzero(values < low)
+        between = np.sort(values[(values >= a) & (values <= b)])
+        if below <= first and second < below + len(between):
+            middle = between[first - below : second - below + 1]
+    if middle is None:
+        kept = np.sort(values[(values >= low) & (values <= high)])
+        middle = kept[first : second + 1]
+        if step == 1 or not n:
+            sample, n = kept, npix
+    core = float(sample[int(np.ceil(0.8413 * (n - 1)))]) - float(sample[int(0.1587 * (n - 1))])
+    return float(middle.mean()), core / 2.0
+
+
+def _histogram(values, bins, step, low):
+    """Counts of values in `bins` bins from `low`, in float32 like the peer's C code."""
+    step, low = np.float32(step), np.float32(low)
+    inverse, edge = np.float32(1.0) / step, low + step * np.float32(bins)
+    counts = np.zeros(bins, np.int64)
+    for k in range(0, len(values), BLOCK):
+        block = values[k : k + BLOCK]
+        number = (inverse * (block[(block >= low) & (block < edge)] - low)).astype(np.int64)
+        found = np.bincount(np.minimum(number, bins - 1))
+        counts[: len(found)] += found
+    return counts
+
+
+def _peak(counts):
+    """Position of the mode, in bins from the lower edge."""
+    last, peak = len(counts) - 1, int(np.argmax(counts))
+    if last == 1 and counts[0] == counts[1]:
+        return 1.0
+    if peak in (0, last):
+        return peak + 0.5
+    left, right = int(counts[peak] - counts[peak - 1]), int(counts[peak] - counts[peak + 1])
+    return peak + 0.5 + (0.5 * (left - right) / (left + right) if left + right else 0.0)
+
+
+def _half(counts):
+    """Position of the 50 % point of the cumulative counts, in bins from the lower edge."""
+    total = np.cumsum(counts).astype(np.float32)
+    total /= total[-1]
+    k = int(np.argmax(total >= 0.5))
+    below = float(total[k - 1]) if k else 0.0
+    step = float(total[k]) - below
+    return k + ((0.5 - below) / step if step else 0.0)

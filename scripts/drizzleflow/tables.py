@@ -1,0 +1,45 @@
+"""The small tables that jobs hand on: members.csv and sky.csv."""
+
+from __future__ import annotations
+
+import csv
+
+#: first columns of sky.csv; `sky` is in the frame's unit per pixel
+SKY_COLUMNS = ("member", "group", "sky", "component", "npix", "valid", "sigma", "extver")
+
+
+def rows(path) -> list[dict[str, str]]:
+    """The rows of a CSV file, as text."""
+    with open(path, newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def read_members(path) -> list[dict]:
+    """members.csv with the types of `drizzleflow.plan.Member`: empty cells are None."""
+    kinds = {"nframes": int, "nx": int, "ny": int, "size": int, "exptime": float, "flux_scale": float}
+    found = []
+    for row in rows(path):
+        member = {k: (None if v == "" else kinds.get(k, str)(v)) for k, v in row.items()}
+        member["cube"] = row["cube"] == "True"
+        found.append(member)
+    return found
+
+
+def read_levels(path) -> dict[tuple[str, int], float]:
+    """(member, extver) -> sky level, of the frames that have a valid one."""
+    return {(r["member"], int(r["extver"])): float(r["sky"]) for r in rows(path) if r["valid"] == "True"}
+
+
+def background_keywords(settings: dict, levels: dict, member: dict) -> dict:
+    """BKG* keywords of a flagged member: keyword -> (value, comment); none where no level was measured.
+
+    A member of several frames states the first one's.
+    """
+    level = levels.get((member["member"], 1))
+    if level is None or settings["skip"]:
+        return {}
+    return {
+        "BKGMETH": (settings["skymethod"], "sky matching method"),
+        "BKGLEVEL": (level, "sky level in the unit of the pixels"),
+        "BKGSUB": (False, "whether the level is subtracted"),
+    }

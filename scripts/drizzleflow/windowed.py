@@ -1,0 +1,103 @@
+"""Images that hold only a window of the grid: single drizzles and the median, read in sections."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+import numpy as np
+
+from drizzleflow.errors import InputError
+
+
+@dataclass(frozen=True)
+class Windowed:
+    """A file whose image HDUs are one window of the grid, opened for its headers only.
+
+    Sections are read by seeking, not by mapping: a mapped file counts in the memory of the process as it is read.
+    """
+
+    path: str
+    shape: tuple[int, int]
+    origin: tuple[int, int]  #: (x0, y0) of pixel (0, 0) on the grid: WINX0, WINY0
+    offsets: dict[str, int]  #: HDU name -> first byte of its data
+    mean_weight: float  #: WHTMEAN: clipped mean of the weights; NaN where no pixel has weight
+    unit: str
+
+    @classmethod
+    def open(cls, path, planes=("SCI", "WHT")) -> Windowed:
+        """Look at the headers.
+
+        Raises
+        ------
+        InputError
+            A plane is missing, not float32 or of another shape.
+        """
+        from drizzleflow.fitsio import open_fits
+
+        with open_fits(path) as hdus:
+            offsets, shape = {}, None
+            for name in planes:
+                if name not in hdus:
+                    raise InputError(f"{path}[{name}]: no such extension; expected a windowed image with {', '.join(planes)}")
+                header = hdus[name].header
+                found = (header.get("NAXIS2"), header.get("NAXIS1"))
+                if header["BITPIX"] != -32 or header["NAXIS"] != 2 or found != (shape or found):
+                    raise InputError(f"{path}[{name}]: expected a float32 image of the shape of {planes[0]}")
+                shape = found
+                offsets[name] = hdus[name].fileinfo()["datLoc"]
+            header = hdus[planes[0]].header
+            origin = (header.get("WINX0", 0), header.get("WINY0", 0))
+            mean = header.get("WHTMEAN")
+            unit = str(header.get("BUNIT", ""))
+        return cls(os.fspath(path), shape, origin, offsets, float("nan") if mean is None else float(mean), unit)
+
+    @property
+    def window(self) -> tuple[int, int, int, int]:
+        """(x0, x1, y0, y1) on the grid, half open."""
+        (x0, y0), (ny, nx) = self.origin, self.shape
+        return x0, x0 + nx, y0, y0 + ny
+
+    def read(self, plane: str, y0: int, y1: int) -> np.ndarray:
+        """Rows y0..y1-1 (of this image) of a plane, native float32."""
+        nx = self.shape[1]
+        count = (y1 - y0) * nx
+        with open(self.path, "rb", buffering=0) as file:
+            file.seek(self.offsets[plane] + 4 * y0 * nx)
+            raw = np.fromfile(file, ">f4", count)
+        if raw.size != count:
+            raise InputError(f"{self.path}[{plane}]: the file is cut short")
+        return raw.reshape(y1 - y0, nx).astype(np.float32)
+
+    def around(self, pixmap, margin: int = 3) -> tuple[np.ndarray, tuple[int, int]]:
+        """The part of SCI that a pixel map (in grid pixels) touches, and the grid position of its pixel (0, 0)."""
+        from drizzleflow.footprint import window
+
+        bx0, bx1, by0, by1 = self.window
+        if not np.isfinite(pixmap).any():
+            return np.empty((0, 0), np.float32), (bx0, by0)
+        x0, x1, y0, y1 = window(pixmap[..., 0], pixmap[..., 1], margin)
+        x0, x1, y0, y1 = max(x0, bx0), min(x1, bx1), max(y0, by0), min(y1, by1)
+        if x0 >= x1 or y0 >= y1:
+            return np.empty((0, 0), np.float32), (bx0, by0)
+        rows = self.read("SCI", y0 - by0, y1 - by0)
+        return np.ascontiguousarray(rows[:, x0 - bx0 : x1 - bx0]), (x0, y0)
+
+
+def union(images) -> tuple[int, int, int, int]:
+    """The window that holds all images' windows."""
+    windows = np.array([image.window for image in images])
+    x0, y0 = windows[:, [0, 2]].min(axis=0)
+    x1, y1 = windows[:, [1, 3]].max(axis=0)
+    return int(x0), int(x1), int(y0), int(y1)
+
+
+def cards(window, unit: str, grid=None) -> list[tuple]:
+    """Header cards of an image of a window: its place and, where there is a grid, its WCS."""
+    x0, x1, y0, y1 = window
+    place = [
+        ("WINX0", x0, "0-based grid column of the first pixel"),
+        ("WINY0", y0, "0-based grid row of the first pixel"),
+        ("BUNIT", unit, "unit of the pixels"),
+    ]
+    return place + (grid.window(x0, x1, y0, y1).cards() if grid is not None else [])

@@ -1,0 +1,53 @@
+"""footprint: what each frame of a batch covers, and its WCS on a sparse lattice; the one place that opens a GWCS.
+
+Settings: grid.pixmap_tolerance, pixmap_stepsize and pixmap_order of single_drizzle and mosaic, skymatch.stepsize.
+Outputs: footprint/{batch}.json (outlines, reference points), footprint/{batch}.npz (lattices).
+"""
+
+import json
+
+import numpy as np
+
+from drizzleflow import footprint, formats, record
+from drizzleflow.errors import InputError
+from drizzleflow.files import replacing, write_text
+from drizzleflow.overlap import border
+from drizzleflow.pixmap import Lattice, step_name
+
+
+with record.job(snakemake) as job:
+    opts = snakemake.params.opts
+    steps = {"auto": ("auto", 3)}
+    for section in ("single_drizzle", "mosaic"):
+        step, order = opts[section]["pixmap_stepsize"], opts[section]["pixmap_order"]
+        steps[step_name(step, order)] = (step, order) if step_name(step, order) != "auto" else ("auto", 3)
+    outlines, arrays = [], {}
+    for member in opts["members"]:
+        for key in ("path", "dq", "ivar"):
+            if member[key]:
+                job.input_hash(member[key])
+        for extver in range(1, member["nframes"] + 1):
+            if extver > 1 and member["cube"]:  # the integrations of a cube share one WCS
+                outlines.append({**outlines[-1], "extver": extver, "group": f"{member['group']}-i{extver:04d}"})
+                arrays |= {k.replace("/1/", f"/{extver}/"): v for k, v in arrays.items() if k.startswith(f"{member['member']}/1/")}
+                continue
+            frame = formats.read(member, extver, (), opts["simple"])
+            try:
+                wcs = frame.wcs
+                found = footprint.describe(wcs, frame.s_region)
+                found["sky_outline"] = np.array(wcs.to_sky(*border(wcs.shape, opts["skymatch"]["stepsize"]))).tolist()
+                for name, (step, order) in steps.items():
+                    lattice = Lattice.sample(wcs, stepsize=step, order=order, tolerance=opts["grid"]["pixmap_tolerance"])
+                    arrays |= {f"{member['member']}/{extver}/{name}/{k}": v for k, v in lattice.arrays().items()}
+                    job.log("%s %d: lattice %s of %d x %d nodes", member["member"], extver, name, len(lattice.x), len(lattice.y))
+            except InputError:
+                raise
+            except ValueError as error:
+                raise InputError(f"{member['path']}: frame {extver}: {error}") from None
+            group = f"{member['group']}-i{extver:04d}" if member["cube"] else member["group"]
+            known = {"member": member["member"], "extver": extver, "group": group}
+            outlines.append({**known, "level": frame.level, "subtracted": frame.subtracted, **found})
+    with replacing(snakemake.output.lattices) as temporary, open(temporary, "wb") as out:
+        np.savez(out, **arrays)
+    write_text(snakemake.output.outlines, json.dumps(outlines) + "\n")
+    job.statistics["frames"] = len(outlines)

@@ -1,0 +1,24 @@
+"""members: the table of a product's science members, or the message of an association that cannot be used.
+
+Outputs: members.csv (member, path, exptype, group, then what the plan read from the headers).
+"""
+
+import csv
+import io
+
+from drizzleflow import record
+from drizzleflow.errors import InputError
+from drizzleflow.files import write_text
+
+with record.job(snakemake) as job:
+    opts = snakemake.params.opts
+    if opts["error"]:
+        raise InputError(opts["error"])
+    text = io.StringIO()
+    table = csv.DictWriter(text, fieldnames=list(opts["members"][0]), lineterminator="\n")
+    table.writeheader()
+    table.writerows(opts["members"])
+    write_text(snakemake.output.table, text.getvalue())
+    job.statistics["members"] = len(opts["members"])
+    for other in opts["others"]:
+        job.log("%s: exptype %s takes no part in the imaging road", other["path"], other["exptype"])

@@ -1,0 +1,10 @@
+"""report: report.html of a product, from the jobs' records and the small tables."""
+
+from drizzleflow import record, report
+from drizzleflow.tables import rows
+
+with record.job(snakemake) as job:
+    report.make(
+        snakemake.input.records, rows(snakemake.input.members), rows(snakemake.input.sky), snakemake.output.report,
+        snakemake.wildcards.product,
+    )  # fmt: skip

@@ -1,0 +1,40 @@
+"""single_drizzle: the frames of one group on the output grid, only the window that they cover.
+
+Settings: single_drizzle, grid.pad, grid.pixmap_tolerance. Output: single/{group}_outlier_i2d.fits (SCI, WHT).
+Without resampling (resample_data: false) the frame itself and its weights.
+"""
+
+from drizzleflow import formats, record, single
+from drizzleflow.grid import Grid
+from drizzleflow.pixmap import LatticeFiles
+from drizzleflow.tables import read_levels
+
+with record.job(snakemake) as job:
+    opts = snakemake.params.opts
+    settings, levels = opts["single_drizzle"], read_levels(snakemake.input.sky)
+    grid, lattices = Grid.load(snakemake.input.grid), LatticeFiles(snakemake.input.lattices)
+    flags = formats.get(opts["frames"][0][0]["format"])
+    planes = ["data", "dq"]
+    if settings["weight_type"] == "ivm":
+        planes += ["var", "err"] if flags.ERR_ALONE else ["var"]
+
+    def frames():
+        for member, extvers in opts["frames"]:
+            for extver in extvers:
+                yield formats.read(member, extver, planes, opts["simple"]), levels.get((member["member"], extver))
+
+    good_bits = flags.GOOD_BITS["single"] if settings["good_bits"] == "auto" else settings["good_bits"]
+    if settings["resample_data"]:
+        tolerance = opts["grid"]["pixmap_tolerance"]
+
+        def pixmap(frame):
+            return lattices.pixmap(frame, grid, settings["pixmap_stepsize"], int(settings["pixmap_order"]), tolerance)
+
+        made = single.drizzle(
+            frames(), grid, pixmap, settings, good_bits=good_bits, flags=flags.DQ_FLAGS, pad=opts["grid"]["pad"]
+        )
+    else:
+        made = single.unresampled(*next(frames()), settings, good_bits=good_bits, flags=flags.DQ_FLAGS)
+    made.write(snakemake.output.single)
+    job.statistics.update(window=list(made.window), mean_weight=made.mean_weight)
+    job.thumbnail("single", made.sci)

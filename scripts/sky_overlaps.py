@@ -1,0 +1,51 @@
+"""sky_overlaps: sky statistics of a batch's frames, whole and in their overlap with every other group.
+
+Settings: skymatch. Output: sky/{batch}.csv (member, extver, other, sky, npix, sigma, factor); `sky` in the product's unit,
+`factor` times the frame's unit.
+"""
+
+import csv
+import io
+import json
+
+import numpy as np
+
+from drizzleflow import dq, formats, record
+from drizzleflow.files import write_text
+from drizzleflow.pixmap import LatticeFiles
+from drizzleflow.sky import SkyStats, overlap_statistics
+from drizzleflow.tables import rows
+
+with record.job(snakemake) as job:
+    opts = snakemake.params.opts
+    settings = opts["skymatch"]
+    stats = SkyStats.from_options(settings)
+    lattices = LatticeFiles([snakemake.input.lattices])
+    outlines, group_of = {}, {}
+    for row in rows(snakemake.input.footprints):
+        outlines[row["member"], int(row["extver"])] = np.array(json.loads(row["sky_outline"]))
+        group_of[row["member"], int(row["extver"])] = row["group"]
+    # a chain of overlaps is all that 'match' needs; the other methods look at whole frames only
+    groups = {}
+    if "match" in settings["skymethod"].lower():
+        for key, group in group_of.items():
+            groups.setdefault(group, []).append(outlines[key])
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(["member", "extver", "other", "sky", "npix", "sigma", "factor"])
+    for member in opts["members"]:
+        format_module = formats.get(member["format"])
+        bits = format_module.SKY_BITS if settings["dqbits"] == "auto" else settings["dqbits"]
+        for extver in range(1, member["nframes"] + 1):
+            frame = formats.read(member, extver, ("data", "dq"), opts["simple"])
+            key = (member["member"], extver)
+            good = dq.good_pixels(frame.dq, bits, format_module.DQ_FLAGS, frame.shape) & np.isfinite(frame.data)
+            data = frame.data if frame.rate_factor == 1 else frame.data * np.float32(frame.rate_factor)
+            exact = settings["overlap"] == "scan"
+            to_pixel = frame.wcs.to_pixel if exact and groups else lattices.lattice(*key).to_pixel
+            others = {group: found for group, found in groups.items() if group != group_of[key]}
+            found = overlap_statistics(data, good, outlines[key], to_pixel, others, stats, settings["overlap"])
+            for row in found:
+                table.writerow([*key, row.other, row.sky, row.npix, row.sigma, frame.rate_factor])
+            job.log("%s %d: %d overlaps, sky of the whole frame %g", *key, len(found) - 1, found[0].sky)
+    write_text(snakemake.output.table, text.getvalue())

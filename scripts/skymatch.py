@@ -1,0 +1,48 @@
+"""skymatch: one sky level a frame, from all frames' statistics.
+
+Settings: skymatch. Output: sky.csv (member, group, sky, component, npix, valid, sigma, extver; sky in the frame's unit a pixel).
+With skip, the levels that the inputs themselves record and have not subtracted.
+"""
+
+import csv
+import io
+
+from drizzleflow import record
+from drizzleflow.files import write_text
+from drizzleflow.sky import SkyRow, solve
+from drizzleflow.tables import SKY_COLUMNS, rows
+
+with record.job(snakemake) as job:
+    settings = snakemake.params.opts["skymatch"]
+    frames = {(row["member"], int(row["extver"])): row for row in rows(snakemake.input.footprints)}
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(SKY_COLUMNS)
+    valid = 0
+    if settings["skip"]:
+        for (member, extver), row in frames.items():
+            known = row["level"] != "" and row["subtracted"] == "False"
+            valid += known
+            table.writerow([member, row["group"], row["level"] if known else 0.0, 0, 0, known, "nan", extver])
+        job.log("no sky matching: levels are those that the inputs record")
+    else:
+        measured, factor = [], {}
+        for path in snakemake.input.tables:
+            for row in rows(path):
+                key = (row["member"], int(row["extver"]))
+                factor[key] = float(row["factor"])
+                measured.append(SkyRow(key, row["other"], float(row["sky"]), int(row["npix"]), float(row["sigma"])))
+        groups = {key: row["group"] for key, row in frames.items()}
+        solved = solve(
+            measured, groups, settings["skymethod"], settings["match_down"],
+            weights=settings["weights"], reference=settings["reference"],
+        )  # fmt: skip
+        for level in solved:
+            member, extver = level.frame
+            f = factor[level.frame]
+            valid += level.valid
+            table.writerow([member, level.group, level.sky / f, level.component, level.npix, level.valid, level.sigma / f, extver])
+            job.log("%s %d: sky %g +- %g", member, extver, level.sky / f, level.sigma / f)
+        job.statistics["components"] = len({level.component for level in solved if level.component})
+    write_text(snakemake.output.sky, text.getvalue())
+    job.statistics.update(skymethod="none" if settings["skip"] else settings["skymethod"], valid=valid, frames=len(frames))

@@ -1,0 +1,193 @@
+"""The code hash: a formula counts, a comment does not, and every module that a script reaches is in it."""
+
+import ast
+import os
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from drizzleflow.codehash import closure, code_hash
+from drizzleflow.errors import InputError
+
+SCRIPTS = Path(__file__).parents[2] / "scripts"
+
+FILES = {
+    "step.py": '"""A step."""\nfrom drizzleflow import alpha\nimport numpy as np\n\ndef main():\n    from drizzleflow.sub.deep import f\n    return f(alpha.A)\n',
+    "drizzleflow/__init__.py": '"""The package."""\n',
+    "drizzleflow/alpha.py": "from . import beta\nA = beta.B + 1\n",
+    "drizzleflow/beta.py": "B = 2\n",
+    "drizzleflow/sub/__init__.py": "import drizzleflow.gamma\n",
+    "drizzleflow/sub/deep.py": "from ..delta import D\nfrom .near import N\n\ndef f(x):\n    \"\"\"Doc.\"\"\"\n    return x + D + N\n",
+    "drizzleflow/sub/near.py": "N = 4\n",
+    "drizzleflow/gamma.py": "G = 5\n",
+    "drizzleflow/delta.py": "D = 3\n",
+    "drizzleflow/unrelated.py": "U = 1\n",
+    "drizzleflow/plugins/__init__.py": "",
+    "drizzleflow/plugins/one.py": "P = 1\n",
+}  # fmt: skip
+REACHED = ["alpha", "beta", "delta", "gamma", "sub", "sub.deep", "sub.near"]
+
+
+@pytest.fixture
+def tree(tmp_path):
+    return make(tmp_path / "scripts")
+
+
+def make(root):
+    for name, text in FILES.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    return root
+
+
+def hash_of(root, cache=None):
+    return code_hash(root / "step.py", root, cache)
+
+
+def test_closure_follows_every_static_import(tree):
+    expected = ["drizzleflow", *(f"drizzleflow.{name}" for name in REACHED)]
+    assert closure(tree / "step.py", tree) == closure(tree / "step.py", tree / "drizzleflow") == expected
+
+
+@pytest.mark.parametrize("name", ["step", *(f"drizzleflow.{name}" for name in REACHED)])
+def test_a_change_of_a_reached_module_counts(tree, name):
+    path = tree / (name.replace(".", "/") + ".py")
+    path = path if path.exists() else tree / name.replace(".", "/") / "__init__.py"
+    before = hash_of(tree)
+    path.write_text(path.read_text() + "X = 1\n")
+    assert hash_of(tree) != before
+
+
+def test_what_is_not_reached_does_not_count(tree):
+    before = hash_of(tree)
+    (tree / "drizzleflow/unrelated.py").write_text("U = 2\n")
+    (tree / "drizzleflow/plugins/one.py").write_text("P = 2\n")
+    (tree / "other.py").write_text("import drizzleflow.unrelated\n")
+    assert hash_of(tree) == before
+
+
+def test_comments_docstrings_format_and_touch_do_not_count(tree):
+    before = hash_of(tree)
+    deep = tree / "drizzleflow/sub/deep.py"
+    deep.write_text(
+        '"""New."""\nfrom ..delta import D  # why\nfrom .near import N\ndef f( x ):\n    """Other."""\n\n    return (x + D\n + N)\n'
+    )
+    (tree / "drizzleflow/__init__.py").write_text("")
+    os.utime(tree / "step.py", (1, 1))
+    assert hash_of(tree) == before
+    deep.write_text(deep.read_text().replace("+ N", "- N"))
+    assert hash_of(tree) != before
+
+
+def test_the_folder_does_not_count(tree, tmp_path):
+    moved = tmp_path / "elsewhere" / "scripts"
+    shutil.copytree(tree, moved)
+    assert hash_of(moved) == hash_of(tree)
+
+
+def test_import_module_of_a_literal_or_a_package(tree):
+    step = tree / "step.py"
+    step.write_text('from importlib import import_module\nimport_module("drizzleflow.plugins.one")\n')
+    assert closure(step, tree) == ["drizzleflow", "drizzleflow.plugins", "drizzleflow.plugins.one"]
+    step.write_text(
+        'import importlib\ndef get(name):\n    return importlib.import_module(f"drizzleflow.plugins.{name}")\n'
+    )
+    before = hash_of(tree)
+    (tree / "drizzleflow/plugins/two.py").write_text("Q = 1\n")
+    assert closure(step, tree)[-1] == "drizzleflow.plugins.two" and hash_of(tree) != before
+
+
+def test_a_new_module_in_place_of_a_name_is_found(tree):
+    """`from drizzleflow import alpha` reaches a module only where there is one."""
+    (tree / "step.py").write_text("from drizzleflow import late\n")
+    cache = {}
+    before = hash_of(tree, cache)
+    (tree / "drizzleflow/late.py").write_text("L = 1\n")
+    assert hash_of(tree, cache) != before
+
+
+def test_the_cache_changes_nothing(tree):
+    cache = {}
+    before = hash_of(tree, cache)
+    assert hash_of(tree, cache) == before == hash_of(tree)
+    assert set(cache) == {str(tree / "step.py")} | {
+        str(tree / name)
+        for name in FILES
+        if name.startswith("drizzleflow/") and not re.search("unrelated|plugins", name)
+    }
+    (tree / "drizzleflow/beta.py").write_text("B = 77\n")
+    assert hash_of(tree, cache) != before
+    assert hash_of(tree, cache) == hash_of(tree)
+
+
+def test_an_edit_of_the_same_size_is_seen(tree):
+    cache = {}
+    before = hash_of(tree, cache)
+    (tree / "drizzleflow/beta.py").write_text("B = 9\n")
+    os.utime(tree / "drizzleflow/beta.py", ns=(1, 1))
+    assert hash_of(tree, cache) != before
+
+
+def test_cached_files_are_not_parsed_again(tree, monkeypatch):
+    cache = {}
+    before = hash_of(tree, cache)
+    monkeypatch.setattr(ast, "parse", None)
+    assert hash_of(tree, cache) == before
+
+
+def test_what_cannot_be_read(tree):
+    with pytest.raises(InputError, match=r"absent\.py"):
+        code_hash(tree / "absent.py", tree)
+    (tree / "drizzleflow/beta.py").write_text("B = = 2\n")
+    with pytest.raises(InputError, match=r"beta\.py: not valid Python"):
+        hash_of(tree)
+
+
+@settings(max_examples=40, deadline=None)
+@given(edits=st.lists(st.tuples(st.sampled_from(sorted(FILES)), st.integers(0, 3)), max_size=5))
+def test_equal_code_equal_hash(edits, tmp_path_factory):
+    """The hash depends on the final text alone, with or without a cache that saw the way there."""
+    tree, cache, text = make(tmp_path_factory.mktemp("tree")), {}, dict(FILES)
+    for name, number in edits:
+        text[name] = FILES[name] + "Z = 0\n" * number
+        (tree / name).write_text(text[name])
+        hash_of(tree, cache)
+    fresh = make(tmp_path_factory.mktemp("fresh"))
+    for name, content in text.items():
+        (fresh / name).write_text(content)
+    assert hash_of(tree, cache) == hash_of(fresh)
+    counted = {
+        name for name in FILES if text[name] != FILES[name] and not re.search("unrelated|plugins", name)
+    }
+    assert (hash_of(fresh) != hash_of(make(tmp_path_factory.mktemp("plain")))) == bool(counted)
+
+
+def test_every_script_reaches_the_modules_that_it_really_imports():
+    """A module that a script's imports load, our closure has: nothing is imported behind its back."""
+    for script in sorted(SCRIPTS.glob("*.py")):
+        reached = closure(script, SCRIPTS)
+        text = script.read_text()
+        for name in re.findall(r"(?:from|import) (drizzleflow[\w.]*)", text):
+            assert name in reached, (script.name, name)
+
+
+def test_what_rules_reach_is_imported_statically():
+    """What the hash cannot see must not be there: names put together from nothing known, and ``__import__``."""
+    reached = {name for script in SCRIPTS.glob("*.py") for name in closure(script, SCRIPTS)}
+    for path in SCRIPTS.rglob("*.py"):
+        name = ".".join(path.relative_to(SCRIPTS).with_suffix("").parts).removesuffix(".__init__")
+        if name.startswith("drizzleflow") and name not in reached:
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            called = getattr(
+                getattr(node, "func", None), "attr", getattr(getattr(node, "func", None), "id", "")
+            )
+            assert called != "__import__", path
+            if called == "import_module":
+                first = node.args[0]
+                start = first.values[0] if isinstance(first, ast.JoinedStr) else first
+                assert isinstance(start, ast.Constant) and start.value.startswith("drizzleflow."), path

@@ -1,0 +1,373 @@
+"""The plan: products, groups, batches and roads of real FITS files, and a cache that changes nothing."""
+
+import json
+import os
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from drizzleflow import association, config, plan
+from drizzleflow.errors import InputError
+
+ROOT = Path(__file__).parents[2]
+SHARED = ROOT.parent / "shared" / "data"
+DEFAULTS = config.load(ROOT / "config" / "config.yaml")
+
+
+def settings_of(*associations, **user):
+    user = {"associations": [str(path) for path in associations], **user}
+    return config.resolve(DEFAULTS, user, ROOT / "config" / "presets")
+
+
+def build(*associations, cache=None, main_process=True, **user):
+    return plan.build(settings_of(*associations, **user), cache, main_process).products
+
+
+def jwst(path, exposure=1, detector="NRCA1", exp_type="NRC_IMAGE", nints=None, shape=(6, 8), **more):
+    """A file with what the plan looks at: keywords of the primary header and the shape of SCI."""
+    primary = fits.PrimaryHDU()
+    primary.header.update(
+        TELESCOP="JWST", INSTRUME="NIRCAM", DETECTOR=detector, EXP_TYPE=exp_type, FILTER="F090W", EFFEXPTM=10.0,
+        PROGRAM="01345", OBSERVTN="001", VISIT="001", VISITGRP="02", SEQ_ID="1", ACT_ID="01", EXPOSURE=str(exposure),
+    )  # fmt: skip
+    primary.header.update(more)
+    shape = shape if nints is None else (nints, *shape)
+    fits.HDUList([primary, fits.ImageHDU(np.zeros(shape, "f4"), name="SCI")]).writeto(path, overwrite=True)
+    return path
+
+
+def plain(path, shape=(6, 8), **keywords):
+    hdu = fits.PrimaryHDU(np.zeros(shape, "f4"))
+    hdu.header.update({"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CRVAL1": 10.0, "CRVAL2": 5.0, "CRPIX1": 1.0,
+                       "CRPIX2": 1.0, "CDELT1": -1e-4, "CDELT2": 1e-4, "EXPTIME": 30.0, **keywords})  # fmt: skip
+    hdu.writeto(path, overwrite=True)
+    return path
+
+
+def table(folder, name, *rows):
+    lines = rows if rows and str(rows[0]).startswith("path") else ["path", *rows]
+    (folder / name).write_text("\n".join(str(line) for line in lines) + "\n")
+    return folder / name
+
+
+def hd36805():
+    folder = SHARED / "jwst_niriss_hd36805"
+    if not folder.is_dir():
+        pytest.skip(f"no folder {folder}")
+    return sorted(folder.glob("*_cal.fits"))
+
+
+# -- what a good product is -----------------------------------------------------------------------------------------
+
+
+def test_real_exposures(tmp_path):
+    files = hd36805()
+    source = table(tmp_path, "hd36805.csv", *files)
+    product = build(source, mode="imaging", batch_size=10)["hd36805"]
+    assert product.error is None and product.road == "imaging" and len(product.members) == 25
+    first = product.members[0]
+    assert (first.format, first.instrument, first.exp_type, first.filter) == (
+        "jwst",
+        "NIRISS",
+        "NIS_AMI",
+        "F480M",
+    )
+    assert (first.nx, first.ny, first.nframes, first.cube) == (80, 80, 1, False)
+    assert first.size == files[0].stat().st_size and first.exptime > 0
+    assert list(product.groups) == [f"jw01093020001_03102_{i:05d}" for i in range(1, 26)]
+    assert [len(names) for names in product.batches.values()] == [10, 10, 5]
+    refused = build(source)["hd36805"]
+    assert refused.members == [] and "NIS_AMI" in refused.error and "set mode: imaging" in refused.error
+
+
+def test_real_cubes(tmp_path):
+    folder = SHARED / "jwst_miri_4qpm"
+    if not folder.is_dir():
+        pytest.skip(f"no folder {folder}")
+    source = table(tmp_path, "disk.csv", *sorted(folder.glob("*_calints.fits")))
+    product = build(source, mode="imaging")["disk"]
+    assert product.error is None and product.members[0].cube
+    assert all(group.endswith("-i0001") for group in product.groups) and len(product.groups) == 9
+    assert "the coron road is not built yet; set mode: imaging" in build(source)["disk"].error
+
+
+def test_real_plain_files(tmp_path):
+    folder = SHARED / "decam_legacypipe"
+    if not folder.is_dir():
+        pytest.skip(f"no folder {folder}")
+    rows = []
+    for image in sorted(map(str, folder.glob("*_ooi_*.fits"))):
+        band = image.split("_ooi_")[1][0]
+        rows.append(f"{image},{band},{image.replace('_ooi_', '_ood_')},{image.replace('_ooi_', '_oow_')},2")
+    products = build(table(tmp_path, "field.csv", "path,product,dq,ivar,flux_scale", *rows))
+    assert {name: len(product.members) for name, product in products.items()} == {"z": 4, "g": 2, "r": 3}
+    member = products["r"].members[0]
+    assert (
+        member.format == "simple"
+        and member.flux_scale == 2.0
+        and "_ood_" in member.dq
+        and "_oow_" in member.ivar
+    )
+    assert len(products["r"].groups) == 3
+
+
+def test_detectors_of_an_exposure_are_one_group(tmp_path):
+    names = [
+        jwst(tmp_path / f"e{exposure}_{detector}_cal.fits", exposure, detector).name
+        for exposure in (2, 1)
+        for detector in ("nrca1", "nrca2")
+    ]
+    product = build(table(tmp_path, "t.csv", *names))["t"]
+    assert product.groups == {
+        "jw01345001001_02101_00002": [("e2_nrca1", [1]), ("e2_nrca2", [1])],
+        "jw01345001001_02101_00001": [("e1_nrca1", [1]), ("e1_nrca2", [1])],
+    }
+    assert product.member("e1_nrca2").detector == "nrca2"
+
+
+def test_the_association_s_group_wins_and_the_member_s_name_is_the_last_resort(tmp_path):
+    jwst(tmp_path / "a_cal.fits")
+    jwst(tmp_path / "b_cal.fits")
+    fits.delval(tmp_path / "b_cal.fits", "VISIT")
+    product = build(table(tmp_path, "t.csv", "path,group", "a_cal.fits,mine", "b_cal.fits,"))["t"]
+    assert list(product.groups) == ["mine", "b"]
+
+
+def test_integrations_are_frames_and_groups(tmp_path):
+    for detector in ("nrca1", "nrca2"):
+        jwst(tmp_path / f"e_{detector}_calints.fits", detector=detector, nints=3)
+    product = build(table(tmp_path, "t.csv", "e_nrca1_calints.fits", "e_nrca2_calints.fits"))["t"]
+    assert [(m.nframes, m.cube) for m in product.members] == [(3, True)] * 2
+    assert product.groups == {
+        f"jw01345001001_02101_00001-i{i:04d}": [("e_nrca1", [i]), ("e_nrca2", [i])] for i in (1, 2, 3)
+    }
+
+
+def test_chips_are_frames_of_one_group(tmp_path):
+    hdus = [fits.PrimaryHDU()]
+    hdus[0].header.update(TELESCOP="HST", INSTRUME="ACS", DETECTOR="WFC", ROOTNAME="j8xi0x01q", EXPTIME=100.0)
+    for version in (1, 2):
+        for name in ("SCI", "ERR", "DQ"):
+            hdus.append(
+                fits.ImageHDU(np.zeros((6, 8), "i2" if name == "DQ" else "f4"), name=name, ver=version)
+            )
+    fits.HDUList(hdus).writeto(tmp_path / "j8xi0x01q_flt.fits")
+    product = build(table(tmp_path, "t.csv", "j8xi0x01q_flt.fits"))["t"]
+    assert product.error is None and product.road == "imaging" and product.members[0].format == "hst"
+    assert list(product.groups.values()) == [[("j8xi0x01q", [1, 2])]]
+
+
+def test_members_are_plain_and_whole(tmp_path):
+    plain(tmp_path / "a.fits")
+    member = build(table(tmp_path, "t.csv", "path,flux_scale", "a.fits,2"))["t"].members[0]
+    assert json.loads(json.dumps(member.asdict())) == member.asdict()
+    assert pickle.loads(pickle.dumps(member)) == member
+    with pytest.raises(AttributeError):
+        member.path = "elsewhere"
+
+
+def test_settings_follow_the_first_science_member(tmp_path):
+    jwst(tmp_path / "a_cal.fits", 1)
+    jwst(tmp_path / "b_cal.fits", 2, FILTER="F150W")
+    entry = {"filter": "F090W", "set": {"median": {"maskpt": 0.5}}}
+    source = table(tmp_path, "t.csv", "path,exptype,product", "b_cal.fits,background,p", "a_cal.fits,science,p",
+                   "b_cal.fits,science,q", "a_cal.fits,science,q")  # fmt: skip
+    products = build(source, overrides=[entry])
+    assert {name: product.options["median"]["maskpt"] for name, product in products.items()} == {
+        "p": 0.5,
+        "q": 0.7,
+    }
+    assert [member.exptype for member in products["p"].others] == ["background"]
+
+
+@settings(max_examples=40, deadline=None)
+@given(count=st.integers(1, 30), size=st.integers(1, 12))
+def test_batches_are_all_members_in_order(count, size):
+    members = [
+        plan.Member(member=f"m{i}", path="", exptype="science", group="g", format="simple", nframes=1)
+        for i in range(count)
+    ]
+    batches = plan._batches(members, size)
+    assert [name for names in batches.values() for name in names] == [member.member for member in members]
+    assert all(len(names) == size for names in list(batches.values())[:-1])
+    assert all(association.SAFE_NAME.fullmatch(batch) for batch in batches)
+    assert size > 1 or list(batches) == [member.member for member in members]
+
+
+# -- what is wrong stays with its product ------------------------------------------------------------------------------
+
+
+@pytest.mark.filterwarnings("ignore:Error validating header")
+def test_a_wrong_association_leaves_the_others_alone(tmp_path):
+    plain(tmp_path / "a.fits")
+    jwst(tmp_path / "j_cal.fits")
+    jwst(tmp_path / "s_cal.fits", exp_type="NRC_TSIMAGE")
+    jwst(tmp_path / "i_cal.fits", exp_type="MIR_MRS")
+    (tmp_path / "broken.fits").write_bytes(b"not FITS")
+    (tmp_path / "cut.fits").write_bytes((tmp_path / "j_cal.fits").read_bytes()[:2000])
+    fits.PrimaryHDU().writeto(tmp_path / "empty.fits")
+    cases = {
+        "good": (["a.fits"], None),
+        "missing": (["none.fits"], "no such file"),
+        "twice": (["a.fits", "a.fits"], "duplicate member a"),
+        "broken": (["broken.fits"], "broken.fits"),
+        "cut": (["cut.fits"], "cut.fits"),
+        "empty": (["empty.fits"], "empty.fits"),
+        "mixed": (["a.fits", "j_cal.fits"], "members of several formats"),
+        "series": (["s_cal.fits"], "the tso road is not built yet; set mode: imaging to"),
+        "cubes": (["i_cal.fits"], "the ifu road is not built yet"),
+        "roads": (["j_cal.fits", "s_cal.fits"], "several roads"),
+        "scaled": (["path,flux_scale", "j_cal.fits,2"], "flux_scale is for plain FITS"),
+    }
+    sources = [table(tmp_path, f"{name}.csv", *rows) for name, (rows, _) in cases.items()]
+    products = build(tmp_path / "absent.json", tmp_path / "odd.txt", *sources)
+    assert "no such file" in products["absent"].error and "odd.txt" in products["odd"].error
+    for name, (_, words) in cases.items():
+        product = products[name]
+        if words is None:
+            assert product.error is None and len(product.members) == 1
+        else:
+            assert words in product.error and "\n" not in product.error and f"{name}.csv" in product.error
+            assert product.members == [] and product.groups == {} and product.batches == {}
+        assert product.options["crmask"]["snr"] == "5.0 4.0"
+    made = plan.build(settings_of(*sources), None)
+    assert list(made.good) == ["good"]
+
+
+def test_two_products_with_one_name(tmp_path):
+    plain(tmp_path / "a.fits")
+    first = table(tmp_path, "x.csv", "path,product", "a.fits,p")
+    second = table(tmp_path, "y.csv", "path,product", "a.fits,p", "a.fits,q")
+    products = build(first, second)
+    assert set(products) == {"p", "q"} and products["q"].error is None
+    assert str(first) in products["p"].error and str(second) in products["p"].error
+
+
+def test_unsafe_product_names_are_mended_and_unique(tmp_path):
+    plain(tmp_path / "a.fits")
+    rows = ["path,product", "a.fits,a b", "a.fits,a/b", "a.fits,a_b", "a.fits,-x", "a.fits,.."]
+    products = build(table(tmp_path, "t.csv", *rows))
+    assert len(products) == 5 and products["a_b"].error is None
+    assert all(
+        association.SAFE_NAME.fullmatch(name) and product.name == name for name, product in products.items()
+    )
+    assert sum("cannot be a file name" in (product.error or "") for product in products.values()) == 4
+
+
+def test_nothing_to_do_is_an_empty_plan():
+    assert build() == {}
+
+
+# -- the cache ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def opened(monkeypatch):
+    """Paths whose headers were described, in order."""
+    seen, real = [], plan._describe
+
+    def count(path, settings):
+        seen.append(os.path.basename(path))
+        return real(path, settings)
+
+    monkeypatch.setattr(plan, "_describe", count)
+    return seen
+
+
+def test_headers_are_read_once_and_again_when_the_file_changes(tmp_path, opened):
+    cache = tmp_path / "new folder" / "plan.json"
+    plain(tmp_path / "a.fits")
+    plain(tmp_path / "b.fits")
+    source = table(tmp_path, "t.csv", "a.fits", "b.fits")
+    before = build(source, cache=cache)
+    assert opened == ["a.fits", "b.fits"] and os.listdir(cache.parent) == ["plan.json"]
+    assert build(source, cache=cache) == before and opened == ["a.fits", "b.fits"]
+    plain(tmp_path / "b.fits", shape=(60, 80))
+    after = build(source, cache=cache)
+    assert opened == ["a.fits", "b.fits", "b.fits"] and after["t"].member("b").nx == 80
+    # the description of a plain file depends on the keyword names
+    renamed = build(source, cache=cache, simple={"exptime_keyword": "CRVAL2"})
+    assert renamed["t"].members[0].exptime == 5.0 and len(opened) == 5
+
+
+def test_a_same_size_file_with_another_time_is_read_again(tmp_path, opened):
+    cache = tmp_path / "plan.json"
+    path = plain(tmp_path / "a.fits")
+    source = table(tmp_path, "t.csv", "a.fits")
+    build(source, cache=cache)
+    plain(path, EXPTIME=99.0)
+    os.utime(path, ns=(1, 1))
+    assert build(source, cache=cache)["t"].members[0].exptime == 99.0
+
+
+def test_jobs_see_the_plan_of_the_run(tmp_path, opened):
+    cache = tmp_path / "plan.json"
+    path = plain(tmp_path / "a.fits")
+    source = table(tmp_path, "t.csv", "a.fits")
+    before = build(source, cache=cache)
+    stored = cache.read_bytes()
+    path.unlink()
+    assert build(source, cache=cache, main_process=False) == before
+    assert opened == ["a.fits"] and cache.read_bytes() == stored
+    assert "no such file" in build(source, cache=cache)["t"].error
+
+
+def test_a_job_without_a_cache_looks_itself_and_writes_nothing(tmp_path):
+    cache = tmp_path / "plan.json"
+    plain(tmp_path / "a.fits")
+    assert build(table(tmp_path, "t.csv", "a.fits"), cache=cache, main_process=False)["t"].error is None
+    assert not cache.exists()
+
+
+@pytest.mark.parametrize(
+    "junk", ["", "{", "[]", "null", '{"version": 1}', '{"version": "x", "files": 3, "code": 3}']
+)
+def test_a_broken_cache_is_no_cache(tmp_path, junk):
+    cache = tmp_path / "plan.json"
+    cache.write_text(junk)
+    plain(tmp_path / "a.fits")
+    source = table(tmp_path, "t.csv", "a.fits")
+    assert build(source, cache=cache)["t"].error is None
+    assert json.loads(cache.read_text())["files"]
+
+
+def test_failures_are_not_kept(tmp_path, opened):
+    cache = tmp_path / "plan.json"
+    (tmp_path / "a.fits").write_bytes(b"")
+    source = table(tmp_path, "t.csv", "a.fits")
+    assert build(source, cache=cache)["t"].error
+    assert build(source, cache=cache)["t"].error and opened == ["a.fits", "a.fits"]
+
+
+def test_settings_that_do_not_fit_raise():
+    with pytest.raises(InputError, match="mode"):
+        settings_of(mode="ifu")
+
+
+def test_a_plan_from_the_cache_imports_nothing_heavy(tmp_path):
+    """Every job of a run makes the plan again: 0.4 s is the budget of association and plan together."""
+    cache = tmp_path / "plan.json"
+    plain(tmp_path / "a.fits")
+    settings_file = tmp_path / "settings.json"
+    settings_file.write_text(json.dumps(settings_of(table(tmp_path, "t.csv", "a.fits"))))
+    code = (
+        "import sys, json, time; start = time.perf_counter(); from drizzleflow import association, plan;"
+        f"made = plan.build(json.load(open({str(settings_file)!r})), {str(cache)!r}, sys.argv[1] == 'main');"
+        "print(made.products['t'].error, time.perf_counter() - start < 0.4,"
+        "[m for m in ('numpy', 'pandas', 'astropy', 'gwcs') if m in sys.modules])"
+    )
+
+    def run(role):
+        return subprocess.run(
+            [sys.executable, "-c", code, role], capture_output=True, text=True, check=True
+        ).stdout
+
+    assert "astropy" in run("main")
+    assert run("job") == run("main") == "None True []\n"

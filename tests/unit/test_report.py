@@ -1,0 +1,176 @@
+"""report.py: the page shows what the records say, whatever is absent, and runs nothing that a file contains."""
+
+import json
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from drizzleflow import report, thumbnail
+from drizzleflow.errors import InputError
+
+EVIL = "<script>alert('1')</script>"
+
+
+@pytest.fixture(scope="module")
+def png():
+    return {seed: thumbnail.png(np.random.default_rng(seed).normal(size=(8, 8)))[0] for seed in range(8)}
+
+
+def entry(rule, number=0, **more):
+    return {
+        "rule": rule,
+        "wildcards": {"product": "prod", "member": f"m{number}"},
+        "params": {"opts": {"snr": "5.0 4.0"}},
+        "statistics": {},
+        "warnings": [],
+        "started": f"2026-01-01T00:00:0{number}.000+00:00",
+        "ended": f"2026-01-01T00:00:0{number + 1}.000+00:00",
+        "seconds": 1.0,
+        "peak_mb": 100.0,
+        "versions": {"python": "3.11.7"},
+        "thumbnails": {},
+        **more,
+    }
+
+
+@pytest.fixture
+def records(tmp_path, png):
+    frames = [{"extver": 1, "flagged": 20, "fraction": 0.02, "npix": 1000}]
+    busier = [{"extver": 1, "flagged": 30, "npix": 1000}, {"extver": 2, "flagged": 0, "npix": 1000}]
+    pair = {"before": png[0], "after": png[1], "mask": png[2]}
+    content = [
+        entry("crmask", 1, statistics={"frames": frames, "status": "COMPLETE"}, thumbnails=pair, warnings=["w1", EVIL]),
+        entry("crmask", 2, statistics={"frames": busier}, thumbnails={**pair, "before": png[3]}, warnings=["w1"]),
+        entry("mosaic", 4, wildcards={"product": "prod"}, statistics={"exposure": 12.5, "shape": [3, 4]},
+              thumbnails={"mosaic": png[4], "coverage": png[5]}, params={"opts": {"kernel": EVIL}}),
+        entry("median", 3, statistics={"threshold": 0.7}, thumbnails={"median": png[6]}),
+        entry("single_drizzle", 0, wildcards={"product": "prod", "group": "g1"}, thumbnails={"single": png[7]}),
+        entry("skymatch", 0, wildcards={"product": "prod"}, statistics={"components": 2}),
+    ]  # fmt: skip
+    paths = []
+    for number, item in enumerate(content):
+        paths.append(tmp_path / f"{number}.json")
+        paths[-1].write_text(json.dumps(item))
+    return paths
+
+
+MEMBERS = [
+    {"member": "m2", "exptype": "science", "group": "g1"},
+    {"member": "m1", "exptype": "science", "group": EVIL},
+]
+SKY = [{"member": "m1", "group": "1.0e5", "sky": "0.12345678901234", "component": "1"}]
+
+
+class Page(HTMLParser):
+    """The tags, their addresses and the cells of a page."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.addresses, self.rows, self.cell = [], [], [], False
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.addresses += [value for key, value in attrs if key in ("src", "href")]
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th"):
+            self.rows[-1].append("")
+            self.cell = True
+
+    def handle_endtag(self, tag):
+        self.cell = self.cell and tag not in ("td", "th")
+
+    def handle_data(self, data):
+        if self.cell:
+            self.rows[-1][-1] += data
+
+
+@pytest.fixture
+def text(records, tmp_path):
+    report.make(records, MEMBERS, SKY, tmp_path / "report.html", "prod")
+    return (tmp_path / "report.html").read_text()
+
+
+def test_pictures(text, png):
+    sources = Page(text).addresses
+    assert {address.split(",")[0] for address in sources} == {"data:image/png;base64"}
+    shown = {number for number in png if f"data:image/png;base64,{png[number]}" in sources}
+    assert shown == {1, 2, 3, 4, 5, 6, 7}  # of the two blink pairs the one with more flagged pixels
+
+
+def test_flagged_fractions_in_the_order_of_members(text):
+    rows = Page(text).rows
+    start = rows.index(["member", "extver", "status", "flagged", "of", "%"])
+    assert rows[start + 1 : start + 4] == [["m2", "1", "", "30", "1000", "3.0000"], ["m2", "2", "", "0", "1000", "0.0000"],
+                   ["m1", "1", "COMPLETE", "20", "1000", "2.0000"]]  # fmt: skip
+    assert ["pixels flagged as outliers", "50 (1.6667 % of 3,000)"] in rows
+    assert ["groups", "2"] in rows
+
+
+def test_sky_numbers_are_rounded_and_names_are_not(text):
+    assert ["m1", "1.0e5", "0.1234568", "1"] in Page(text).rows
+
+
+def test_statistics_warnings_times_and_parameters(text):
+    rows = Page(text).rows
+    assert ["components", "2"] in rows
+    assert ["threshold", "0.7"] in rows
+    assert ["exposure", "12.5"] in rows
+    assert ["crmask", "2", "w1"] in rows
+    assert ["crmask", "2", "2.00", "1.00", "100"] in rows
+    assert ["snr", "5.0 4.0"] in rows
+    assert "python 3.11.7" in text
+    assert "5.0 s from first job to last" in text
+    order = [row[0] for row in rows if len(row) == 5 and row[2].endswith(".00")]
+    assert order == ["single_drizzle", "skymatch", "crmask", "median", "mosaic"]
+
+
+def test_nothing_from_outside_and_nothing_that_runs(text):
+    assert "script" not in Page(text).tags
+    assert EVIL not in text
+    assert text.count("&lt;script&gt;") == 3  # as a group, in a warning, as a parameter
+    assert not re.search(r"https?://|@import|url\(", text)
+
+
+def test_the_order_of_records_does_not_matter(records, tmp_path, text):
+    report.make(records[::-1], MEMBERS, SKY, tmp_path / "other.html", "prod")
+    assert (tmp_path / "other.html").read_text() == text
+
+
+def test_evil_product_name_and_picture(tmp_path):
+    item = entry("mosaic", thumbnails={"mosaic": f'"><img src="x" onerror="1">{EVIL}'})
+    (tmp_path / "r.json").write_text(json.dumps(item))
+    report.make([tmp_path / "r.json"], [], [], tmp_path / "report.html", EVIL)
+    page = Page((tmp_path / "report.html").read_text())
+    assert "script" not in page.tags
+    assert len(page.addresses) == 1
+
+
+def test_records_with_almost_nothing(tmp_path):
+    for number, rule in enumerate(("crmask", "mosaic", "median", "members")):
+        (tmp_path / f"{number}.json").write_text(json.dumps({"rule": rule}))
+    report.make(sorted(tmp_path.glob("*.json")), [], [], tmp_path / "report.html", "prod")
+    text = (tmp_path / "report.html").read_text()
+    assert "<h1>prod</h1>" in text
+    assert "Flagged pixels" not in text
+    report.make([], [], [], tmp_path / "report.html", "prod")
+
+
+def test_skipped_detection_is_said(tmp_path):
+    statistics = {"status": "SKIPPED", "frames": [{"extver": 1, "flagged": 0, "npix": 10, "fraction": 0.0}]}
+    (tmp_path / "r.json").write_text(json.dumps(entry("crmask", statistics=statistics)))
+    report.make([tmp_path / "r.json"], [], [], tmp_path / "report.html", "prod")
+    rows = Page((tmp_path / "report.html").read_text()).rows
+    assert ["frames without outlier detection", "1 (fewer than two groups)"] in rows
+
+
+def test_tables(tmp_path):
+    (tmp_path / "sky.csv").write_text("member,sky\nm1,0.5\n")
+    assert report.table(tmp_path / "sky.csv") == [{"member": "m1", "sky": "0.5"}]
+    (tmp_path / "bad.csv").write_bytes(b"\xff\xfe\x00")
+    for name in ("bad.csv", "none.csv"):
+        with pytest.raises(InputError, match=name):
+            report.table(tmp_path / name)
