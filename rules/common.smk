@@ -27,6 +27,7 @@ wildcard_constraints:
     product=r"[A-Za-z0-9._+-]+",
     member=r"[A-Za-z0-9._+-]+",
     group=r"[A-Za-z0-9._+-]+",
+    band=r"[0-9]{4}",
     batch=r"[A-Za-z0-9._+-]+",
 
 
@@ -43,6 +44,7 @@ CODE = {
         "median",
         "crmask",
         "mosaic",
+        "mosaic_band",
         "report",
         "provenance",
     )
@@ -163,7 +165,22 @@ def records(product):
     if flags_outliers(product):
         found += [f"{here}/single_drizzle/{name}.json" for name in STACK[product]] + [f"{here}/median.json"]
     found += [f"{here}/crmask/{m.member}.json" for m in members(product)]
+    found += [f"{here}/mosaic_band/{k:04d}.json" for k in range(len(mosaic_bands(product)))]
     return found + [f"{here}/mosaic.json"]
+
+
+def bands(product):
+    """How many bands of rows the mosaic is made in; `auto` is set by the amount of data, never by the machine."""
+    wanted = GOOD[product].options["mosaic"]["bands"]
+    if wanted != "auto":
+        return int(wanted)
+    pixels = total_pixels(product)
+    return 1 if pixels < 8e6 else min(16, max(2, round(pixels / 25e6)))
+
+
+def mosaic_bands(product):
+    count = bands(product)
+    return [f"{OUT}/{product}/mosaic/{k:04d}.npz" for k in range(count)] if count > 1 else []
 
 
 def intermediate(path):

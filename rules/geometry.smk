@@ -60,6 +60,7 @@ rule grid:
     output:
         grid=at("grid.json"),
         footprints=at("footprints.csv"),
+        overlaps=at("overlaps.json"),
         record=at("record/grid.json"),
     log:
         at("log/grid.log"),
@@ -71,7 +72,7 @@ rule grid:
         mem_mb=400,
         runtime=10,
     params:
-        opts=lambda wc: options(wc.product, "grid"),
+        opts=lambda wc: options(wc.product, "grid", "skymatch"),
         code=CODE["grid"],
     script:
         "../scripts/grid.py"

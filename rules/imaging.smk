@@ -93,10 +93,41 @@ rule crmask_member:
         "../scripts/crmask.py"
 
 
-rule mosaic_product:
+rule mosaic_band:
     input:
         crfs=lambda wc: crfs(wc.product),
         lattices=lambda wc: lattices(wc.product),
+        members=at("members.csv"),
+        grid=at("grid.json"),
+        sky=at("sky.csv"),
+    output:
+        band=temp(at("mosaic/{band}.npz")),
+        record=at("record/mosaic_band/{band}.json"),
+    log:
+        at("log/mosaic_band/{band}.log"),
+    benchmark:
+        at("benchmark/mosaic_band/{band}.tsv")
+    conda:
+        "../envs/drizzleflow.yaml"
+    resources:
+        mem_mb=lambda wc: megabytes(
+            frame_pixels(wc.product, [m.member for m in members(wc.product)])
+            + total_pixels(wc.product) / bands(wc.product),
+            60,
+        ),
+        runtime=lambda wc: minutes(total_pixels(wc.product)),
+    params:
+        opts=lambda wc: {**options(wc.product, "mosaic", "grid", "simple"), "bands": bands(wc.product)},
+        code=CODE["mosaic_band"],
+    script:
+        "../scripts/mosaic_band.py"
+
+
+rule mosaic_product:
+    input:
+        bands=lambda wc: mosaic_bands(wc.product),
+        crfs=lambda wc: crfs(wc.product),
+        lattices=lambda wc: [] if mosaic_bands(wc.product) else lattices(wc.product),
         members=at("members.csv"),
         grid=at("grid.json"),
         sky=at("sky.csv"),
@@ -111,9 +142,7 @@ rule mosaic_product:
         "../envs/drizzleflow.yaml"
     resources:
         mem_mb=lambda wc: megabytes(
-            frame_pixels(wc.product, [m.member for m in members(wc.product)]) * 2
-            + total_pixels(wc.product) * 0.5,
-            60,
+            frame_pixels(wc.product, [m.member for m in members(wc.product)]) + total_pixels(wc.product), 60
         ),
         runtime=lambda wc: minutes(total_pixels(wc.product)),
     params:

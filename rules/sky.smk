@@ -5,6 +5,7 @@ rule sky_overlaps:
     input:
         files=batch_files,
         footprints=at("footprints.csv"),
+        overlaps=at("overlaps.json"),
         lattices=at("footprint/{batch}.npz"),
     output:
         table=at("sky/{batch}.csv"),

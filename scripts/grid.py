@@ -1,6 +1,6 @@
-"""grid: the mosaic's WCS and shape, and the table of all outlines.
+"""grid: the mosaic's WCS and shape, the table of all outlines, and which groups sky matching compares.
 
-Settings: the grid section. Outputs: grid.json, footprints.csv.
+Settings: grid, skymatch.max_overlaps. Outputs: grid.json, footprints.csv, overlaps.json.
 """
 
 import csv
@@ -9,15 +9,16 @@ import json
 
 from drizzleflow import grid, record
 from drizzleflow.files import write_text
+from drizzleflow.overlap import neighbours
 
 COLUMNS = ("member", "extver", "group", "level", "subtracted", "scale", "pixel_area", "nx", "ny", "outline", "sky_outline")
 
 with record.job(snakemake) as job:
-    frames = []
+    opts, frames = snakemake.params.opts, []
     for path in snakemake.input.outlines:
         with open(path, encoding="utf-8") as file:
             frames += json.load(file)
-    made = grid.build(frames, snakemake.params.opts["grid"])
+    made = grid.build(frames, opts["grid"])
     made.save(snakemake.output.grid)
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
@@ -26,5 +27,10 @@ with record.job(snakemake) as job:
         cells = frame | {key: json.dumps(frame[key]) for key in ("outline", "sky_outline")}
         table.writerow([cells[column] for column in COLUMNS])
     write_text(snakemake.output.footprints, text.getvalue())
+    near_to = {}
+    if "match" in opts["skymatch"]["skymethod"].lower() and not opts["skymatch"]["skip"]:
+        groups = [frame["group"] for frame in frames]
+        near_to = neighbours([frame["sky_outline"] for frame in frames], groups, opts["skymatch"]["max_overlaps"])
+    write_text(snakemake.output.overlaps, json.dumps(near_to, indent=0) + "\n")
     job.log("grid of %d x %d pixels of %.5g arcsec", made.shape[1], made.shape[0], made.pixel_scale)
     job.statistics.update(nx=made.shape[1], ny=made.shape[0], pixel_scale=made.pixel_scale, crval=list(made.crval))

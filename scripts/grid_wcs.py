@@ -1,10 +1,8 @@
 """grid_wcs: the grid as an ASDF file (wcs, pixel_area, pixel_scale, array_shape), as the peers take for output_wcs."""
 
 from drizzleflow import record
-from drizzleflow.files import replacing
 from drizzleflow.grid import Grid
 from drizzleflow.gridfile import write_asdf
 
 with record.job(snakemake) as job:
-    with replacing(snakemake.output.wcs) as temporary:
-        write_asdf(Grid.load(snakemake.input.grid), temporary)
+    write_asdf(Grid.load(snakemake.input.grid), snakemake.output.wcs)

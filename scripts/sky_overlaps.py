@@ -25,11 +25,11 @@ with record.job(snakemake) as job:
     for row in rows(snakemake.input.footprints):
         outlines[row["member"], int(row["extver"])] = np.array(json.loads(row["sky_outline"]))
         group_of[row["member"], int(row["extver"])] = row["group"]
-    # a chain of overlaps is all that 'match' needs; the other methods look at whole frames only
-    groups = {}
-    if "match" in settings["skymethod"].lower():
-        for key, group in group_of.items():
-            groups.setdefault(group, []).append(outlines[key])
+    members_of = {}
+    for key, group in group_of.items():
+        members_of.setdefault(group, []).append(outlines[key])
+    with open(snakemake.input.overlaps, encoding="utf-8") as file:
+        near_to = json.load(file)  # empty where the method compares no groups
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(["member", "extver", "other", "sky", "npix", "sigma", "factor"])
@@ -42,8 +42,8 @@ with record.job(snakemake) as job:
             good = dq.good_pixels(frame.dq, bits, format_module.DQ_FLAGS, frame.shape) & np.isfinite(frame.data)
             data = frame.data if frame.rate_factor == 1 else frame.data * np.float32(frame.rate_factor)
             exact = settings["overlap"] == "scan"
-            to_pixel = frame.wcs.to_pixel if exact and groups else lattices.lattice(*key).to_pixel
-            others = {group: found for group, found in groups.items() if group != group_of[key]}
+            to_pixel = frame.wcs.to_pixel if exact and near_to else lattices.lattice(*key).to_pixel
+            others = {group: members_of[group] for group in near_to.get(group_of[key], ())}
             found = overlap_statistics(data, good, outlines[key], to_pixel, others, stats, settings["overlap"])
             for row in found:
                 table.writerow([*key, row.other, row.sky, row.npix, row.sigma, frame.rate_factor])

@@ -62,7 +62,7 @@ def nanmedian(stack, out=None) -> np.ndarray:
     ----------
     stack : float32 (n, ...)
         Overwritten.
-    out : float32 (...), optional
+    out : float32 (...), C-contiguous, optional
 
     Returns
     -------
@@ -126,21 +126,20 @@ def median_image(singles: list[Windowed], window, *, maskpt: float = 0.7, combin
     nx = x1 - x0
     sci = np.full((y1 - y0, nx), np.nan, np.float32)
     nused = np.zeros((y1 - y0, nx), np.int16)
-    rows = max(1, int(combine_bufsize * 2**20 / (4 * nx)))
-    stack = None
+    rows = min(y1 - y0, max(1, int(combine_bufsize * 2**20 / (4 * nx))))
+    sections = []
     for first in range(y0, y1, rows):
         last = min(first + rows, y1)
-        meeting = [s for s in singles if s.origin[1] < last and s.origin[1] + s.shape[0] > first]
+        sections.append((first, last, [s for s in singles if s.origin[1] < last and s.origin[1] + s.shape[0] > first]))
+    buffer = np.empty(max((len(meeting) for *_, meeting in sections), default=0) * rows * nx, np.float32)
+    for first, last, meeting in sections:
         if not meeting:
             continue
-        if stack is None or len(stack) < len(meeting):
-            stack = np.empty((len(meeting), rows, nx), np.float32)
-        section = stack[: len(meeting), : last - first]
-        for single, plane in zip(meeting, section, strict=True):
+        stack = buffer[: len(meeting) * (last - first) * nx].reshape(len(meeting), last - first, nx)
+        for single, plane in zip(meeting, stack, strict=True):
             _read_section(single, plane, first, last, x0, x1, maskpt)
-        nused[first - y0 : last - y0] = np.count_nonzero(~np.isnan(section), axis=0)
-        # `stack` is contiguous in whole sections only
-        sci[first - y0 : last - y0] = nanmedian(np.ascontiguousarray(section))
+        nused[first - y0 : last - y0] = np.count_nonzero(~np.isnan(stack), axis=0)
+        nanmedian(stack, out=sci[first - y0 : last - y0])
     return sci, nused
 
 

@@ -27,24 +27,24 @@ def open_fits(path, **kwargs):
         raise InputError(f"{path}: not a readable FITS file ({error})") from None
 
 
-def plane(hdus, key, dtype, path, index=None) -> np.ndarray:
-    """The data of HDU `key` as a native, C-contiguous array of `dtype`; `index` picks one plane of a cube.
+def plane(hdus, key, dtype, path, index=None, rows=None) -> np.ndarray:
+    """The data of HDU `key` as a native, C-contiguous array of `dtype`; `index` picks one plane of a cube,
+    `rows` (first, end) some of its rows.
 
     Raises
     ------
     InputError
         The HDU is missing, empty or cut short; the message names file and extension.
     """
+    part = (() if index is None else (index,)) + (() if rows is None else (slice(*rows),))
     try:
-        data = hdus[key].data
+        data = hdus[key].section[part] if part and hdus[key].header["NAXIS"] else hdus[key].data
     except KeyError:
         raise InputError(f"{path}[{key}]: no such extension") from None
     except Exception as error:
         raise InputError(f"{path}[{key}]: cannot be read ({error})") from None
     if data is None:
         raise InputError(f"{path}[{key}]: the extension has no data")
-    if index is not None:
-        data = data[index]
     return np.ascontiguousarray(data, dtype=dtype)
 
 

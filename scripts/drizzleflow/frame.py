@@ -75,6 +75,15 @@ class Frame:
         """The square of `err`, for formats without variance planes."""
         return None if self.err is None else self.err * self.err
 
+    def cut(self, rows: tuple[int, int]) -> Frame:
+        """This frame with its planes cut to rows first..end-1; `shape` and WCS stay those of the whole frame."""
+        for name in ("data", "err", "dq"):
+            plane = getattr(self, name)
+            if plane is not None:
+                setattr(self, name, plane[slice(*rows)])
+        self.var = {key: plane[slice(*rows)] for key, plane in self.var.items()}
+        return self
+
     @property
     def wcs(self) -> SkyWCS:
         return self.open_wcs()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from drizzleflow.files import replacing
 from drizzleflow.grid import Grid
 
 
 def write_asdf(grid: Grid, path) -> None:
     """Write ``wcs``, ``pixel_area`` (sr), ``pixel_scale`` (arcsec), ``pixel_shape`` and ``array_shape``."""
-    import asdf
+    from drizzleflow.asdfio import asdf_bytes
 
     ny, nx = grid.shape
     tree = {
@@ -17,7 +18,8 @@ def write_asdf(grid: Grid, path) -> None:
         "pixel_shape": [nx, ny],
         "array_shape": [ny, nx],
     }
-    asdf.AsdfFile(tree).write_to(path)
+    with replacing(path) as temporary, open(temporary, "wb") as out:
+        out.write(asdf_bytes(tree))
 
 
 def to_gwcs(grid: Grid):

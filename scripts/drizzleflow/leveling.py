@@ -1,8 +1,9 @@
 """Levels from measured differences: the least squares of a levelling network.
 
-Nodes are groups of images, an edge is the measured difference of two groups' sky in their overlap. The normal matrix is
-a graph Laplacian; it is eliminated without a subtraction where it is small, and by a sparse factorisation where it is
-large, always in one thread and in a fixed order: the same bits on any machine with the same libraries.
+Nodes are groups of images, an edge is the measured difference of two groups' sky in their overlap. The normal
+matrix is a graph Laplacian; it is eliminated without a subtraction where it is small, and by a sparse
+factorisation where it is large, always in one thread and in a fixed order: the same bits on any machine with
+the same libraries.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ def spanning_forest(n, i, j, weight, difference):
 
 
 class Network:
-    """One connected component: `n` nodes, edges `i`, `j` with least-squares weights `weight` (inverse variances or not)."""
+    """One connected component: `n` nodes, edges from `i` to `j` with least-squares weights `weight`."""
 
     def __init__(self, n, i, j, weight):
         self.n, self.i, self.j, self.weight = n, i, j, weight / weight.max()
@@ -76,8 +77,8 @@ class Network:
     def levels(self, difference, start):
         """Least-squares levels with mean zero, the minimum-norm solution.
 
-        `start` are levels to correct (those of the forest): the normal equations then see residuals only, so that a
-        weak edge between heavy ones keeps its digits.
+        `start` are levels to correct (those of the forest): the normal equations then see residuals only, so
+        that a weak edge between heavy ones keeps its digits.
         """
         level = np.array(start, float)
         for _ in range(2):
@@ -86,7 +87,7 @@ class Network:
         return level - level.mean()
 
     def covariances(self, variance, reference):
-        """Variance of every level's difference from the level of node `reference`, for edges of such variances."""
+        """Variance of each level minus that of node `reference`, for edges of such variances."""
         if self.n <= DENSE:
             inverse = self.solve(np.eye(self.n))
             if np.ptp(variance * self.weight) <= 1e-9 * variance.max() * self.weight.max():
@@ -97,13 +98,16 @@ class Network:
                 cov = np.einsum("ij,jk->ik", np.einsum("ij,jk->ik", inverse, middle), inverse)
             spread = np.diag(cov) + cov[reference, reference] - 2.0 * cov[reference]
         else:
-            draws = np.random.default_rng(0).standard_normal((len(self.i), DRAWS)) * np.sqrt(variance)[:, None]
+            draws = (
+                np.random.default_rng(0).standard_normal((len(self.i), DRAWS)) * np.sqrt(variance)[:, None]
+            )
             level = self.solve(self._normal(self.weight[:, None] * draws))
             spread = np.mean((level - level[reference]) ** 2, axis=1)
         return np.maximum(spread, 0.0)
 
     def solve(self, right):
-        """Solution of the Laplacian system with the last node at zero; `right` is (n,) or (n, k) and sums to zero, but
+        """Solution of the Laplacian system with the last node at zero; `right` is (n,) or (n, k) and sums to
+        zero, but
         for an identity, whose solution is the inverse with the last row and column zero."""
         right = np.array(right, float)
         columns = right.reshape(self.n, -1)
@@ -125,7 +129,7 @@ class Network:
         return matrix
 
     def _dense(self, right):
-        """Star-mesh elimination: taking a node out joins its neighbours by edges of positive weight, nothing cancels."""
+        """Star-mesh elimination: taking out a node adds positive weights, nothing cancels."""
         if self._factors is None:
             weight = -self._laplacian(self.weight)
             np.fill_diagonal(weight, 0.0)

@@ -1,7 +1,8 @@
 """Where frames overlap: spherical polygons, and their pixels on a detector.
 
-An outline is a pair ``lon, lat`` of degree arrays (or a (2, n) array), open or closed, smaller than a hemisphere; its
-edges are great circles. Everything works on unit vectors, so RA 0 and the poles are ordinary places.
+An outline is a pair ``lon, lat`` of degree arrays (or a (2, n) array), open or closed, smaller than a
+hemisphere; its edges are great circles. Everything works on unit vectors, so RA 0 and the poles are ordinary
+places.
 """
 
 from __future__ import annotations
@@ -53,11 +54,13 @@ def _vectors(outline) -> np.ndarray:
 def _degrees(v) -> tuple[np.ndarray, np.ndarray]:
     """Closed lon, lat (degrees, 0 <= lon < 360) of (n, 3) vectors."""
     v = np.concatenate([v, v[:1]])
-    return np.degrees(np.arctan2(v[:, 1], v[:, 0])) % 360.0, np.degrees(np.arctan2(v[:, 2], np.hypot(v[:, 0], v[:, 1])))
+    return np.degrees(np.arctan2(v[:, 1], v[:, 0])) % 360.0, np.degrees(
+        np.arctan2(v[:, 2], np.hypot(v[:, 0], v[:, 1]))
+    )
 
 
 def _signed_area(v) -> float:
-    """Area in steradians, positive where the vertices go counter-clockwise seen from outside: a fan of triangles."""
+    """Area in steradians by a fan of triangles; positive: counter-clockwise seen from outside."""
     if len(v) < 3:
         return 0.0
     a, b, c = v[0], v[1:-1], v[2:]
@@ -75,11 +78,14 @@ def _convex(v) -> bool:
 def _planes(v) -> list:
     """Normals, inward, of the great circles along the edges of counter-clockwise vertices."""
     before = np.roll(v, 1, axis=0)
-    return np.cross(before, v - before).tolist()  # the difference of near vectors keeps more digits than the vectors
+    return np.cross(
+        before, v - before
+    ).tolist()  # the difference of near vectors keeps more digits than the vectors
 
 
 def _clip(v, planes) -> np.ndarray:
-    """Part of polygon `v` inside the convex polygon with edges on `planes` (Sutherland and Hodgman's way, on the sphere).
+    """Part of polygon `v` inside the convex polygon with edges on `planes` (Sutherland and Hodgman's way, on
+    the sphere).
 
     In plain numbers: polygons of four corners are too small for arrays to pay.
     """
@@ -104,11 +110,12 @@ def _clip(v, planes) -> np.ndarray:
 
 
 def _by_library(a, b):
-    """Intersection by `spherical_geometry`, which the jwst and romancal pipelines call: the same vertices to the last bit.
+    """Intersection by `spherical_geometry`, which the jwst and romancal pipelines call: the same vertices to
+    the last bit.
 
-    It fails (MalformedPolygonError) for some pairs, most of them nearly identical. Then the answer is `a` itself if
-    `a` lies in `b` but for a thousandth of its area, and the overlap of the convex hulls if not (the pipelines take
-    the whole of `a` then too).
+    It fails (MalformedPolygonError) for some pairs, most of them nearly identical. Then the answer is `a`
+    itself if `a` lies in `b` but for a thousandth of its area, and the overlap of the convex hulls if not
+    (the pipelines take the whole of `a` then too).
     """
     from spherical_geometry.polygon import MalformedPolygonError, SphericalPolygon
 
@@ -123,7 +130,9 @@ def _by_library(a, b):
     except MalformedPolygonError as error:
         hulls = [_hull(_vectors(outline)) for outline in (a, b)]
         part = _clip(hulls[0], _planes(hulls[1]))
-        log.warning("spherical_geometry could not intersect two outlines (%s): their convex hulls are used", error)
+        log.warning(
+            "spherical_geometry could not intersect two outlines (%s): their convex hulls are used", error
+        )
         if _signed_area(part) < NEARLY_ALL * _signed_area(hulls[0]):
             return [_degrees(part)] if _signed_area(part) > TINY * _signed_area(hulls[0]) else []
         both = closed[0]
@@ -133,7 +142,7 @@ def _by_library(a, b):
 
 
 def _plane(v) -> np.ndarray:
-    """(n, 2) gnomonic coordinates about the middle of unit vectors within a hemisphere: great circles are straight."""
+    """(n, 2) gnomonic coordinates about the vectors' middle, in which great circles are straight."""
     middle = v.mean(axis=0) / np.linalg.norm(v.mean(axis=0))
     east = np.cross([0.0, 0.0, 1.0] if abs(middle[2]) < 0.9 else [1.0, 0.0, 0.0], middle)
     east /= np.linalg.norm(east)
@@ -178,9 +187,9 @@ def overlap_vertices(outline_a, outline_b, engine="clip"):
     outline_a, outline_b : pairs of arrays
         lon, lat in degrees.
     engine : {'clip', 'spherical_geometry'}
-        'clip' cuts one outline by the other with great circles, exactly; a few polygons if neither is convex (a
-        detector's corners always are). 'spherical_geometry' asks that library: 100 times slower, and the same vertices
-        but for rounding, which matters where they are then rounded to whole pixels.
+        'clip' cuts one outline by the other with great circles, exactly; a few polygons if neither is convex
+        (a detector's corners always are). 'spherical_geometry' asks that library: 100 times slower, and the
+        same vertices but for rounding, which matters where they are then rounded to whole pixels.
 
     Returns
     -------
@@ -216,7 +225,7 @@ def _common(a, b) -> list:
 
 
 def caps(outlines):
-    """Bounding caps: (n, 3) unit vectors of the centres and (n,) radii in radians (NaN for outlines that are not finite)."""
+    """Bounding caps: (n, 3) unit vectors of the centres, (n,) radii in radians; NaN if not finite."""
     centre, radius = np.full((len(outlines), 3), np.nan), np.full(len(outlines), np.nan)
     sizes = np.array([np.shape(outline)[1] for outline in outlines], int)
     for size in np.unique(sizes[sizes > 0]):
@@ -231,7 +240,7 @@ def caps(outlines):
 
 
 def near(outline, outlines) -> np.ndarray:
-    """Indices of the outlines whose bounding caps meet that of `outline`: the only ones that can overlap it."""
+    """Indices of the outlines whose bounding caps meet that of `outline`: no other can overlap it."""
     centre, radius = caps([outline])
     centres, radii = caps(outlines)
     return np.flatnonzero(np.linalg.norm(centres - centre, axis=1) <= _chord(radii + radius))
@@ -242,10 +251,11 @@ def _chord(angle):
 
 
 def overlapping(outlines) -> np.ndarray:
-    """(m, 2) sorted index pairs i < j of the outlines that overlap; the work grows with the pairs found, not with n².
+    """(m, 2) sorted index pairs i < j of the outlines that overlap; the work grows with the pairs found, not
+    with n².
 
-    A tree of the bounding caps' centres gives the candidates, `overlap_vertices` decides. Outlines that are not
-    finite overlap nothing.
+    A tree of the bounding caps' centres gives the candidates, `overlap_vertices` decides. Outlines that are
+    not finite overlap nothing.
     """
     from scipy.spatial import cKDTree
 
@@ -263,19 +273,81 @@ def overlapping(outlines) -> np.ndarray:
     return pairs[np.array(keep, bool)]
 
 
+def neighbours(outlines, groups, most=None) -> dict:
+    """Which groups to compare with which: group -> groups that overlap it, symmetric, in the order of `groups`.
+
+    Parameters
+    ----------
+    outlines : list of (lon, lat)
+        One a frame.
+    groups : list
+        The frames' groups.
+    most : int, optional
+        Compare each group with this many that share the largest area with it, and with those that keep all connected
+        that are. The pixels of a deep stack are the same in every pair: more pairs cost time and tell nothing new.
+    """
+    order = {group: k for k, group in enumerate(dict.fromkeys(groups))}
+    shapes: dict[bytes, list[int]] = {}  # the integrations of a cube have one outline: it is cut once
+    for frame, outline in enumerate(outlines):
+        shapes.setdefault(np.asarray(outline, float).tobytes(), []).append(frame)
+    frames, unique = list(shapes.values()), [outlines[members[0]] for members in shapes.values()]
+    found = [(i, j, _shared(unique[i], unique[j])) for i, j in overlapping(unique).tolist()]
+    found += [(i, i, _shared(outline, outline)) for i, outline in enumerate(unique) if len(frames[i]) > 1]
+    area: dict[tuple, float] = {}
+    for i, j, shared in found:
+        for a in frames[i]:
+            for b in frames[j]:
+                pair = tuple(sorted((order[groups[a]], order[groups[b]])))
+                if pair[0] != pair[1] and (i != j or a < b):
+                    area[pair] = area.get(pair, 0.0) + shared
+    by_area = sorted(area, key=lambda pair: (-area[pair], pair))
+    chosen = set(by_area) if most is None else _most(by_area, len(order), most)
+    near_to = {group: [] for group in order}
+    names = list(order)
+    for a, b in sorted(chosen | {(b, a) for a, b in chosen}):
+        near_to[names[a]].append(names[b])
+    return near_to
+
+
+def _shared(a, b) -> float:
+    return sum(abs(_signed_area(_vectors(part))) for part in overlap_vertices(a, b))
+
+
+def _most(by_area, n, most) -> set:
+    """Pairs among the `most` largest of either side, and those of a spanning forest of the largest."""
+    count, root, chosen = [0] * n, list(range(n)), set()
+
+    def top(k):
+        while root[k] != k:
+            root[k] = root[root[k]]
+            k = root[k]
+        return k
+
+    for a, b in by_area:
+        joins = top(a) != top(b)
+        if joins:
+            root[top(a)] = top(b)
+        if joins or count[a] < most or count[b] < most:
+            chosen.add((a, b))
+            count[a] += 1
+            count[b] += 1
+    return chosen
+
+
 def rasterise(polygons, shape, mode="centers", out=None) -> np.ndarray:
     """Pixels inside any of some polygons.
 
     Parameters
     ----------
     polygons : list of (x, y)
-        Vertices in 0-based pixels (centres are integers), open or closed; one with a vertex that is not finite is left out.
+        Vertices in 0-based pixels (centres are integers), open or closed; one with a vertex that is not
+        finite is left out.
     shape : tuple
         (ny, nx).
     mode : {'centers', 'scan'}
-        'centers': the pixel's centre is inside (even-odd rule). 'scan': the pixels that ``gwcs.region.Polygon.scan``
-        gives, which the jwst pipeline uses: vertices rounded to whole pixels, last row and column included, closed
-        polygons of less than four points left out.
+        'centers': the pixel's centre is inside (even-odd rule). 'scan': the pixels that
+        ``gwcs.region.Polygon.scan`` gives, which the jwst pipeline uses: vertices rounded to whole pixels,
+        last row and column included, closed polygons of less than four points left out.
     out : (ny, nx) bool array, optional
         Pixels are added to it.
 

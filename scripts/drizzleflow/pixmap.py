@@ -99,6 +99,19 @@ class Lattice:
         exact_u, exact_v = grid.to_pixel(lon, lat)
         return float(np.max(np.hypot(u - exact_u, v - exact_v), initial=0.0))
 
+    def rows_meeting(self, grid, first: float, end: float, slack: float = 2.0) -> tuple[int, int]:
+        """Detector rows (first, end) of which some pixel may fall on the rows first..end-1 of `grid`; the first few if none.
+
+        `slack` (output px) allows for the distortion between nodes and for lookup tables.
+        """
+        v = grid.to_pixel(self.lon, self.lat)[1]
+        low, high = np.nanmin(v, axis=1), np.nanmax(v, axis=1)
+        low, high = np.minimum(low[1:], low[:-1]) - slack, np.maximum(high[1:], high[:-1]) + slack
+        cells = np.flatnonzero((high >= first) & (low <= end - 1))
+        if not len(cells):
+            return 0, min(4, self.shape[0])
+        return max(0, int(self.y[cells[0]]) - 3), min(self.shape[0], int(np.ceil(self.y[cells[-1] + 1])) + 4)
+
     def to_pixel(self, lon, lat):
         """Detector pixels (x, y) of sky positions on or near the frame (kinks apart, which are under a pixel)."""
         plane = _LocalPlane.of(self)

@@ -8,16 +8,20 @@ from __future__ import annotations
 import csv
 import datetime
 import json
+import re
 from collections import Counter
 from operator import itemgetter
 
 from drizzleflow import record
 from drizzleflow.errors import InputError
 from drizzleflow.files import write_text
+from drizzleflow.report_page import PAGE
 
 MAX_WARNINGS = 200  #: different messages listed
 MAX_SINGLES = 12  #: single-drizzled images shown
 FOLD = 40  #: longer tables are folded
+#: parameters that say which files a job had, not how it worked
+FILES = {"member", "members", "frames", "others", "error", "sources"}
 
 
 def table(path) -> list[dict]:
@@ -57,20 +61,21 @@ def make(records, members, sky, out_path, product: str) -> None:
     from jinja2 import Environment
 
     jobs = _load(records)
-    masks = _masks(jobs, members)
-    page = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(TEMPLATE)
+    masks, warnings = _masks(jobs, members), _warnings(jobs)
+    page = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(PAGE)
     text = page.render(
         product=product,
         fold=FOLD,
-        facts=_facts(jobs, members, masks),
-        pictures=_pictures(jobs),
+        facts=_facts(jobs, members, masks, warnings),
+        pictures=_pictures(jobs, ("mosaic", "mosaic"), ("mosaic", "coverage")),
+        exposures=_pictures(jobs, ("median", "median"), ("single_drizzle", "single")),
         blink=_blink(jobs),
         members=_grid(members),
         sky=_grid(sky, rounded=True),
         masks=masks,
         numbers=[(rule, _pairs(entry["statistics"])) for rule in ("grid", "skymatch", "median", "mosaic") for entry in jobs
                  if entry["rule"] == rule and entry.get("statistics")],
-        warnings=_warnings(jobs),
+        warnings=warnings,
         times=_times(jobs),
         parameters=_parameters(jobs),
         versions=_versions(jobs),
@@ -83,7 +88,9 @@ def _load(records) -> list[dict]:
     jobs, blink, singles = [], None, 0
     for path in sorted(map(str, records)):
         entry = record.read(path)
-        entry["name"] = ", ".join(map(str, (entry.get("wildcards") or {}).values())) or entry["rule"]
+        entry["rule"] = re.sub("_(product|member|group)$", "", entry["rule"])  # the step: crmask for crmask_member
+        wildcards = entry.get("wildcards") or {}
+        entry["name"] = ", ".join(str(wildcards[key]) for key in wildcards if key != "product") or entry["rule"]
         entry["statistics"] = entry.get("statistics") or {}
         pictures = entry.get("thumbnails") or {}
         if entry["rule"] == "single_drizzle":
@@ -134,40 +141,45 @@ def _masks(jobs, members) -> list[dict]:
     )
 
 
-def _facts(jobs, members, masks) -> list[tuple[str, str]]:
+def _facts(jobs, members, masks, warnings) -> list[tuple[str, str]]:
     science = [row for row in members if str(row.get("exptype", "science")).lower() == "science"]
     facts = [("members", str(len(science)))] if members else []
     if any("group" in row for row in science):
         facts.append(("groups", str(len({row["group"] for row in science}))))
+    for key in ("instrument", "detector", "filter"):
+        found = sorted({row[key] for row in science if row.get(key)})
+        if found:
+            facts.append((key, ", ".join(found[:20]) + (" ..." if len(found) > 20 else "")))
+    known = {entry["rule"]: entry["statistics"] for entry in jobs if entry["rule"] in ("grid", "mosaic")}
+    grid, mosaic = known.get("grid", {}), known.get("mosaic", {})
+    if {"nx", "ny", "pixel_scale"} <= set(grid):
+        facts.append(("mosaic", f"{grid['nx']} x {grid['ny']} pixels of {grid['pixel_scale']:.5g} arcsec"))
+    if mosaic.get("exposure_time"):
+        facts.append(("exposure time", f"{mosaic['exposure_time']:,.1f} s, each group once"))
     flagged = [row["flagged"] for row in masks if row["flagged"] is not None]
     npix = [row["npix"] for row in masks if row["npix"]]
     if masks:
-        facts.append(("frames with a mask", str(len(masks))))
-        share = f" ({100 * sum(flagged) / sum(npix):.4f} % of {sum(npix):,})" if npix else ""
+        share = f" ({100 * sum(flagged) / sum(npix):.4f} % of {sum(npix):,} in {len(masks)} frames)" if npix else ""
         facts.append(("pixels flagged as outliers", f"{sum(flagged):,}{share}"))
         skipped = sum(row["status"] == "SKIPPED" for row in masks)
         if skipped:
-            facts.append(("frames without outlier detection", f"{skipped} (fewer than two groups)"))
+            facts.append(("frames without outlier detection", f"{skipped} (the warnings say why)"))
+    facts.append(("warnings", f"{warnings['total']:,}" if warnings["total"] else "none"))
     times = [entry[key] for entry in jobs for key in ("started", "ended") if entry.get(key)]
     if times:
         span = datetime.datetime.fromisoformat(max(times)) - datetime.datetime.fromisoformat(min(times))
-        facts.append(("made", f"{min(times)[:19]} UTC, {span.total_seconds():.1f} s from first job to last"))
+        facts.append(("made", f"{min(times)[:19].replace('T', ' ')} UTC, {span.total_seconds():.1f} s from first job to last"))
     return facts
 
 
-def _pictures(jobs) -> list[tuple[str, str]]:
-    wanted = [
-        ("mosaic", "mosaic"),
-        ("mosaic", "coverage"),
-        ("median", "median"),
-        ("single_drizzle", "single"),
-    ]
+def _pictures(jobs, *wanted) -> list[tuple[str, str]]:
+    """Title and PNG of the pictures (rule, name) that are wanted, in that order."""
     found = []
     for rule, name in wanted:
         for entry in jobs:
             if entry["rule"] == rule and name in entry["thumbnails"]:
-                title = name if name in ("mosaic", "coverage") else f"{name}: {entry['name']}"
-                found.append((title, entry["thumbnails"][name]))
+                title = entry["name"] if entry["name"] != rule else name
+                found.append((name if rule == "mosaic" else title, entry["thumbnails"][name]))
     return found
 
 
@@ -184,18 +196,25 @@ def _blink(jobs) -> dict | None:
 
 
 def _grid(rows, rounded: bool = False) -> dict | None:
-    """Column names and cells of a list of dicts; None when empty. `rounded`: text that is a number, but no name, also."""
+    """A list of dicts as columns and cells; None when empty. `rounded`: text that is a number, but no name, also.
+
+    Columns that are empty are left out, and those that are the same in all of several rows are told once (``same``).
+    """
     if not rows:
         return None
-    columns = [column for column in rows[0] if column is not None]
-    names = (
-        columns if not rounded else [column for column in columns if column in ("member", "group", "path")]
-    )
-    cells = [
-        [_short(_number(row.get(key)) if key not in names else row.get(key)) for key in columns]
-        for row in rows
-    ]
-    return {"columns": columns, "rows": cells}
+    columns = [column for column in rows[0] if column is not None and any(row.get(column) not in (None, "") for row in rows)]
+    names = ("member", "group", "path") if rounded else columns
+    same = [c for c in columns if len(rows) > 1 and c not in ("member", "group", "path", "sky") and len({row.get(c) for row in rows}) == 1]
+    columns = [column for column in columns if column not in same]
+
+    def text(row, key):
+        return _short(row.get(key) if key in names else _number(row.get(key)))
+
+    return {
+        "columns": columns,
+        "rows": [[text(row, key) for key in columns] for row in rows],
+        "same": [f"{key} {text(rows[0], key)}" for key in same],
+    }
 
 
 def _number(value):
@@ -216,7 +235,7 @@ def _short(value) -> str:
 
 
 def _pairs(statistics: dict) -> list[tuple[str, str]]:
-    return [(key, _short(value)) for key, value in statistics.items()]
+    return [(key, "null" if value is None else _short(value)) for key, value in statistics.items()]
 
 
 def _warnings(jobs) -> dict:
@@ -244,133 +263,27 @@ def _times(jobs) -> list[dict]:
 
 
 def _parameters(jobs) -> list[dict]:
-    """The different parameter sets of each rule (`opts`; all parameters where there is none) and how many jobs had each."""
+    """The settings, each section once: name, the rules that had it where not all agree, keys and values."""
     seen: dict[tuple[str, str], dict] = {}
     for entry in jobs:
         params = entry.get("params") or {}
         chosen = params.get("opts", params)
         chosen = chosen if isinstance(chosen, dict) else {"opts": chosen}
-        if chosen:
-            key = (entry["rule"], json.dumps(chosen, sort_keys=True))
-            row = seen.setdefault(key, {"rule": entry["rule"], "jobs": 0, "pairs": _pairs(chosen)})
-            row["jobs"] += 1
-    return list(seen.values())
+        sections = {key: value for key, value in chosen.items() if isinstance(value, dict) and key not in FILES}
+        own = {key: value for key, value in chosen.items() if key not in sections and key not in FILES}
+        for name, section in [*sections.items(), (f"{entry['rule']}: other", own)]:
+            if section:
+                key = (name, json.dumps(section, sort_keys=True))
+                row = seen.setdefault(key, {"name": name, "rules": set(), "pairs": _pairs(section)})
+                row["rules"].add(entry["rule"])
+    count = Counter(name for name, _ in seen)
+    return [
+        {**row, "rules": sorted(row["rules"]) if count[name] > 1 else []}
+        for (name, _), row in sorted(seen.items(), key=itemgetter(0))
+    ]
 
 
 def _versions(jobs) -> list[str]:
     return sorted(
         {f"{name} {version}" for entry in jobs for name, version in (entry.get("versions") or {}).items()}
     )
-
-
-TEMPLATE = """\
-{% macro picture(title, png) %}
-<figure><img src="data:image/png;base64,{{ png }}" alt="{{ title }}"><figcaption>{{ title }}</figcaption></figure>
-{% endmacro %}
-{% macro grid(data) %}
-{% if data.rows|length > fold %}<details><summary>{{ data.rows|length }} rows</summary>{% endif %}
-<table><tr>{% for column in data.columns %}<th>{{ column }}</th>{% endfor %}</tr>
-{% for row in data.rows %}
-<tr>{% for cell in row %}<td>{{ cell }}</td>{% endfor %}</tr>
-{% endfor %}
-</table>
-{% if data.rows|length > fold %}</details>{% endif %}
-{% endmacro %}
-{% macro pairs(rows) %}
-<table>{% for key, value in rows %}<tr><th>{{ key }}</th><td>{{ value }}</td></tr>
-{% endfor %}</table>
-{% endmacro %}
-<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<title>{{ product }}: drizzleflow report</title>
-<style>
-body { font: 15px/1.45 sans-serif; max-width: 70em; margin: 2em auto; padding: 0 1em; color: #222; }
-table { border-collapse: collapse; margin: .5em 0; font-size: 13px; display: block; overflow-x: auto; }
-th, td { border: 1px solid #ccc; padding: .15em .5em; text-align: left; vertical-align: top; }
-th { background: #f2f2f2; font-weight: 600; }
-td.n { text-align: right; font-variant-numeric: tabular-nums; }
-figure { display: inline-block; margin: .5em 1em .5em 0; vertical-align: top; }
-figcaption { font-size: 13px; max-width: 26em; overflow-wrap: anywhere; }
-img { image-rendering: pixelated; min-width: 192px; background: #000; display: block; }
-.blink { position: relative; }
-.blink img + img { position: absolute; top: 0; left: 0; animation: blink 1.6s steps(1) infinite; }
-.blink:hover img + img { animation-play-state: paused; }
-@keyframes blink { 0% { opacity: 0; } 50% { opacity: 1; } }
-@media (prefers-reduced-motion: reduce) { .blink img + img { animation: none; opacity: 0; } }
-</style>
-</head>
-<body>
-<h1>{{ product }}</h1>
-{{ pairs(facts) }}
-{% if pictures %}
-<h2>Pictures</h2>
-{% for title, png in pictures %}
-{{ picture(title, png) }}
-{% endfor %}
-<p>First row at the bottom; asinh stretch of block averages; black: no data.</p>
-{% endif %}
-{% if blink %}
-<h2>Before and after</h2>
-<figure><div class="blink"><img src="data:image/png;base64,{{ blink.before }}" alt="before">
-<img src="data:image/png;base64,{{ blink.after }}" alt="after"></div>
-<figcaption>{{ blink.name }} (blinking; hold the pointer on it to stop)</figcaption></figure>
-{{ picture("before", blink.before) }}
-{{ picture("after", blink.after) }}
-{% if blink.mask %}{{ picture("mask", blink.mask) }}{% endif %}
-{% endif %}
-{% if masks %}
-<h2>Flagged pixels</h2>
-{% if masks|length > fold %}<details><summary>{{ masks|length }} frames</summary>{% endif %}
-<table><tr><th>member</th><th>extver</th><th>status</th><th>flagged</th><th>of</th><th>%</th></tr>
-{% for row in masks %}
-<tr><td>{{ row.member }}</td><td class="n">{{ row.extver if row.extver is not none }}</td><td>{{ row.status or "" }}</td>
-<td class="n">{{ row.flagged if row.flagged is not none }}</td><td class="n">{{ row.npix if row.npix is not none }}</td>
-<td class="n">{{ "%.4f"|format(100 * row.fraction) if row.fraction is not none }}</td></tr>
-{% endfor %}
-</table>
-{% if masks|length > fold %}</details>{% endif %}
-{% endif %}
-{% if sky %}
-<h2>Sky</h2>
-<p>The level in the frame's own unit per pixel.</p>
-{{ grid(sky) }}
-{% endif %}
-{% for rule, rows in numbers %}
-<h2>{{ rule }}</h2>
-{{ pairs(rows) }}
-{% endfor %}
-<h2>Warnings</h2>
-{% if warnings.lines %}
-<table><tr><th>rule</th><th>times</th><th>message</th></tr>
-{% for line in warnings.lines %}
-<tr><td>{{ line.rule }}</td><td class="n">{{ line.count }}</td><td>{{ line.text }}</td></tr>
-{% endfor %}
-</table>
-{% if warnings.more %}<p>{{ warnings.more }} more; the logs have all {{ warnings.total }}.</p>{% endif %}
-{% else %}
-<p>None.</p>
-{% endif %}
-{% if members %}
-<h2>Members</h2>
-{{ grid(members) }}
-{% endif %}
-<h2>Time and memory</h2>
-<table><tr><th>rule</th><th>jobs</th><th>total s</th><th>longest s</th><th>peak MiB</th></tr>
-{% for row in times %}
-<tr><td>{{ row.rule }}</td><td class="n">{{ row.jobs }}</td><td class="n">{{ "%.2f"|format(row.seconds) }}</td>
-<td class="n">{{ "%.2f"|format(row.longest) }}</td><td class="n">{{ "%.0f"|format(row.peak) }}</td></tr>
-{% endfor %}
-</table>
-<p>Without the start of the job's process.</p>
-<h2>Parameters</h2>
-{% for row in parameters %}
-<h3>{{ row.rule }} ({{ row.jobs }} {{ "job" if row.jobs == 1 else "jobs" }})</h3>
-{{ pairs(row.pairs) }}
-{% endfor %}
-<h2>Software</h2>
-<p>{{ versions|join(", ") }}</p>
-</body>
-</html>
-"""

@@ -47,6 +47,33 @@ def parse_fillval(value) -> str:
     return text
 
 
+class ExposureTimes:
+    """Times of a product, where the frames of one group were exposed together and count once."""
+
+    SUMMED = ("exposure_time", "duration", "measurement_time")
+
+    def __init__(self):
+        self.groups = []
+        self._values = {**dict.fromkeys(self.SUMMED, 0.0), "start_time": None, "end_time": None}
+
+    def add(self, group, times: dict) -> None:
+        """Count `times` (s; start and end in MJD) unless the group has been counted. A sum with an unknown is unknown."""
+        if group in self.groups:
+            return
+        self.groups.append(group)
+        values = self._values
+        for key in self.SUMMED:
+            value = times.get(key)
+            values[key] = None if value is None or values[key] is None else values[key] + value
+        for key, choose in (("start_time", min), ("end_time", max)):
+            value = times.get(key)
+            if value is not None:
+                values[key] = value if values[key] is None else choose(values[key], value)
+
+    def values(self) -> dict:
+        return {"pointings": len(self.groups), **self._values}
+
+
 class Resample:
     """Add images one by one to an output image on ``output_wcs``.
 
@@ -130,8 +157,12 @@ class Resample:
         self._finalized = False
         self.n_models = 0
         self.seen_variances = set()  #: names of the variances that some model had
-        self.group_ids = []
-        self.times = {"exposure_time": 0.0, "duration": 0.0, "measurement_time": 0.0, "start_time": None, "end_time": None}
+        self._times = ExposureTimes()
+
+    @property
+    def group_ids(self) -> list:
+        """The groups of the models that were added."""
+        return self._times.groups
 
     def is_finalized(self) -> bool:
         return self._finalized
@@ -168,30 +199,40 @@ class Resample:
         pixmap = model["pixmap"]
         inside = np.isfinite(pixmap[..., 0])
         ys, xs = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
-        self.n_models += 1
-        self.seen_variances |= {n for n in self.variance_array_names if model.get(n) is not None}
-        if len(ys):
-            arguments = {
-                "exptime": exptime, "pixmap": pixmap, "pixel_scale_ratio": self.pixel_scale_ratio or 1.0, "iscale": 1.0,
-                "weight_map": weight, "wht_scale": 1.0, "pixfrac": self.pixfrac, "in_units": "cps",
-                "xmin": int(xs[0]), "xmax": int(xs[-1]), "ymin": int(ys[0]), "ymax": int(ys[-1]),
-            }  # fmt: skip
-            more = {}
-            if self.propagate_dq:
-                more["dq"] = model["dq"].astype(np.uint32, copy=False)
-            if self.enable_var and self.variance == "exact":
-                more["data2"] = [self._variance_plane(model, n) for n in self.variance_array_names]
-            self._driz.add_image(data, **arguments, **more)
-            self.add_model_hook(
-                model, pixmap, arguments["pixel_scale_ratio"], 1.0, weight, *(arguments[k] for k in ("xmin", "xmax", "ymin", "ymax"))
-            )
-            if self._driz_error is not None:
-                self._driz_error.add_image(model["err"], **arguments)
-            if self._sums:
-                self._add_reference_variances(model, arguments)
         if model["group_id"] not in self.group_ids:
             self.update_time(model)
-            self.group_ids.append(model["group_id"])
+        if not len(ys):
+            self.skip_model()
+            return
+        self.n_models += 1
+        self.seen_variances |= {n for n in self.variance_array_names if model.get(n) is not None}
+        arguments = {
+            "exptime": exptime, "pixmap": pixmap, "pixel_scale_ratio": self.pixel_scale_ratio or 1.0, "iscale": 1.0,
+            "weight_map": weight, "wht_scale": 1.0, "pixfrac": self.pixfrac, "in_units": "cps",
+            "xmin": int(xs[0]), "xmax": int(xs[-1]), "ymin": int(ys[0]), "ymax": int(ys[-1]),
+        }  # fmt: skip
+        more = {}
+        if self.propagate_dq:
+            more["dq"] = model["dq"].astype(np.uint32, copy=False)
+        if self.enable_var and self.variance == "exact":
+            more["data2"] = [self._variance_plane(model, n) for n in self.variance_array_names]
+        self._driz.add_image(data, **arguments, **more)
+        self.add_model_hook(
+            model, pixmap, arguments["pixel_scale_ratio"], 1.0, weight, *(arguments[k] for k in ("xmin", "xmax", "ymin", "ymax"))
+        )
+        if self._driz_error is not None:
+            self._driz_error.add_image(model["err"], **arguments)
+        if self._sums:
+            self._add_reference_variances(model, arguments)
+
+    def skip_model(self):
+        """Count a model that does not meet the output: the next one gets the next context bit."""
+        self.n_models += 1
+        nothing = np.zeros((2, 2), np.float32)
+        variances = [nothing] * len(self.variance_array_names) if self.enable_var and self.variance == "exact" else None
+        pixmap = np.stack(np.meshgrid([0.0, 1.0], [0.0, 1.0]), axis=-1)
+        flags = {"dq": np.zeros((2, 2), np.uint32)} if self.propagate_dq else {}
+        self._driz.add_image(nothing, exptime=1.0, pixmap=pixmap, weight_map=nothing, data2=variances, **flags)
 
     def add_model_hook(self, model, pixmap, pixel_scale_ratio, iscale, weight_map, xmin, xmax, ymin, ymax):
         """For subclasses: called after a model's data have been drizzled."""
@@ -199,6 +240,7 @@ class Resample:
     def build_weight(self, model) -> np.ndarray:
         """The weight map of a model, float32."""
         good = dq_bits.good_pixels(model.get("dq"), self.good_bits, self.dq_flag_name_map, model["data"].shape)
+        good &= np.isfinite(model["data"])  # whatever its flags: one NaN would blank every pixel that it touches
         variance = None
         if self.weight_type != "exptime":
             variance = model.get("var_sky" if self.weight_type == "ivm-sky" else "var_rnoise")
@@ -247,14 +289,7 @@ class Resample:
 
     def update_time(self, model):
         """Count an exposure's times: called for the first image of each group."""
-        times = self.times
-        for key in ("exposure_time", "duration", "measurement_time"):
-            value = model.get(key)
-            times[key] = None if value is None or times[key] is None else times[key] + value
-        for key, choose in (("start_time", min), ("end_time", max)):
-            value = model.get(key)
-            if value is not None:
-                times[key] = value if times[key] is None else choose(times[key], value)
+        self._times.add(model["group_id"], model)
 
     def finalize(self):
         """No more images: compute the variances and errors.
@@ -273,7 +308,7 @@ class Resample:
         """The output: ``data``, ``wht``, ``con``, ``err``, ``var_*``, ``dq`` (those asked for), ``pointings``, times."""
         model = {
             "wcs": self.output_wcs, "data": self._driz.out_img, "wht": self._driz.out_wht, "con": self._driz.out_ctx,
-            "pointings": len(self.group_ids), **self.times,
+            **self._times.values(),
         }  # fmt: skip
         if self.propagate_dq:
             model["dq"] = self._driz.out_dq

@@ -133,7 +133,9 @@ def simulate(
     dither : float, optional
         Radius (arcsec) of the dither spiral; 5 % of the frame's side by default. roll : full range of rolls, degrees.
     stars, galaxies : float
-        A million pixels. sky_spread : MJy/sr, of the exposures' sky. border : reference pixels at the edges (4 in a full frame).
+        A million pixels. sky_spread : MJy/sr, of the exposures' sky.
+    border : int, optional
+        Rows and columns of reference pixels at the edges; 4 in a full frame, else none.
     nints : int
         JWST: more than one writes ``_calints.fits`` cubes.
     projection : 'TPV', 'TAN'
@@ -159,28 +161,34 @@ def simulate(
     shape = ((2048, 2048) if wcs else (1024, 1024)) if shape is None else tuple(int(n) for n in shape)
     parameters = {
         "flavour": flavour, "exposures": exposures, "detectors": detectors, "shape": list(shape), "seed": seed,
-        "wcs": None if wcs is None else os.path.basename(os.path.normpath(os.fspath(wcs))), "cosmic_rays": cosmic_rays,
-        "dither": dither, "roll": roll, "exptime": exptime, "filter_name": filter_name, "stars": stars, "galaxies": galaxies,
-        "sky_spread": spread, "bad_fraction": bad_fraction, "border": border, "nints": nints, "radec": list(radec),
+        "wcs": None if wcs is None else os.path.basename(os.path.normpath(os.fspath(wcs))),
+        "cosmic_rays": cosmic_rays, "dither": dither, "roll": roll, "exptime": exptime, "filter_name": filter_name,
+        "stars": stars, "galaxies": galaxies, "sky_spread": spread, "bad_fraction": bad_fraction,
+        "border": border, "nints": nints, "radec": list(radec),
     }  # fmt: skip
     if border is None:
         border = 4 if shape == (2048, 2048) else 0
     writer = _flavour_module(flavour)
     settings = {
-        "exposures": exposures, "detectors": detectors, "shape": shape, "wcs": wcs, "filter_name": filter_name, "exptime": exptime,
+        "exposures": exposures, "detectors": detectors, "shape": shape, "wcs": wcs,
+        "filter_name": filter_name, "exptime": exptime,
         "nints": nints, "camera": camera, "product": product, "projection": projection,
     }  # fmt: skip
-    points = None if wcs else lambda side: pointings(seed, exposures, radec, 0.05 * side if dither is None else dither, roll)
+
+    def points(side):
+        return pointings(seed, exposures, radec, 0.05 * side if dither is None else dither, roll)
+
     files = writer.plan(points, **settings)
     tangent = _map_frames(files)
     if catalogue is None and wcs:
         catalogue = next(iter(sorted(glob.glob(os.path.join(glob.escape(os.fspath(wcs)), "*.ecsv")))), None)
-    sources, units = _sources(files, tangent, seed, stars, galaxies, camera.mags, catalogue)
+    sources, rows = _sources(files, tangent, seed, stars, galaxies, camera.mags, catalogue)
 
     os.makedirs(outdir, exist_ok=True)
     truth_dir = os.path.join(outdir, "truth")
     groups = list(dict.fromkeys(f.group for f in files))
-    levels = dict(zip(groups, (camera.sky + _rng(seed, SKY).uniform(0, spread, len(groups))).tolist(), strict=True))
+    skies = camera.sky + _rng(seed, SKY).uniform(0, spread, len(groups))
+    levels = dict(zip(groups, skies.tolist(), strict=True))
     detector_names = sorted({fr.detector for f in files for fr in f.frames})
     fixed = {}
     truth = {"parameters": parameters, "tangent": list(tangent), "unit": "MJy/sr", "members": {}}
@@ -204,9 +212,8 @@ def simulate(
                     rng = _rng(seed, RAYS, f.exposure, which, i)
                     rays, _ = scene.cosmic_rays(rng, frame.shape, pixels, camera.charge, 0.3 * quiet)
                 rng = _rng(seed, NOISE, f.exposure, which, i)
-                readouts.append(
-                    scene.expose(rng, image, levels[f.group], exptime, fixed[key], rays, nan_bad=flavour != "hst")
-                )
+                level, nan_bad = levels[f.group], flavour != "hst"
+                readouts.append(scene.expose(rng, image, level, exptime, fixed[key], rays, nan_bad))
             planes.append(readouts)
         writer.write(os.path.join(outdir, f.filename), f, planes, **settings)
         truth["members"][f.member] = {
@@ -215,7 +222,8 @@ def simulate(
         } | _write_truth(os.path.join(truth_dir, f"{f.member}_truth.fits"), f, planes, files)  # fmt: skip
     products = list(dict.fromkeys(f.product for f in files))
     associations = writer.write_associations(outdir, files, products)
-    truth["sources"] = {"columns": ["ra", "dec", "flux_mjy", "radius_arcsec", "sersic", "ratio", "angle_rad"], "rows": units}
+    columns = ["ra", "dec", "flux_mjy", "radius_arcsec", "sersic", "ratio", "angle_rad"]
+    truth["sources"] = {"columns": columns, "rows": rows}
     write_text(os.path.join(truth_dir, "truth.json"), json.dumps(truth, indent=1) + "\n")
     return {
         "associations": associations, "members": [os.path.join(outdir, f.filename) for f in files],
@@ -226,7 +234,7 @@ def simulate(
 def _flavour_module(flavour):
     from importlib import import_module
 
-    return import_module("drizzleflow.simulate_jwst" if flavour == "jwst" else f"drizzleflow.simulate_{flavour}")
+    return import_module(f"drizzleflow.simulate_{flavour}")
 
 
 def _map_frames(files):
@@ -280,7 +288,7 @@ def _read_catalogue(path, tangent, bounds, rng):
     xi, eta = scene.to_plane(ra, dec, tangent)
     n = len(ra)
     index, ratio, angle = rng.uniform(0.7, 2.5, n), rng.uniform(0.25, 1.0, n), rng.uniform(0, np.pi, n)
-    keep = (xi > bounds[0]) & (xi < bounds[1]) & (eta > bounds[2]) & (eta < bounds[3]) & np.isfinite(mag) & (mag < 28.5)
+    keep = (xi > bounds[0]) & (xi < bounds[1]) & (eta > bounds[2]) & (eta < bounds[3]) & (mag < 28.5)
     radius = np.where(rh < 4.0, 0.0, 0.03 * rh)
     return scene.Catalogue(
         xi[keep], eta[keep], scene.flux_of(mag[keep]), radius[keep], index[keep], ratio[keep], angle[keep]
@@ -288,7 +296,7 @@ def _read_catalogue(path, tangent, bounds, rng):
 
 
 def _write_truth(path, f: FileSpec, planes, files) -> dict:
-    """Truth planes of one member: CRMASK, CRFLUX (MJy/sr), CRSIGMA (CRFLUX over ERR), DEPTH (groups that see the pixel)."""
+    """Truth planes of one member: CRMASK, CRFLUX (MJy/sr), CRSIGMA (CRFLUX over ERR), DEPTH (groups that see it)."""
     from drizzleflow.simulate_score import events
 
     hdus = [(image_header(None, primary=True, cards=[("MEMBER", f.member, "")]), None)]
@@ -348,7 +356,9 @@ def _main(argv) -> int:
     p.add_argument("--shape", type=int, nargs=2, metavar=("NY", "NX"), help="1024 1024; 2048 2048 with --wcs")
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--wcs", metavar="DIR", help="folder of real GWCS (*.asdf) and a source list (*.ecsv)")
-    p.add_argument("--cosmic-rays", type=float, default=0.003, metavar="N", help="fraction of pixels hit, or pixels a frame")
+    p.add_argument(
+        "--cosmic-rays", type=float, default=0.003, metavar="N", help="fraction of pixels, or pixels a frame"
+    )
     p.add_argument("--no-cosmic-rays", dest="cosmic_rays", action="store_const", const=0.0)
     p.add_argument("--dither", type=float, help="arcsec, radius of the pattern (5 %% of the frame's side)")
     p.add_argument("--roll", type=float, default=2.0, help="degrees, range of rolls")

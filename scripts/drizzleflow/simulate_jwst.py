@@ -7,7 +7,6 @@ gwcs models, so that any asdf with gwcs opens it. Keywords are those of the JWST
 from __future__ import annotations
 
 import glob
-import io
 import json
 import math
 import os
@@ -16,6 +15,7 @@ import re
 import numpy as np
 from astropy.io import fits
 
+from drizzleflow.asdfio import asdf_bytes
 from drizzleflow.errors import InputError
 from drizzleflow.fitsio import image_header, write_hdus, write_text
 from drizzleflow.simulate_scene import SR, to_plane
@@ -23,25 +23,32 @@ from drizzleflow.simulate_scene import SR, to_plane
 SCALE = 0.0311  #: arcsec a pixel
 DETECTORS = ("NRCA1", "NRCA2", "NRCA3", "NRCA4", "NRCB1", "NRCB2", "NRCB3", "NRCB4")
 #: core FWHM (arcsec): the short filters are undersampled
-FWHM = {"F090W": 0.033, "F115W": 0.040, "F150W": 0.050, "F200W": 0.066, "F277W": 0.092, "F356W": 0.116, "F444W": 0.145}
+FWHM = {"F090W": 0.033, "F115W": 0.040, "F150W": 0.050, "F200W": 0.066, "F277W": 0.092,
+        "F356W": 0.116, "F444W": 0.145}  # fmt: skip
 #: quadratic and cubic distortion, arcsec a pixel^(i+j): like NIRCam's, some pixels at the corners of 2048 x 2048
 DISTORTION = {
-    "x": {(1, 0): 0.03098, (0, 1): 1.0e-5, (2, 0): 3.1e-8, (1, 1): -1.9e-7, (0, 2): -2.2e-8, (3, 0): 1.18e-11, (2, 1): -3e-13,
-          (1, 2): 1.25e-11, (0, 3): 8e-13, (4, 0): -5e-16, (2, 2): -1.5e-16, (0, 4): -6e-17, (5, 0): -1.4e-18, (3, 2): 7e-19},
-    "y": {(1, 0): 4.0e-5, (0, 1): 0.03121, (2, 0): 7.4e-8, (1, 1): 4.3e-8, (0, 2): -1.2e-7, (3, 0): 7e-13, (2, 1): 1.04e-11,
-          (1, 2): 9e-13, (0, 3): 1.03e-11, (4, 0): 2e-16, (2, 2): -2e-16, (0, 4): -8e-16, (1, 4): -1e-18, (2, 3): 1.5e-18},
+    "x": {(1, 0): 0.03098, (0, 1): 1.0e-5, (2, 0): 3.1e-8, (1, 1): -1.9e-7, (0, 2): -2.2e-8,
+          (3, 0): 1.18e-11, (2, 1): -3e-13, (1, 2): 1.25e-11, (0, 3): 8e-13, (4, 0): -5e-16, (2, 2): -1.5e-16,
+          (0, 4): -6e-17, (5, 0): -1.4e-18, (3, 2): 7e-19},
+    "y": {(1, 0): 4.0e-5, (0, 1): 0.03121, (2, 0): 7.4e-8, (1, 1): 4.3e-8, (0, 2): -1.2e-7,
+          (3, 0): 7e-13, (2, 1): 1.04e-11, (1, 2): 9e-13, (0, 3): 1.03e-11, (4, 0): 2e-16, (2, 2): -2e-16,
+          (0, 4): -8e-16, (1, 4): -1e-18, (2, 3): 1.5e-18},
 }  # fmt: skip
 EPOCH = 59850.0  #: MJD of the first exposure
 
 
-def _distortion(index: int, reach: float):
-    """(x, y) models of detector `index`, arcsec of centred pixels, with inverse models good to 1e-7 px within `reach`."""
+def _polynomial(degree: int, terms: dict):
     from astropy.modeling.models import Polynomial2D
 
+    return Polynomial2D(degree, **{f"c{i}_{j}": c for (i, j), c in terms.items()})
+
+
+def _distortion(index: int, reach: float):
+    """(x, y) models of detector `index`, arcsec of centred pixels, and their inverses (1e-6 px within `reach`)."""
     # detectors differ by some per cent, as real ones do
     vary = 1 + 0.05 * math.sin(2.4 * index + 0.3)
     forward = [
-        Polynomial2D(5, **{f"c{i}_{j}": c * (vary if i + j > 1 else 1.0) for (i, j), c in DISTORTION[axis].items()})
+        _polynomial(5, {(i, j): c * (vary if i + j > 1 else 1.0) for (i, j), c in DISTORTION[axis].items()})
         for axis in "xy"
     ]
     degree = 7
@@ -54,12 +61,13 @@ def _distortion(index: int, reach: float):
     inverse = []
     for target in (x, y):
         solution = np.linalg.lstsq(design, target, rcond=None)[0]
-        inverse.append(Polynomial2D(degree, **{f"c{i}_{j}": c / unit ** (i + j) for (i, j), c in zip(powers, solution, strict=True)}))
+        terms = {(i, j): c / unit ** (i + j) for (i, j), c in zip(powers, solution, strict=True)}
+        inverse.append(_polynomial(degree, terms))
     return forward, inverse
 
 
 def _attitude(v2, v3, ra, dec, roll):
-    """Matrix from V unit vectors to ICRS unit vectors: the point (v2, v3) is at (ra, dec), V3 there at angle `roll`."""
+    """Matrix from V unit vectors to ICRS unit vectors: (v2, v3) is at (ra, dec), V3 there at angle `roll`."""
 
     def rotate(axis, degrees):
         c, s = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
@@ -90,7 +98,7 @@ def nircam_like(detector: int, shape, ra: float, dec: float, roll: float):
     """
     import astropy.units as u
     from astropy.coordinates import ICRS
-    from astropy.modeling.models import Mapping, Polynomial2D, RotationSequence3D, Scale, Shift
+    from astropy.modeling.models import AffineTransformation2D, Mapping, RotationSequence3D, Scale, Shift
     from gwcs import WCS
     from gwcs import coordinate_frames as cf
     from gwcs.geometry import CartesianToSpherical, SphericalToCartesian
@@ -111,8 +119,8 @@ def nircam_like(detector: int, shape, ra: float, dec: float, roll: float):
     distortion = Mapping((0, 1, 0, 1)) | fx & fy
     distortion.inverse = Mapping((0, 1, 0, 1)) | ix & iy
     c, s = math.cos(math.radians(angle)), math.sin(math.radians(angle))
-    ideal = Mapping((0, 1, 0, 1)) | Polynomial2D(1, c1_0=parity * c, c0_1=s) & Polynomial2D(1, c1_0=-parity * s, c0_1=c)
-    ideal.inverse = Mapping((0, 1, 0, 1)) | Polynomial2D(1, c1_0=parity * c, c0_1=-parity * s) & Polynomial2D(1, c1_0=s, c0_1=c)
+    rotation = np.array([[parity * c, s], [-parity * s, c]])
+    ideal = AffineTransformation2D(matrix=rotation)  # orthogonal: astropy inverts it exactly
     offset = Shift(-(nx - 1) / 2) & Shift(-(ny - 1) / 2)
     to_v2v3 = offset | distortion | ideal | Shift(v2_ref) & Shift(v3_ref)
     to_v2v3.inverse = Shift(-v2_ref) & Shift(-v3_ref) | ideal.inverse | distortion.inverse | offset.inverse
@@ -124,8 +132,8 @@ def nircam_like(detector: int, shape, ra: float, dec: float, roll: float):
     )
     wcs = WCS(
         [
-            (cf.Frame2D(name="detector", axes_order=(0, 1), unit=(u.pix, u.pix)), to_v2v3),
-            (cf.Frame2D(name="v2v3", axes_order=(0, 1), axes_names=("v2", "v3"), unit=(u.arcsec, u.arcsec)), to_world),
+            (cf.Frame2D(name="detector", unit=(u.pix, u.pix)), to_v2v3),
+            (cf.Frame2D(name="v2v3", axes_names=("v2", "v3"), unit=(u.arcsec, u.arcsec)), to_world),
             (cf.CelestialFrame(name="world", axes_order=(0, 1), reference_frame=ICRS()), None),
         ]
     )
@@ -168,15 +176,6 @@ def read_wcs(path):
         return tree["wcs"], {key: tree["wcsinfo"][key] for key in keys}
 
 
-def asdf_bytes(wcs, info) -> bytes:
-    """An ASDF file that holds the GWCS where JWST files have it (meta.wcs)."""
-    import asdf
-
-    buffer = io.BytesIO()
-    asdf.AsdfFile({"meta": {"wcs": wcs, "wcsinfo": dict(info)}}).write_to(buffer)
-    return buffer.getvalue()
-
-
 def s_region(wcs, shape) -> str:
     """The frame's corners as the pipeline writes them: pixel coordinates 0 and n (half a pixel too high)."""
     ny, nx = shape
@@ -185,7 +184,7 @@ def s_region(wcs, shape) -> str:
 
 
 def name_parts(name: str) -> dict:
-    """The observation keywords in ``jw<program><observation><visit>_<group><sequence><activity>_<exposure>_<detector>``."""
+    """The observation keywords in a JWST exposure's name (``jw98765001001_02101_00001_nrca1``)."""
     m = re.fullmatch(r"jw(\d{5})(\d{3})(\d{3})_(\d\d)(\d)(\d\d)_(\d{5})_([a-z0-9]+)", name)
     if not m:
         raise InputError(f"{name}: not a JWST exposure's name")
@@ -203,7 +202,9 @@ def _date(mjd: float) -> str:
     return moment.isoformat(timespec="milliseconds")
 
 
-def primary_cards(name: str, filename: str, exposure: int, exptime: float, filter_name: str, shape, nints: int, cube: bool):
+def primary_cards(
+    name, filename, exposure: int, exptime: float, filter_name: str, shape, nints: int, cube: bool
+):
     """Cards of the primary header."""
     parts = name_parts(name)
     ny, nx = shape
@@ -214,23 +215,33 @@ def primary_cards(name: str, filename: str, exposure: int, exptime: float, filte
     cards = [
         ("DATE", _date(end), "end of the exposure"), ("ORIGIN", "drizzleflow", "simulated"),
         ("TIMESYS", "UTC", "time system"), ("FILENAME", filename, "name of the file"),
-        ("DATAMODL", "CubeModel" if cube else "ImageModel", "type of data model"), ("TELESCOP", "JWST", "simulated"),
-        ("DATE-OBS", _date(start)[:10], "date at start of exposure"), ("TIME-OBS", _date(start)[11:], "time at start of exposure"),
+        ("DATAMODL", "CubeModel" if cube else "ImageModel", "type of data model"),
+        ("TELESCOP", "JWST", "simulated"),
+        ("DATE-OBS", _date(start)[:10], "date at start of exposure"),
+        ("TIME-OBS", _date(start)[11:], "time at start of exposure"),
         ("DATE-BEG", _date(start), "start of exposure"), ("DATE-END", _date(end), "end of exposure"),
         ("VISIT_ID", parts["PROGRAM"] + parts["OBSERVTN"] + parts["VISIT"], "visit identifier"),
     ]  # fmt: skip
-    cards += [(k, parts[k], "") for k in ("PROGRAM", "OBSERVTN", "VISIT", "VISITGRP", "SEQ_ID", "ACT_ID", "EXPOSURE")]
+    cards += [(key, value, "") for key, value in parts.items() if key != "DETECTOR"]
     cards += [
-        ("TSOVISIT", False, "time-series visit"), ("TARGNAME", "SIMULATED FIELD", "target"), ("TARGTYPE", "FIXED", "target type"),
-        ("INSTRUME", "NIRCAM", "instrument"), ("DETECTOR", parts["DETECTOR"], "detector"), ("MODULE", parts["DETECTOR"][3], "module"),
-        ("CHANNEL", "LONG" if long else "SHORT", "channel"), ("FILTER", filter_name, "filter"), ("PUPIL", "CLEAR", "pupil"),
-        ("EXP_TYPE", "NRC_IMAGE", "type of exposure"), ("EXPSTART", start, "[MJD] start"), ("EXPMID", (start + end) / 2, "[MJD] middle"),
-        ("EXPEND", end, "[MJD] end"), ("READPATT", "MEDIUM8", "readout pattern"), ("NINTS", nints, "integrations"), ("NGROUPS", 6, "groups"),
+        ("TSOVISIT", False, "time-series visit"), ("TARGNAME", "SIMULATED FIELD", "target"),
+        ("TARGTYPE", "FIXED", "target type"),
+        ("INSTRUME", "NIRCAM", "instrument"), ("DETECTOR", parts["DETECTOR"], "detector"),
+        ("MODULE", parts["DETECTOR"][3], "module"),
+        ("CHANNEL", "LONG" if long else "SHORT", "channel"), ("FILTER", filter_name, "filter"),
+        ("PUPIL", "CLEAR", "pupil"),
+        ("EXP_TYPE", "NRC_IMAGE", "type of exposure"), ("EXPSTART", start, "[MJD] start"),
+        ("EXPMID", (start + end) / 2, "[MJD] middle"),
+        ("EXPEND", end, "[MJD] end"), ("READPATT", "MEDIUM8", "readout pattern"),
+        ("NINTS", nints, "integrations"), ("NGROUPS", 6, "groups"),
         ("NFRAMES", 8, "frames a group"), ("EFFINTTM", exptime, "[s] effective integration time"),
-        ("EFFEXPTM", nints * exptime, "[s] effective exposure time"), ("TMEASURE", nints * exptime, "[s] measurement time"),
+        ("EFFEXPTM", nints * exptime, "[s] effective exposure time"),
+        ("TMEASURE", nints * exptime, "[s] measurement time"),
         ("DURATION", duration, "[s] duration"),
-        ("SUBSTRT1", 1, ""), ("SUBSTRT2", 1, ""), ("SUBSIZE1", nx, ""), ("SUBSIZE2", ny, ""), ("FASTAXIS", -1, ""), ("SLOWAXIS", 2, ""),
-        ("S_WCS", "COMPLETE", "assign WCS"), ("S_FLAT", "COMPLETE", "flat field"), ("S_PHOTOM", "COMPLETE", "photometric calibration"),
+        ("SUBSTRT1", 1, ""), ("SUBSTRT2", 1, ""), ("SUBSIZE1", nx, ""), ("SUBSIZE2", ny, ""),
+        ("FASTAXIS", -1, ""), ("SLOWAXIS", 2, ""),
+        ("S_WCS", "COMPLETE", "assign WCS"), ("S_FLAT", "COMPLETE", "flat field"),
+        ("S_PHOTOM", "COMPLETE", "photometric calibration"),
     ]  # fmt: skip
     if (ny, nx) == (2048, 2048):
         cards.append(("SUBARRAY", "FULL", "subarray"))
@@ -251,35 +262,47 @@ def science_cards(wcs, info, shape, pixel_area: float, conversion: float, times,
     xi, eta = to_plane(ra, dec, (ra[0], dec[0]))
     start, end, duration = times
     return [
-        ("MJD-BEG", start, "[d] start"), ("MJD-AVG", (start + end) / 2, "[d] middle"), ("MJD-END", end, "[d] end"),
-        ("XPOSURE", exptime, "[s] effective exposure time"), ("TELAPSE", duration, "[s] elapsed time"), ("BUNIT", "MJy/sr", "unit"),
-        ("PHOTMJSR", 2.0 / conversion, "MJy/sr for 1 DN/s"), ("PIXAR_SR", pixel_area * SR, "[sr] nominal pixel area"),
+        ("MJD-BEG", start, "[d] start"), ("MJD-AVG", (start + end) / 2, "[d] middle"),
+        ("MJD-END", end, "[d] end"),
+        ("XPOSURE", exptime, "[s] effective exposure time"), ("TELAPSE", duration, "[s] elapsed time"),
+        ("BUNIT", "MJy/sr", "unit"),
+        ("PHOTMJSR", 2.0 / conversion, "MJy/sr for 1 DN/s"),
+        ("PIXAR_SR", pixel_area * SR, "[sr] nominal pixel area"),
         ("PIXAR_A2", pixel_area, "[arcsec2] nominal pixel area"), ("RADESYS", "ICRS", ""), ("WCSAXES", 2, ""),
-        ("CRPIX1", x0 + 1, ""), ("CRPIX2", y0 + 1, ""), ("CRVAL1", float(ra[0]), ""), ("CRVAL2", float(dec[0]), ""),
+        ("CRPIX1", x0 + 1, ""), ("CRPIX2", y0 + 1, ""), ("CRVAL1", float(ra[0]), ""),
+        ("CRVAL2", float(dec[0]), ""),
         ("CTYPE1", "RA---TAN", ""), ("CTYPE2", "DEC--TAN", ""), ("CUNIT1", "deg", ""), ("CUNIT2", "deg", ""),
-        ("CD1_1", xi[1] / 3600, ""), ("CD1_2", xi[2] / 3600, ""), ("CD2_1", eta[1] / 3600, ""), ("CD2_2", eta[2] / 3600, ""),
+        ("CD1_1", xi[1] / 3600, ""), ("CD1_2", xi[2] / 3600, ""), ("CD2_1", eta[1] / 3600, ""),
+        ("CD2_2", eta[2] / 3600, ""),
         ("S_REGION", s_region(wcs, shape), "corners on the sky"),
-        ("V2_REF", info["v2_ref"], "[arcsec]"), ("V3_REF", info["v3_ref"], "[arcsec]"), ("VPARITY", int(info["vparity"]), ""),
-        ("V3I_YANG", info["v3yangle"], "[deg]"), ("RA_REF", info["ra_ref"], "[deg]"), ("DEC_REF", info["dec_ref"], "[deg]"),
+        ("V2_REF", info["v2_ref"], "[arcsec]"), ("V3_REF", info["v3_ref"], "[arcsec]"),
+        ("VPARITY", int(info["vparity"]), ""),
+        ("V3I_YANG", info["v3yangle"], "[deg]"), ("RA_REF", info["ra_ref"], "[deg]"),
+        ("DEC_REF", info["dec_ref"], "[deg]"),
         ("ROLL_REF", info["roll_ref"], "[deg]"),
     ]  # fmt: skip
 
 
-def write_cal(path, name, planes: list[dict], wcs, info, *, exposure, exptime, filter_name, conversion, pixel_area):
+def write_cal(
+    path, name, planes: list[dict], wcs, info, *, exposure, exptime, filter_name, conversion, pixel_area
+):
     """Write one member; several integrations make a cube (the name of `path` should then end in _calints.fits)."""
     cube = len(planes) > 1
     shape = planes[0]["sci"].shape
-    cards, times = primary_cards(name, os.path.basename(path), exposure, exptime, filter_name, shape, len(planes), cube)
+    cards, times = primary_cards(
+        name, os.path.basename(path), exposure, exptime, filter_name, shape, len(planes), cube
+    )
     sci_cards = science_cards(wcs, info, shape, pixel_area, conversion, times, exptime * len(planes))
     hdus = [(image_header(None, primary=True, cards=cards), None)]
     for extname, key, unit in (
-        ("SCI", "sci", None), ("ERR", "err", "MJy/sr"), ("DQ", "dq", None), ("VAR_POISSON", "var_poisson", "(MJy/sr)^2"),
+        ("SCI", "sci", None), ("ERR", "err", "MJy/sr"), ("DQ", "dq", None),
+        ("VAR_POISSON", "var_poisson", "(MJy/sr)^2"),
         ("VAR_RNOISE", "var_rnoise", "(MJy/sr)^2"), ("VAR_FLAT", "var_flat", "(MJy/sr)^2"),
     ):  # fmt: skip
         data = np.stack([p[key] for p in planes]) if cube else planes[0][key]
         extra = sci_cards if extname == "SCI" else [("BUNIT", unit, "unit")] if unit else []
         hdus.append((image_header(data, extname, extver=1, cards=extra), data))
-    hdus.append(asdf_hdu(asdf_bytes(wcs, info)))
+    hdus.append(asdf_hdu(asdf_bytes({"meta": {"wcs": wcs, "wcsinfo": dict(info)}})))
     write_hdus(path, hdus)
 
 
@@ -287,8 +310,10 @@ def asdf_hdu(content: bytes):
     """(header, data) of the binary table of one cell that JWST files keep their ASDF tree in."""
     header = fits.Header()
     for key, value in (
-        ("XTENSION", "BINTABLE"), ("BITPIX", 8), ("NAXIS", 2), ("NAXIS1", len(content)), ("NAXIS2", 1), ("PCOUNT", 0),
-        ("GCOUNT", 1), ("TFIELDS", 1), ("TTYPE1", "ASDF_METADATA"), ("TFORM1", f"{len(content)}B"), ("EXTNAME", "ASDF"),
+        ("XTENSION", "BINTABLE"), ("BITPIX", 8), ("NAXIS", 2), ("NAXIS1", len(content)), ("NAXIS2", 1),
+        ("PCOUNT", 0),
+        ("GCOUNT", 1), ("TFIELDS", 1), ("TTYPE1", "ASDF_METADATA"), ("TFORM1", f"{len(content)}B"),
+        ("EXTNAME", "ASDF"),
     ):  # fmt: skip
         header[key] = value
     return header, content
@@ -298,7 +323,8 @@ def write_association(path, product: str, members: list[str], program="98765"):
     """A level-3 image association (JSON) with paths relative to itself."""
     content = {
         "asn_type": "image3", "asn_rule": "DMS_Level3_Base", "version_id": None, "code_version": "drizzleflow",
-        "degraded_status": "No known degraded exposures in association.", "program": program, "constraints": "No constraints",
+        "degraded_status": "No known degraded exposures in association.",
+        "program": program, "constraints": "No constraints",
         "asn_id": "o001", "target": "t001", "asn_pool": "none",
         "products": [{"name": product, "members": [{"expname": m, "exptype": "science"} for m in members]}],
     }  # fmt: skip
@@ -319,12 +345,16 @@ def plan(points, *, exposures, detectors, shape, wcs, filter_name, nints, produc
         for e, (ra, dec, roll) in enumerate(points(max(shape) * SCALE)):
             for d in range(count):
                 model, info = nircam_like(d, shape, ra, dec, roll)
-                entries.append((f"jw98765001001_02101_{e + 1:05d}_{DETECTORS[d].lower()}", model, info, e, short))
+                name = f"jw98765001001_02101_{e + 1:05d}_{DETECTORS[d].lower()}"
+                entries.append((name, model, info, e, short))
     else:
         found = list_wcs_folder(wcs)
         groups = list(dict.fromkeys(name.rsplit("_", 1)[0] for name in found))[:exposures]
         names = sorted({name.rsplit("_", 1)[1] for name in found})
-        names = names[:detectors] if isinstance(detectors, int) else [n.strip().lower() for n in detectors.split(",")]
+        if isinstance(detectors, int):
+            names = names[:detectors]
+        else:
+            names = [name.strip().lower() for name in detectors.split(",")]
         for name, path in found.items():
             group, detector = name.rsplit("_", 1)
             if group in groups and detector in names:
@@ -343,7 +373,8 @@ def plan(points, *, exposures, detectors, shape, wcs, filter_name, nints, produc
             payload={"wcs": model, "info": info, "filter": used},
         )  # fmt: skip
         target = product or f"jw{parts['PROGRAM']}-o{parts['OBSERVTN']}_t001_nircam_{used.lower()}"
-        files.append(FileSpec(name, f"{name}_{suffix}.fits", name.rsplit("_", 1)[0], exposure, [frame], target))
+        group = name.rsplit("_", 1)[0]
+        files.append(FileSpec(name, f"{name}_{suffix}.fits", group, exposure, [frame], target))
     return files
 
 
@@ -351,8 +382,9 @@ def write(path, spec, planes, *, exptime, camera, **_):
     """Write one member; `planes` is [[readout, ...]] of its only frame."""
     frame = spec.frames[0]
     write_cal(
-        path, spec.member, planes[0], frame.payload["wcs"], frame.payload["info"], exposure=spec.exposure, exptime=exptime,
-        filter_name=frame.payload["filter"], conversion=camera.conversion, pixel_area=round(frame.map.scale**2, 7),
+        path, spec.member, planes[0], frame.payload["wcs"], frame.payload["info"], exposure=spec.exposure,
+        exptime=exptime, filter_name=frame.payload["filter"], conversion=camera.conversion,
+        pixel_area=round(frame.map.scale**2, 7),
     )  # fmt: skip
 
 

@@ -70,16 +70,29 @@ class FieldMap:
         x, y = np.meshgrid(nodes * self.half[0] + self.centre[0], nodes * self.half[1] + self.centre[1])
         values = np.stack(to_plane(*to_sky(x.ravel(), y.ravel()), tangent))
         inverse = np.linalg.pinv(chebyshev.chebvander(nodes, self.DEGREE))
-        self.coefficients = [inverse @ plane.reshape(n, n) @ inverse.T for plane in values]  # [y order, x order]
+        # indexed [order in y, order in x]
+        self.coefficients = [inverse @ plane.reshape(n, n) @ inverse.T for plane in values]
         self.scale = math.sqrt(abs(self.area(*self.centre)))
+        # the affine inverse, and how far (pixels) it is off at worst: where Newton starts, and most of `contains`
+        design = np.stack([np.ones(x.size), *values], axis=1)
+        self.affine = np.linalg.lstsq(design, np.stack([x.ravel(), y.ravel()], axis=1), rcond=None)[0]
+        self.bend = 1.1 * np.abs(design @ self.affine - np.stack([x.ravel(), y.ravel()], axis=1)).max() + 0.5
         test = np.linspace(-0.99, 0.99, 9)
-        x, y = (g.ravel() for g in np.meshgrid(test * self.half[0] + self.centre[0], test * self.half[1] + self.centre[1]))
+        x, y = np.meshgrid(test * self.half[0] + self.centre[0], test * self.half[1] + self.centre[1])
+        x, y = x.ravel(), y.ravel()
         error = np.hypot(*(np.stack(self.points(x, y)) - np.stack(to_plane(*to_sky(x, y), tangent)))).max()
         if not error < tolerance * self.scale:
             raise ValueError(f"the WCS is not smooth: its fit is {error / self.scale:.1e} pixels off")
 
     def _unit(self, x, y):
-        return (np.asarray(x, float) - self.centre[0]) / self.half[0], (np.asarray(y, float) - self.centre[1]) / self.half[1]
+        u = (np.asarray(x, float) - self.centre[0]) / self.half[0]
+        return u, (np.asarray(y, float) - self.centre[1]) / self.half[1]
+
+    def _depth(self, x, y):
+        """How far inside the frame's edges points lie, pixels."""
+        return np.minimum(
+            self.half[0] - np.abs(x - self.centre[0]), self.half[1] - np.abs(y - self.centre[1])
+        )
 
     def grid(self, x, y):
         """(xi, eta), each (len(y), len(x)), at the crossings of columns `x` and rows `y`."""
@@ -112,27 +125,30 @@ class FieldMap:
         Newton's method on the fit, to rounding error; positions of points outside are not refined and meaningless.
         """
         xi, eta = np.atleast_1d(np.asarray(xi, float)), np.atleast_1d(np.asarray(eta, float))
-        x, y = np.full(xi.shape, self.centre[0]), np.full(xi.shape, self.centre[1])
-        reach_x, reach_y = self.half[0] + margin + 8, self.half[1] + margin + 8
-        for _ in range(7):
+        x, y = self._linear(xi, eta)
+        reach_x, reach_y = (1.2 * (half + margin + 8) for half in self.half)
+        near = (np.abs(x - self.centre[0]) < reach_x) & (np.abs(y - self.centre[1]) < reach_y)
+        x, y = np.where(near, x, self.centre[0]), np.where(near, y, self.centre[1])
+        for _ in range(5):
             now = self.points(x, y)
             a, b, c, d = self.jacobian(x, y)
             du, dv, det = xi - now[0], eta - now[1], a * d - b * c
             # a step never leaves the surroundings of the frame, where the fit would run away
-            x = np.clip(x + (d * du - b * dv) / det, self.centre[0] - 1.2 * reach_x, self.centre[0] + 1.2 * reach_x)
-            y = np.clip(y + (a * dv - c * du) / det, self.centre[1] - 1.2 * reach_y, self.centre[1] + 1.2 * reach_y)
-        inside = (np.abs(x - self.centre[0]) <= self.half[0] + margin) & (np.abs(y - self.centre[1]) <= self.half[1] + margin)
-        return x, y, inside
+            x = np.clip(x + (d * du - b * dv) / det, self.centre[0] - reach_x, self.centre[0] + reach_x)
+            y = np.clip(y + (a * dv - c * du) / det, self.centre[1] - reach_y, self.centre[1] + reach_y)
+        return x, y, near & (self._depth(x, y) >= -margin)
+
+    def _linear(self, xi, eta):
+        return (self.affine[0, i] + self.affine[1, i] * xi + self.affine[2, i] * eta for i in (0, 1))
 
     def contains(self, xi, eta):
         """Whether each tangent-plane point lies in the frame (bool), exact at the edges."""
-        box = np.stack(self.grid([-0.5, self.shape[1] - 0.5], [-0.5, self.shape[0] - 0.5])).reshape(2, -1)
-        pad = 0.02 * np.ptp(box, axis=1)
-        near = (np.abs(xi - box[0].mean()) <= np.ptp(box[0]) / 2 + pad[0]) & (
-            np.abs(eta - box[1].mean()) <= np.ptp(box[1]) / 2 + pad[1]
-        )
-        near[near] = self.invert(xi[near], eta[near])[2]
-        return near
+        x, y = self._linear(xi, eta)
+        depth = self._depth(x, y)
+        inside = depth > self.bend
+        edge = np.abs(depth) <= self.bend
+        inside[edge] = self.invert(xi[edge], eta[edge])[2]
+        return inside
 
 
 @dataclass
@@ -171,9 +187,8 @@ def random_catalogue(rng, bounds, nstars: int, ngalaxies: int, mags, scale: floa
     mag[nstars:] += 0.5
     radius = scale * 3.0 * 10 ** (rng.normal(0, 0.22, n)) * 10 ** (-0.08 * (mag - faint))
     radius[:nstars] = 0
-    return Catalogue(
-        xi, eta, flux_of(mag), radius, rng.uniform(0.7, 2.5, n), rng.uniform(0.25, 1.0, n), rng.uniform(0, np.pi, n)
-    )
+    index, ratio, angle = rng.uniform(0.7, 2.5, n), rng.uniform(0.25, 1.0, n), rng.uniform(0, np.pi, n)
+    return Catalogue(xi, eta, flux_of(mag), radius, index, ratio, angle)
 
 
 #: point-spread function: (share of the flux, width in units of the core's sigma)
@@ -255,7 +270,8 @@ def cosmic_rays(rng, shape, pixels: float, median: float, floor: float):
     mean_path = 0.4 * 1.6 + 0.6 * 9 * 1.27  # pixels a track touches
     count = int(rng.poisson(pixels / mean_path))
     steep = rng.uniform(size=count) < 0.4
-    length = np.where(steep, rng.uniform(0.2, 1.2, count), np.minimum(1.5 + rng.exponential(8.0, count), 60.0))
+    short, long = rng.uniform(0.2, 1.2, count), np.minimum(1.5 + rng.exponential(8.0, count), 60.0)
+    length = np.where(steep, short, long)
     angle = rng.uniform(0, 2 * np.pi, count)
     x, y = rng.uniform(-0.5, nx - 0.5, count), rng.uniform(-0.5, ny - 0.5, count)
     rate = median * np.exp(rng.normal(0, 1.2, count))
@@ -264,7 +280,8 @@ def cosmic_rays(rng, shape, pixels: float, median: float, floor: float):
     step = 0.1
     steps = np.maximum(2, np.ceil(length / step)).astype(int)
     which = np.repeat(np.arange(count), steps)
-    along = (np.arange(which.size) - np.repeat(np.cumsum(steps) - steps, steps) + 0.5) / steps[which] * length[which]
+    rank = np.arange(which.size) - np.repeat(np.cumsum(steps) - steps, steps)
+    along = (rank + 0.5) / steps[which] * length[which]
     px = np.rint(x[which] + along * np.cos(angle[which])).astype(int)
     py = np.rint(y[which] + along * np.sin(angle[which])).astype(int)
     # a steep track crosses the whole depth of its pixel: it leaves at least one pixel's charge
@@ -302,7 +319,9 @@ class Detector:
     full_well: float  #: electrons
 
 
-def make_detector(rng, shape, conversion, readnoise, *, bad_fraction=0.003, flat_error=0.001, border=0, full_well=4e5):
+def make_detector(
+    rng, shape, conversion, readnoise, *, bad_fraction=0.003, flat_error=0.001, border=0, full_well=4e5
+):
     """Read-noise map, flat-field error and bad pixels (dead, hot, clusters, an optional reference border)."""
     ny, nx = shape
     noise = (readnoise * (1 + 0.05 * rng.standard_normal(shape, dtype=np.float32))).astype(np.float32)
@@ -335,7 +354,8 @@ def expose(rng, scene, sky: float, exptime: float, detector: Detector, rays, nan
         ``sci, err, var_poisson, var_rnoise, var_flat`` (float32; MJy/sr, squared for variances), ``dq`` (uint32; JWST
         bits), ``crmask`` (uint8), ``crflux`` (float32, MJy/sr) and ``crsigma`` (float32, crflux over ERR). ERR holds
         the Poisson noise of source, sky and cosmic ray, the read noise and the flat-field error. Where DQ has
-        DO_NOT_USE nothing is planted, and with `nan_bad` SCI, ERR and VAR_* are NaN; otherwise dead pixels are 0 and hot ones bright.
+        DO_NOT_USE nothing is planted, and with `nan_bad` SCI, ERR and VAR_* are NaN; otherwise dead pixels are 0 and hot
+        ones bright.
     """
     to_electrons = detector.conversion * exptime
     expected = (scene + sky) * to_electrons

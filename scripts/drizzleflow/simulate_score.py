@@ -29,8 +29,8 @@ def score_frame(mask, planted, sigma, depth) -> dict:
     """Counts of one frame.
 
     mask, planted : (ny, nx), non-zero = flagged, planted. sigma : planted signal over ERR. depth : groups that see a
-    planted pixel. Keys: events (planted, with a pixel above 5 sigma), found (any pixel flagged), events_deep and found_deep
-    (of those seen by three groups or more), pixels (planted above 5 sigma) and pixels_found, pixels_deep and
+    planted pixel. Keys: events (planted, with a pixel above 5 sigma), found (any pixel flagged), events_deep and
+    found_deep (of those seen by three groups or more), pixels (planted above 5 sigma) and pixels_found, pixels_deep and
     pixels_deep_found, flags, false (not within one pixel of a planted pixel).
     """
     from scipy import ndimage
@@ -126,7 +126,9 @@ def _score_member(name, truth_dir, product_dir) -> dict:
             mask = masks["CRMASK", version].data
             stack = [truth[key, version].data for key in ("CRMASK", "CRSIGMA", "DEPTH")]
             if mask.shape != stack[0].shape:
-                raise InputError(f"{mask_path}[CRMASK,{version}]: shape {mask.shape}, expected {stack[0].shape}")
+                raise InputError(
+                    f"{mask_path}[CRMASK,{version}]: shape {mask.shape}, expected {stack[0].shape}"
+                )
             shape = (-1, *mask.shape[-2:])
             for planes in zip(mask.reshape(shape), *(s.reshape(shape) for s in stack), strict=True):
                 counts = score_frame(*planes)
@@ -140,7 +142,17 @@ def table(scores: dict) -> str:
     def percent(value):
         return "     -" if value is None else f"{100 * value:5.1f}%"
 
-    lines = [f"{'member':40s} {'events':>7s} {'found':>7s} {'':>6s} {'pixels':>7s} {'found':>6s} {'flags':>7s} {'false':>6s} {'purity':>6s}"]
+    heads = (
+        ("events", 7),
+        ("found", 7),
+        ("", 6),
+        ("pixels", 7),
+        ("found", 6),
+        ("flags", 7),
+        ("false", 6),
+        ("purity", 6),
+    )
+    lines = [" ".join([f"{'member':40s}", *(f"{head:>{width}s}" for head, width in heads)])]
     for name, c in (*scores["members"].items(), ("total", scores["total"])):
         lines.append(
             f"{name[:40]:40s} {c['events']:7d} {c['found']:7d} {percent(c['completeness'])} {c['pixels']:7d} "
@@ -151,7 +163,9 @@ def table(scores: dict) -> str:
         f"where three or more exposures overlap: {c['found_deep']} of {c['events_deep']} cosmic rays found "
         f"({percent(c['completeness_deep']).strip()}), {percent(c['pixel_completeness_deep']).strip()} of their pixels"
     )
-    lines.append("a cosmic ray counts with a pixel above 5 sigma; a flag is false when no planted pixel touches it")
+    lines.append(
+        "a cosmic ray counts with a pixel above 5 sigma; a flag is false when no planted pixel touches it"
+    )
     return "\n".join(lines)
 
 
@@ -159,9 +173,10 @@ def main(argv) -> int:
     p = argparse.ArgumentParser(prog="python -m drizzleflow.simulate score")
     p.add_argument("truth", help="the simulation's truth folder")
     p.add_argument("product", help="RESULTS/PRODUCT")
+    p.add_argument("--name", help="the product's name in the simulation, where the folder has another")
     p.add_argument("--json", action="store_true", help="print JSON")
     options = p.parse_args(argv)
-    result = score(options.truth, options.product)
+    result = score(options.truth, options.product, options.name)
     print(json.dumps(result, indent=1) if options.json else table(result))
     return 0
 

@@ -1,4 +1,4 @@
-"""Plain flavour of the simulator: FITS files with SCI, ERR, DQ, a TPV or TAN WCS in the headers, and a CSV association."""
+"""Plain flavour of the simulator: FITS files with SCI, ERR, DQ and a TPV or TAN WCS, and a CSV association."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ FWHM = 0.80  #: arcsec
 GAIN = 2.0  #: electrons a DN
 EPOCH = 57000.0  #: MJD of the first exposure
 #: TPV terms (degrees): a little quadratic, and a radial cubic of about a pixel at the corners of 1024 x 1024
-TPV = {"PV1_1": 1.0, "PV1_4": 4e-3, "PV1_6": -2e-3, "PV1_7": 0.5, "PV1_9": 0.5, "PV2_1": 1.0, "PV2_5": 3e-3, "PV2_7": 0.5, "PV2_9": 0.5}
+TPV = {
+    "PV1_1": 1.0, "PV1_4": 4e-3, "PV1_6": -2e-3, "PV1_7": 0.5, "PV1_9": 0.5,
+    "PV2_1": 1.0, "PV2_5": 3e-3, "PV2_7": 0.5, "PV2_9": 0.5,
+}  # fmt: skip
 BAD, SATURATED_BIT = 1, 4  #: bits of the written DQ
 
 
@@ -54,9 +57,12 @@ def write(path, spec, planes, *, exptime, camera, **_):
     frame, readout = spec.frames[0], planes[0][0]
     factor = np.float32(unit_factor(camera, exptime))
     cards = [
-        ("TELESCOP", "SIMULATED", ""), ("INSTRUME", "PLAIN", ""), ("DETECTOR", frame.payload["detector"], ""), ("FILTER", frame.payload["filter"], ""),
-        ("EXPTIME", float(exptime), "[s]"), ("MJD-OBS", EPOCH + spec.exposure * (exptime + 30) / 86400, "start"), ("GAIN", GAIN, "[e-/DN]"),
-        ("RDNOISE", camera.readnoise, "[e-]"), ("BUNIT", "DN/s", ""), ("FILENAME", os.path.basename(path), ""),
+        ("TELESCOP", "SIMULATED", ""), ("INSTRUME", "PLAIN", ""),
+        ("DETECTOR", frame.payload["detector"], ""), ("FILTER", frame.payload["filter"], ""),
+        ("EXPTIME", float(exptime), "[s]"),
+        ("MJD-OBS", EPOCH + spec.exposure * (exptime + 30) / 86400, "start"), ("GAIN", GAIN, "[e-/DN]"),
+        ("RDNOISE", camera.readnoise, "[e-]"), ("BUNIT", "DN/s", ""),
+        ("FILENAME", os.path.basename(path), ""),
     ]  # fmt: skip
     dq = np.zeros(frame.shape, np.int32)
     dq[(readout["dq"] & DO_NOT_USE) != 0] |= BAD

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -24,7 +25,7 @@ class SingleImage:
     unit: str
     grid: object = None  #: the full grid; None without resampling
 
-    @property
+    @cached_property
     def mean_weight(self) -> float:
         return clipped_mean_weight(self.wht)
 

@@ -1,9 +1,10 @@
-"""Sky levels: statistics of sky pixels, in frames and in their overlaps, and the levels that match the frames.
+"""Sky levels: statistics of sky pixels, in frames and in their overlaps, and the levels that match the
+frames.
 
-Seed document 004 (jwst.skymatch): the methods 'local', 'global', 'match' and 'global+match'. A group of frames exposed
-together shares one level. Limits that matching has by its nature: 'match' alone gives relative levels; point sources,
-cosmic rays and structured backgrounds enter the statistics as far as clipping lets them; `lower` and `upper` apply to
-all images whatever their level.
+Seed document 004 (jwst.skymatch): the methods 'local', 'global', 'match' and 'global+match'. A group of
+frames exposed together shares one level. Limits that matching has by its nature: 'match' alone gives relative
+levels; point sources, cosmic rays and structured backgrounds enter the statistics as far as clipping lets
+them; `lower` and `upper` apply to all images whatever their level.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ log = logging.getLogger(__name__)
 
 METHODS = ("local", "global", "match", "global+match")
 ALIASES = {"localmin": "local", "globalmin": "global", "globalmin+match": "global+match"}  #: HST's words
+NOTHING = Sky(float("nan"), 0, float("nan"))
 
 
 class SkyRow(NamedTuple):
@@ -61,35 +63,35 @@ def overlap_statistics(data, good, outline, to_pixel, others, stats: SkyStats, m
     others : dict
         other group -> list of the outlines of its frames. Groups that are too far away cost nothing much.
     mode : {'centers', 'scan'}
-        See `drizzleflow.overlap.rasterise`; 'scan' also takes the vertices from `spherical_geometry`, as the peer does.
+        See `drizzleflow.overlap.rasterise`; 'scan' also takes the vertices from `spherical_geometry`, as the
+        peer does.
     frame : hashable, optional
         Put into the rows.
 
     Returns
     -------
     list of SkyRow
-        The first is the whole frame (``other=''``; NaN and 0 pixels if it has no valid sky); then one for each group
-        whose overlap has valid pixels, in the order of `others`.
+        The first is the whole frame (``other=''``; NaN and 0 pixels if it has no valid sky); then one for
+        each group whose overlap has valid pixels, in the order of `others`.
     """
     rows = [SkyRow(frame, "", *_measured(stats, data[good]))]
     flat = [outline_b for outlines in others.values() for outline_b in outlines]
     close = set(near(outline, flat).tolist()) if flat else set()
     engine = "spherical_geometry" if mode == "scan" else "clip"
-    mask, k = np.zeros(np.shape(data), bool), -1
+    mask, k, known = np.zeros(np.shape(data), bool), 0, {}
     for other, outlines in others.items():
-        polygons = []
-        for outline_b in outlines:
-            k += 1
-            if k in close:
-                polygons += overlap_vertices(outline, outline_b, engine)
-        if not polygons:
-            continue
-        mask[:] = False
-        rasterise([to_pixel(lon, lat) for lon, lat in polygons], mask.shape, mode, out=mask)
-        mask &= good
-        sky = _measured(stats, data[mask])
-        if sky.npix:
-            rows.append(SkyRow(frame, other, *sky))
+        touching = [b for m, b in enumerate(outlines, k) if m in close]
+        k += len(outlines)
+        # exposures that repeat a pointing (the integrations of a cube) have the same overlap
+        key = b"".join(np.asarray(b, float).tobytes() for b in touching)
+        if touching and key not in known:
+            polygons = [polygon for b in touching for polygon in overlap_vertices(outline, b, engine)]
+            mask[:] = False
+            rasterise([to_pixel(lon, lat) for lon, lat in polygons], mask.shape, mode, out=mask)
+            mask &= good
+            known[key] = _measured(stats, data[mask]) if polygons else NOTHING
+        if touching and known[key].npix:
+            rows.append(SkyRow(frame, other, *known[key]))
     return rows
 
 
@@ -97,13 +99,18 @@ def _measured(stats, values) -> Sky:
     try:
         sky = stats.measure(values)
     except ValueError:
-        return Sky(float("nan"), 0, float("nan"))
-    return sky if np.isfinite(sky.value) else Sky(float("nan"), 0, float("nan"))
+        return NOTHING
+    return sky if np.isfinite(sky.value) else NOTHING
 
 
 def solve(
-    rows: Iterable[SkyRow], groups: Mapping[Hashable, str], skymethod="match", match_down=True, *,
-    weights="variance", reference="component",
+    rows: Iterable[SkyRow],
+    groups: Mapping[Hashable, str],
+    skymethod="match",
+    match_down=True,
+    *,
+    weights="variance",
+    reference="component",
 ) -> list[SkyLevel]:
     """Sky level of every frame from the statistics of frames and overlaps.
 
@@ -114,27 +121,28 @@ def solve(
     groups : dict
         frame -> group, in the order of the result.
     skymethod : {'local', 'global', 'match', 'global+match'}, any case
-        local: each group's own level, the lowest of its frames'. global: the lowest of those, for all. match: levels
-        relative to each other, by least squares over all overlaps of ``level_i - level_j = sky_i - sky_j``.
-        global+match: match, and then the lowest remaining sky added to all.
+        local: each group's own level, the lowest of its frames'. global: the lowest of those, for all. match:
+        levels relative to each other, by least squares over all overlaps of ``level_i - level_j = sky_i -
+        sky_j``. global+match: match, and then the lowest remaining sky added to all.
     match_down : bool
         match: the lowest level becomes 0 (True) or the highest (False).
     weights : {'variance', 'npix'}
-        An overlap's least-squares weight: the inverse variance of the measured difference, or (jwst's choice) the
-        square of the mean number of its pixels in the two groups.
+        An overlap's least-squares weight: the inverse variance of the measured difference, or (jwst's choice)
+        the square of the mean number of its pixels in the two groups.
     reference : {'component', 'all'}
-        What "lowest" and "highest" range over. Groups that no chain of overlaps connects have no measured difference.
-        component: each connected set has its own zero (and its own lowest sky in global+match). all: one for all
-        (jwst's choice), although each set's levels are only known up to a constant: they have mean zero before that.
+        What "lowest" and "highest" range over. Groups that no chain of overlaps connects have no measured
+        difference. component: each connected set has its own zero (and its own lowest sky in global+match).
+        all: one for all (jwst's choice), although each set's levels are only known up to a constant: they
+        have mean zero before that.
 
     Returns
     -------
     list of SkyLevel
-        One a frame, in the order of `groups`. ``component`` numbers the connected sets from 1 (0: `skymethod` has no
-        match). ``npix``: pixels behind the level, the frame's own (match: summed over its overlaps). ``valid`` False: no
-        level could be found, ``sky`` is 0; in a match, that is a group without overlap. ``sigma``: 1 sigma from the
-        pixels' noise, enlarged where the overlaps disagree by more than that; in match relative to the reference group of
-        the component.
+        One a frame, in the order of `groups`. ``component`` numbers the connected sets from 1 (0: `skymethod`
+        has no match). ``npix``: pixels behind the level, the frame's own (match: summed over its overlaps).
+        ``valid`` False: no level could be found, ``sky`` is 0; in a match, that is a group without overlap.
+        ``sigma``: 1 sigma from the pixels' noise, enlarged where the overlaps disagree by more than that; in
+        match relative to the reference group of the component.
 
     Raises
     ------
@@ -143,7 +151,8 @@ def solve(
     """
     method = ALIASES.get(str(skymethod).lower(), str(skymethod).lower())
     for key, value, allowed in (
-        ("skymethod", method, METHODS), ("weights", weights, ("variance", "npix")),
+        ("skymethod", method, METHODS),
+        ("weights", weights, ("variance", "npix")),
         ("reference", reference, ("component", "all")),
     ):
         if value not in allowed:
@@ -173,10 +182,18 @@ def solve(
     for k in np.flatnonzero(~valid):
         log.warning("sky: group %s has no %s; its level is 0", names[k], "overlap" if match else "valid sky")
     return [
-        SkyLevel(frame, group, float(sky[k]), int(component[k]) + 1, pixels[frame][method == "match"], bool(valid[k]),
-                 float(sigma[k]))
-        for frame, group in groups.items() for k in (index[group],)
-    ]  # fmt: skip
+        SkyLevel(
+            frame=frame,
+            group=group,
+            sky=float(sky[k]),
+            component=int(component[k]) + 1,
+            npix=pixels[frame][method == "match"],
+            valid=bool(valid[k]),
+            sigma=float(sigma[k]),
+        )
+        for frame, group in groups.items()
+        for k in (index[group],)
+    ]
 
 
 def _combine(rows, groups, index):
@@ -184,7 +201,9 @@ def _combine(rows, groups, index):
     whole, pairs, pixels = {}, {}, {frame: [0, 0] for frame in groups}
     for row in map(SkyRow._make, rows):
         if row.frame not in groups or (row.other and row.other not in index):
-            raise ValueError(f"sky: the overlap of {row.frame!r} with {row.other!r} is of an unknown frame or group")
+            raise ValueError(
+                f"sky: the overlap of {row.frame!r} with {row.other!r} is of an unknown frame or group"
+            )
         k = index[groups[row.frame]]
         if not (row.npix > 0 and np.isfinite(row.sky)):
             continue
@@ -200,7 +219,9 @@ def _combine(rows, groups, index):
 def _pooled(terms) -> Sky:
     sky, npix, sigma = terms.T
     total = npix.sum()
-    return Sky(float((sky * npix).sum() / total), int(total), float(np.sqrt(((sigma * npix) ** 2).sum()) / total))
+    return Sky(
+        float((sky * npix).sum() / total), int(total), float(np.sqrt(((sigma * npix) ** 2).sum()) / total)
+    )
 
 
 def _match(n, pairs, names, match_down, weights, reference):
@@ -235,12 +256,16 @@ def _match(n, pairs, names, match_down, weights, reference):
     sets = [np.flatnonzero(component == c) for c in range(component.max(initial=-1) + 1)]
     if len(sets) > 1:
         told = "; ".join(", ".join(names[k] for k in members) for members in sets)
-        log.warning("sky: %d sets of groups do not overlap each other, their relative level is unknown: %s", len(sets), told)
+        log.warning(
+            "sky: %d sets of groups do not overlap each other, their relative level is unknown: %s",
+            len(sets),
+            told,
+        )
     return level, sigma, valid, component
 
 
 def _usable(variance, npix):
-    """Variances > 0: where one is unknown or zero (a single pixel, quantised data), that of the typical pixel over npix."""
+    """Variances > 0: the typical pixel's over npix where unknown or zero (one pixel, quantised data)."""
     known = np.isfinite(variance) & (variance > 0)
     pixel = np.median(variance[known] * npix[known]) if known.any() else 1.0
     return np.where(known, variance, pixel / npix)

@@ -15,7 +15,7 @@ SINGLE_BIN = 10.0 * float(np.finfo(np.float32).eps)  #: histograms narrower than
 
 
 class Sky(NamedTuple):
-    """A measured level: `value`, `npix` pixels behind it, and the value's 1 sigma uncertainty `sigma` (NaN: unknown)."""
+    """A measured level, the number of pixels behind it, and its 1 sigma uncertainty (NaN: unknown)."""
 
     value: float
     npix: int
@@ -25,10 +25,11 @@ class Sky(NamedTuple):
 class SkyStats:
     """Statistic of sigma-clipped pixel values: call it with an array, get ``(value, npix)``.
 
-    The semantics are those of `stsci.imagestats` (source: its behaviour and documentation), to float32 rounding:
-    values are float32; `nclip` rounds, each over all values between the limits of the round before, starting from
-    `lower` and `upper`; the standard deviation has N - 1. Different by intent: the median honours `lower` and `upper`
-    with ``nclip=0`` too, midpt of constant data is the constant, and values that are not finite are left out.
+    The semantics are those of `stsci.imagestats` (source: its behaviour and documentation), to float32
+    rounding: values are float32; `nclip` rounds, each over all values between the limits of the round before,
+    starting from `lower` and `upper`; the standard deviation has N - 1. Different by intent: the median
+    honours `lower` and `upper` with ``nclip=0`` too, midpt of constant data is the constant, and values that
+    are not finite are left out.
 
     Parameters
     ----------
@@ -65,7 +66,7 @@ class SkyStats:
 
     @classmethod
     def from_options(cls, options: Mapping) -> SkyStats:
-        """From the section `skymatch` of the configuration (its lsigma and usigma are this class's lsig and usig)."""
+        """From the configuration's section `skymatch` (its lsigma and usigma are lsig and usig here)."""
         same = {key: options[key] for key in ("skystat", "lower", "upper", "nclip", "binwidth")}
         return cls(**same, lsig=options["lsigma"], usig=options["usigma"])
 
@@ -77,7 +78,7 @@ class SkyStats:
         return self.measure(data)[:2]
 
     def measure(self, data) -> Sky:
-        """`Sky` of an array of any shape; ValueError if no value is left. `sigma` takes the pixels as independent."""
+        """`Sky` of an array of any shape, for independent pixels; ValueError if no value is left."""
         values = np.asarray(data, dtype=np.float32).ravel()
         if not np.isfinite(values).all():
             values = values[np.isfinite(values)]
@@ -140,7 +141,7 @@ class SkyStats:
 
 
 class _Moments:
-    """Count, mean and standard deviation of an array without its clipped values, from one pass over all of it."""
+    """Count, mean and standard deviation of an array without its clipped values, from one pass over it."""
 
     def __init__(self, values):
         self.values = values
@@ -163,7 +164,7 @@ class _Moments:
 
 
 def _sums(values, centre):
-    """(count, centre, sum, sum of squares) of the deviations from `centre`, in float64, block by block in the cache."""
+    """(count, centre, sum, sum of squares) of the deviations from `centre`, in float64, by blocks."""
     total = square = 0.0
     for k in range(0, len(values), BLOCK):
         d = values[k : k + BLOCK].astype(np.float64) - centre
@@ -173,8 +174,8 @@ def _sums(values, centre):
 
 
 def _median(values, low, high, npix):
-    """Median of the `npix` values from `low` to `high`, averaged in float32 as numpy does, and half the width of the
-    middle 68 %, from a sample of them.
+    """Median of the `npix` values from `low` to `high`, averaged in float32 as numpy does, and half the width
+    of the middle 68 %, from a sample of them.
 
     Two order statistics of a sample bracket the median; only the few values between them are sorted.
     """

@@ -14,14 +14,16 @@ def rows(path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def read_members(path) -> list[dict]:
-    """members.csv with the types of `drizzleflow.plan.Member`: empty cells are None."""
+def read_members(path, files=None) -> list[dict]:
+    """members.csv with the types of `drizzleflow.plan.Member`: empty cells are None; `files` take the paths' place."""
     kinds = {"nframes": int, "nx": int, "ny": int, "size": int, "exptime": float, "flux_scale": float}
     found = []
     for row in rows(path):
         member = {k: (None if v == "" else kinds.get(k, str)(v)) for k, v in row.items()}
         member["cube"] = row["cube"] == "True"
         found.append(member)
+    if files is not None:
+        found = [dict(member, path=path) for member, path in zip(found, files, strict=True)]
     return found
 
 

@@ -39,15 +39,17 @@ def clipped_mean_weight(weight) -> float:
     ``maskpt`` times this is the threshold of the outlier step (seed 000). The documents of the peers speak of a
     percentage of the maximum; it is this mean that their code uses.
     """
-    values = weight[np.isfinite(weight) & (weight != 0)]
+    values = np.sort(weight[np.isfinite(weight) & (weight != 0)], axis=None)
+    first, last = 0, len(values)
+    if last == 0:
+        return float("nan")
     for _ in range(5):
-        if values.size == 0:
-            return float("nan")
-        if values.min() == values.max():
+        n = last - first
+        middle = float(values[first + (n - 1) // 2 : first + n // 2 + 1].mean(dtype=np.float64))
+        deviation = float(np.std(values[first:last].astype(np.float64)))  # squares of weights can overflow float32
+        low, high = np.float32(middle - 3 * deviation), np.float32(middle + 3 * deviation)
+        kept = max(first, int(np.searchsorted(values, low))), min(last, int(np.searchsorted(values, high, side="right")))
+        if kept == (first, last):
             break
-        middle, deviation = np.median(values), np.std(values)
-        kept = values[(values >= middle - 3 * deviation) & (values <= middle + 3 * deviation)]
-        if kept.size == values.size:
-            break
-        values = kept
-    return float(np.mean(values, dtype=np.float64)) if values.size else float("nan")
+        first, last = kept
+    return float(np.mean(values[first:last], dtype=np.float64))

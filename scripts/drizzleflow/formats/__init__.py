@@ -1,6 +1,7 @@
 """File formats: one module each, all behind `drizzleflow.frame.Frame`.
 
-A format module has ``NAME``, ``SUFFIXES``, ``DQ_FLAGS``, ``GOOD_BITS``, ``SKY_BITS``, ``OUTLIER``, ``ERR_ALONE`` and the functions
+A format module has ``NAME``, ``SUFFIXES``, ``DQ_FLAGS``, ``GOOD_BITS``, ``SKY_BITS``, ``OUTLIER``, ``ERR_ALONE``, ``READS_ROWS``
+and the functions
 ``recognise(header)``, ``describe(path, header, options)``, ``read(member, extver, planes, options)`` and
 ``write_crf(member, masks, path, keywords, options)``. A new format is one new file and its name in ``NAMES``.
 """
@@ -21,6 +22,10 @@ def detect(header) -> str:
     return next(name for name in NAMES if get(name).recognise(header))
 
 
-def read(member: dict, extver: int = 1, planes=("data", "dq"), options: dict | None = None):
-    """One `Frame` of a member; see the format modules' ``read``."""
-    return get(member["format"]).read(member, extver, planes, options)
+def read(member: dict, extver: int = 1, planes=("data", "dq"), options: dict | None = None, rows=None):
+    """One `Frame` of a member; see the format modules' ``read``. With `rows` (first, end) only those of each plane."""
+    module = get(member["format"])
+    if rows is not None and module.READS_ROWS:
+        return module.read(member, extver, planes, options, rows)
+    frame = module.read(member, extver, planes, options)
+    return frame if rows is None else frame.cut(rows)

@@ -23,6 +23,7 @@ DQ_FLAGS = {
     "FULLWELL": 256, "BADFLAT": 512, "TRAP": 1024, "ATODSAT": 2048, "OUTLIER": 4096, "CRREJ": 8192,
     "GHOST": 16384,
 }  # fmt: skip
+READS_ROWS = False  #: whether `read` can read a part of the rows
 ERR_ALONE = True  #: whether a file may have ERR and no variance planes
 GOOD_BITS = {"single": 0, "mosaic": 0}
 SKY_BITS = 0

@@ -26,6 +26,7 @@ DQ_FLAGS = {
     "UNRELIABLE_FLAT": 33554432, "OPEN": 67108864, "ADJ_OPEN": 134217728, "FLUX_ESTIMATED": 268435456,
     "MSA_FAILED_OPEN": 536870912, "OTHER_BAD_PIXEL": 1073741824, "REFERENCE_PIXEL": 2147483648,
 }  # fmt: skip
+READS_ROWS = True  #: whether `read` can read a part of the rows
 ERR_ALONE = False  #: whether a file may have ERR and no variance planes
 GOOD_BITS = {"single": "~DO_NOT_USE", "mosaic": "~DO_NOT_USE+NON_SCIENCE"}
 SKY_BITS = "~DO_NOT_USE+NON_SCIENCE"
@@ -43,17 +44,11 @@ def group_id(header) -> str | None:
 
     Source: the file-name convention of JWST, ``jw<program><observation><visit>_<visit group><sequence><activity>_<exposure>``.
     """
-    try:
-        parts = [
-            str(header[key]).strip().zfill(width)
-            for key, width in (
-                ("PROGRAM", 5), ("OBSERVTN", 3), ("VISIT", 3), ("VISITGRP", 2), ("SEQ_ID", 1), ("ACT_ID", 2), ("EXPOSURE", 5),
-            )
-        ]  # fmt: skip
-    except KeyError:
+    widths = {"PROGRAM": 5, "OBSERVTN": 3, "VISIT": 3, "VISITGRP": 2, "SEQ_ID": 1, "ACT_ID": 2, "EXPOSURE": 5}
+    values = [str(header.get(key, "")).strip() for key in widths]
+    if not all(values):
         return None
-    if not all(parts):
-        return None
+    parts = [value.zfill(width) for value, width in zip(values, widths.values(), strict=True)]
     return f"jw{parts[0]}{parts[1]}{parts[2]}_{parts[3]}{parts[4]}{parts[5]}_{parts[6]}"
 
 
@@ -84,8 +79,8 @@ def describe(path, header, options=None) -> dict:
     }
 
 
-def read(member: dict, extver: int = 1, planes=("data", "dq"), options=None) -> Frame:
-    """Frame `extver` of a member; for a cube, integration `extver` (1-based).
+def read(member: dict, extver: int = 1, planes=("data", "dq"), options=None, rows=None) -> Frame:
+    """Frame `extver` of a member; for a cube, integration `extver` (1-based). `rows`: (first, end) of those to read.
 
     Raises
     ------
@@ -106,7 +101,7 @@ def read(member: dict, extver: int = 1, planes=("data", "dq"), options=None) -> 
             found = hdus[name].shape
             if found[-2:] != shape:
                 raise InputError(f"{path}[{name}]: shape {found}, expected {shape} as SCI has")
-            return plane(hdus, name, dtype, path, index if len(found) == 3 else None)
+            return plane(hdus, name, dtype, path, index if len(found) == 3 else None, rows)
 
         level = _number(sci.get("BKGLEVEL", primary.get("BKGLEVEL")))
         frame = Frame(
@@ -149,9 +144,13 @@ def _open_wcs(path, shape) -> SkyWCS:
             raise InputError(f"{path}: no ASDF extension; expected the GWCS of the JWST pipeline's assign_wcs")
         tree_bytes = hdus["ASDF"].data[0][0].tobytes()
     try:
-        with asdf.open(io.BytesIO(tree_bytes), lazy_load=False) as tree:
-            wcs = tree["meta"]["wcs"]
-            wcsinfo = dict(tree["meta"].get("wcsinfo") or {})
+        # schemas are not checked: that takes longer than all the rest, and a WCS that works is what we need
+        _ = asdf.get_config().extensions  # found once: a context starts from a copy
+        with asdf.config_context() as settings:
+            settings.validate_on_read = False
+            with asdf.open(io.BytesIO(tree_bytes), lazy_load=False) as tree:
+                wcs = tree["meta"]["wcs"]
+                wcsinfo = dict(tree["meta"].get("wcsinfo") or {})
     except Exception as error:
         raise InputError(f"{path}[ASDF]: no readable GWCS at meta.wcs ({error})") from None
     return from_gwcs(wcs, shape, wcsinfo, path)

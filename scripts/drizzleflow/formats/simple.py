@@ -20,6 +20,7 @@ SUFFIXES = ("_crf", "_sci")
 #: bits that a user may name: code c of a file with codes is bit 1 << (c - 1)
 DQ_FLAGS = {f"CODE{code}": 1 << (code - 1) for code in range(1, 31)}
 DQ_FLAGS |= {"OUTLIER": 1 << 30, "NO_WEIGHT": 1 << 31}
+READS_ROWS = False  #: whether `read` can read a part of the rows
 ERR_ALONE = True  #: whether a file may have ERR and no variance planes
 GOOD_BITS = {"single": 0, "mosaic": 0}
 SKY_BITS = 0

@@ -1,0 +1,34 @@
+"""What the mosaic's jobs read: flagged members, lattices and sky levels."""
+
+from __future__ import annotations
+
+from drizzleflow import formats
+from drizzleflow.pixmap import LatticeFiles
+from drizzleflow.tables import read_levels
+
+
+class MosaicInputs:
+    """Frames with their pixel maps and sky levels, only the rows that a band needs.
+
+    Parameters
+    ----------
+    files : object
+        With ``lattices`` (paths) and ``sky`` (path).
+    grid : Grid
+    options : dict
+        The sections ``mosaic``, ``grid`` and ``simple`` of the configuration.
+    """
+
+    def __init__(self, files, grid, options: dict):
+        self.grid, self.options = grid, options
+        self.lattices, self.levels = LatticeFiles(files.lattices), read_levels(files.sky)
+
+    def read(self, member: dict, extver: int, planes, rows_of):
+        """(Frame, pixmap, level) as `drizzleflow.mosaic.drizzle` asks."""
+        rows = rows_of(self.lattices.lattice(member["member"], extver))
+        frame = formats.read(member, extver, planes, self.options["simple"], rows)
+        step = self.options["mosaic"]
+        pixmap = self.lattices.pixmap(
+            frame, self.grid, step["pixmap_stepsize"], int(step["pixmap_order"]), self.options["grid"]["pixmap_tolerance"], rows
+        )
+        return frame, pixmap, self.levels.get((member["member"], extver))

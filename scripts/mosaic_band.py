@@ -1,0 +1,26 @@
+"""mosaic_band: the flagged members drizzled onto one band of the grid's rows.
+
+Settings: mosaic, grid.pad, grid.pixmap_tolerance. Output: mosaic/{band}.npz (the output model's arrays and the unit).
+"""
+
+import numpy as np
+
+from drizzleflow import mosaic, record
+from drizzleflow.files import replacing
+from drizzleflow.grid import Grid
+from drizzleflow.inputs import MosaicInputs
+from drizzleflow.tables import read_members
+
+with record.job(snakemake) as job:
+    opts = snakemake.params.opts
+    grid = Grid.load(snakemake.input.grid)
+    members = read_members(snakemake.input.members, snakemake.input.crfs)
+    edges = mosaic.bands(grid.shape[0], opts["bands"])
+    number = int(snakemake.wildcards.band)
+    rows = edges[number] if number < len(edges) else (grid.shape[0], grid.shape[0])
+    inputs = MosaicInputs(snakemake.input, grid, opts)
+    model, unit = mosaic.drizzle(members, grid, opts["mosaic"], inputs.read, pad=opts["grid"]["pad"], rows=rows)
+    arrays = {key: value for key, value in model.items() if isinstance(value, np.ndarray)}
+    with replacing(snakemake.output.band) as temporary, open(temporary, "wb") as out:
+        np.savez(out, unit=np.array(unit), **arrays)
+    job.statistics["rows"] = list(rows)
