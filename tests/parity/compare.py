@@ -71,9 +71,11 @@ def native(hdu):
 
 
 def scale_of(name, error):
-    """What a difference is measured against besides the value: ERR; for a variance ERR**2; for WHT none."""
-    if name == "WHT":
-        return None
+    """What a difference is measured against besides the value: ERR, for a variance its square.
+
+    For WHT, ERR is only a floor, far below the weight of a full pixel: where a millionth of an input pixel
+    reaches an output pixel, the rounding of RA and Dec (3e-9 px) is more than 1e-5 of its weight.
+    """
     error = np.nan_to_num(error.astype(float))
     return error**2 if name.startswith("VAR_") else error
 

@@ -2,7 +2,7 @@
 
 The peer's interpreter is ``.venv-jwst/bin/python`` (``make parity`` makes it), or that of
 DRIZZLEFLOW_PEER_JWST. Without it the tests are skipped; with DRIZZLEFLOW_PARITY=1, which ``make parity``
-sets, they fail. Every test prints its figures; ``make parity`` shows them (``pytest -rP``).
+sets, they fail. Every test prints its figures; ``make parity`` shows them.
 """
 
 import json
@@ -116,29 +116,24 @@ def test_image3(tmp_path, exposures, detectors, size):
     check_mosaic(figures)
 
 
+DRIZZLE = {"weight_type": "exptime", "pixfrac": 0.8, "kernel": "turbo"}
+FLAGGING = {"snr": "4.0 3.0", "scale": "0.9 0.4", "maskpt": 0.4, "backg": 0.02}
 VARIANTS = {
-    "exptime-pixfrac": (
-        {
-            "single_drizzle": {"weight_type": "exptime", "pixfrac": 0.8},
-            "mosaic": {"weight_type": "exptime", "pixfrac": 0.8},
-        },
+    "drizzle": (
+        {"single_drizzle": DRIZZLE, "mosaic": DRIZZLE},
         [
-            f"{step}.{value}"
+            f"{step}.{key}={value}"
             for step in ("outlier_detection", "resample")
-            for value in ("weight_type=exptime", "pixfrac=0.8")
+            for key, value in DRIZZLE.items()
         ],
     ),
-    "turbo": (
-        {"single_drizzle": {"kernel": "turbo"}, "mosaic": {"kernel": "turbo"}},
-        ["outlier_detection.kernel=turbo", "resample.kernel=turbo"],
-    ),
-    "thresholds": (
-        {"crmask": {"snr": "4.0 3.0", "scale": "0.9 0.4"}, "median": {"maskpt": 0.4}},
-        ["outlier_detection.snr=4.0 3.0", "outlier_detection.scale=0.9 0.4", "outlier_detection.maskpt=0.4"],
-    ),
-    "no-sky-backg": (
-        {"skymatch": {"skip": True}, "crmask": {"backg": 0.02}},
-        ["outlier_detection.backg=0.02"],
+    "thresholds-without-sky": (
+        {
+            "skymatch": {"skip": True},
+            "median": {"maskpt": FLAGGING["maskpt"]},
+            "crmask": {key: FLAGGING[key] for key in ("snr", "scale", "backg")},
+        },
+        [f"outlier_detection.{key}={value}" for key, value in FLAGGING.items()],
     ),
 }
 
@@ -164,8 +159,10 @@ def test_without_resampling(tmp_path, two_detectors):
     check_masks(figures, at_least=20)
 
 
-@pytest.mark.parametrize("skymethod", ["local", "global", "global+match"])
-@pytest.mark.parametrize("skystat", ["mode", "median"])
+@pytest.mark.parametrize(
+    "skymethod, skystat",
+    [("local", "mode"), ("global", "midpt"), ("global+match", "mode"), ("global+match", "median")],
+)
 def test_skymethods(tmp_path, two_detectors, skymethod, skystat):
     config = {"skymatch": {"skymethod": skymethod, "skystat": skystat}}
     ours = run_ours(tmp_path / "ours", two_detectors, config, target=["skymatch"])

@@ -66,7 +66,7 @@ def test_identical_and_nested():
 
 @pytest.mark.parametrize("order", [1, -1])
 def test_two_concave_outlines(order):
-    """V shapes (a notch in the top side), the second half a degree to the east: clip them as stacks of thin rows."""
+    """V shapes (a notch in the top side), the second half a width to the east."""
     lon, lat = np.array([0, 2, 2, 1, 0])[::order] / 10, np.array([0, 0, 2, 1, 2])[::order] / 10
     found = overlap_vertices((lon + 359.9, lat), (lon + 359.95, lat))
     x = np.linspace(0.05, 0.2, 30001)
@@ -104,7 +104,9 @@ def test_overlapping_finds_exactly_the_pairs(place):
         lon, lat = square(place[0], place[1], 2 * np.hypot(x, y), np.degrees(np.arctan2(y, x)))
         outlines.append(np.array(square(lon[0], lat[0], rng.choice([0.02, 0.1]), rng.uniform(0, 90))))
     outlines.append(outlines[0] * np.nan)
-    brute = [(i, j) for i in range(61) for j in range(i + 1, 61) if overlap_vertices(outlines[i], outlines[j])]
+    brute = [
+        (i, j) for i in range(61) for j in range(i + 1, 61) if overlap_vertices(outlines[i], outlines[j])
+    ]
     assert len(brute) > 20
     assert overlapping(outlines).tolist() == [list(pair) for pair in brute]
     partners = {j for i, j in brute if i == 0}
@@ -122,7 +124,9 @@ def test_border():
     assert list(zip(x, y, strict=True)) == [(-0.5, -0.5), (4.5, -0.5), (4.5, 2.5), (-0.5, 2.5), (-0.5, -0.5)]
     x, y = border((20, 40), 10)
     assert (x[0], y[0]) == (x[-1], y[-1]) == (-0.5, -0.5)
-    assert np.hypot(np.diff(x), np.diff(y)).max() <= 14  # linspace of ceil((n + 1) / step) vertices, as the peer has it
+    assert (
+        np.hypot(np.diff(x), np.diff(y)).max() <= 14
+    )  # linspace of ceil((n + 1) / step) vertices, as the peer has it
     assert len(x) == 2 * (5 + 3) - 3
 
 
@@ -158,7 +162,10 @@ def test_rasterise(kind):
 
 
 def test_rasterise_joins_polygons_and_skips_what_it_cannot_draw():
-    left, right = ([-0.5, 1.5, 1.5, -0.5], [-0.5, -0.5, 1.5, 1.5]), ([1.5, 3.5, 3.5, 1.5], [-0.5, -0.5, 1.5, 1.5])
+    left, right = (
+        ([-0.5, 1.5, 1.5, -0.5], [-0.5, -0.5, 1.5, 1.5]),
+        ([1.5, 3.5, 3.5, 1.5], [-0.5, -0.5, 1.5, 1.5]),
+    )
     bad = ([0, np.nan, 3], [0, 1, 2])
     assert rasterise([left, right, bad], (2, 4)).all()
     triangle = ([0, 3, 0], [0, 0, 3])  # open, three points

@@ -41,13 +41,13 @@ def records(tmp_path, png):
     busier = [{"extver": 1, "flagged": 30, "npix": 1000}, {"extver": 2, "flagged": 0, "npix": 1000}]
     pair = {"before": png[0], "after": png[1], "mask": png[2]}
     content = [
-        entry("crmask", 1, statistics={"frames": frames, "status": "COMPLETE"}, thumbnails=pair, warnings=["w1", EVIL]),
-        entry("crmask", 2, statistics={"frames": busier}, thumbnails={**pair, "before": png[3]}, warnings=["w1"]),
-        entry("mosaic", 4, wildcards={"product": "prod"}, statistics={"exposure": 12.5, "shape": [3, 4]},
+        entry("crmask_member", 1, statistics={"frames": frames, "status": "COMPLETE"}, thumbnails=pair, warnings=["w1", EVIL]),
+        entry("crmask_member", 2, statistics={"frames": busier}, thumbnails={**pair, "before": png[3]}, warnings=["w1"]),
+        entry("mosaic_product", 4, wildcards={"product": "prod"}, statistics={"exposure": 12.5, "shape": [3, 4]},
               thumbnails={"mosaic": png[4], "coverage": png[5]}, params={"opts": {"kernel": EVIL}}),
-        entry("median", 3, statistics={"threshold": 0.7}, thumbnails={"median": png[6]}),
-        entry("single_drizzle", 0, wildcards={"product": "prod", "group": "g1"}, thumbnails={"single": png[7]}),
-        entry("skymatch", 0, wildcards={"product": "prod"}, statistics={"components": 2}),
+        entry("median_product", 3, statistics={"threshold": 0.7}, thumbnails={"median": png[6]}),
+        entry("single_drizzle_group", 0, wildcards={"product": "prod", "group": "g1"}, thumbnails={"single": png[7]}),
+        entry("skymatch_product", 0, wildcards={"product": "prod"}, statistics={"components": 2}),
     ]  # fmt: skip
     paths = []
     for number, item in enumerate(content):
@@ -106,8 +106,27 @@ def test_flagged_fractions_in_the_order_of_members(text):
     start = rows.index(["member", "extver", "status", "flagged", "of", "%"])
     assert rows[start + 1 : start + 4] == [["m2", "1", "", "30", "1000", "3.0000"], ["m2", "2", "", "0", "1000", "0.0000"],
                    ["m1", "1", "COMPLETE", "20", "1000", "2.0000"]]  # fmt: skip
-    assert ["pixels flagged as outliers", "50 (1.6667 % of 3,000)"] in rows
+    assert ["pixels flagged as outliers", "50 (1.6667 % of 3,000 in 3 frames)"] in rows
     assert ["groups", "2"] in rows
+
+
+def test_what_all_rows_share_is_said_once(tmp_path):
+    rows = [{"member": f"m{n}", "group": "g", "valid": "True", "npix": str(n), "dq": ""} for n in (1, 2)]
+    report.make([], [], rows, tmp_path / "report.html", "prod")
+    text = (tmp_path / "report.html").read_text()
+    assert ["member", "group", "npix"] in Page(text).rows
+    assert "The same for all: valid True." in text
+
+
+def test_parameters_of_a_section_stand_once(tmp_path):
+    settings = {"grid": {"pad": True}, "groups": 6, "member": {"path": "somewhere.fits"}}
+    for number, rule in enumerate(("crmask_member", "mosaic_product")):
+        (tmp_path / f"{number}.json").write_text(json.dumps(entry(rule, number, params={"opts": settings})))
+    report.make(sorted(tmp_path.glob("*.json")), [], [], tmp_path / "report.html", "prod")
+    rows = Page((tmp_path / "report.html").read_text()).rows
+    assert rows.count(["pad", "true"]) == 1
+    assert rows.count(["groups", "6"]) == 2  # not a section: for each rule
+    assert "somewhere.fits" not in (tmp_path / "report.html").read_text()
 
 
 def test_sky_numbers_are_rounded_and_names_are_not(text):
@@ -164,7 +183,7 @@ def test_skipped_detection_is_said(tmp_path):
     (tmp_path / "r.json").write_text(json.dumps(entry("crmask", statistics=statistics)))
     report.make([tmp_path / "r.json"], [], [], tmp_path / "report.html", "prod")
     rows = Page((tmp_path / "report.html").read_text()).rows
-    assert ["frames without outlier detection", "1 (fewer than two groups)"] in rows
+    assert ["frames without outlier detection", "1 (the warnings say why)"] in rows
 
 
 def test_tables(tmp_path):

@@ -53,7 +53,9 @@ def test_the_same_arguments_give_the_same_bytes(tmp_path, flavour, made):
     simulate(tmp_path / "other", flavour=flavour, cosmic_rays=0.01, seed=2, **SMALL)
     first = digests(os.path.dirname(made[flavour]["truth"]))
     assert digests(tmp_path / "again") == first
-    assert all(v != first[k] for k, v in digests(tmp_path / "other").items() if k.endswith("fits") and "asn" not in k)
+    assert all(
+        v != first[k] for k, v in digests(tmp_path / "other").items() if k.endswith("fits") and "asn" not in k
+    )
 
 
 @pytest.mark.parametrize("detector", range(8))
@@ -72,7 +74,9 @@ def test_the_gwcs_inverts_itself_and_keeps_one_attitude(detector, side):
     # V3 points to roll_ref there
     up = to_world(info["v2_ref"], info["v3_ref"] + 1.0)
     xi, eta = scene.to_plane(*up, (info["ra_ref"], info["dec_ref"]))
-    assert (np.degrees(np.arctan2(xi, eta)) - info["roll_ref"] + 180) % 360 - 180 == pytest.approx(0, abs=1e-4)
+    assert (np.degrees(np.arctan2(xi, eta)) - info["roll_ref"] + 180) % 360 - 180 == pytest.approx(
+        0, abs=1e-4
+    )
 
 
 def test_distortion_is_as_large_as_nircams():
@@ -99,7 +103,12 @@ def test_field_map_follows_the_wcs_and_refuses_a_kinked_one():
     x, y = np.array([-0.5, 10.2, 150.0, 199.5]), np.array([-0.5, 280.1, 3.3, 299.5])
     px, py, inside = field.invert(*scene.to_plane(*to_sky(x, y), (0.0, 20.0)), margin=1e-6)
     assert inside.all() and np.hypot(px - x, py - y).max() < 1e-6
-    assert field.contains(*field.points(np.array([-0.4, -0.6, 199.4, 199.6]), np.full(4, 50.0))).tolist() == [True, False] * 2
+    assert (
+        field.contains(*field.points(np.array([-0.4, -0.6, 199.4, 199.6]), np.full(4, 50.0))).tolist()
+        == [True, False] * 2
+    )
+    far = field.invert(*field.grid([-900.0, 100.0, 1100.0], [-1200.0, 150.0, 1500.0]))[2]
+    assert far.sum() == 1 and far[1, 1]
     with pytest.raises(ValueError, match="not smooth"):
         scene.FieldMap(lambda x, y: to_sky(x + 0.01 * np.abs(x - 64), y), (300, 200), (0.0, 20.0))
 
@@ -120,7 +129,9 @@ def test_an_undersampled_star_keeps_flux_and_place(phase):
 
 
 def test_a_galaxy_keeps_its_flux_and_angle():
-    field = scene.FieldMap(to_sky_of(wcs_cards((201, 201), 50.0, 10.0, 0.0, sip=None)), (201, 201), (50.0, 10.0))
+    field = scene.FieldMap(
+        to_sky_of(wcs_cards((201, 201), 50.0, 10.0, 0.0, sip=None)), (201, 201), (50.0, 10.0)
+    )
     xi, eta = field.points(np.array([100.0]), np.array([100.0]))
     one = np.ones(1)
     # major axis 30 degrees east of north; +y is north and +x west
@@ -146,7 +157,9 @@ def test_noise_is_what_err_says():
     np.testing.assert_allclose(planes["err"][~bad] ** 2, variance[~bad], rtol=1e-5)
     pull = (planes["sci"] - image - 0.3) / planes["err"]
     for part in (pull[100:200], pull[200:]):
-        assert np.nanmean(part) == pytest.approx(0, abs=0.03) and np.nanstd(part) == pytest.approx(1, abs=0.02)
+        assert np.nanmean(part) == pytest.approx(0, abs=0.03) and np.nanstd(part) == pytest.approx(
+            1, abs=0.02
+        )
     assert ((planes["dq"] & scene.JUMP_DET) != 0)[~bad].mean() == pytest.approx(0.005, rel=0.3)
 
 
@@ -161,7 +174,11 @@ def test_cosmic_rays_have_lengths_angles_and_a_density():
 
 def test_truth_is_what_was_planted(made):
     """Residuals (data minus sky) at planted pixels follow the planted flux, in the file's own unit."""
-    for flavour, name in (("jwst", "jw98765001001_02101_00002_nrca1"), ("hst", "jsim0102q"), ("simple", "sim_e002_d1")):
+    for flavour, name in (
+        ("jwst", "jw98765001001_02101_00002_nrca1"),
+        ("hst", "jsim0102q"),
+        ("simple", "sim_e002_d1"),
+    ):
         truth = truth_of(made[flavour])["members"][name]
         factor = truth["sky_in_file_unit"] / truth["sky"]
         with fits.open(os.path.join(os.path.dirname(made[flavour]["truth"]), truth["file"])) as hdus:
@@ -184,7 +201,9 @@ def coordinates(path, hdu):
         wcs = jwst._open_wcs(path, hdu.shape)
         return wcs.to_sky, wcs.to_pixel
     wcs = WCS(hdu.header)
-    return (lambda x, y: wcs.all_pix2world(x, y, 0)), (lambda lon, lat: wcs.all_world2pix(lon, lat, 0, quiet=True))
+    return (lambda x, y: wcs.all_pix2world(x, y, 0)), (
+        lambda lon, lat: wcs.all_world2pix(lon, lat, 0, quiet=True)
+    )
 
 
 def pixel_area(to_sky, x, y):
@@ -197,7 +216,14 @@ def pixel_area(to_sky, x, y):
 @pytest.mark.parametrize(("flavour", "mag"), [("jwst", 21.5), ("hst", 20.5), ("simple", 18.5)])
 def test_stars_are_where_the_written_wcs_says_with_their_flux(tmp_path, flavour, mag):
     """Nine stars of a source list: centroid and flux in every exposure, through each file's own coordinates."""
-    options = {"flavour": flavour, "exposures": 2, "detectors": 1, "shape": (128, 128), "cosmic_rays": 0, "bad_fraction": 0}
+    options = {
+        "flavour": flavour,
+        "exposures": 2,
+        "detectors": 1,
+        "shape": (128, 128),
+        "cosmic_rays": 0,
+        "bad_fraction": 0,
+    }
     options["filter_name"] = "F200W"
     first = simulate(tmp_path / "first", **options)["members"][0]
     with fits.open(first) as hdus:
@@ -227,13 +253,24 @@ def test_stars_are_where_the_written_wcs_says_with_their_flux(tmp_path, flavour,
 def test_jwst_files_are_read_by_the_format(made):
     path = made["jwst"]["members"][3]
     with fits.open(path) as hdus:
-        assert [h.name for h in hdus] == ["PRIMARY", "SCI", "ERR", "DQ", "VAR_POISSON", "VAR_RNOISE", "VAR_FLAT", "ASDF"]
+        assert [h.name for h in hdus] == [
+            "PRIMARY",
+            "SCI",
+            "ERR",
+            "DQ",
+            "VAR_POISSON",
+            "VAR_RNOISE",
+            "VAR_FLAT",
+            "ASDF",
+        ]
         header = hdus[0].header
         assert formats.detect(header) == "jwst" and all(hdu.verify_checksum() == 1 for hdu in hdus)
         about = jwst.describe(path, header)
         assert hdus["SCI"].header["S_REGION"].startswith("POLYGON ICRS  ")
         assert hdus["SCI"].header["PIXAR_SR"] == pytest.approx(hdus["SCI"].header["PIXAR_A2"] * scene.SR)
-    assert about["group"] == "jw98765001001_02101_00002" and about["detector"] == "NRCA2" and not about["cube"]
+    assert (
+        about["group"] == "jw98765001001_02101_00002" and about["detector"] == "NRCA2" and not about["cube"]
+    )
     frame = jwst.read({"path": path, "member": "m", **about}, planes=("data", "err", "dq", "var"))
     assert frame.shape == (96, 112) and frame.exposure_time == frame.measurement_time == 300.0
     assert isinstance(frame.wcs, SkyWCS) and frame.wcs.info["ra_ref"] == pytest.approx(150.1, abs=0.01)
@@ -245,7 +282,9 @@ def test_linear_header_wcs_agrees_with_the_gwcs_at_the_centre(made):
         linear, shape = WCS(hdus["SCI"].header), hdus["SCI"].shape
     exact = jwst._open_wcs(path, shape)
     for x, y, tolerance in ((55.5, 47.5, 1e-9), (60.0, 40.0, 1e-8), (0.0, 0.0, 1e-6)):
-        np.testing.assert_allclose(linear.all_pix2world(x, y, 0), np.ravel(exact.to_sky(x, y)), atol=tolerance)
+        np.testing.assert_allclose(
+            linear.all_pix2world(x, y, 0), np.ravel(exact.to_sky(x, y)), atol=tolerance
+        )
 
 
 def test_cubes_have_a_plane_and_a_truth_for_each_integration(tmp_path):
@@ -257,7 +296,11 @@ def test_cubes_have_a_plane_and_a_truth_for_each_integration(tmp_path):
         assert jwst.describe(result["members"][0], hdus[0].header)["nframes"] == 3
     with fits.open(os.path.join(result["truth"], "jw98765001001_02101_00001_nrca1_truth.fits")) as hdus:
         masks = hdus["CRMASK"].data
-    assert masks.shape == (3, 40, 50) and not np.array_equal(masks[0], masks[1]) and not np.array_equal(cube[0], cube[1])
+    assert (
+        masks.shape == (3, 40, 50)
+        and not np.array_equal(masks[0], masks[1])
+        and not np.array_equal(cube[0], cube[1])
+    )
 
 
 def test_hst_files_have_two_chips_that_do_not_overlap(made):
@@ -279,7 +322,9 @@ def test_hst_files_have_two_chips_that_do_not_overlap(made):
 def test_simple_files_and_their_table(made):
     with open(made["simple"]["associations"][0]) as text:
         lines = text.read().splitlines()
-    assert lines[:2] == ["path,exptype,group,product", "sim_e001_d1.fits,science,e001,sim_r"] and len(lines) == 7
+    assert (
+        lines[:2] == ["path,exptype,group,product", "sim_e001_d1.fits,science,e001,sim_r"] and len(lines) == 7
+    )
     with fits.open(made["simple"]["members"][0]) as hdus:
         assert hdus["SCI"].header["CTYPE1"] == "RA---TPV" and hdus[0].header["BUNIT"] == "DN/s"
         assert np.isnan(hdus["SCI"].data[hdus["DQ"].data & 1 != 0]).all()
@@ -350,7 +395,8 @@ def test_score_says_what_is_wrong(tmp_path, made):
 
 def test_wrong_requests_are_refused(tmp_path):
     for wrong, message in (
-        ({"flavour": "roman"}, "flavour 'roman'"), ({"flavour": "hst", "nints": 2}, "only the jwst flavour"), ({"wcs": tmp_path}, "no \\*.asdf"),
+        ({"flavour": "roman"}, "flavour 'roman'"), ({"flavour": "hst", "nints": 2}, "only the jwst flavour"),
+        ({"wcs": tmp_path}, "no \\*.asdf"),
         ({"detectors": 9}, "expected 1 to 8"), ({"flavour": "hst", "wcs": tmp_path}, "only the jwst flavour"),
     ):  # fmt: skip
         with pytest.raises(InputError, match=message):
@@ -366,12 +412,18 @@ def test_a_folder_of_gwcs_is_the_base_of_a_simulation(tmp_path):
     for exposure in (1, 2):
         for detector, name in ((0, "nrca1"), (1, "nrcalong")):
             wcs, info = simulate_jwst.nircam_like(detector, (64, 64), 30.0, 5.0 + exposure * 1e-5, 10.0)
-            asdf.AsdfFile({"wcs": wcs, "wcsinfo": info}).write_to(folder / f"jw01345001001_02201_{exposure:05d}_{name}_t.asdf")
+            asdf.AsdfFile({"wcs": wcs, "wcsinfo": info}).write_to(
+                folder / f"jw01345001001_02201_{exposure:05d}_{name}_t.asdf"
+            )
     ra, dec = wcs(40.0, 30.0)
-    (folder / "list.ecsv").write_text(f"# %ECSV 1.0\nRA DEC MAG rh\n{float(ra)!r} {float(dec)!r} 21.0 3.0\n0.0 0.0 20.0 3.0\n")
+    (folder / "list.ecsv").write_text(
+        f"# %ECSV 1.0\nRA DEC MAG rh\n{float(ra)!r} {float(dec)!r} 21.0 3.0\n0.0 0.0 20.0 3.0\n"
+    )
     result = simulate(tmp_path / "out", wcs=folder, exposures=2, shape=(64, 64), cosmic_rays=0)
     assert result["products"] == ["jw01345-o001_t001_nircam_f115w", "jw01345-o001_t001_nircam_f277w"]
-    assert [os.path.basename(p) for p in result["members"]][1] == "jw01345001001_02201_00001_nrcalong_cal.fits"
+    assert [os.path.basename(p) for p in result["members"]][
+        1
+    ] == "jw01345001001_02201_00001_nrcalong_cal.fits"
     with fits.open(result["members"][3]) as hdus:
         data = hdus["SCI"].data
         assert hdus[0].header["DETECTOR"] == "NRCALONG" and hdus[0].header["EXPOSURE"] == "2"
@@ -380,14 +432,18 @@ def test_a_folder_of_gwcs_is_the_base_of_a_simulation(tmp_path):
 
 
 def test_command_line(tmp_path, made):
-    def run(*arguments):
-        environment = dict(os.environ, OPENBLAS_NUM_THREADS="1")
+    def run(*arguments, hash_seed="0"):
+        environment = dict(os.environ, OPENBLAS_NUM_THREADS="1", PYTHONHASHSEED=hash_seed)
         command = [sys.executable, "-m", "drizzleflow.simulate", *map(str, arguments)]
         return subprocess.run(command, capture_output=True, text=True, env=environment)
 
-    done = run(tmp_path / "out", "--exposures", 2, "--detectors", 1, "--shape", 40, 40, "--no-cosmic-rays")
-    assert done.returncode == 0 and "association:" in done.stdout and done.stderr == ""
-    assert truth_of({"truth": tmp_path / "out" / "truth"})["members"]["jw98765001001_02101_00001_nrca1"]["cr_pixels"] == 0
+    size = ("--exposures", 2, "--detectors", 1, "--shape", 40, 40, "--no-cosmic-rays")
+    for seed in ("1", "2"):  # sets are ordered differently in every process
+        done = run(tmp_path / seed, *size, hash_seed=seed)
+        assert done.returncode == 0 and "association:" in done.stdout and done.stderr == ""
+    assert digests(tmp_path / "1") == digests(tmp_path / "2")
+    members = truth_of({"truth": tmp_path / "1" / "truth"})["members"]
+    assert members["jw98765001001_02101_00001_nrca1"]["cr_pixels"] == 0
     product = as_run(made["jwst"], tmp_path)
     done = run("score", made["jwst"]["truth"], product)
     assert done.returncode == 0 and done.stdout.strip() == table(score(made["jwst"]["truth"], product))

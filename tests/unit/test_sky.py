@@ -101,14 +101,17 @@ def test_values_that_are_not_finite_are_left_out():
             SkyStats()(nothing)
 
 
-@pytest.mark.parametrize("limits", [{"lower": 100.0}, {"upper": -100.0}, {"lower": 8.00001, "upper": 8.00002}])
+@pytest.mark.parametrize(
+    "limits", [{"lower": 100.0}, {"upper": -100.0}, {"lower": 8.00001, "upper": 8.00002}]
+)
 def test_no_value_between_the_limits(limits):
     with pytest.raises(ValueError, match="no value between"):
         SkyStats("median", **limits)(np.arange(20.0))
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"skystat": "max"}, {"nclip": -1}, {"lsig": 0}, {"usig": -2}, {"binwidth": 0}, {"lower": 2, "upper": 1}]
+    "wrong",
+    [{"skystat": "max"}, {"nclip": -1}, {"lsig": 0}, {"usig": -2}, {"binwidth": 0}, {"lower": 2, "upper": 1}],
 )
 def test_wrong_parameters(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
@@ -116,11 +119,23 @@ def test_wrong_parameters(wrong):
 
 
 def test_from_options():
-    options = {"skystat": "midpt", "lower": 5.0, "upper": None, "nclip": 1, "lsigma": 2.0, "usigma": 1.5, "binwidth": 0.05}
-    assert SkyStats.from_options({**options, "dqbits": "auto"})(VALUES)[0] == pytest.approx(7.07834323, abs=1e-6)
+    options = {
+        "skystat": "midpt",
+        "lower": 5.0,
+        "upper": None,
+        "nclip": 1,
+        "lsigma": 2.0,
+        "usigma": 1.5,
+        "binwidth": 0.05,
+    }
+    assert SkyStats.from_options({**options, "dqbits": "auto"})(VALUES)[0] == pytest.approx(
+        7.07834323, abs=1e-6
+    )
 
 
-@pytest.mark.parametrize("skystat, low, high", [("mean", 0.9, 1.1), ("median", 0.9, 1.1), ("midpt", 0.8, 1.3), ("mode", 0.7, 1.3)])
+@pytest.mark.parametrize(
+    "skystat, low, high", [("mean", 0.9, 1.1), ("median", 0.9, 1.1), ("midpt", 0.8, 1.3), ("mode", 0.7, 1.3)]
+)
 def test_uncertainty_is_the_scatter(skystat, low, high):
     rng = np.random.default_rng(1)
     stats = SkyStats(skystat)
@@ -128,12 +143,14 @@ def test_uncertainty_is_the_scatter(skystat, low, high):
     assert low < found[:, 2].mean() / found[:, 0].std() < high
 
 
-# ------------------------------------------------------------------------------------------------ frames and overlaps
+# -------------------------------------------------------------------------------- frames and overlaps
 def plate(ra, dec, shape=(40, 50), scale=1e-4):
     """Positions of a small frame on the equator: to the sky, and back."""
 
     def to_sky(x, y):
-        return (ra - (np.asarray(x) - (shape[1] - 1) / 2) * scale) % 360, dec + (np.asarray(y) - (shape[0] - 1) / 2) * scale
+        return (ra - (np.asarray(x) - (shape[1] - 1) / 2) * scale) % 360, dec + (
+            np.asarray(y) - (shape[0] - 1) / 2
+        ) * scale
 
     def to_pixel(lon, lat):
         away = (np.asarray(lon) - ra + 180) % 360 - 180
@@ -150,11 +167,27 @@ def test_overlap_statistics_sees_only_the_overlap():
     good[3] = False
     outline, to_pixel = plate(0.0, 0.0)
     right, left = plate(-30e-4, 0.0)[0], plate(30e-4, 0.0)[0]  # RA grows to the left
-    others = {"right": [right], "left": [left], "both": [left, right], "far": [plate(0.1, 0)[0]], "nan": [np.array(left) * np.nan]}
-    rows = overlap_statistics(data, good, outline, to_pixel, others, SkyStats("median", nclip=0), frame=("a", 1))
+    others = {
+        "right": [right],
+        "left": [left],
+        "both": [left, right],
+        "far": [plate(0.1, 0)[0]],
+        "nan": [np.array(left) * np.nan],
+    }
+    rows = overlap_statistics(
+        data, good, outline, to_pixel, others, SkyStats("median", nclip=0), frame=("a", 1)
+    )
     found = {row.other: (row.sky, row.npix) for row in rows}
-    assert found == {"": (5.0, 39 * 50), "right": (5.0, 39 * 20), "left": (7.0, 39 * 20), "both": (6.0, 39 * 40)}
+    assert found == {
+        "": (5.0, 39 * 50),
+        "right": (5.0, 39 * 20),
+        "left": (7.0, 39 * 20),
+        "both": (6.0, 39 * 40),
+    }
     assert {row.frame for row in rows} == {("a", 1)}
+    twice = {"left": [left], "again": [left]}
+    rows = overlap_statistics(data, good, outline, to_pixel, twice, SkyStats("median", nclip=0))
+    assert [(row.other, row.npix) for row in rows[1:]] == [("left", 39 * 20), ("again", 39 * 20)]
     scan = overlap_statistics(data, good, outline, to_pixel, others, SkyStats("median", nclip=0), "scan")
     counts = {row.other: row.npix for row in scan}
     assert set(counts) == set(found)
@@ -163,15 +196,19 @@ def test_overlap_statistics_sees_only_the_overlap():
 
 def test_a_frame_without_good_pixels():
     outline, to_pixel = plate(10.0, 0.0)
-    rows = overlap_statistics(np.ones((40, 50)), np.zeros((40, 50), bool), outline, to_pixel, {"b": [outline]}, SkyStats())
+    rows = overlap_statistics(
+        np.ones((40, 50)), np.zeros((40, 50), bool), outline, to_pixel, {"b": [outline]}, SkyStats()
+    )
     assert [(r.other, r.npix) for r in rows] == [("", 0)]
     assert np.isnan(rows[0].sky)
 
 
-# --------------------------------------------------------------------------------------------------------- the solution
+# -------------------------------------------------------------------------------- the solution
 def rows_of(skies, overlaps, npix=1000, sigma=0.1):
     out = [SkyRow(f, "", sky, 10 * npix, sigma / 3) for f, sky in skies.items()]
-    return out + [SkyRow(f, other, skies[f], npix, sigma) for pair in overlaps for f, other in (pair, pair[::-1])]
+    return out + [
+        SkyRow(f, other, skies[f], npix, sigma) for pair in overlaps for f, other in (pair, pair[::-1])
+    ]
 
 
 def levels(rows, groups, *args, **options):
@@ -265,7 +302,9 @@ def network(n, extra, seed, ratio=30.0):
     """A connected random network of measured overlaps."""
     rng = np.random.default_rng(seed)
     truth = rng.normal(100, 20, n)
-    pairs = {(int(rng.integers(k)), k) for k in range(1, n)} | {tuple(sorted(rng.choice(n, 2, False).tolist())) for _ in range(extra)}
+    pairs = {(int(rng.integers(k)), k) for k in range(1, n)} | {
+        tuple(sorted(rng.choice(n, 2, False).tolist())) for _ in range(extra)
+    }
     rows = [SkyRow(k, "", truth[k], 1, 1.0) for k in range(n)]
     for pair in sorted(pairs):
         for a, b in (pair, pair[::-1]):
@@ -301,7 +340,9 @@ def test_equal_to_the_dense_pseudo_inverse(n, extra, seed, weights):
     spread = np.diag(cov) + cov[ref, ref] - 2 * cov[ref]
     free = len(F) - n + 1
     excess = (((K @ level - F) / w) ** 2 / var).sum() / free if free else 1
-    np.testing.assert_allclose([f.sigma for f in found], np.sqrt(np.maximum(spread, 0) * max(1, excess)), rtol=1e-5, atol=1e-9)
+    np.testing.assert_allclose(
+        [f.sigma for f in found], np.sqrt(np.maximum(spread, 0) * max(1, excess)), rtol=1e-5, atol=1e-9
+    )
 
 
 @pytest.mark.parametrize("weights", ["npix", "variance"])

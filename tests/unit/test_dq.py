@@ -1,0 +1,76 @@
+"""good_bits: every spelling of the seed, and which pixels it calls good."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from drizzleflow.dq import good_mask_value, good_pixels
+from drizzleflow.errors import InputError
+
+FLAGS = {"DO_NOT_USE": 1, "JUMP_DET": 4, "DROPOUT": 8, "NON_SCIENCE": 512, "REFERENCE_PIXEL": 1 << 31}
+ALL = 0xFFFFFFFF
+
+
+@pytest.mark.parametrize(
+    ("spelling", "value"),
+    [
+        (12, 12), ("12", 12), ("4+8", 12), ("4,8", 12), ("4, 8", 12), ("4|8", 12), ([4, 8], 12), (("4", 8), 12),
+        ("JUMP_DET, DROPOUT", 12), ("jump_det+dropout", 12), (["JUMP_DET", 8], 12), ("JUMP_DET|8", 12),
+        ("~4+8", ALL - 12), ("~4,8", ALL - 12), ("~(4+8)", ALL - 12), ("~DO_NOT_USE+NON_SCIENCE", ALL - 513),
+        ("~DO_NOT_USE", ALL - 1), (0, 0), ("0", 0), (np.int64(6), 6), ("REFERENCE_PIXEL", 1 << 31),
+        (None, None), ("", None), ("None", None), ("~0", None), ([], 0), (4 + 4096, 4100),
+    ],
+)  # fmt: skip
+def test_spellings(spelling, value):
+    assert good_mask_value(spelling, FLAGS) == value
+
+
+@pytest.mark.parametrize("wrong", ["HOT", "4+HOTT", "JUMPDET", "4.5", True, ["~"]])
+def test_unknown_flags_are_named(wrong):
+    with pytest.raises(InputError, match="good_bits"):
+        good_mask_value(wrong, FLAGS)
+
+
+def test_a_format_without_names_says_so():
+    with pytest.raises(InputError, match="numbers only"):
+        good_mask_value("HOT")
+
+
+@pytest.mark.parametrize(
+    ("good_bits", "expected"),
+    [
+        # the table of the peer's build_mask: DQ 0 1 2 4 8 9 12
+        (None, [1, 1, 1, 1, 1, 1, 1]),
+        ("~0", [1, 1, 1, 1, 1, 1, 1]),
+        (0, [1, 0, 0, 0, 0, 0, 0]),
+        (12, [1, 0, 0, 1, 1, 0, 1]),
+        ("~4", [1, 1, 1, 0, 1, 1, 0]),
+        ("~1+8", [1, 0, 1, 1, 0, 0, 0]),
+    ],
+)
+def test_good_pixels(good_bits, expected):
+    dq = np.array([[0, 1, 2, 4, 8, 9, 12]], np.uint32)
+    found = good_pixels(dq, good_bits)
+    assert found.dtype == bool and found.tolist() == [[bool(v) for v in expected]]
+
+
+def test_the_highest_bit_and_a_missing_plane():
+    dq = np.array([0, 1 << 31], np.uint32)
+    assert good_pixels(dq, 0).tolist() == [True, False]
+    assert good_pixels(dq, "~DO_NOT_USE", FLAGS).tolist() == [True, True]
+    assert good_pixels(dq, "~REFERENCE_PIXEL", FLAGS).tolist() == [True, False]
+    assert good_pixels(None, 0, shape=(2, 3)).shape == (2, 3) and good_pixels(None, 0, shape=(2, 3)).all()
+
+
+@given(st.integers(0, ALL), st.integers(0, ALL))
+def test_a_pixel_is_good_when_it_has_no_bit_outside_the_good_ones(dq, good):
+    bits = [1 << k for k in range(32) if good >> k & 1]
+    plane = np.array([dq], np.uint32)
+    expected = dq & ~good & ALL == 0
+    assert good_pixels(plane, good)[0] == expected
+    assert good_pixels(plane, bits)[0] == expected
+    assert good_pixels(plane, "+".join(map(str, bits)) or "0")[0] == expected
+    # '~' lists the bad ones instead
+    inverted = "~" + ",".join(map(str, bits)) if bits else None
+    assert good_pixels(plane, inverted)[0] == (dq & good == 0)

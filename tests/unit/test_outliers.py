@@ -1,0 +1,198 @@
+"""The comparison of a frame with the blotted median, against slow definitions and the peer's oracle numbers."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.ndimage import binary_dilation
+
+from drizzleflow.errors import InputError
+from drizzleflow.outliers import abs_deriv, dilate, flag_cr, flag_crs, flag_resampled_crs, noise, pair
+
+ZEROS = np.zeros((5, 7), np.float32)
+
+
+def slow_derivative(image):
+    out = np.full(image.shape, np.nan, image.dtype)
+    ny, nx = image.shape
+    for y in range(ny):
+        for x in range(nx):
+            if np.isnan(image[y, x]):
+                continue
+            out[y, x] = 0
+            for v, u in ((y - 1, x), (y + 1, x), (y, x - 1), (y, x + 1)):
+                if 0 <= v < ny and 0 <= u < nx:
+                    step = abs(image[v, u] - image[y, x])
+                    if np.isfinite(step):
+                        out[y, x] = max(out[y, x], step)
+    return out
+
+
+def images(max_side=7):
+    value = st.sampled_from([0.0, 1.0, -2.5, 7.25, 100.0, np.nan, np.inf])
+    side = st.integers(1, max_side)
+    return st.tuples(side, side).flatmap(
+        lambda s: st.lists(value, min_size=s[0] * s[1], max_size=s[0] * s[1]).map(
+            lambda v: np.array(v, np.float32).reshape(s)
+        )
+    )
+
+
+@settings(deadline=None)
+@given(images())
+def test_derivative_by_its_definition(image):
+    with np.errstate(invalid="ignore"):
+        expected = slow_derivative(image)
+    found = abs_deriv(image)
+    assert found.dtype == image.dtype
+    np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize(("shape", "value"), [((5, 7), 100), ((17, 13), -200)])
+def test_derivative_of_a_single_value_is_a_cross(shape, value):
+    image = np.zeros(shape, np.float32)
+    y, x = shape[0] // 2, shape[1] // 2
+    image[y, x] = value
+    expected = np.zeros(shape, np.float32)
+    expected[[y, y, y, y - 1, y + 1], [x, x - 1, x + 1, x, x]] = abs(value)
+    np.testing.assert_array_equal(abs_deriv(image), expected)
+
+
+@pytest.mark.parametrize(("ny", "nx"), [(5, 7), (17, 13)])
+def test_derivative_of_a_ramp(ny, nx):
+    """Every pixel of a row-major ramp has a neighbour one row away, at the borders too."""
+    image = np.arange(ny * nx, dtype=np.float32).reshape(ny, nx)
+    assert (abs_deriv(image) == nx).all()
+    image[2, 3] = np.nan
+    assert np.argwhere(np.isnan(abs_deriv(image))).tolist() == [[2, 3]]
+
+
+@settings(deadline=None)
+@given(st.integers(0, 10**6), st.integers(1, 9), st.integers(1, 9))
+def test_dilation(seed, ny, nx):
+    mask = np.random.default_rng(seed).random((ny, nx)) < 0.1
+    before = mask.copy()
+    np.testing.assert_array_equal(dilate(mask), binary_dilation(mask, np.ones((3, 3))))
+    np.testing.assert_array_equal(mask, before)
+
+
+def test_a_single_cosmic_ray_is_the_only_flag():
+    sci, err = ZEROS.copy(), np.ones_like(ZEROS)
+    sci[2, 3] = 10
+    expected = sci == 10
+    np.testing.assert_array_equal(flag_crs(sci, err, ZEROS, 1), expected)
+    np.testing.assert_array_equal(flag_resampled_crs(sci, err, ZEROS, (5, 4), (1.2, 0.7), 0), expected)
+    np.testing.assert_array_equal(flag_resampled_crs(sci + 3, err, ZEROS, (5, 4), (1.2, 0.7), 3), expected)
+    assert not flag_resampled_crs(sci, err, ZEROS, (10, 4)).any()  # strictly greater
+    sci[2, 3] = -10
+    np.testing.assert_array_equal(flag_resampled_crs(sci, err, ZEROS), expected)
+
+
+def test_neighbours_need_only_the_second_threshold():
+    sci, err = ZEROS.copy(), np.ones_like(ZEROS)
+    sci[2, 3], sci[1, 2], sci[2, 4], sci[2, 5], sci[4, 3] = 10, 4.5, 4.0, 4.5, 4.5
+    flagged = np.argwhere(flag_resampled_crs(sci, err, ZEROS, (5, 4))).tolist()
+    assert flagged == [[1, 2], [2, 3]]  # 4.0 is not above 4; the others are not neighbours
+
+
+def slow_flags(sci, err, blot, snr, scale, backg, zero):
+    ny, nx = sci.shape
+    with np.errstate(invalid="ignore", over="ignore"):
+        slope = slow_derivative(blot)
+        err = np.where(np.isnan(err), np.float32(0), err) if zero else err
+        difference = np.abs(sci - blot - np.float32(backg))
+        first = difference > np.float32(scale[0]) * slope + np.float32(snr[0]) * err
+        second = difference > np.float32(scale[1]) * slope + np.float32(snr[1]) * err
+    out = np.zeros(sci.shape, bool)
+    for y in range(ny):
+        for x in range(nx):
+            out[y, x] = second[y, x] and first[max(0, y - 1) : y + 2, max(0, x - 1) : x + 2].any()
+    return out
+
+
+@settings(deadline=None)
+@given(st.integers(0, 10**6), st.booleans(), st.floats(-2, 2))
+def test_flags_by_their_definition(seed, zero, backg):
+    rng = np.random.default_rng(seed)
+    shape = rng.integers(1, 12, 2)
+    sci, blot = rng.normal(0, 3, (2, *shape)).astype(np.float32)
+    err = rng.uniform(0.2, 1, shape).astype(np.float32)
+    for plane in (sci, blot, err):
+        plane[rng.random(shape) < 0.1] = np.nan
+    found = flag_resampled_crs(sci, err, blot, (5, 3), (1.2, 0.5), backg, "zero" if zero else "invalid")
+    np.testing.assert_array_equal(found, slow_flags(sci, err, blot, (5, 3), (1.2, 0.5), backg, zero))
+
+
+@pytest.mark.parametrize("plane", ["sci", "blot"])
+def test_nan_is_never_flagged(plane):
+    planes = {"sci": ZEROS + 100, "err": np.ones_like(ZEROS), "blot": ZEROS.copy()}
+    planes[plane] = planes[plane].copy()
+    planes[plane][2, 3] = np.nan
+    mask = flag_resampled_crs(**planes)
+    assert not mask[2, 3] and mask.sum() == mask.size - 1
+
+
+def test_what_a_nan_error_means():
+    sci, err = ZEROS + 1, np.ones_like(ZEROS)
+    err[2, 3] = np.nan
+    assert not flag_resampled_crs(sci, err, ZEROS).any()
+    assert np.argwhere(flag_resampled_crs(sci, err, ZEROS, err_nan="zero")).tolist() == [[2, 3]]
+    assert not flag_crs(sci, err, ZEROS, 5).any()
+    assert np.argwhere(flag_crs(sci, err, ZEROS, 5, "zero")).tolist() == [[2, 3]]
+    assert noise(np.array([np.nan, np.inf], np.float32), "zero").tolist() == [0, np.finfo(np.float32).max]
+    assert np.isnan(err[2, 3])
+
+
+def test_an_isolated_ray_needs_three_exposures():
+    """With two, the median is their mean: half of the ray is in the median and its derivative hides it."""
+    err = np.full_like(ZEROS, 0.1)
+    sci = ZEROS.copy()
+    sci[2, 3] = 50
+    mean_of_two = sci / 2
+    assert not flag_resampled_crs(sci, err, mean_of_two).any()
+    assert flag_resampled_crs(sci, err, ZEROS).sum() == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "numbers"),
+    [("5.0 4.0", (5, 4)), ("5,4", (5, 4)), ("5, 4", (5, 4)), ([5, 4.5], (5, 4.5)), ("3", (3, 3)), (3.5, (3.5, 3.5))],
+)
+def test_pairs(text, numbers):
+    assert pair(text, "snr") == numbers
+
+
+@pytest.mark.parametrize("wrong", ["", "5 4 3", "five four", None, [1, 2, 3]])
+def test_wrong_pairs_name_the_key(wrong):
+    with pytest.raises(InputError, match=r"crmask\.snr"):
+        pair(wrong, "snr")
+
+
+def image(**planes):
+    return SimpleNamespace(**planes)
+
+
+def test_flag_cr_updates_dq_in_place():
+    sci = image(data=ZEROS.copy(), err=np.ones_like(ZEROS), dq=np.full(ZEROS.shape, 4, np.uint32))
+    sci.data[2, 3] = 10
+    assert flag_cr(sci, image(data=ZEROS)) == 1
+    assert sci.dq[2, 3] == 4 | 17 and (np.delete(sci.dq, 2 * 7 + 3) == 4).all()
+
+
+@pytest.mark.parametrize(("level", "subtracted", "count"), [(3.0, False, 1), (3.0, True, 0), (None, False, 0)])
+def test_flag_cr_takes_a_level_that_is_not_subtracted_for_the_background(level, subtracted, count):
+    sci = image(
+        data=ZEROS + np.float32(3), err=np.full_like(ZEROS, 100), dq=np.zeros(ZEROS.shape, np.int16),
+        level=level, subtracted=subtracted,
+    )  # fmt: skip
+    sci.err[2, 3], sci.data[2, 3] = 0.1, 0.0  # differs from the level alone
+    assert flag_cr(sci, image(data=ZEROS), flag=4096) == count
+    assert sci.dq[2, 3] == 4096 * count and sci.dq.dtype == np.int16
+
+
+def test_flag_cr_without_resampling_has_one_threshold():
+    sci = image(data=ZEROS.copy(), err=np.ones_like(ZEROS), dq=np.zeros(ZEROS.shape, np.uint32))
+    sci.data[2, 3], sci.data[2, 4] = 10, 4.5
+    assert flag_cr(sci, image(data=ZEROS), resample_data=False) == 1
+    assert sci.dq[2, 4] == 0

@@ -1,0 +1,85 @@
+"""Input weights, and the clipped mean weight behind maskpt."""
+
+import warnings
+
+import numpy as np
+import pytest
+from astropy.stats import sigma_clip
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from drizzleflow.weights import build_driz_weight, clipped_mean_weight
+
+
+def test_ivm_is_the_inverse_variance_and_zero_where_there_is_none():
+    variance = np.array([[4.0, 0.0, np.nan, 1.0, np.inf, -2.0, 1e-45]], np.float32)
+    weight = build_driz_weight(variance.shape, "ivm", np.ones(variance.shape, bool), variance=variance)
+    assert weight.dtype == np.float32
+    assert weight.tolist() == [[0.25, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0]]
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "expected"),
+    [
+        ("ivm", {}, 1.0),
+        ("ivm-sky", {}, 1.0),
+        ("ivm", {"variance": np.full((2, 2), 5.0, np.float32)}, 0.2),
+        ("ivm-sky", {"variance": np.full((2, 2), 0.5, np.float32)}, 2.0),
+        ("exptime", {"exposure_time": 33.5, "variance": np.full((2, 2), 5.0, np.float32)}, 33.5),
+    ],
+)
+def test_bad_pixels_have_no_weight(kind, options, expected):
+    good = np.array([[True, False], [True, True]])
+    weight = build_driz_weight((2, 2), kind, good, **options)
+    np.testing.assert_array_equal(weight, np.where(good, np.float32(expected), 0))
+
+
+def test_unknown_weight_type():
+    with pytest.raises(ValueError, match="ivm-smed.*expected ivm, ivm-sky or exptime"):
+        build_driz_weight((2, 2), "ivm-smed", np.ones((2, 2), bool))
+
+
+@pytest.mark.parametrize(
+    ("value", "maskpt", "expected"), [(11, 0.5, 5.5), (11, 0.25, 2.75), (17, 0.5, 8.5), (42, 0.5, 21)]
+)
+def test_constant_weights(value, maskpt, expected):
+    """The peer's oracle numbers: a constant, an outlier of 9000 that is clipped, zeros that do not count."""
+    weight = np.full((100, 100), value, np.float32)
+    assert maskpt * clipped_mean_weight(weight) == expected
+    weight[3, 4] = 9000
+    assert maskpt * clipped_mean_weight(weight) == pytest.approx(expected, rel=1e-6)
+    weight[:, :40] = 0
+    weight[7] = np.nan
+    assert maskpt * clipped_mean_weight(weight) == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("weight", [np.zeros((4, 4)), np.full((3, 3), np.nan), np.empty((0, 4))])
+def test_nothing_to_average_is_nan(weight):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert np.isnan(clipped_mean_weight(weight.astype(np.float32)))
+
+
+def with_astropy(weight):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        kept = sigma_clip(weight[np.isfinite(weight) & (weight != 0)].astype(float), sigma=3, maxiters=5)
+    return np.mean(kept)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10**6), st.sampled_from([1e-12, 1.0, 3e4, 1e28]), st.floats(0, 2))
+def test_equal_to_astropys_sigma_clip(seed, unit, spread):
+    rng = np.random.default_rng(seed)
+    weight = (unit * rng.lognormal(0, spread, (40, 50))).astype(np.float32)
+    weight[rng.random(weight.shape) < 0.1] = 0
+    weight[rng.random(weight.shape) < 0.05] *= 30
+    weight[rng.random(weight.shape) < 0.05] = np.nan
+    assert clipped_mean_weight(weight) == pytest.approx(with_astropy(weight), rel=1e-6)
+
+
+def test_the_input_is_not_changed():
+    weight = np.random.default_rng(1).random((20, 30)).astype(np.float32)
+    before = weight.copy()
+    clipped_mean_weight(weight)
+    np.testing.assert_array_equal(weight, before)

@@ -1,0 +1,148 @@
+"""Helpers of the workflow tests: run the real ``snakemake`` command in a folder of its own and look at what it made."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import os
+import subprocess
+import sys
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from astropy.io import fits
+
+REPO = Path(__file__).resolve().parents[2]
+SHARED = REPO.parent / "shared" / "data"
+SNAKEMAKE = Path(sys.executable).with_name("snakemake")
+#: keywords that a crf may have and its input has not (the contract)
+CRF_KEYWORDS = {"S_OUTLIR", "BKGMETH", "BKGLEVEL", "BKGSUB", "CHECKSUM", "DATASUM"}
+
+
+@dataclass
+class Run:
+    """One call of the command: the working folder and how it ended."""
+
+    folder: Path
+    process: subprocess.CompletedProcess
+    out: Path  #: the output folder
+
+    def product(self, name: str) -> Path:
+        return self.out / name
+
+    @property
+    def said(self) -> str:
+        return self.process.stdout + self.process.stderr
+
+    def log(self, product: str, step: str) -> str:
+        return (self.out / product / "log" / f"{step}.log").read_text()
+
+
+def run(folder: Path, config: dict, *arguments: str, cores: int = 2, check: bool = True) -> Run:
+    """Run ``snakemake`` in `folder` (made if missing) with `config` as its config file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    command = [SNAKEMAKE, "-s", REPO / "Snakefile", "--cores", str(cores), "--configfile", "config.yaml", *arguments]
+    path = os.pathsep.join([str(REPO / "scripts"), *filter(None, [os.environ.get("PYTHONPATH")])])
+    environment = {**os.environ, "PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1"}
+    process = subprocess.run([str(c) for c in command], cwd=folder, env=environment, capture_output=True, text=True)
+    if check:
+        assert process.returncode == 0, (process.stdout + process.stderr)[-6000:]
+    return Run(folder, process, folder / config.get("outdir", "results"))
+
+
+def shared(name: str) -> Path:
+    """A folder of the shared real data; the test is skipped where there is none."""
+    folder = SHARED / name
+    if not folder.is_dir():
+        pytest.skip(f"no real data: {folder} is not there")
+    return folder
+
+
+def write_table(path: Path, columns: str, lines) -> Path:
+    """A CSV association from lines of text."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join([columns, *lines]) + "\n")
+    return path
+
+
+def rows(path) -> list[dict]:
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def digests(paths) -> dict[str, str]:
+    return {str(path): hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in paths}
+
+
+def masks(product: Path) -> dict[str, dict[int, np.ndarray]]:
+    """member -> EXTVER -> bool array of the cosmic-ray mask."""
+    found = {}
+    for path in sorted((product / "crmask").glob("*_crmask.fits")):
+        with fits.open(path) as hdus:
+            planes = {hdu.ver: hdu.data != 0 for hdu in hdus if hdu.name == "CRMASK"}
+        found[path.name.removesuffix("_crmask.fits")] = planes
+    return found
+
+
+def planted(truth, member: str, extver: int = 1) -> np.ndarray:
+    """Planted pixels of a simulated member, as a bool array (a cube where it is one)."""
+    return fits.getdata(Path(truth) / f"{member}_truth.fits", ("CRMASK", extver)) != 0
+
+
+def data_bytes(path) -> list[tuple[str, int, bytes]]:
+    """(EXTNAME, EXTVER, data unit as stored) of each HDU."""
+    whole = Path(path).read_bytes()
+    with fits.open(path, disable_image_compression=True) as hdus:
+        spans = [(h.name, h.ver, h.fileinfo()["datLoc"], h.fileinfo()["datSpan"]) for h in hdus]
+    return [(name, ver, whole[start : start + span]) for name, ver, start, span in spans]
+
+
+def cards(header) -> set[tuple]:
+    """(keyword, value) of a header, without the layout of the data and checksums."""
+    skip = {"BITPIX", "BSCALE", "BZERO", "CHECKSUM", "DATASUM", "EXTEND", "NEXTEND", "CONTINUE"}
+    return {(c.keyword, str(c.value)) for c in header.cards if c.keyword not in skip}
+
+
+def open_verified(path) -> fits.HDUList:
+    """Open a product with all its checksums verified; a wrong or missing one is an error."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        hdus = fits.open(path, checksum=True, memmap=False)
+        for hdu in hdus:
+            assert "CHECKSUM" in hdu.header and "DATASUM" in hdu.header, f"{path}[{hdu.name}]: no checksum"
+            _ = hdu.data  # verified as it is read
+    return hdus
+
+
+def star_offsets(i2d, truth, count: int = 5) -> np.ndarray:
+    """(n, 2) distances in pixels of the brightest planted stars from where the mosaic's FITS WCS puts them.
+
+    Stars near the edge, near another source of a tenth of the flux, or on pixels without data are left out.
+    """
+    import json
+
+    from astropy.wcs import WCS
+
+    sources = np.array(json.loads((Path(truth) / "truth.json").read_text())["sources"]["rows"])
+    with fits.open(i2d) as hdus:
+        data, wcs = hdus["SCI"].data.astype(float), WCS(hdus["SCI"].header)
+    x, y = wcs.all_world2pix(sources[:, 0], sources[:, 1], 0)
+    flux, radius = sources[:, 2], sources[:, 3]
+    found = []
+    for i in np.argsort(-flux):
+        if len(found) == count:
+            break
+        near = np.hypot(x - x[i], y - y[i]) < 9
+        column, row = np.rint([x[i], y[i]]).astype(int)
+        cut = data[max(0, row - 4) : row + 5, max(0, column - 4) : column + 5]
+        if radius[i] > 0 or (flux[near].sum() > 1.1 * flux[i]) or cut.shape != (9, 9) or not np.isfinite(cut).all():
+            continue
+        light = np.clip(cut - np.median(cut), 0, None)
+        rows_, columns = np.mgrid[row - 4 : row + 5, column - 4 : column + 5]
+        found.append(((light * columns).sum() / light.sum() - x[i], (light * rows_).sum() / light.sum() - y[i]))
+    return np.array(found)
