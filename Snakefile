@@ -49,7 +49,7 @@ rule median:
 rule blot:
     input:
         FAILING,
-        [blots(p) for p in GOOD],
+        lambda wildcards: [file for p in GOOD for file in blots(p)],
 
 
 rule crmask:

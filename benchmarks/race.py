@@ -144,6 +144,8 @@ def race(work, args):
     runners = {f"ours {name}": (run_ours, OURS[name]) for name in args.ours}
     runners |= {f"peer {name}": (run_peer, PEERS[name]) for name in args.peers}
     runs = {name: [] for name in runners}
+    if (load := os.getloadavg()[0]) > 0.5:
+        print(f"the machine is not idle (load {load:.1f}): the times say little")
     print(f"{len(members)} members, {args.cores} cores for ours; wall s, peak RSS MiB")
     for number in range(args.pairs):
         for name, (runner, how) in runners.items():

@@ -3,11 +3,13 @@ import os
 
 from snakemake.exceptions import WorkflowError
 
-from drizzleflow import config as configuration, plan as planning
+from drizzleflow import config as configuration, guard, plan as planning
 from drizzleflow.codehash import code_hash
 from drizzleflow.errors import InputError
 
 ROOT = str(workflow.basedir)
+
+guard.announce()  # scripts end with the process that started them
 
 try:
     CONFIG = configuration.resolve(
@@ -21,6 +23,16 @@ except InputError as error:
 GOOD = PLAN.good
 # a wrong association is one failing job, so that the others finish under --keep-going and a plain run stops at once
 FAILING = [f"{OUT}/{name}/members.csv" for name in PLAN.products if name not in GOOD]
+
+
+def no_associations(wildcards):
+    raise WorkflowError(
+        "configuration: associations is empty, expected the path of an association (JSON, _asn.fits or CSV) or a list"
+    )
+
+
+if not PLAN.products:
+    FAILING = no_associations  # told when files are asked for: --lint and --list-rules work without
 
 
 wildcard_constraints:

@@ -58,6 +58,7 @@ rule audit:
         runtime=60,
     params:
         outdir=OUT,
-        temporary=[] if CONFIG["save_intermediate_results"] else ["*/single/*", "*_median.fits"],
+        temporary=["*/mosaic/*"]
+        + ([] if CONFIG["save_intermediate_results"] else ["*/single/*", "*_median.fits"]),
     script:
         "../scripts/audit.py"

@@ -6,7 +6,7 @@ crf/{member}_crf.fits and, where intermediates are kept, blot/{member}_blot.fits
 
 import numpy as np
 
-from drizzleflow import blot, formats, outliers, record, thumbnail
+from drizzleflow import blot, flagging, formats, record, thumbnail
 from drizzleflow.fitsio import image_header, write_hdus
 from drizzleflow.grid import Grid
 from drizzleflow.pixmap import LatticeFiles
@@ -16,7 +16,7 @@ from drizzleflow.windowed import Windowed
 with record.job(snakemake) as job:
     opts = snakemake.params.opts
     member, settings = opts["member"], opts["crmask"]
-    snr, scale = outliers.pair(settings["snr"], "snr"), outliers.pair(settings["scale"], "scale")
+    snr, scale = flagging.pair(settings["snr"], "snr"), flagging.pair(settings["scale"], "scale")
     levels = read_levels(snakemake.input.sky)
     grid, lattices = Grid.load(snakemake.input.grid), LatticeFiles(snakemake.input.lattices)
     median = Windowed.open(snakemake.input.median[0], ("SCI",)) if snakemake.input.median else None
@@ -24,8 +24,10 @@ with record.job(snakemake) as job:
     status = "COMPLETE"
     if median is None:
         status = "SKIPPED"
-        job.warn("%s: %s: nothing is flagged", member["member"],
-                 "outlier_method is none" if "none" in opts["outlier_method"] else "fewer than two groups")  # fmt: skip
+        if "none" in opts["outlier_method"]:
+            job.log("%s: outlier_method is none: nothing is flagged", member["member"])
+        else:
+            job.warn("%s: fewer than two groups: nothing is flagged", member["member"])
     masks, blots, found = {}, {}, []
     for extver in range(1, member["nframes"] + 1):
         frame = formats.read(member, extver, ("data", "err"), opts["simple"])
@@ -42,12 +44,12 @@ with record.job(snakemake) as job:
                 section, origin = median.around(pixmap)
                 blotted = blot.blot(section, pixmap - np.array(origin, float)) / np.float32(frame.rate_factor)
                 backg = settings["backg"] if level is None else level
-                mask = outliers.flag_resampled_crs(
+                mask = flagging.flag_resampled_crs(
                     frame.data, frame.err, blotted, snr, scale, backg, settings["err_nan"]
                 )
             else:
                 blotted = median.read("SCI", 0, median.shape[0]) / np.float32(frame.rate_factor)
-                mask = outliers.flag_crs(frame.data, frame.err, blotted, snr[0], settings["err_nan"])
+                mask = flagging.flag_crs(frame.data, frame.err, blotted, snr[0], settings["err_nan"])
         masks[extver], blots[extver] = mask, blotted
         n = int(np.count_nonzero(mask))
         found.append({"extver": extver, "flagged": n, "fraction": n / mask.size, "npix": mask.size})

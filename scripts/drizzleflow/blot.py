@@ -23,6 +23,11 @@ def blot(median, pixmap, fillval=np.nan, interp: str = "linear") -> np.ndarray:
     -------
     float32 (my, mx)
         NaN where `median` is, and also where a NaN neighbour touches the interpolation.
+
+    Notes
+    -----
+    drizzle holds positions in float32 here: blot from a section about the frame (`drizzleflow.windowed.Windowed.around`),
+    not from a mosaic of many thousand pixels, where they are rounded to 1e-3 px.
     """
     from drizzle.resample import blot_image
 

@@ -76,6 +76,8 @@ def run(folder: Path, snakemake: str, log: Path) -> int:
                 if done == total or now - shown >= 4:
                     print(f"  {done:3d} of {total} jobs  {now - started:4.0f} s  {rule if done < total else 'done'}", flush=True)
                     shown = now
+    if not process.returncode and not shown:
+        print("  nothing to do: everything is there", flush=True)
     return process.returncode
 
 
@@ -100,7 +102,7 @@ def _percent(total: dict, key: str) -> str:
     return "-" if total[key] is None else f"{100 * total[key]:.1f} %"
 
 
-def demo(folder, snakemake) -> int:
+def demo(folder, snakemake, parameters: dict = PARAMETERS) -> int:
     """Simulate, run, tell.
 
     Parameters
@@ -109,6 +111,8 @@ def demo(folder, snakemake) -> int:
         Made if missing: ``exposures/``, ``config.yaml``, ``results/`` and ``snakemake.log`` come into it.
     snakemake : path
         The snakemake command; a name without a slash is looked for in PATH.
+    parameters : dict
+        Of the simulation; see `drizzleflow.simulate.simulate`.
 
     Returns
     -------
@@ -123,7 +127,7 @@ def demo(folder, snakemake) -> int:
     if not SNAKEFILE.is_file():
         raise InputError(f"{SNAKEFILE}: no such file; the demo runs from a checkout of drizzleflow")
     (folder / "exposures").mkdir(parents=True, exist_ok=True)
-    made = simulated(folder / "exposures")
+    made = simulated(folder / "exposures", parameters)
     config, log = folder / "config.yaml", folder / "snakemake.log"
     listed = "".join(f"  - exposures/{path}\n" for path in made["associations"])
     write_text(config, f"# written by the demo; every other setting is a default of config/config.yaml\nassociations:\n{listed}")

@@ -228,17 +228,27 @@ def _custom(text: str) -> _Custom:
 
 def _open_header(text: str) -> _Custom:
     from astropy.io import fits
-    from astropy.wcs import WCS
 
-    wcs = WCS(fits.Header.fromstring(text, sep="\n")).celestial
+    from drizzleflow.fitswcs import from_astropy
+
+    wcs = _two_axes(fits.Header.fromstring(text, sep="\n"))
+    sky = from_astropy(wcs, (1, 1))  # ICRS, whatever the header's frame
 
     def cards(origin):
         header = wcs.to_header(relax=True)
         for axis in (1, 2):
-            header[f"CRPIX{axis}"] -= origin[axis - 1]
+            header[f"CRPIX{axis}"] = wcs.wcs.crpix[axis - 1] - origin[axis - 1]
         return [(c.keyword, c.value, c.comment) for c in header.cards]
 
-    return _Custom(lambda lon, lat: wcs.all_world2pix(lon, lat, 0), lambda x, y: wcs.all_pix2world(x, y, 0), cards)
+    return _Custom(sky.to_pixel, sky.to_sky, cards)
+
+
+def _two_axes(header):
+    """The `astropy.wcs.WCS` of a header's first two axes."""
+    from astropy.wcs import WCS
+
+    wcs = WCS(header)
+    return wcs if wcs.naxis == 2 else wcs.sub([1, 2])
 
 
 def _open_asdf(path: str) -> _Custom:
@@ -301,7 +311,6 @@ def _from_asdf(path, shape) -> Grid:
 
 def _from_fits(path, shape) -> Grid:
     from astropy.io import fits
-    from astropy.wcs import WCS
 
     try:
         with fits.open(path) as hdus:
@@ -309,13 +318,13 @@ def _from_fits(path, shape) -> Grid:
     except OSError:
         with open(path, encoding="ascii", errors="replace") as file:
             header = fits.Header.fromtextfile(file)
-    if header is None or not WCS(header).has_celestial:
+    if header is None or not (wcs := _two_axes(header)).has_celestial:
         raise InputError(f"grid.output_wcs: {path} has no celestial WCS (CTYPE1, CTYPE2)")
     if shape is None:
         if "NAXIS1" not in header:
             raise InputError(f"grid.output_wcs: {path} states no NAXIS1, NAXIS2; set grid.output_shape")
         shape = (header["NAXIS2"], header["NAXIS1"])
-    text = WCS(header).celestial.to_header(relax=True).tostring(sep="\n", endcard=False)
+    text = wcs.to_header(relax=True).tostring(sep="\n", endcard=False, padding=False)
     return _linear(_open_header(text), tuple(int(n) for n in shape), text, None)
 
 

@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+import logging
+
+import numpy as np
+
+from drizzleflow.errors import InputError
 from drizzleflow.files import replacing
 from drizzleflow.grid import Grid
 
+log = logging.getLogger("drizzleflow")
+
 
 def write_asdf(grid: Grid, path) -> None:
-    """Write ``wcs``, ``pixel_area`` (sr), ``pixel_scale`` (arcsec), ``pixel_shape`` and ``array_shape``."""
+    """Write ``wcs``, ``pixel_area`` (sr), ``pixel_scale`` (arcsec), ``pixel_shape`` and ``array_shape``.
+
+    A user's FITS projection that `to_gwcs` cannot express is written as ``fits_header``, its text, without ``wcs``.
+    """
     from drizzleflow.asdfio import asdf_bytes
 
     ny, nx = grid.shape
+    try:
+        described = {"wcs": to_gwcs(grid)}
+    except InputError as error:
+        log.warning("%s: grid.asdf holds its header instead", error)
+        described = {"fits_header": grid.custom}
     tree = {
-        "wcs": to_gwcs(grid),
+        **described,
         "pixel_area": grid.pixel_area,
         "pixel_scale": grid.pixel_scale,
         "pixel_shape": [nx, ny],
@@ -23,12 +38,12 @@ def write_asdf(grid: Grid, path) -> None:
 
 
 def to_gwcs(grid: Grid):
-    """A GWCS of a TAN grid; a custom ASDF grid's own GWCS.
+    """A GWCS of a TAN grid, or of a user's FITS projection in ICRS without distortion; a custom ASDF grid's own GWCS.
 
     Raises
     ------
     InputError
-        The grid is a FITS projection other than TAN, which has no GWCS here.
+        Another FITS WCS: distorted, in another frame, or of a projection whose reference point is not its pole.
     """
     import asdf
     import gwcs
@@ -47,7 +62,7 @@ def to_gwcs(grid: Grid):
         from astropy.wcs import WCS
 
         transform = WCS(fits.Header.fromstring(grid.custom, sep="\n"))
-        projection = getattr(models, f"Pix2Sky_{transform.wcs.ctype[0][-3:]}")()
+        projection = getattr(models, f"Pix2Sky_{transform.wcs.ctype[0][5:8]}", models.Pix2Sky_TAN)()
         crpix, crval = transform.wcs.crpix - 1, transform.wcs.crval
         matrix, cdelt = transform.wcs.get_pc(), transform.wcs.get_cdelt()
     else:
@@ -60,6 +75,10 @@ def to_gwcs(grid: Grid):
         projection, crpix=list(crpix), crval=list(crval), cdelt=list(cdelt), pc=[list(r) for r in matrix]
     )
     wcs = gwcs.WCS([gwcs.Step(detector, fits_wcs), gwcs.Step(world, None)])
+    x, y = np.array([0.0, nx - 1.0, 0.0, nx - 1.0, nx / 3]), np.array([0.0, 0.0, ny - 1.0, ny - 1.0, ny / 3])
+    off = np.subtract(grid.to_pixel(*wcs(x, y)), (x, y))
+    if not np.abs(off).max() < 1e-4:
+        raise InputError(f"grid.output_wcs: a {transform.wcs.ctype[0]} WCS of this kind cannot be written as a GWCS")
     wcs.bounding_box = ((-0.5, nx - 0.5), (-0.5, ny - 0.5))
     wcs.pixel_shape = (nx, ny)
     return wcs

@@ -1,124 +1,113 @@
-"""Flagging outliers: a frame against the blotted median (seed 000)."""
+"""Outlier detection (seed 000): the names of the seed, and its steps one after another on frames in memory.
+
+The workflow does the same on disk, a file a step; both call the same functions.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
-from drizzleflow.errors import InputError
+from drizzleflow import blot, footprint, formats, grid, single
+from drizzleflow.combine import median_image
+from drizzleflow.flagging import abs_deriv, dilate, flag_cr, flag_crs, flag_resampled_crs, noise, pair
+from drizzleflow.pixmap import Lattice, exact, from_lattice
+from drizzleflow.windowed import union
+
+__all__ = [
+    "OutlierDetection", "abs_deriv", "dilate", "flag_cr", "flag_crs", "flag_resampled_crs", "noise", "pair",
+]  # fmt: skip
+
+GRID = {
+    "pixel_scale": None, "pixel_scale_ratio": 1.0, "rotation": None, "crpix": None, "crval": None, "output_shape": None,
+    "output_wcs": None, "footprints": "wcs",
+}  # fmt: skip
 
 
-def pair(text, name: str) -> tuple[float, float]:
-    """The two numbers of ``snr`` or ``scale``: ``"5.0 4.0"``, ``"5,4"``, a list, or one number used twice."""
-    words = text.replace(",", " ").split() if isinstance(text, str) else np.atleast_1d(text).tolist()
-    try:
-        numbers = [float(word) for word in words]
-    except (TypeError, ValueError):
-        numbers = []
-    if len(numbers) not in (1, 2):
-        raise InputError(f"crmask.{name}: {text!r}; expected two numbers such as '5.0 4.0'")
-    return numbers[0], numbers[-1]
-
-
-def abs_deriv(array) -> np.ndarray:
-    """Largest absolute difference of each pixel from its (up to) four neighbours; same dtype.
-
-    A neighbour that is missing or not finite is left out; NaN where the pixel itself is.
-    """
-    out = np.zeros_like(array)
-    with np.errstate(invalid="ignore"):
-        for axis in (0, 1):
-            difference = np.abs(np.diff(array, axis=axis))
-            difference[~np.isfinite(difference)] = 0
-            lower = out[:-1] if axis == 0 else out[:, :-1]
-            upper = out[1:] if axis == 0 else out[:, 1:]
-            np.maximum(lower, difference, out=lower)
-            np.maximum(upper, difference, out=upper)
-    if np.issubdtype(array.dtype, np.floating):
-        out[np.isnan(array)] = np.nan
-    return out
-
-
-def dilate(mask) -> np.ndarray:
-    """Boolean mask grown by its eight neighbours."""
-    out = mask.copy()
-    out[1:] |= mask[:-1]
-    out[:-1] |= mask[1:]
-    rows = out.copy()
-    out[:, 1:] |= rows[:, :-1]
-    out[:, :-1] |= rows[:, 1:]
-    return out
-
-
-def noise(err, err_nan: str = "invalid") -> np.ndarray:
-    """ERR as a noise level: `err_nan` says what NaN means, ``invalid`` (never flagged) or ``zero`` (no noise, as jwst)."""
-    if err_nan == "zero":
-        return np.nan_to_num(err)
-    return err
-
-
-def flag_crs(sci, err, reference, snr: float, err_nan: str = "invalid") -> np.ndarray:
-    """Outliers of a frame against an image on its own pixels: ``|sci - reference| > snr * err``; bool."""
-    with np.errstate(invalid="ignore"):
-        return np.abs(sci - reference) > snr * noise(err, err_nan)
-
-
-def flag_resampled_crs(
-    sci, err, blot, snr=(5.0, 4.0), scale=(1.2, 0.7), backg: float = 0.0, err_nan: str = "invalid"
-) -> np.ndarray:
-    """Outliers of a frame against the blotted median.
-
-    With D = ``|sci - blot - backg|`` and G the derivative of the blot, a pixel is an outlier when
-    ``D > scale2 * G + snr2 * err`` and some pixel of its 3 x 3 neighbourhood has ``D > scale1 * G + snr1 * err``.
+class OutlierDetection:
+    """Flag the outliers of dithered frames in their DQ arrays.
 
     Parameters
     ----------
-    sci, err, blot : float32 (ny, nx)
-        In one unit. NaN in `sci` or `blot` is never flagged.
-    snr, scale : pairs of float
-    backg : float
-        Background of `sci` that `blot` does not have.
-    err_nan : 'invalid' or 'zero'
-        What a NaN error means; see `noise`.
+    input_models : list of drizzleflow.frame.Frame
+        With ``data``, ``err``, ``dq``, the variances that ``weight_type`` asks for, and a WCS. Frames of one ``group``
+        were exposed together. `dq` is updated in place by `do_detection`.
+    reffiles : optional
+        Accepted as the seed has it; nothing is read from it.
+    **pars
+        ``weight_type`` ('ivm'), ``pixfrac`` (1.0), ``kernel`` ('square'), ``fillval`` ('NAN'), ``maskpt`` (0.7),
+        ``snr`` ('5.0 4.0'), ``scale`` ('1.2 0.7'), ``backg`` (0.0), ``resample_data`` (True), ``good_bits`` (the
+        format's), ``combine_bufsize`` (1.0), ``format`` ('jwst': whose flags are set), and keys of the ``grid``
+        section.
 
-    Returns
-    -------
-    bool (ny, nx), True at outliers
+    Raises
+    ------
+    TypeError
+        An unknown parameter.
     """
-    err = noise(err, err_nan)
-    with np.errstate(invalid="ignore"):
-        derivative = abs_deriv(blot)
-        difference = np.abs(sci - blot - np.float32(backg))
-        first = difference > np.float32(scale[0]) * derivative + np.float32(snr[0]) * err
-        second = difference > np.float32(scale[1]) * derivative + np.float32(snr[1]) * err
-    return dilate(first) & second
 
+    defaults = {
+        "weight_type": "ivm", "pixfrac": 1.0, "kernel": "square", "fillval": "NAN", "maskpt": 0.7, "snr": "5.0 4.0",
+        "scale": "1.2 0.7", "backg": 0.0, "resample_data": True, "good_bits": "auto", "combine_bufsize": 1.0,
+        "format": "jwst", **GRID,
+    }  # fmt: skip
 
-def flag_cr(sci_image, blot_image, snr="5.0 4.0", scale="1.2 0.7", backg=0.0, resample_data=True, *, flag=17):
-    """Mask outliers in a science image by updating its DQ in place (seed 000).
+    def __init__(self, input_models, reffiles=None, **pars):
+        unknown = sorted(set(pars) - set(self.defaults))
+        if unknown:
+            raise TypeError(f"OutlierDetection: unknown parameters {', '.join(unknown)}")
+        self.input_models, self.reffiles = list(input_models), reffiles
+        self.outlierpars = {**self.defaults, **pars}
 
-    Parameters
-    ----------
-    sci_image : object
-        Has ``data``, ``err`` (float32) and ``dq`` (unsigned integers), such as a `drizzleflow.frame.Frame`; where it has
-        a ``level`` that is not ``subtracted``, that replaces `backg`.
-    blot_image : object
-        Has ``data``: the median blotted to the frame's pixels, or the median itself without resampling.
-    snr, scale : str
-        Two numbers each; see `flag_resampled_crs`. Without resampling only the first `snr` is used.
-    flag : int
-        DQ bits to set; 17 is JWST's DO_NOT_USE + OUTLIER.
+    def do_detection(self) -> list[int]:
+        """Run all steps; returns the number of outliers of each frame. Fewer than two groups: nothing is flagged."""
+        pars, frames = self.outlierpars, self.input_models
+        module = formats.get(pars["format"])
+        bits = module.GOOD_BITS["single"] if pars["good_bits"] == "auto" else pars["good_bits"]
+        keys = {"good_bits": bits, "flags": module.DQ_FLAGS}
+        if pars["resample_data"]:
+            target, pixmaps = self._geometry()
+            groups = {}
+            for index, frame in enumerate(frames):
+                groups.setdefault(frame.group, []).append(index)
+            if len(groups) < 2:
+                return [0] * len(frames)
+            by_id = {id(frame): pixmap for frame, pixmap in zip(frames, pixmaps, strict=True)}
+            images = [
+                single.drizzle([(frames[i], self._level(frames[i])) for i in members], target, lambda f: by_id[id(f)].copy(), pars, **keys)
+                for members in groups.values()
+            ]  # fmt: skip
+        else:
+            images = [single.unresampled(frame, None, pars, **keys) for frame in frames]
+            if len(images) < 2:
+                return [0] * len(frames)
+        window = union(images)
+        median = median_image(images, window, maskpt=pars["maskpt"], combine_bufsize=pars["combine_bufsize"])[0]
+        counts = []
+        for index, frame in enumerate(frames):
+            snr, scale = pair(pars["snr"], "snr"), pair(pars["scale"], "scale")
+            if pars["resample_data"]:
+                origin = np.array([window[0], window[2]], float)
+                blotted = blot.blot(median, pixmaps[index] - origin) / np.float32(frame.rate_factor)
+                level = self._level(frame)
+                backg = pars["backg"] if level is None else level
+                mask = flag_resampled_crs(frame.data, frame.err, blotted, snr, scale, backg)
+            else:
+                mask = flag_crs(frame.data, frame.err, median / np.float32(frame.rate_factor), snr[0])
+            frame.dq[mask] |= np.uint32(module.OUTLIER)
+            counts.append(int(np.count_nonzero(mask)))
+        return counts
 
-    Returns
-    -------
-    int, the number of outliers
-    """
-    level = getattr(sci_image, "level", None)
-    if getattr(sci_image, "subtracted", None) is False and level is not None:
-        backg = level
-    snr = pair(snr, "snr")
-    if resample_data:
-        mask = flag_resampled_crs(sci_image.data, sci_image.err, blot_image.data, snr, pair(scale, "scale"), backg)
-    else:
-        mask = flag_crs(sci_image.data, sci_image.err, blot_image.data, snr[0])
-    sci_image.dq |= np.where(mask, flag, 0).astype(sci_image.dq.dtype)
-    return int(np.count_nonzero(mask))
+    def _geometry(self):
+        wcs = [frame.wcs for frame in self.input_models]
+        described = [footprint.describe(w, f.s_region) for w, f in zip(wcs, self.input_models, strict=True)]
+        target = grid.build(described, {key: self.outlierpars[key] for key in GRID})
+        pixmaps = []
+        for one in wcs:
+            lattice = Lattice.sample(one)
+            good = lattice.error(target) <= 1e-3
+            pixmaps.append(from_lattice(lattice, target) if good else exact(one, target))
+        return target, pixmaps
+
+    @staticmethod
+    def _level(frame):
+        return frame.level if frame.subtracted is False else None

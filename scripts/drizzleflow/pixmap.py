@@ -355,7 +355,7 @@ class LatticeFiles:
         if stepsize != "auto" and stepsize <= 1:
             return exact(frame.wcs, grid, rows)
         lattice = self.lattice(frame.member, frame.extver, step_name(stepsize, order))
-        if stepsize == "auto" and (error := lattice.error(grid)) > tolerance:
+        if stepsize == "auto" and not (error := lattice.error(grid)) <= tolerance:  # NaN too
             log.warning("%s: interpolated pixel map is off by %.2g px: the exact WCS is used", frame.member, error)
             return exact(frame.wcs, grid, rows)
         return from_lattice(lattice, grid, rows)

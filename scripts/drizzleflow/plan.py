@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, field
 
 from drizzleflow import association, config
 from drizzleflow.errors import InputError
+from drizzleflow.files import write_text
 
 #: JWST exposure types and the road that they take (the lists of jwst's outlier_detection step)
 ROADS = {
@@ -130,16 +131,11 @@ class Cache:
         text = self._text()
         if self.path is None or text == self._stored:
             return
-        temporary = f"{self.path}.tmp-{os.getpid()}"
         try:
-            os.makedirs(os.path.dirname(os.path.abspath(self.path)), exist_ok=True)
-            with open(temporary, "w", encoding="utf-8") as file:
-                file.write(text)
-            os.replace(temporary, self.path)
+            write_text(self.path, text)
             self._stored = text
         except OSError:
-            if os.path.exists(temporary):
-                os.unlink(temporary)
+            pass
 
     @staticmethod
     def _key(path, about) -> str:
@@ -335,6 +331,8 @@ def _groups(table, members) -> dict:
 
 def _batches(members, size) -> dict[str, list[str]]:
     names = [member.member for member in members]
+    if size == "auto":
+        size = 4 if len(names) <= 16 else 8
     if size == 1:
         return {name: [name] for name in names}
     starts = range(0, len(names), size)

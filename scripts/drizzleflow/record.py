@@ -25,6 +25,7 @@ import warnings
 from typing import Self
 
 import drizzleflow
+from drizzleflow import guard
 from drizzleflow.errors import InputError
 from drizzleflow.files import fingerprint, write_text
 
@@ -87,6 +88,7 @@ class Job:
         return limits
 
     def __enter__(self) -> Self:
+        guard.follow()
         self._started, self._clock = _now(), time.perf_counter()
         path = next(iter(_values(getattr(self._snakemake, "log", None))), None)
         if path and os.path.dirname(path):

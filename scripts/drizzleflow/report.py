@@ -6,7 +6,6 @@ Everything on it comes from the jobs' records and two small tables, never from a
 from __future__ import annotations
 
 import csv
-import datetime
 import json
 import re
 from collections import Counter
@@ -165,10 +164,9 @@ def _facts(jobs, members, masks, warnings) -> list[tuple[str, str]]:
         if skipped:
             facts.append(("frames without outlier detection", f"{skipped} (the warnings say why)"))
     facts.append(("warnings", f"{warnings['total']:,}" if warnings["total"] else "none"))
-    times = [entry[key] for entry in jobs for key in ("started", "ended") if entry.get(key)]
-    if times:
-        span = datetime.datetime.fromisoformat(max(times)) - datetime.datetime.fromisoformat(min(times))
-        facts.append(("made", f"{min(times)[:19].replace('T', ' ')} UTC, {span.total_seconds():.1f} s from first job to last"))
+    if ended := [entry["ended"] for entry in jobs if entry.get("ended")]:
+        seconds = sum(entry.get("seconds") or 0.0 for entry in jobs)
+        facts.append(("made", f"{max(ended)[:19].replace('T', ' ')} UTC, {len(jobs)} jobs, {seconds:.1f} s in all"))
     return facts
 
 

@@ -154,6 +154,7 @@ class Resample:
             for name in self.variance_array_names:
                 self._sums[name] = np.zeros(self.output_array_shape, np.float32)
                 self._totals[name] = np.zeros(self.output_array_shape, np.float32)
+        self._scale = None  # of the weights inside drizzle; see _wht_scale
         self._finalized = False
         self.n_models = 0
         self.seen_variances = set()  #: names of the variances that some model had
@@ -192,6 +193,8 @@ class Resample:
         for key in ("dq", "err", *self.variance_array_names):
             if model.get(key) is not None and model[key].shape != shape:
                 raise InputError(f"{name}: {key} has shape {model[key].shape}, expected {shape} as the data")
+        if self.compute_err == "driz_err" and model.get("err") is None:
+            raise InputError(f"{name}: there is no err, which compute_err driz_err drizzles")
         weight = self.build_weight(model)
         data = model["data"]
         if not model.get("subtracted") and model.get("level") is not None:
@@ -208,12 +211,12 @@ class Resample:
         self.seen_variances |= {n for n in self.variance_array_names if model.get(n) is not None}
         arguments = {
             "exptime": exptime, "pixmap": pixmap, "pixel_scale_ratio": self.pixel_scale_ratio or 1.0, "iscale": 1.0,
-            "weight_map": weight, "wht_scale": 1.0, "pixfrac": self.pixfrac, "in_units": "cps",
+            "weight_map": weight, "wht_scale": self._wht_scale(weight), "pixfrac": self.pixfrac, "in_units": "cps",
             "xmin": int(xs[0]), "xmax": int(xs[-1]), "ymin": int(ys[0]), "ymax": int(ys[-1]),
         }  # fmt: skip
         more = {}
         if self.propagate_dq:
-            more["dq"] = model["dq"].astype(np.uint32, copy=False)
+            more["dq"] = np.zeros(shape, np.uint32) if model.get("dq") is None else model["dq"].astype(np.uint32, copy=False)
         if self.enable_var and self.variance == "exact":
             more["data2"] = [self._variance_plane(model, n) for n in self.variance_array_names]
         self._driz.add_image(data, **arguments, **more)
@@ -248,6 +251,13 @@ class Resample:
                 log.info("%s: no read-noise variance: equal weights", model.get("filename", "model"))
         time = model.get("measurement_time") or model["exposure_time"]
         return build_driz_weight(model["data"].shape, self.weight_type, good, variance=variance, exposure_time=time)
+
+    def _wht_scale(self, weight) -> float:
+        """A power of two that keeps squares of extreme weights inside float32; it changes no other bit of the output."""
+        if self._scale is None and weight.any():
+            largest = float(weight.max())
+            self._scale = 1.0 if 1e-9 < largest < 1e9 else 2.0 ** -round(np.log2(largest))
+        return self._scale or 1.0
 
     @staticmethod
     def _variance_plane(model, name):
@@ -307,7 +317,7 @@ class Resample:
     def output_model(self) -> dict:
         """The output: ``data``, ``wht``, ``con``, ``err``, ``var_*``, ``dq`` (those asked for), ``pointings``, times."""
         model = {
-            "wcs": self.output_wcs, "data": self._driz.out_img, "wht": self._driz.out_wht, "con": self._driz.out_ctx,
+            "wcs": self.output_wcs, "data": self._driz.out_img, "wht": self._weights(), "con": self._driz.out_ctx,
             **self._times.values(),
         }  # fmt: skip
         if self.propagate_dq:
@@ -328,6 +338,10 @@ class Resample:
                 total[here] += plane[here]
             model["err"] = np.sqrt(np.where(known, total, np.float32(np.nan)))
         return model
+
+    def _weights(self):
+        wht = self._driz.out_wht
+        return wht if self._scale in (None, 1.0) else wht * np.float32(1 / self._scale)
 
     def _variances(self) -> dict:
         if self.variance == "exact":

@@ -29,6 +29,18 @@ class SingleImage:
     def mean_weight(self) -> float:
         return clipped_mean_weight(self.wht)
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.sci.shape
+
+    @property
+    def origin(self) -> tuple[int, int]:
+        return self.window[0], self.window[2]
+
+    def read(self, plane: str, y0: int, y1: int) -> np.ndarray:
+        """Rows of 'SCI' or 'WHT', as `drizzleflow.windowed.Windowed.read` gives them from disk."""
+        return (self.sci if plane == "SCI" else self.wht)[y0:y1].copy()
+
     def write(self, path) -> None:
         """Write SCI and WHT; WHTMEAN, the clipped mean weight, spares the median a second look at the weights."""
         from drizzleflow.fitsio import image_header, write_hdus

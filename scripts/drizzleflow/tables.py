@@ -35,13 +35,15 @@ def read_levels(path) -> dict[tuple[str, int], float]:
 def background_keywords(settings: dict, levels: dict, member: dict) -> dict:
     """BKG* keywords of a flagged member: keyword -> (value, comment); none where no level was measured.
 
-    A member of several frames states the first one's.
+    The level is in the unit of the file's own pixels (before ``flux_scale``). Where a file has several images it is a
+    dictionary extver -> level; a cube states its first integration's.
     """
-    level = levels.get((member["member"], 1))
-    if level is None or settings["skip"]:
+    scale = member.get("flux_scale") or 1.0
+    found = {v: levels[member["member"], v] / scale for v in range(1, member["nframes"] + 1) if (member["member"], v) in levels}
+    if settings["skip"] or 1 not in found:
         return {}
     return {
         "BKGMETH": (settings["skymethod"], "sky matching method"),
-        "BKGLEVEL": (level, "sky level in the unit of the pixels"),
+        "BKGLEVEL": (found[1] if member["cube"] or len(found) == 1 else found, "sky level in the unit of the pixels"),
         "BKGSUB": (False, "whether the level is subtracted"),
     }

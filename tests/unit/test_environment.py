@@ -67,7 +67,7 @@ def rules() -> dict[str, str]:
     found = {}
     for path in [ROOT / "Snakefile", *sorted((ROOT / "rules").glob("*.smk"))]:
         parts = re.split(r"^rule (\w+):\n", path.read_text(), flags=re.MULTILINE)
-        found |= {name: text for name, text in zip(parts[1::2], parts[2::2], strict=True)}
+        found |= dict(zip(parts[1::2], parts[2::2], strict=True))
     return {name: text for name, text in found.items() if re.search(r"^    (script|shell|run):", text, re.MULTILINE)}
 
 
@@ -99,7 +99,7 @@ def test_the_plan_needs_neither_arrays_nor_fits():
 
 def test_the_manual_has_every_key():
     manual = (ROOT / "config/README.md").read_text()
-    sections = dict(re.findall(r"^### `?(\w+|The run)`?[^\n]*\n(.*?)(?=^###? |\Z)", manual, re.MULTILINE | re.DOTALL))
+    sections = dict(re.findall(r"^### `?(The run|\w+)`?[^\n]*\n(.*?)(?=^###? |\Z)", manual, re.MULTILINE | re.DOTALL))
     defaults = yaml.safe_load((ROOT / "config/config.yaml").read_text())
     for key, value in defaults.items():
         where, keys = (key, value) if isinstance(value, dict) else ("The run", [key])
@@ -153,3 +153,10 @@ def test_every_rule_is_in_the_design():
     text = (ROOT / "docs/design.md").read_text()
     for name in rules():
         assert f"`{name}`" in text, name
+
+
+def test_every_module_is_in_the_design():
+    text = (ROOT / "docs/design.md").read_text()
+    for path in (ROOT / "scripts/drizzleflow").glob("*.py"):
+        name = "simulate_*" if path.stem.startswith("simulate_") else path.stem
+        assert name == "__init__" or f"`{name}`" in text, name

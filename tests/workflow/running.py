@@ -46,7 +46,8 @@ def run(folder: Path, config: dict, *arguments: str, cores: int = 2, check: bool
     """Run ``snakemake`` in `folder` (made if missing) with `config` as its config file."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
-    command = [SNAKEMAKE, "-s", REPO / "Snakefile", "--cores", str(cores), "--configfile", "config.yaml", *arguments]
+    # --configfile takes all words up to the next option
+    command = [SNAKEMAKE, "-s", REPO / "Snakefile", "--configfile", "config.yaml", "--cores", str(cores), *arguments]
     path = os.pathsep.join([str(REPO / "scripts"), *filter(None, [os.environ.get("PYTHONPATH")])])
     environment = {**os.environ, "PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1"}
     process = subprocess.run([str(c) for c in command], cwd=folder, env=environment, capture_output=True, text=True)
@@ -120,9 +121,10 @@ def open_verified(path) -> fits.HDUList:
 
 
 def star_offsets(i2d, truth, count: int = 5) -> np.ndarray:
-    """(n, 2) distances in pixels of the brightest planted stars from where the mosaic's FITS WCS puts them.
+    """(n, 2) distances in pixels of the brightest planted compact sources from where the mosaic's FITS WCS puts them.
 
-    Stars near the edge, near another source of a tenth of the flux, or on pixels without data are left out.
+    Centroids under a round Gaussian that moves along. Sources near the edge, near another of a tenth of the flux, or on
+    pixels without data are left out.
     """
     import json
 
@@ -137,12 +139,16 @@ def star_offsets(i2d, truth, count: int = 5) -> np.ndarray:
     for i in np.argsort(-flux):
         if len(found) == count:
             break
-        near = np.hypot(x - x[i], y - y[i]) < 9
+        near = np.hypot(x - x[i], y - y[i]) < 12
         column, row = np.rint([x[i], y[i]]).astype(int)
-        cut = data[max(0, row - 4) : row + 5, max(0, column - 4) : column + 5]
-        if radius[i] > 0 or (flux[near].sum() > 1.1 * flux[i]) or cut.shape != (9, 9) or not np.isfinite(cut).all():
+        cut = data[max(0, row - 7) : row + 8, max(0, column - 7) : column + 8]
+        if radius[i] > 0.2 or flux[near].sum() > 1.1 * flux[i] or cut.shape != (15, 15) or not np.isfinite(cut).all():
             continue
-        light = np.clip(cut - np.median(cut), 0, None)
-        rows_, columns = np.mgrid[row - 4 : row + 5, column - 4 : column + 5]
-        found.append(((light * columns).sum() / light.sum() - x[i], (light * rows_).sum() / light.sum() - y[i]))
-    return np.array(found)
+        cut = cut - np.median(cut)
+        dy, dx = np.mgrid[row - 7 - y[i] : row + 7.5 - y[i], column - 7 - x[i] : column + 7.5 - x[i]]
+        u = v = 0.0
+        for _ in range(40):
+            light = cut * np.exp(-((dx - u) ** 2 + (dy - v) ** 2) / (2 * 1.7**2))
+            u, v = (light * dx).sum() / light.sum(), (light * dy).sum() / light.sum()
+        found.append((u, v))
+    return np.array(found).reshape(-1, 2)

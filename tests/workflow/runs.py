@@ -1,0 +1,132 @@
+"""Helpers of the tests that disturb a run: start it, wait for a moment, send a signal, compare what was made."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import yaml
+from running import REPO, SNAKEMAKE
+
+#: below the output folder: what carries times or belongs to the engine, so not to be compared
+NOT_PRODUCTS = ("log", "benchmark", "record", "report.html", "provenance.json", ".lock", ".plan.json", "audit.log")
+
+
+def start(folder: Path, config: dict, *arguments, cores: int = 2, repo: Path = REPO, **environment) -> subprocess.Popen:
+    """Start ``snakemake`` in `folder` as the leader of a new process group; what it says goes to ``said.txt`` there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    command = [SNAKEMAKE, *arguments, "-s", repo / "Snakefile", "--cores", cores, "--configfile", "config.yaml"]
+    with open(folder / "said.txt", "w") as said:
+        return subprocess.Popen(
+            [str(word) for word in command], cwd=folder, stdout=said, stderr=subprocess.STDOUT, start_new_session=True,
+            env={**os.environ, "PYTHONPATH": str(repo / "scripts"), "OPENBLAS_NUM_THREADS": "1", **environment},
+        )  # fmt: skip
+
+
+def call(folder: Path, config: dict, *arguments, **more) -> tuple[int, str]:
+    """Run ``snakemake`` to its end: its status and what it said."""
+    process = start(folder, config, *arguments, **more)
+    try:
+        status = process.wait(timeout=300)
+    finally:
+        end(process)
+    return status, said(folder)
+
+
+def complete(folder: Path, config: dict, *arguments, **more) -> str:
+    """Run ``snakemake``, which has to succeed: what it said."""
+    status, text = call(folder, config, *arguments, **more)
+    assert status == 0, text[-6000:]
+    return text
+
+
+def said(folder: Path) -> str:
+    return (folder / "said.txt").read_text()
+
+
+def end(process: subprocess.Popen, number: int = signal.SIGKILL) -> int:
+    """Send a signal to the whole process group and wait for the leader: its status."""
+    try:
+        os.killpg(process.pid, number)
+    except ProcessLookupError:
+        pass
+    return process.wait(timeout=120)
+
+
+def wait_for(process: subprocess.Popen, moment: Callable[[], object], timeout: float = 120) -> None:
+    """Return when `moment` holds; fail if the run ends or the time is over before."""
+    until = time.monotonic() + timeout
+    while not moment():
+        assert process.poll() is None, "the run ended before the moment came"
+        assert time.monotonic() < until, "the moment did not come"
+        time.sleep(0.002)
+
+
+def working(out: Path, step: str) -> Callable[[], bool]:
+    """The moment in which a job of `step` is at work: its log is there and its record is not."""
+
+    def moment():
+        logs = [*out.glob(f"*/log/{step}.log"), *out.glob(f"*/log/{step}/*.log")]
+        return any(
+            not Path(str(log.with_suffix(".json")).replace("/log/", "/record/", 1)).exists() for log in logs
+        )
+
+    return moment
+
+
+def alive(session: int) -> list[str]:
+    """The command lines of the processes of a session that have not ended."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            state, _, _, belongs = (folder / "stat").read_text().rpartition(")")[2].split()[:4]
+            if int(belongs) == session and state not in "ZX":
+                found.append((folder / "cmdline").read_text().replace("\0", " "))
+        except OSError:
+            continue
+    return found
+
+
+def products(out: Path) -> dict[str, str]:
+    """The hash of every product below an output folder, by its path from there."""
+    found = {}
+    for path in sorted(out.rglob("*")):
+        inside = path.relative_to(out)
+        if path.is_file() and not any(part in NOT_PRODUCTS for part in inside.parts):
+            found[str(inside)] = hashlib.sha256(path.read_bytes()).hexdigest()
+    return found
+
+
+def differing(found: dict[str, str], expected: dict[str, str]) -> dict[str, str]:
+    """The products that are not those expected, and how."""
+    return {
+        name: "missing" if name not in found else "extra" if name not in expected else "other bytes"
+        for name in sorted({*found, *expected})
+        if found.get(name) != expected.get(name)
+    }
+
+
+def jobs(text: str) -> dict[str, int]:
+    """The jobs that a run (or dry run) has planned, by rule; targets, which only collect, are left out."""
+    table = re.search(r"Job stats:\njob +count\n[- ]+\n(.*?)\ntotal ", text, re.DOTALL)
+    if table is None:
+        assert "Nothing to be done" in text, text[-3000:]
+        return {}
+    found = {name: int(count) for name, count in (line.split() for line in table[1].splitlines())}
+    return {name: count for name, count in found.items() if name not in ("all", "audit")}
+
+
+def copy_checkout(folder: Path) -> Path:
+    """A copy of this checkout, to be changed."""
+    for name in ("rules", "scripts", "config", "profiles", "envs"):
+        shutil.copytree(REPO / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+    shutil.copy2(REPO / "Snakefile", folder)
+    return folder

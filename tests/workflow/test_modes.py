@@ -1,0 +1,573 @@
+"""Small whole runs: every switch of the imaging road, every format, and what the products must look like.
+
+One run makes many products: copies of the same exposures differ in FILTER, by which `overrides` gives each its settings.
+"""
+
+import json
+import shutil
+import warnings
+from pathlib import Path
+
+import asdf
+import gwcs  # noqa: F401  (its converters must be installed for asdf to find)
+import numpy as np
+import pytest
+from astropy.io import fits
+from astropy.wcs import WCS
+from drizzleflow.simulate import simulate
+from drizzleflow.simulate_score import score
+from running import (
+    CRF_KEYWORDS, cards, data_bytes, digests, masks, open_verified, planted, rows, run, star_offsets, write_table,
+)  # fmt: skip
+
+FULL = "base exptime bits kernel".split()  #: variants that are made from three exposures to the end
+#: product -> the sections in which it differs from the defaults
+VARIANTS = {
+    "base": {},
+    "exptime": {"single_drizzle": {"weight_type": "exptime"}, "mosaic": {"weight_type": "exptime", "context": "none", "report_var": False}},
+    "bits": {"mosaic": {"good_bits": 0, "propagate_dq": True}, "skymatch": {"skip": True}},
+    "kernel": {"single_drizzle": {"kernel": "turbo", "pixfrac": 0.9}, "mosaic": {"kernel": "gaussian", "fillval": "-7"}},
+    # sky levels only
+    "local": {"skymatch": {"skymethod": "local"}},
+    "global": {"skymatch": {"skymethod": "GLOBAL"}},
+    "matchup": {"skymatch": {"skymethod": "match", "match_down": False}},
+    "globalmatch": {"skymatch": {"skymethod": "global+match"}},
+    # one exposure: nothing to compare with; the mosaic is that exposure, resampled
+    "square": {},
+    "point": {"mosaic": {"kernel": "point"}},
+    "turbo": {"mosaic": {"kernel": "turbo", "pixfrac": 0.6}},
+    "lanczos3": {"mosaic": {"kernel": "lanczos3"}},
+    "scale": {"grid": {"pixel_scale": 0.05}},
+    "ratio": {"grid": {"pixel_scale_ratio": 2.0}},
+    "rotated": {"grid": {"rotation": 0.0}},
+    "placed": {"grid": {"crpix": [60.0, 70.5], "crval": [150.1, 2.2], "output_shape": [120, 130]}},
+    "header": {"grid": {"output_wcs": "wanted.hdr"}},
+}  # fmt: skip
+SKY_ONLY = ("local", "global", "matchup", "globalmatch")
+ONE = [name for name in VARIANTS if name not in FULL and name not in SKY_ONLY]
+
+
+def copies(files, folder: Path, keyword: str, name: str) -> list[Path]:
+    """Copies of exposures whose filter is `name`."""
+    folder.mkdir(parents=True)
+    made = []
+    for file in files:
+        made.append(Path(shutil.copy(file, folder)))
+        with fits.open(made[-1], mode="update") as hdus:
+            hdus[0].header[keyword] = name
+    return made
+
+
+def wanted_header() -> fits.Header:
+    """A grid of one's own in another projection, as the text file that the user gives."""
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype = ["RA---SIN", "DEC--SIN"]
+    wcs.wcs.crval, wcs.wcs.crpix, wcs.wcs.cdelt = [150.1, 2.2], [75.0, 80.0], [-1e-5, 1e-5]
+    header = wcs.to_header()
+    header["NAXIS"], header["NAXIS1"], header["NAXIS2"] = 2, 150, 160
+    return header
+
+
+@pytest.fixture(scope="module")
+def modes(field, tmp_path_factory):
+    """The run; products of VARIANTS, 'aligned' (not resampled), HST ('jsim01010', 'hst2') and plain ('sim_r', 'nodq')."""
+    folder = tmp_path_factory.mktemp("modes")
+    overrides, lines, targets = [], [], []
+    for name, sections in VARIANTS.items():
+        files = field["members"][:1] if name in ONE else field["members"]
+        lines += [f"{file},{name}" for file in copies(files, folder / "in" / name, "FILTER", name.upper())]
+        overrides.append({"filter": name.upper(), "set": sections})
+        if name in SKY_ONLY:
+            targets.append(f"results/{name}/sky.csv")
+        elif name not in ("base", "square"):
+            targets.append(f"results/{name}/{name}_i2d.fits")
+
+    aligned = simulate(
+        folder / "aligned", exposures=4, detectors=1, dither=0, roll=0, shape=(96, 96), seed=6, product="aligned",
+        cosmic_rays=0.006, sky_spread=0.0, stars=2000.0,
+    )  # fmt: skip
+    files = copies(aligned["members"], folder / "in" / "aligned", "FILTER", "ALIGNED")
+    lines += [f"{file},aligned" for file in files]
+    overrides.append({"filter": "ALIGNED", "set": {"single_drizzle": {"resample_data": False}, "median": {"maskpt": 0.5}}})
+
+    hst = simulate(folder / "hst", flavour="hst", exposures=3, shape=(96, 128), seed=3, stars=1500.0)
+    coarse = copies(hst["members"][:1], folder / "in" / "hst2", "FILTER2", "HST2")
+    lines += [f"{file},hst2" for file in coarse]
+    overrides.append({"instrument": "ACS", "filter": "HST2", "set": {"grid": {"pixel_scale_ratio": 2.0}}})
+
+    simple = simulate(folder / "simple", flavour="simple", exposures=3, detectors=1, shape=(128, 128), seed=4, cosmic_rays=0.004)
+    nodq = copies(simple["members"], folder / "in" / "nodq", "FILTER", "NODQ")
+    for file in nodq:
+        with fits.open(file) as hdus:
+            fits.HDUList([hdu for hdu in hdus if hdu.name != "DQ"]).writeto(file, overwrite=True)
+    lines += [f"{file},nodq" for file in nodq]
+
+    wanted_header().totextfile(folder / "wanted.hdr")
+    table = write_table(folder / "variants.csv", "path,product", lines)
+    before = digests(sorted(folder.glob("in/*/*.fits")) + sorted(folder.glob("*/*.fits")))
+    associations = [str(table), *hst["associations"], *simple["associations"]]
+    targets += [f"results/{name}/{name}_i2d.fits" for name in ("aligned", "hst2", "sim_r", "nodq", "jsim01010")]
+    for name in ("base", "square"):
+        targets += [f"results/{name}/{file}" for file in (f"{name}_i2d.fits", "grid.asdf", "report.html", "provenance.json")]
+    made = run(folder, {"associations": associations, "overrides": overrides}, *targets, "--keep-going", check=False)
+    made.field, made.aligned, made.hst, made.simple, made.before = field, aligned, hst, simple, before
+    return made
+
+
+def test_every_product_is_made_and_no_input_is_touched(modes):
+    assert modes.process.returncode == 0, modes.said[-6000:]
+    assert digests(modes.before) == modes.before
+
+
+# -- the contract
+
+
+def products_of(modes, pattern):
+    found = sorted(modes.out.glob(pattern))
+    assert found, f"no {pattern}"
+    return found
+
+
+@pytest.mark.parametrize("pattern", ["*/*_i2d.fits", "*/*_median.fits", "*/single/*", "*/blot/*", "*/crmask/*", "*/crf/*"])
+def test_checksums_verify(modes, pattern):
+    for path in products_of(modes, pattern):
+        open_verified(path).close()
+
+
+@pytest.mark.parametrize("product", ["base", "jsim01010", "sim_r"])
+def test_singles_and_median_hold_a_window_of_the_grid(modes, product):
+    folder = modes.product(product)
+    with fits.open(folder / f"{product}_i2d.fits") as hdus:
+        whole, (ny, nx) = WCS(hdus["SCI"].header), hdus["SCI"].shape
+    paths = [(path, "WHT") for path in (folder / "single").glob("*_outlier_i2d.fits")]
+    assert len(paths) == 3
+    windows = []
+    for path, second in [*paths, (folder / f"{product}_median.fits", "NUSED")]:
+        with fits.open(path) as hdus:
+            assert [hdu.name for hdu in hdus] == ["PRIMARY", "SCI", second]
+            sci = hdus["SCI"]
+            x0, y0 = sci.header["WINX0"], sci.header["WINY0"]
+            assert hdus[second].shape == sci.shape
+            assert sci.data.dtype == np.dtype(">f4")
+            assert (hdus[second].header["WINX0"], hdus[second].header["WINY0"]) == (x0, y0)
+            assert x0 >= 0 and y0 >= 0 and x0 + sci.shape[1] <= nx and y0 + sci.shape[0] <= ny
+            x, y = np.array([0.0, 17.0, 90.0]), np.array([3.0, 80.0, 40.0])
+            for hdu in (sci, hdus[second]):
+                u, v = whole.all_world2pix(*WCS(hdu.header).all_pix2world(x, y, 0), 0)
+                np.testing.assert_allclose([u - x, v - y], [[x0] * 3, [y0] * 3], atol=1e-6)
+            windows.append((x0, y0, x0 + sci.shape[1], y0 + sci.shape[0]))
+    assert len(set(windows)) > 1, "dithered exposures all have one window"
+    lower, upper = np.min(windows[:-1], axis=0)[:2], np.max(windows[:-1], axis=0)[2:]
+    assert windows[-1] == (*lower, *upper)
+
+
+def test_members_and_sky_tables(modes):
+    folder = modes.product("base")
+    members, sky = rows(folder / "members.csv"), rows(folder / "sky.csv")
+    assert list(members[0])[:4] == ["member", "path", "exptype", "group"]
+    assert list(sky[0])[:6] == ["member", "group", "sky", "component", "npix", "valid"]
+    names = [Path(path).name.removesuffix("_cal.fits") for path in modes.field["members"]]
+    assert [row["member"] for row in members] == names
+    assert [row["member"] for row in sky] == names
+    assert all(Path(row["path"]).is_file() for row in members)
+    assert {row["exptype"] for row in members} == {"science"}
+    assert rows(modes.product("jsim01010") / "sky.csv")[1]["extver"] == "2"
+
+
+def test_i2d_extensions_and_keywords(modes):
+    path = modes.product("base") / "base_i2d.fits"
+    with fits.open(path) as hdus:
+        names = ["PRIMARY", "SCI", "ERR", "CON", "WHT", "VAR_POISSON", "VAR_RNOISE", "VAR_FLAT"]
+        assert [hdu.name for hdu in hdus] == names
+        head, sci = hdus[0].header, hdus["SCI"].header
+        assert (head["NDRIZ"], head["PIXFRAC"], head["KERNEL"], head["RESWHT"]) == (3, 1.0, "square", "ivm")
+        assert head["EFFEXPTM"] == pytest.approx(900.0)
+        assert head["EXPTIME"] == pytest.approx(900.0)
+        assert head["TMEASURE"] == pytest.approx(900.0)
+        first, last = modes.field["members"][0], modes.field["members"][-1]
+        assert head["EXPSTART"] == fits.getval(first, "EXPSTART")
+        assert head["EXPEND"] == fits.getval(last, "EXPEND")
+        assert head["TELESCOP"] == "JWST"
+        assert head["DETECTOR"] == "NRCA1"
+        assert "EXPOSURE" not in head, "a keyword that differs between the inputs was kept"
+        assert sci["BUNIT"] == "MJy/sr"
+        assert sci["PIXAR_A2"] == pytest.approx((sci["CDELT2"] * 3600) ** 2)
+        assert sci["PIXAR_SR"] == pytest.approx(np.radians(sci["CDELT2"]) ** 2)
+        corners = np.array(sci["S_REGION"].split()[2:], float).reshape(4, 2)
+        ny, nx = hdus["SCI"].shape
+        x, y = WCS(sci).all_world2pix(corners, 0).T
+        np.testing.assert_allclose([x, y], [[-0.5, nx - 0.5, nx - 0.5, -0.5], [-0.5, -0.5, ny - 0.5, ny - 0.5]], atol=1e-3)
+        covered = hdus["WHT"].data > 0
+        assert (hdus["CON"].data[0] != 0)[covered].all()
+        assert np.isfinite(hdus["SCI"].data[covered]).all()
+        assert np.isnan(hdus["SCI"].data[~covered]).all()
+        variance = sum(hdus[name].data.astype(float) for name in names[5:])
+        np.testing.assert_allclose(hdus["ERR"].data[covered] ** 2, variance[covered], rtol=1e-4)
+        for hdu in hdus[1:]:
+            assert WCS(hdu.header).celestial.wcs.compare(WCS(hdus["SCI"].header).wcs), hdu.name
+
+
+def test_grid_asdf_is_the_grid_of_the_mosaic(modes):
+    with fits.open(modes.product("base") / "base_i2d.fits") as hdus:
+        wcs, shape = WCS(hdus["SCI"].header), hdus["SCI"].shape
+    with asdf.open(modes.product("base") / "grid.asdf", lazy_load=False) as tree:
+        assert tuple(tree["array_shape"]) == shape
+        x, y = np.random.default_rng(2).uniform(0, 150, (2, 30))
+        u, v = wcs.all_world2pix(*tree["wcs"](x, y, with_bounding_box=False), 0)
+    np.testing.assert_allclose([u, v], [x, y], atol=1e-4)
+
+
+@pytest.mark.parametrize("product", ["base", "jsim01010", "sim_r", "nodq"])
+def test_crf_is_the_input_but_for_what_the_contract_names(modes, product):
+    """Data units that are not DQ (JWST: SCI, ERR, DQ, VAR_*) keep their bytes; headers gain documented keywords."""
+    folder = modes.product(product)
+    changed = {"base": ("SCI", "ERR", "DQ", "VAR_POISSON", "VAR_RNOISE", "VAR_FLAT")}.get(product, ("DQ",))
+    flagged = masks(folder)
+    for row in rows(folder / "members.csv"):
+        crf = folder / "crf" / f"{row['member']}_crf.fits"
+        before, after = data_bytes(row["path"]), data_bytes(crf)
+        assert [unit[:2] for unit in before] == [unit[:2] for unit in after[: len(before)]]
+        assert [unit[:2] for unit in after[len(before) :]] == ([("DQ", 1)] if product == "nodq" else [])
+        for old, new in zip(before, after, strict=False):
+            if old[0] not in changed:
+                assert old == new, f"{crf.name}[{old[0]},{old[1]}]: the data unit changed"
+        with fits.open(row["path"]) as old, fits.open(crf) as new:
+            for i, hdu in enumerate(old):
+                gained = {key for key, _ in cards(new[i].header) - cards(hdu.header)}
+                allowed = CRF_KEYWORDS | ({"DQTYPE"} if hdu.name == "DQ" and product == "sim_r" else set())
+                assert gained <= allowed, f"{crf.name}[{hdu.name}]: {gained - allowed}"
+                assert cards(hdu.header) <= cards(new[i].header), f"{crf.name}[{hdu.name}]: a card was lost"
+            assert new[0].header["S_OUTLIR"] == "COMPLETE"
+            assert new["SCI"].header["BKGSUB"] is False
+            for extver, mask in flagged[row["member"]].items():
+                value = {"base": 17, "jsim01010": 4096}.get(product, 1 << 30)
+                dq = new["DQ", extver].data.astype(np.int64)
+                was = old["DQ", extver].data.astype(np.int64) if ("DQ", extver) in old else np.zeros(dq.shape, np.int64)
+                if product == "base":
+                    good = ~np.isnan(new["SCI"].data)
+                    assert ((dq & 1 == 0) == good).all()
+                    assert (new["SCI"].data[good] == old["SCI"].data[good]).all()
+                    np.testing.assert_array_equal(dq & ~1, (was & ~1) | 16 * mask)
+                elif product == "jsim01010":
+                    np.testing.assert_array_equal(dq, was | value * mask)
+                else:
+                    np.testing.assert_array_equal(dq & value != 0, mask)
+                    np.testing.assert_array_equal(dq & ~value, was)
+                assert mask.any()
+
+
+# -- outliers are found, and only they
+
+
+@pytest.mark.parametrize("product", ["base", "exptime", "bits", "kernel", "aligned", "jsim01010", "sim_r"])
+def test_planted_cosmic_rays_are_found(modes, product):
+    truth = {"aligned": modes.aligned, "jsim01010": modes.hst, "sim_r": modes.simple}.get(product, modes.field)
+    name = truth["products"][0]
+    total = score(truth["truth"], modes.product(product), name)["total"]
+    print(
+        f"\n{product}: {total['found_deep']} of {total['events_deep']} found where three exposures overlap, "
+        f"purity {total['purity']:.3f}"
+    )
+    assert total["events_deep"] >= 10
+    assert total["completeness_deep"] > 0.9
+    assert total["purity"] > 0.9
+
+
+@pytest.mark.parametrize("product", ["base", "jsim01010", "sim_r"])
+def test_sources_are_where_the_header_says(modes, product):
+    truth = {"jsim01010": modes.hst, "sim_r": modes.simple}.get(product, modes.field)
+    offsets = star_offsets(modes.product(product) / f"{product}_i2d.fits", truth["truth"], count=2)
+    assert len(offsets) == 2
+    assert np.abs(offsets).max() < 0.15, offsets
+
+
+def test_without_resampling_the_inputs_are_compared_directly(modes):
+    product = modes.product("aligned")
+    assert not list(product.glob("blot/*.fits")) or all(np.isfinite(fits.getdata(f, 1)).any() for f in product.glob("blot/*"))
+    inputs = {Path(f).name.removesuffix("_cal.fits"): f for f in modes.aligned["members"]}
+    stack = []
+    for member, file in inputs.items():
+        single = product / "single" / f"{member}_outlier_i2d.fits"
+        data = fits.getdata(file, "SCI")
+        np.testing.assert_array_equal(fits.getdata(single, "SCI"), data)
+        stack.append(np.where(fits.getdata(single, "WHT") > 0, data, np.nan))
+    median = fits.getdata(product / "aligned_median.fits", "SCI")
+    used = fits.getdata(product / "aligned_median.fits", "NUSED")
+    whole = used == 4
+    assert whole.mean() > 0.9
+    np.testing.assert_allclose(median[whole], np.median(stack, axis=0)[whole], rtol=1e-6)
+
+
+def test_one_exposure_alone_is_not_flagged_and_the_log_says_so(modes):
+    product = modes.product("square")
+    (planes,) = masks(product).values()
+    assert not planes[1].any()
+    (crf,) = (product / "crf").glob("*_crf.fits")
+    assert fits.getval(crf, "S_OUTLIR") == "SKIPPED"
+    member = crf.name.removesuffix("_crf.fits")
+    assert "fewer than two groups" in modes.log("square", f"crmask/{member}")
+    assert not (product / "single").exists()
+    assert not (product / "square_median.fits").exists()
+
+
+# -- sky
+
+
+def levels(modes, product):
+    return np.array([float(row["sky"]) for row in rows(modes.product(product) / "sky.csv")])
+
+
+def test_sky_methods(modes):
+    """Each method's levels against the planted ones; a frame's own level holds the faint sources too, the same in each."""
+    truth = json.loads((Path(modes.field["truth"]) / "truth.json").read_text())["members"]
+    names = [row["member"] for row in rows(modes.product("base") / "sky.csv")]
+    planted_sky = np.array([truth[name]["sky"] for name in names])
+    offsets = planted_sky - planted_sky.min()
+    print("\nsky", {name: levels(modes, name).round(4).tolist() for name in ("base", *SKY_ONLY)}, planted_sky.round(4).tolist())
+    assert np.ptp(planted_sky) > 0.03
+    np.testing.assert_allclose(levels(modes, "base"), offsets, atol=0.003)
+    np.testing.assert_allclose(levels(modes, "local"), planted_sky, atol=0.03)
+    np.testing.assert_allclose(levels(modes, "global"), levels(modes, "local").min(), rtol=1e-9)
+    np.testing.assert_allclose(levels(modes, "matchup"), offsets - offsets.max(), atol=0.003)
+    together = levels(modes, "globalmatch")
+    np.testing.assert_allclose(together - together.min(), levels(modes, "base"), atol=1e-9)
+    assert together.min() == pytest.approx(levels(modes, "local").min(), abs=0.01)
+
+
+def test_without_sky_matching_nothing_is_subtracted(modes):
+    table = rows(modes.product("bits") / "sky.csv")
+    assert [row["valid"] for row in table] == ["False"] * 3
+    header = fits.getheader(next((modes.product("bits") / "crf").glob("*")), "SCI")
+    assert "BKGLEVEL" not in header
+    inner = (slice(50, 110), slice(50, 110))
+    raised = fits.getdata(modes.product("bits") / "bits_i2d.fits", "SCI")[inner]
+    matched = fits.getdata(modes.product("base") / "base_i2d.fits", "SCI")[inner]
+    assert np.nanmedian(raised - matched) == pytest.approx(levels(modes, "base").mean(), abs=0.01)
+
+
+# -- weights, bits, kernels
+
+
+def test_exposure_time_weights(modes):
+    with fits.open(modes.product("exptime") / "exptime_i2d.fits") as hdus:
+        assert [hdu.name for hdu in hdus] == ["PRIMARY", "SCI", "ERR", "WHT"]
+        assert hdus[0].header["RESWHT"] == "exptime"
+        weights = hdus["WHT"].data[40:120, 40:120]
+    assert np.median(weights) == pytest.approx(900.0, rel=0.05)
+    assert weights.max() < 1000.0
+    single = next((modes.product("exptime") / "single").glob("*"))
+    assert np.median(fits.getdata(single, "WHT")[40:120, 40:120]) == pytest.approx(300.0, rel=0.05)
+
+
+def test_good_bits_decide_which_pixels_are_used(modes):
+    """Half a per cent of the pixels have JUMP_DET alone: used by default, not with good_bits 0."""
+    default, strict = (modes.product(name) / f"{name}_i2d.fits" for name in ("base", "bits"))
+    with fits.open(default) as old, fits.open(strict) as new:
+        loss = 1 - new["WHT"].data.sum(dtype=float) / old["WHT"].data.sum(dtype=float)
+        assert 0.003 < loss < 0.008
+        assert "DQ" in new and "DQ" not in old
+        assert not (new["DQ"].data & 4).any(), "a pixel that was not used gave its flag"
+
+
+def test_kernel_and_fill_value(modes):
+    with fits.open(modes.product("kernel") / "kernel_i2d.fits") as hdus:
+        assert (hdus[0].header["KERNEL"], hdus[0].header["PIXFRAC"]) == ("gaussian", 1.0)
+        empty = hdus["WHT"].data == 0
+        assert empty.any() and (hdus["SCI"].data[empty] == -7).all()
+    with fits.open(modes.product("base") / "base_i2d.fits") as hdus:
+        assert not np.array_equal(hdus["SCI"].data, fits.getdata(modes.product("kernel") / "kernel_i2d.fits", "SCI"))
+
+
+@pytest.mark.parametrize(("name", "tolerance"), [("point", 0.02), ("turbo", 0.02), ("lanczos3", 0.1)])
+def test_kernels_keep_the_light(modes, name, tolerance):
+    reference = fits.getdata(modes.product("square") / "square_i2d.fits", "SCI")
+    with fits.open(modes.product(name) / f"{name}_i2d.fits") as hdus:
+        assert hdus[0].header["KERNEL"] == name
+        data = hdus["SCI"].data
+    assert data.shape == reference.shape
+    both = np.isfinite(data) & np.isfinite(reference)
+    assert both.mean() > 0.6
+    assert data[both].mean() == pytest.approx(reference[both].mean(), rel=tolerance)
+    assert not np.array_equal(data[both], reference[both])
+
+
+# -- the grid
+
+
+def opened(modes, name):
+    with fits.open(modes.product(name) / f"{name}_i2d.fits") as hdus:
+        return hdus["SCI"].data.copy(), hdus["SCI"].header.copy()
+
+
+def test_pixel_scale_and_ratio(modes):
+    square, header = opened(modes, "square")
+    native = header["CDELT2"] * 3600
+    assert native == pytest.approx(0.0311, rel=0.01)
+    for name, scale in (("scale", 0.05), ("ratio", 2 * native)):
+        data, found = opened(modes, name)
+        assert found["CDELT2"] * 3600 == pytest.approx(scale, rel=1e-9)
+        assert found["PIXAR_A2"] == pytest.approx(scale**2)
+        # surface brightness stays: the light, its sum times the area of a pixel, is the same
+        light, before = (np.nansum(d.astype(float)) * h["PIXAR_SR"] for d, h in ((data, found), (square, header)))
+        assert light == pytest.approx(before, rel=0.02)
+        assert fits.getval(modes.product(name) / f"{name}_i2d.fits", "PXSCLRT") == pytest.approx(scale / native, rel=0.01)
+
+
+def test_rotation_is_the_position_angle_of_y(modes):
+    data, header = opened(modes, "rotated")
+    assert header.get("PC1_2", 0.0) == pytest.approx(0.0, abs=1e-12)
+    assert header["PC1_1"] == pytest.approx(-1.0)
+    assert header["PC2_2"] == pytest.approx(1.0)
+    square, _ = opened(modes, "square")
+    assert np.nansum(data.astype(float)) == pytest.approx(np.nansum(square.astype(float)), rel=0.02)
+
+
+def test_reference_point_and_shape(modes):
+    data, header = opened(modes, "placed")
+    assert data.shape == (130, 120)
+    assert (header["CRPIX1"], header["CRPIX2"]) == (61.0, 71.5)
+    assert (header["CRVAL1"], header["CRVAL2"]) == (150.1, 2.2)
+    assert np.isfinite(data).mean() > 0.5
+
+
+def test_output_wcs_of_a_header(modes):
+    data, header = opened(modes, "header")
+    assert data.shape == (160, 150)
+    x, y = np.array([[0.0, 149.0, 80.0], [0.0, 20.0, 159.0]])
+    u, v = WCS(wanted_header()).all_world2pix(*WCS(header).all_pix2world(x, y, 0), 0)
+    np.testing.assert_allclose([u, v], [x, y], atol=1e-6)
+    # the same sky, whatever the grid
+    square, other = opened(modes, "square")
+    peak = np.unravel_index(np.nanargmax(square), square.shape)
+    u, v = WCS(header).all_world2pix(*WCS(other).all_pix2world(*peak[::-1], 0), 0)
+    found = data[int(v) - 2 : int(v) + 4, int(u) - 2 : int(u) + 4]
+    assert np.nanmax(found) > 0.5 * np.nanmax(square)
+
+
+# -- formats
+
+
+def test_hst_chips_and_unit(modes):
+    product = modes.product("jsim01010")
+    for member, planes in masks(product).items():
+        assert list(planes) == [1, 2]
+        for extver, mask in planes.items():
+            assert (mask & planted(modes.hst["truth"], member, extver)).sum() > 0.5 * mask.sum()
+    assert len(list((product / "single").glob("*.fits"))) == 3, "chips of an exposure share one image"
+    with fits.open(product / "jsim01010_i2d.fits") as hdus:
+        assert hdus["SCI"].header["BUNIT"] == "ELECTRONS/S"
+        assert hdus[0].header["NDRIZ"] == 3
+        rate = np.nanmedian(hdus["SCI"].data)
+    first = modes.hst["members"][0]
+    electrons = np.median(fits.getdata(first, "SCI"))
+    lowest = electrons / fits.getval(first, "EXPTIME")
+    assert rate == pytest.approx(lowest, abs=0.1)
+
+
+def test_hst_electrons_are_counted_whatever_the_pixel(modes):
+    """A rate per pixel grows with the pixel: stars keep their electrons a second on a coarser grid."""
+    data, header = opened(modes, "hst2")
+    assert header["CDELT2"] * 3600 == pytest.approx(0.1, rel=0.01)
+    with fits.open(modes.hst["members"][0]) as hdus:
+        good = [np.where(hdus["DQ", v].data == 0, hdus["SCI", v].data, np.nan) for v in (1, 2)]
+        sky = np.nanmedian(np.concatenate(good))
+        stars = sum(np.nansum(chip - sky) for chip in good) / hdus[0].header["EXPTIME"]
+    with fits.open(modes.product("hst2") / "hst2_i2d.fits") as hdus:
+        found = np.nansum(hdus["SCI"].data.astype(float) - np.nanmedian(hdus["SCI"].data))
+    assert found == pytest.approx(stars, rel=0.1)
+
+
+def test_plain_files_gain_a_dq(modes):
+    product = modes.product("nodq")
+    for file in (product / "crf").glob("*_crf.fits"):
+        with fits.open(file) as hdus:
+            assert [hdu.name for hdu in hdus] == ["PRIMARY", "SCI", "ERR", "DQ"]
+            assert hdus["DQ"].data.dtype.kind == "u"
+            assert hdus["DQ"].data.any()
+    with fits.open(product / "nodq_i2d.fits") as hdus:
+        assert [hdu.name for hdu in hdus] == ["PRIMARY", "SCI", "ERR", "CON", "WHT"]
+        assert hdus["SCI"].header["BUNIT"] == "DN/s"
+
+
+# -- what only a run of its own can show
+
+
+@pytest.fixture(scope="module")
+def cubes(tmp_path_factory, modes):
+    """Cubes of an exposure type that is not for imaging, on the grid of the other run, without intermediates."""
+    folder = tmp_path_factory.mktemp("cubes")
+    made = simulate(
+        folder / "in", exposures=2, detectors=1, nints=2, shape=(96, 96), seed=8, product="cube", cosmic_rays=0.004, dither=0.2
+    )
+    for file in made["members"]:
+        fits.setval(file, "EXP_TYPE", value="NRC_TSIMAGE")
+    config = {
+        "associations": made["associations"], "mode": "imaging", "save_intermediate_results": False,
+        "grid": {"output_wcs": str(modes.product("base") / "grid.asdf")},
+    }  # fmt: skip
+    done = run(folder, config)
+    done.truth = made["truth"]
+    done.associations = made["associations"]
+    return done
+
+
+def test_cube_has_its_road_only_by_mode(cubes):
+    refused = run(cubes.folder, {"associations": cubes.associations, "outdir": "auto"}, "--dry-run", check=False)
+    if refused.process.returncode == 0:  # the message is the members job's
+        refused = run(cubes.folder, {"associations": cubes.associations, "outdir": "auto"}, check=False)
+    assert refused.process.returncode != 0
+    assert "mode: imaging" in refused.said
+
+
+def test_each_integration_of_a_cube_is_a_frame(cubes):
+    product = cubes.product("cube")
+    sky = rows(product / "sky.csv")
+    assert [row["extver"] for row in sky] == ["1", "2", "1", "2"]
+    assert [row["group"][-6:] for row in sky] == ["-i0001", "-i0002"] * 2
+    found = masks(product)
+    assert len(found) == 2
+    for member, planes in found.items():
+        assert list(planes) == [1]
+        assert planes[1].shape == (2, 96, 96)
+        hits = planes[1] & planted(cubes.truth, member)
+        assert hits[0].any() and hits[1].any()
+        assert hits.sum() > 0.6 * planes[1].sum()
+        crf = fits.getdata(product / "crf" / f"{member}_crf.fits", "DQ")
+        np.testing.assert_array_equal(crf & 16 != 0, planes[1])
+    header = fits.getheader(product / "cube_i2d.fits")
+    assert header["NDRIZ"] == 4
+
+
+def test_intermediates_are_not_kept_when_not_wanted(cubes):
+    product = cubes.product("cube")
+    left = [p for p in product.rglob("*.fits") if p.parent.name in ("single", "blot") or p.name.endswith("_median.fits")]
+    assert left == []
+    assert (product / "report.html").stat().st_size > 1000
+    assert json.loads((product / "provenance.json").read_text())
+
+
+def test_output_wcs_of_another_runs_grid(cubes, modes):
+    with fits.open(modes.product("base") / "base_i2d.fits") as there, fits.open(cubes.product("cube") / "cube_i2d.fits") as here:
+        assert here["SCI"].shape == there["SCI"].shape
+        u, v = WCS(here["SCI"].header).all_world2pix(*WCS(there["SCI"].header).all_pix2world([0, 90], [7, 150], 0), 0)
+        np.testing.assert_allclose([u, v], [[0, 90], [7, 150]], atol=1e-6)
+        assert (here["WHT"].data > 0).sum() > 96 * 96 * 0.9
+
+
+def test_outlier_method_none_flags_nothing(field, tmp_path):
+    made = run(tmp_path, {"associations": field["associations"], "outlier_method": "none"}, "mosaic", "crmask")
+    product = made.product("field")
+    for planes in masks(product).values():
+        assert not planes[1].any()
+    for file in (product / "crf").glob("*_crf.fits"):
+        assert fits.getval(file, "S_OUTLIR") == "SKIPPED"
+    assert not (product / "single").exists()
+    with fits.open(product / "field_i2d.fits") as hdus:
+        assert hdus[0].header["NDRIZ"] == 3
+
+
+@pytest.fixture(autouse=True)
+def quiet():
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="astropy.wcs")
+        yield

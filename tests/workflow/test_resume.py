@@ -1,0 +1,246 @@
+"""A run that is killed, interrupted, or laid out in another way makes the same bytes; and only what changed is made again."""
+
+import json
+import os
+import shutil
+import signal
+import time
+
+import pytest
+from runs import alive, call, complete, copy_checkout, differing, end, jobs, products, start, wait_for, working
+
+CONFIG = {"associations": "data/field_asn.json", "batch_size": 2}
+#: every kind of product, as patterns below the product's folder: none may escape the comparisons by not being there
+KINDS = [
+    "members.csv", "footprints.csv", "sky.csv", "grid.json", "grid.asdf", "footprint/*.npz", "footprint/*.json",
+    "sky/*.csv", "single/*_outlier_i2d.fits", "field_median.fits", "blot/*_blot.fits", "crmask/*_crmask.fits",
+    "crf/*_crf.fits", "field_i2d.fits",
+]  # fmt: skip
+#: named after batches of members
+OF_BATCHES = ("field/footprint/", "field/sky/")
+AFTER_CRMASK = {"crmask_member": 3, "mosaic_product": 1, "report_product": 1, "provenance": 1}
+
+
+@pytest.fixture(scope="module")
+def data(field, tmp_path_factory):
+    """A folder with the simulated exposures in data/, the same relative paths wherever it is copied."""
+    here = tmp_path_factory.mktemp("resume")
+    (here / "data").mkdir()
+    for path in field["members"]:
+        shutil.copy2(path, here / "data")
+    shutil.copy2(field["associations"][0], here / "data" / "field_asn.json")
+    return here
+
+
+@pytest.fixture(scope="module")
+def undisturbed(data, tmp_path_factory):
+    """The working folder of a run that nobody disturbed: to be copied, not changed."""
+    folder = tmp_path_factory.mktemp("undisturbed") / "run"
+    shutil.copytree(data, folder)
+    complete(folder, CONFIG)
+    for kind in KINDS:
+        assert list((folder / "results" / "field").glob(kind)), f"no {kind}"
+    return folder
+
+
+@pytest.fixture(scope="module")
+def expected(undisturbed):
+    return products(undisturbed / "results")
+
+
+@pytest.fixture
+def fresh(data, tmp_path):
+    """A working folder in which nothing has run."""
+    return shutil.copytree(data, tmp_path / "run")
+
+
+@pytest.fixture
+def finished(undisturbed, tmp_path):
+    """A working folder in which everything has run: the bytes and times of the undisturbed one."""
+    return shutil.copytree(undisturbed, tmp_path / "run")
+
+
+def assert_as_undisturbed(folder, expected):
+    assert differing(products(folder / "results"), expected) == {}
+    assert [path for path in folder.rglob("*") if ".tmp-" in path.name] == []
+    assert jobs(complete(folder, CONFIG, "--dry-run")) == {}
+
+
+def kill_at(folder, moment, config=CONFIG):
+    """Start a run and SIGKILL its process group at a moment."""
+    process = start(folder, config)
+    try:
+        wait_for(process, moment)
+    finally:
+        assert end(process) == -signal.SIGKILL
+
+
+def test_killed_again_and_again(fresh, expected):
+    """SIGKILL to all processes of one run after the other, each amid a job of a later step; then it finishes."""
+    out = fresh / "results"
+    kill_at(fresh, lambda: (fresh / ".snakemake").exists())  # before the first job
+    for step in ("footprint", "sky_overlaps", "single_drizzle", "median", "crmask", "mosaic", "report"):
+        kill_at(fresh, working(out, step))
+    text = complete(fresh, CONFIG)
+    assert "nlock" not in text  # neither --unlock nor a locked folder
+    assert_as_undisturbed(fresh, expected)
+    complete(fresh, CONFIG, "audit")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seconds", [0.7 * n for n in range(1, 16)])
+def test_killed_at_a_time(fresh, expected, seconds):
+    process = start(fresh, CONFIG)
+    time.sleep(seconds)
+    end(process)
+    complete(fresh, CONFIG)
+    assert_as_undisturbed(fresh, expected)
+
+
+def test_killed_while_a_file_is_written(fresh, expected):
+    """A half-written file never has a product's name, and the rest of it is cleared away."""
+    single = fresh / "results/field/single"
+
+    def writing():
+        return single.is_dir() and any(".tmp-" in name for name in os.listdir(single))
+
+    kill_at(fresh, writing)
+    assert any(".tmp-" in name for name in os.listdir(single))
+    complete(fresh, CONFIG)
+    assert_as_undisturbed(fresh, expected)
+
+
+def test_killed_with_temporary_intermediates(fresh, expected):
+    config = {**CONFIG, "save_intermediate_results": False}
+    kill_at(fresh, working(fresh / "results", "crmask"), config)
+    kill_at(fresh, working(fresh / "results", "mosaic"), config)
+    complete(fresh, config)
+    gone = ("field/single/", "field/blot/", "field/field_median.fits")
+    rest = {name: value for name, value in expected.items() if not name.startswith(gone)}
+    assert differing(products(fresh / "results"), rest) == {}
+    assert jobs(complete(fresh, config, "--dry-run")) == {}
+
+
+def test_jobs_end_with_their_run(fresh):
+    """Where the engine alone is killed (out of memory, a closed terminal) its jobs do not go on writing."""
+    out = fresh / "results"
+    process = start(fresh, CONFIG)
+    try:
+        wait_for(process, working(out, "footprint"))
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        for _ in range(100):
+            if not alive(process.pid):
+                break
+            time.sleep(0.05)
+        assert alive(process.pid) == []
+    finally:
+        end(process)
+    assert not list(out.glob("field/record/footprint/*"))
+
+
+@pytest.mark.parametrize("whom", [os.kill, os.killpg], ids=["engine", "terminal"])
+def test_interrupted(fresh, expected, whom):
+    """Ctrl-C (to all processes of the terminal) or SIGINT to the engine."""
+    process = start(fresh, CONFIG)
+    try:
+        wait_for(process, working(fresh / "results", "single_drizzle"))
+        whom(process.pid, signal.SIGINT)
+        assert process.wait(timeout=60) != 0
+    finally:
+        end(process)
+    complete(fresh, CONFIG)
+    assert_as_undisturbed(fresh, expected)
+
+
+def test_one_run_at_a_time(fresh, expected):
+    """A second run in the same output folder is refused, and the first does not notice."""
+    first = start(fresh, CONFIG)
+    try:
+        wait_for(first, working(fresh / "results", "footprint"))
+        (fresh / "said.txt").rename(fresh / "said_first.txt")
+        status, text = call(fresh, CONFIG)
+        assert status == 1
+        assert text.count("another run is working in results; wait for it, or give this run another outdir") == 1
+        assert "Traceback" not in text
+        assert "rule members" not in text
+        assert first.wait(timeout=120) == 0, (fresh / "said_first.txt").read_text()[-3000:]
+    finally:
+        end(first)
+    assert_as_undisturbed(fresh, expected)
+
+
+def test_layout_does_not_show(fresh, expected):
+    """One core, jobs for single members, sections of one row."""
+    config = {**CONFIG, "batch_size": 1, "median": {"combine_bufsize": 0.0005}}
+    complete(fresh, config, cores=1)
+    found = products(fresh / "results")
+
+    def common(names):
+        return {name: value for name, value in names.items() if not name.startswith(OF_BATCHES)}
+
+    assert differing(common(found), common(expected)) == {}
+    assert len(common(found)) > 15
+
+
+def test_nothing_changed(finished):
+    assert jobs(complete(finished, CONFIG)) == {}
+
+
+def test_touched(finished):
+    """New times with the same bytes start nothing: inputs, associations."""
+    for path in (finished / "data").iterdir():
+        os.utime(path)
+    assert jobs(complete(finished, CONFIG, "--dry-run")) == {}
+
+
+def test_changed_parameter(finished, expected):
+    out = finished / "results"
+    config = {**CONFIG, "crmask": {"snr": "3.0 2.5"}}
+    assert jobs(complete(finished, config)) == AFTER_CRMASK
+    again = differing(products(out), expected)
+    assert set(again.values()) == {"other bytes"}
+    assert {name.split("/")[1] for name in again} == {"crmask", "crf", "field_i2d.fits"}
+    assert jobs(complete(finished, config)) == {}
+    complete(finished, CONFIG)  # and back
+    assert_as_undisturbed(finished, expected)
+
+
+def test_changed_runtime_settings(finished):
+    """What cannot change a product starts nothing: an equivalent spelling, another layout of buffers."""
+    for more in ({"crmask": {"snr": [5, 4]}}, {"skymatch": {"skymethod": "MATCH"}}, {"in_memory": True}):
+        assert jobs(complete(finished, {**CONFIG, **more}, "--dry-run")) == {}, more
+
+
+CHANGES = {
+    "formula": ("drizzleflow/flagging.py", "np.abs(", "1.0000001 * np.abs(", AFTER_CRMASK),
+    "comment": ("drizzleflow/flagging.py", "import numpy as np\n", "import numpy as np  # arrays\n\n\n", {}),
+    "touch": ("drizzleflow/flagging.py", "", "", {}),
+    "script": ("median.py", "import ", "import sys, ", {"median_product": 1, **AFTER_CRMASK}),
+    "leaf": ("drizzleflow/report.py", "import html\n", "import html, sys\n", {"report_product": 1}),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_changed_code(finished, tmp_path, change):
+    """In a copy of this checkout: exactly the rules that reach the code run again; a comment or a new time is no change."""
+    name, old, new, again = CHANGES[change]
+    checkout = copy_checkout(tmp_path / "checkout")
+    path = checkout / "scripts" / name
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+    assert jobs(complete(finished, CONFIG, "--dry-run", repo=checkout)) == again
+
+
+def test_new_exposure(finished):
+    """One more exposure moves the grid's members, not the footprints of the others."""
+    path = finished / "data/field_asn.json"
+    table = json.loads(path.read_text())
+    members = table["products"][0]["members"]
+    shutil.copy2(finished / "data" / members[0]["expname"], finished / "data/another_cal.fits")
+    members.append({"expname": "another_cal.fits", "exptype": "science", "group_id": "another"})
+    path.write_text(json.dumps(table))
+    planned = jobs(complete(finished, CONFIG, "--dry-run"))
+    assert planned["footprint"] == 1  # of the two batches, the one that grew
+    assert planned["crmask_member"] == 4
