@@ -23,7 +23,7 @@ test: env
 	$(BIN)/python -m pytest -q tests/unit tests/workflow
 
 parity: env .venv-jwst/ready
-	$(BIN)/python -m pytest -q -s tests/parity
+	DRIZZLEFLOW_PARITY=1 $(BIN)/python -m pytest -q -s tests/parity
 
 .venv-jwst/ready: tests/parity/requirements-jwst.txt
 	$(PYTHON) -m venv .venv-jwst

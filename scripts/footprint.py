@@ -14,7 +14,6 @@ from drizzleflow.files import replacing, write_text
 from drizzleflow.overlap import border
 from drizzleflow.pixmap import Lattice, step_name
 
-
 with record.job(snakemake) as job:
     opts = snakemake.params.opts
     steps = {"auto": ("auto", 3)}

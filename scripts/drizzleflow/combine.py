@@ -17,7 +17,7 @@ BLOCK = 16384  #: pixels of one image in a block of the sorting network
 NETWORK_LIMIT = 64  #: deeper stacks are sorted by numpy, whose cost grows more slowly
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def sorting_network(n: int, wanted: tuple[int, ...] | None = None) -> tuple[tuple[int, int], ...]:
     """Compare-exchange pairs (low, high) that sort `n` values (Batcher's merge exchange).
 

@@ -31,6 +31,7 @@ class Grid:
     pixel_scale : arcsec
     pixel_scale_ratio : output pixel size over the first input's
     origin : (x0, y0) position of pixel (0, 0) on the association's full grid
+    input_scale : size of the largest input pixel in output pixels; None where it is not known
     custom : None, or the text of a FITS header (any celestial projection), or ``asdf:`` and a path
     """
 
@@ -42,6 +43,12 @@ class Grid:
     pixel_scale_ratio: float = 1.0
     origin: tuple[int, int] = (0, 0)
     custom: str | None = None
+    input_scale: float | None = None
+
+    @property
+    def coarsest(self) -> float:
+        """Size of the largest input pixel in output pixels: how far a kernel reaches."""
+        return self.input_scale or 1.0 / self.pixel_scale_ratio
 
     @property
     def array_shape(self):
@@ -112,6 +119,7 @@ class Grid:
             ("PC1_2", b / s, "linear matrix"),
             ("PC2_1", c / s, "linear matrix"),
             ("PC2_2", d / s, "linear matrix"),
+            ("LONPOLE", 180.0, "[deg] its default is 0 at the north pole"),
             ("RADESYS", "ICRS", "celestial reference frame"),
         ]
 
@@ -133,10 +141,20 @@ def build(footprints: list[dict], options: dict) -> Grid:
     InputError
         An output WCS that cannot be read, or a grid of absurd size.
     """
+    grid = _build(footprints, options)
+    return replace(_check(grid), input_scale=_arcsec(max(f["pixel_area"] for f in footprints)) / grid.pixel_scale)
+
+
+def _arcsec(area) -> float:
+    """The side of a square pixel of `area` steradians."""
+    return float(np.degrees(np.sqrt(area)) * 3600.0)
+
+
+def _build(footprints, options) -> Grid:
     first = footprints[0]
     shape = tuple(options["output_shape"][::-1]) if options["output_shape"] else None
     if options["output_wcs"]:
-        return _check(_from_file(options["output_wcs"], shape, first))
+        return _from_file(options["output_wcs"], shape, first)
     use_region = options["footprints"] == "s_region" and all(f["s_region"] for f in footprints)
     polygons = []
     for footprint in footprints:
@@ -146,7 +164,7 @@ def build(footprints: list[dict], options: dict) -> Grid:
 
     if options["pixel_scale"]:
         scale = float(options["pixel_scale"])
-        ratio = scale / np.degrees(np.sqrt(first["pixel_area"])) / 3600.0
+        ratio = scale / _arcsec(first["pixel_area"])
     else:
         ratio = float(options["pixel_scale_ratio"])
         scale = first["scale"] * ratio
@@ -175,7 +193,7 @@ def build(footprints: list[dict], options: dict) -> Grid:
                 f"grid: the computed shape {tuple(int(v) for v in upper)} is too small; check crpix, crval and pixel_scale"
             )
         shape = tuple(int(v) for v in upper)
-    return _check(replace(grid, shape=shape, crpix=crpix))
+    return replace(grid, shape=shape, crpix=crpix)
 
 
 def _check(grid: Grid) -> Grid:
@@ -285,7 +303,7 @@ def _from_file(path, shape, first) -> Grid:
         raise
     except Exception as error:
         raise InputError(f"grid.output_wcs: {path} cannot be read as a celestial WCS ({error})") from None
-    ratio = grid.pixel_scale / np.degrees(np.sqrt(first["pixel_area"])) / 3600.0
+    ratio = grid.pixel_scale / _arcsec(first["pixel_area"])
     return replace(grid, pixel_scale_ratio=float(ratio))
 
 

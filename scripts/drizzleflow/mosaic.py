@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from drizzleflow.frame import Frame
@@ -67,7 +69,7 @@ class Mosaic:
         self.grid, self.settings, self.format, self.n_frames = grid, settings, format_module, n_frames
         ny, nx = grid.shape
         self.rows = first, end = rows or (0, ny)
-        reach = kernel_reach(settings["kernel"], 1.0 / grid.pixel_scale_ratio)
+        reach = kernel_reach(settings["kernel"], grid.coarsest)
         outer = reach if pad else 0
         self.box = (
             -outer, nx + outer, first - (outer if first == 0 else reach), end + (outer if end == ny else reach)
@@ -146,7 +148,7 @@ def drizzle(members, grid, settings: dict, read, *, pad: bool, rows=None) -> tup
 def bands(ny: int, count: int) -> list[tuple[int, int]]:
     """`count` bands of rows that make up `ny` rows; fewer where there are not enough rows."""
     edges = [round(ny * k / count) for k in range(count + 1)]
-    return [(a, b) for a, b in zip(edges, edges[1:], strict=False) if b > a]
+    return [(a, b) for a, b in pairwise(edges) if b > a]
 
 
 def join(pieces: list[dict]) -> dict:

@@ -266,7 +266,7 @@ class _Projected:
     def rows(self, y0, y1, out):
         """Fill `out` (y1 - y0, nx, 2) with the map of detector rows y0..y1-1; NaN outside the lattice."""
         lattice = self.lattice
-        ny, nx = lattice.shape
+        nx = lattice.shape[1]
         columns = np.arange(nx, dtype=float)
         ys = np.arange(y0, y1, dtype=float)
         for coordinate in (0, 1):
@@ -288,8 +288,8 @@ class _Projected:
                 np.multiply(line, 1 / QUANTUM, out=line)
                 np.rint(line, out=line)
                 np.multiply(line, QUANTUM, out=out[row, :, coordinate])
-        first_x, last_x = int(round(lattice.x[0])), int(round(lattice.x[-1]))
-        first_y, last_y = int(round(lattice.y[0])), int(round(lattice.y[-1]))
+        first_x, last_x = round(lattice.x[0]), round(lattice.x[-1])
+        first_y, last_y = round(lattice.y[0]), round(lattice.y[-1])
         out[:, :first_x] = out[:, last_x + 1 :] = np.nan
         out[: max(0, first_y - y0)] = np.nan
         out[max(0, last_y + 1 - y0) :] = np.nan

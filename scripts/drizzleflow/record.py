@@ -116,7 +116,7 @@ class Job:
             if error is None:
                 try:
                     self._write_record()
-                except Exception as failed:  # noqa: BLE001 (told as any other error of the job)
+                except Exception as failed:  # told as any other error of the job
                     error = failed
             if isinstance(error, Exception):
                 self._say(error)

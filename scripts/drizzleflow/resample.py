@@ -270,7 +270,7 @@ class Resample:
 
         ny, nx = self.output_array_shape
         pixmap = arguments["pixmap"]
-        margin = kernel_reach(self.kernel, 1.0 / (self.pixel_scale_ratio or 1.0))
+        margin = kernel_reach(self.kernel, getattr(self.output_wcs, "coarsest", 1.0 / (self.pixel_scale_ratio or 1.0)))
         x0, x1, y0, y1 = window(pixmap[..., 0], pixmap[..., 1], margin, (ny, nx))
         if x0 >= x1 or y0 >= y1:
             return

@@ -76,7 +76,7 @@ def drizzle(frames, grid, pixmap, settings: dict, *, good_bits, flags, pad: bool
     SingleImage
         Where no frame meets the grid: one empty pixel at its origin.
     """
-    models, unit, reach = [], "", kernel_reach(settings["kernel"], 1.0 / grid.pixel_scale_ratio)
+    models, unit, reach = [], "", kernel_reach(settings["kernel"], grid.coarsest)
     for frame, level in frames:
         models.append(frame_model(frame, pixmap(frame), level))
         unit = frame.product_unit or frame.unit
@@ -90,7 +90,7 @@ def drizzle(frames, grid, pixmap, settings: dict, *, good_bits, flags, pad: bool
     x1, y1 = max(b[1] for b in boxes), max(b[3] for b in boxes)
     crop = (max(0, x0), min(nx, x1), max(0, y0), min(ny, y1))
     frame_box = _padded(crop, grid.shape, reach) if pad else crop
-    fx0, fx1, fy0, fy1 = frame_box
+    fx0, _, fy0, _ = frame_box
     resample = Resample(
         {"wcs": grid.window(*frame_box), "pixel_scale_ratio": grid.pixel_scale_ratio},
         pixfrac=settings["pixfrac"], kernel=settings["kernel"], fillval=settings["fillval"],

@@ -89,7 +89,7 @@ def random_singles(folder, seed, n):
     """Windows of different size and place, with missing data, and weights that are zero, NaN or low."""
     rng = np.random.default_rng(seed)
     planes = []
-    for i in range(n):
+    for _ in range(n):
         ny, nx = rng.integers(1, 15, 2)
         x0, y0 = rng.integers(0, 12, 2)
         sci = rng.normal(size=(ny, nx)).astype(np.float32)

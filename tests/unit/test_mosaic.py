@@ -2,6 +2,7 @@
 
 import warnings
 from dataclasses import replace
+from itertools import pairwise
 from types import SimpleNamespace
 
 import numpy as np
@@ -45,11 +46,12 @@ class Field:
                 name = f"m{e}{d}"
                 dq = rng.choice([0, 0, 0, 0, 0, 0, 0, 1, 4, 512], SHAPE).astype(np.uint32)
                 var = {k: rng.uniform(0.5, 2, SHAPE).astype(np.float32) for k in ("rnoise", "poisson", "flat")}
-                self.frames[name] = dict(
-                    member=name, extver=1, group=f"g{e}", shape=SHAPE, data=rng.normal(3, 1, SHAPE).astype(np.float32), dq=dq,
-                    var=var, err=np.ones(SHAPE, np.float32), unit="MJy/sr", exposure_time=10.0 + e, measurement_time=9.0 + e,
-                    duration=11.0, start_time=1.0 + e, end_time=2.0 + e, open_wcs=lambda sky=sky: sky,
-                )  # fmt: skip
+                self.frames[name] = {
+                    "member": name, "extver": 1, "group": f"g{e}", "shape": SHAPE, "dq": dq, "var": var, "unit": "MJy/sr",
+                    "data": rng.normal(3, 1, SHAPE).astype(np.float32), "err": np.ones(SHAPE, np.float32),
+                    "exposure_time": 10.0 + e, "measurement_time": 9.0 + e, "duration": 11.0,
+                    "start_time": 1.0 + e, "end_time": 2.0 + e, "open_wcs": lambda sky=sky: sky,
+                }  # fmt: skip
                 self.lattices[name] = Lattice.sample(sky)
                 self.members.append({"member": name, "format": "jwst", "nframes": 1})
                 outlines.append(describe(sky))
@@ -125,11 +127,27 @@ def test_a_band_reads_only_the_rows_that_reach_it(field):
         assert not ((left >= made.box[2] - 0.5) & (left <= made.box[3] - 0.5)).any()
 
 
+@pytest.mark.parametrize("options", [{}, {"variance": "reference", "compute_err": "driz_err"}])
+def test_bands_that_no_frame_meets(options):
+    """A grid of the user's with empty rows: their bands are empty, and the whole has the same bits."""
+    field = Field()
+    field.grid = replace(field.grid.window(-20, 110, -200, 300), origin=(0, 0))
+    whole, _ = field.drizzle(**options)
+    edges = mosaic.bands(500, 7)
+    assert any(field.drizzle(rows=rows, **options)[0]["wht"].max() == 0 for rows in edges)
+    nothing = field.drizzle(rows=(500, 500), **options)[0]  # a band more than there are rows
+    assert nothing["data"].shape == (0, 130)
+    joined = mosaic.join([*(field.drizzle(rows=rows, **options)[0] for rows in edges), nothing])
+    for key, plane in whole.items():
+        if isinstance(plane, np.ndarray):
+            np.testing.assert_array_equal(joined[key], plane, err_msg=key)
+
+
 @given(st.integers(1, 5000), st.integers(1, 200))
 def test_bands_make_up_all_rows(ny, count):
     found = mosaic.bands(ny, count)
     assert found[0][0] == 0 and found[-1][1] == ny and len(found) == min(ny, count)
-    assert all(a[1] == b[0] for a, b in zip(found, found[1:], strict=False)) and all(a < b for a, b in found)
+    assert all(a[1] == b[0] for a, b in pairwise(found)) and all(a < b for a, b in found)
 
 
 def test_joining_pieces_without_a_variance():
@@ -231,7 +249,7 @@ def test_the_i2d_file(tmp_path, field):
         assert (primary["TELESCOP"], primary["NDRIZ"], primary["PIXFRAC"], primary["RESWHT"]) == ("JWST", 3, 1.0, "ivm")
         assert (primary["EXPTIME"], primary["EXPSTART"], primary["PXSCLRT"]) == (33.0, 1.0, 1.0)
         assert sci["BUNIT"] == "MJy/sr" and hdus["VAR_FLAT"].header["BUNIT"] == "(MJy/sr)^2"
-        assert sci["PIXAR_A2"] == pytest.approx(field.grid.pixel_scale**2) and sci["PIXAR_SR"] == pytest.approx(field.grid.pixel_area)
+        assert sci["PIXAR_A2"] == pytest.approx(field.grid.pixel_scale**2, rel=1e-12, abs=0) and sci["PIXAR_SR"] == pytest.approx(field.grid.pixel_area, rel=1e-12, abs=0)
         for name, key in (("SCI", "data"), ("ERR", "err"), ("CON", "con"), ("WHT", "wht"), ("VAR_FLAT", "var_flat"), ("DQ", "dq")):
             np.testing.assert_array_equal(hdus[name].data, model[key])
             assert hdus[name].data.dtype.newbyteorder("=") == model[key].dtype

@@ -15,7 +15,16 @@ from drizzleflow.footprint import describe
 from drizzleflow.formats import jwst
 from drizzleflow.frame import Frame, SkyWCS
 from drizzleflow.grid import Grid, build
-from drizzleflow.pixmap import Lattice, LatticeFiles, exact, from_lattice, from_tangent_plane, inside, step_name, tangent_plane
+from drizzleflow.pixmap import (
+    Lattice,
+    LatticeFiles,
+    exact,
+    from_lattice,
+    from_tangent_plane,
+    inside,
+    step_name,
+    tangent_plane,
+)
 from drizzleflow.simulate_hst import wcs_cards
 from drizzleflow.simulate_jwst import nircam_like, read_wcs
 
@@ -187,7 +196,7 @@ def test_values_are_multiples_of_the_quantum(make, small):
 @settings(max_examples=30, deadline=None)
 @given(first=st.integers(0, 149), count=st.integers(1, 150))
 def test_rows_do_not_depend_on_what_else_is_asked_for(small, first, count):
-    wcs, lattice, grid = small
+    _, lattice, grid = small
     rows = (first, min(150, first + count))
     np.testing.assert_array_equal(from_lattice(lattice, grid, rows), from_lattice(lattice, grid)[slice(*rows)])
 

@@ -479,7 +479,7 @@ def test_planes_that_are_missing(key, options):
     """Errors cannot be drizzled without ERR; without DQ there is nothing to propagate."""
     frame = model(ONES, err=1.0) | {key: None}
     if key == "err":
-        with pytest.raises(InputError, match="m1: .*err"):
+        with pytest.raises(InputError, match=r"m1: .*err"):
             run([frame], **options)
     else:
         assert (run([frame], **options)["dq"] == 0).all()

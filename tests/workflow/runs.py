@@ -24,11 +24,13 @@ def start(folder: Path, config: dict, *arguments, cores: int = 2, repo: Path = R
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
     command = [SNAKEMAKE, *arguments, "-s", repo / "Snakefile", "--cores", cores, "--configfile", "config.yaml"]
-    with open(folder / "said.txt", "w") as said:
-        return subprocess.Popen(
-            [str(word) for word in command], cwd=folder, stdout=said, stderr=subprocess.STDOUT, start_new_session=True,
+    with open(folder / "said.txt", "w") as output:
+        process = subprocess.Popen(
+            [str(word) for word in command], cwd=folder, stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
             env={**os.environ, "PYTHONPATH": str(repo / "scripts"), "OPENBLAS_NUM_THREADS": "1", **environment},
         )  # fmt: skip
+    process.cwd = folder
+    return process
 
 
 def call(folder: Path, config: dict, *arguments, **more) -> tuple[int, str]:
@@ -65,7 +67,7 @@ def wait_for(process: subprocess.Popen, moment: Callable[[], object], timeout: f
     """Return when `moment` holds; fail if the run ends or the time is over before."""
     until = time.monotonic() + timeout
     while not moment():
-        assert process.poll() is None, "the run ended before the moment came"
+        assert process.poll() is None, f"the run ended before the moment came: {said(Path(process.cwd))[-3000:]}"
         assert time.monotonic() < until, "the moment did not come"
         time.sleep(0.002)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import os
+import warnings
 
 import numpy as np
 
@@ -146,7 +147,8 @@ def _open_wcs(path, shape) -> SkyWCS:
     try:
         # schemas are not checked: that takes longer than all the rest, and a WCS that works is what we need
         _ = asdf.get_config().extensions  # found once: a context starts from a copy
-        with asdf.config_context() as settings:
+        with asdf.config_context() as settings, warnings.catch_warnings():
+            warnings.simplefilter("ignore", asdf.exceptions.AsdfWarning)  # older pipelines' tags: read all the same
             settings.validate_on_read = False
             with asdf.open(io.BytesIO(tree_bytes), lazy_load=False) as tree:
                 wcs = tree["meta"]["wcs"]
