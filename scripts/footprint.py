@@ -8,13 +8,14 @@ import json
 
 import numpy as np
 
-from drizzleflow import footprint, formats, record
+from drizzleflow import asdfio, footprint, formats, record
 from drizzleflow.errors import InputError
 from drizzleflow.files import replacing, write_text
 from drizzleflow.overlap import border
 from drizzleflow.pixmap import Lattice, step_name
 
 with record.job(snakemake) as job:
+    asdfio.quick_start()
     opts = snakemake.params.opts
     steps = {"auto": ("auto", 3)}
     for section in ("single_drizzle", "mosaic"):

@@ -125,6 +125,8 @@ class Lattice:
             du, dv = projected.at(x, y)
             step = np.stack([u - du, v - dv], axis=1) @ linear[:2]
             x, y = x + step[:, 0], y + step[:, 1]
+            if np.abs(step).max(initial=0.0) < 1e-9:
+                break
         return x, y
 
     def arrays(self) -> dict[str, np.ndarray]:

@@ -100,7 +100,7 @@ class SkyStats:
             high = np.float32(min(upper, mean + self.usig * std))
         else:
             low, high = used
-        median, core = _median(values, low, high, npix)
+        median, core = clipped_median(values, low, high, npix)
         if self.skystat == "mean":
             value = mean
         elif self.skystat == "median":
@@ -173,7 +173,7 @@ def _sums(values, centre):
     return len(values), centre, total, square
 
 
-def _median(values, low, high, npix):
+def clipped_median(values, low, high, npix):
     """Median of the `npix` values from `low` to `high`, averaged in float32 as numpy does, and half the width
     of the middle 68 %, from a sample of them.
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from drizzleflow.skystatistics import clipped_median
+
 
 def build_driz_weight(shape, weight_type: str, good, *, variance=None, exposure_time=None) -> np.ndarray:
     """The (ny, nx) float32 weight of each input pixel (seed 002, ``weight_type``).
@@ -39,17 +41,15 @@ def clipped_mean_weight(weight) -> float:
     ``maskpt`` times this is the threshold of the outlier step (seed 000). The documents of the peers speak of a
     percentage of the maximum; it is this mean that their code uses.
     """
-    values = np.sort(weight[np.isfinite(weight) & (weight != 0)], axis=None)
-    first, last = 0, len(values)
-    if last == 0:
+    values = weight[np.isfinite(weight) & (weight != 0)]
+    if not len(values):
         return float("nan")
     for _ in range(5):
-        n = last - first
-        middle = float(values[first + (n - 1) // 2 : first + n // 2 + 1].mean(dtype=np.float64))
-        deviation = float(np.std(values[first:last].astype(np.float64)))  # squares of weights can overflow float32
+        middle = clipped_median(values, values.min(), values.max(), len(values))[0]
+        deviation = float(np.std(values, dtype=np.float64))
         low, high = np.float32(middle - 3 * deviation), np.float32(middle + 3 * deviation)
-        kept = max(first, int(np.searchsorted(values, low))), min(last, int(np.searchsorted(values, high, side="right")))
-        if kept == (first, last):
+        kept = values[(values >= low) & (values <= high)]
+        if len(kept) == len(values):
             break
-        first, last = kept
-    return float(np.mean(values[first:last], dtype=np.float64))
+        values = kept
+    return float(np.mean(values, dtype=np.float64))

@@ -117,7 +117,7 @@ def write_wrong(folder, names):
     def level3(name, *files, exptype="science"):
         return {"products": [{"name": name, "members": [{"expname": f, "exptype": exptype} for f in files]}]}
 
-    one, two = (name.removesuffix(".fits") for name in (first, second))
+    one = first.removesuffix(".fits")
     csv("duplicate", ["path", first, first],
         f"data/duplicate.csv: product duplicate: duplicate member {one} (data/{first} and data/{first})")  # fmt: skip
     csv("same_name", ["path,member", f"{first},a", f"{second},a"],

@@ -150,7 +150,7 @@ def test_decam_cosmic_rays_of_the_observatory_are_found(decam, band):
         )
         events, hits = events + len(bright), hits + here
         assert (mask & cores).sum() >= 0.7 * cores.sum()
-        # the masks of the last three nights have no cosmic rays at all: MASKCOSMICS failed there, so some are real
+        # not every cosmic ray has a code: 2018-02-12 has one of 22 pixels beside a star, plain to the eye
         assert elsewhere <= 0.001 * mask.size
     assert events, "nothing to find"
     assert hits == events
@@ -163,6 +163,7 @@ def test_decam_mosaic_is_deep_and_has_one_flux_scale(decam, band):
     with open_verified(product / f"decam_{band}_i2d.fits") as hdus:
         header = hdus[0].header
         assert header["NDRIZ"] == BANDS[band]
+        assert not [key for key in header if key.startswith(("WAT", "PV", "RADECSYS"))], "the inputs' coordinates were kept"
         assert header["EXPTIME"] == pytest.approx({"z": 553.0, "r": 248.0}[band])
         sci, err = hdus["SCI"].data, hdus["ERR"].data
         inner = sci[20:-20, 20:-20]

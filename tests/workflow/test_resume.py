@@ -7,7 +7,19 @@ import signal
 import time
 
 import pytest
-from runs import alive, call, complete, copy_checkout, differing, end, jobs, products, start, wait_for, working
+from runs import (
+    alive,
+    call,
+    complete,
+    copy_checkout,
+    differing,
+    end,
+    jobs,
+    products,
+    start,
+    wait_for,
+    working,
+)
 
 CONFIG = {"associations": "data/field_asn.json", "batch_size": 2}
 #: every kind of product, as patterns below the product's folder: none may escape the comparisons by not being there
