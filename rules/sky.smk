@@ -6,6 +6,7 @@ rule sky_overlaps:
         files=batch_files,
         footprints=at("footprints.csv"),
         overlaps=at("overlaps.json"),
+        grid=at("grid.json"),
         lattices=at("footprint/{batch}.npz"),
     output:
         table=at("sky/{batch}.csv"),

@@ -30,7 +30,7 @@ with record.job(snakemake) as job:
             job.warn("%s: fewer than two groups: nothing is flagged", member["member"])
     masks, blots, found = {}, {}, []
     for extver in range(1, member["nframes"] + 1):
-        frame = formats.read(member, extver, ("data", "err"), opts["simple"])
+        frame = formats.read(member, extver, ("data", "err"), opts["simple"]).on_grid(grid)
         level = levels.get((member["member"], extver))
         blotted = np.full(frame.shape, np.nan, np.float32)
         if median is None:

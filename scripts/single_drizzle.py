@@ -21,7 +21,7 @@ with record.job(snakemake) as job:
     def frames():
         for member, extvers in opts["frames"]:
             for extver in extvers:
-                yield formats.read(member, extver, planes, opts["simple"]), levels.get((member["member"], extver))
+                yield formats.read(member, extver, planes, opts["simple"]).on_grid(grid), levels.get((member["member"], extver))
 
     good_bits = flags.GOOD_BITS["single"] if settings["good_bits"] == "auto" else settings["good_bits"]
     if settings["resample_data"]:

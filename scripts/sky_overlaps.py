@@ -12,6 +12,7 @@ import numpy as np
 
 from drizzleflow import dq, formats, record
 from drizzleflow.files import write_text
+from drizzleflow.grid import Grid
 from drizzleflow.pixmap import LatticeFiles
 from drizzleflow.sky import SkyStats, overlap_statistics
 from drizzleflow.tables import rows
@@ -20,7 +21,7 @@ with record.job(snakemake) as job:
     opts = snakemake.params.opts
     settings = opts["skymatch"]
     stats = SkyStats.from_options(settings)
-    lattices = LatticeFiles([snakemake.input.lattices])
+    grid, lattices = Grid.load(snakemake.input.grid), LatticeFiles([snakemake.input.lattices])
     outlines, group_of = {}, {}
     for row in rows(snakemake.input.footprints):
         outlines[row["member"], int(row["extver"])] = np.array(json.loads(row["sky_outline"]))
@@ -37,7 +38,7 @@ with record.job(snakemake) as job:
         format_module = formats.get(member["format"])
         bits = format_module.SKY_BITS if settings["dqbits"] == "auto" else settings["dqbits"]
         for extver in range(1, member["nframes"] + 1):
-            frame = formats.read(member, extver, ("data", "dq"), opts["simple"])
+            frame = formats.read(member, extver, ("data", "dq"), opts["simple"]).on_grid(grid)
             key = (member["member"], extver)
             good = dq.good_pixels(frame.dq, bits, format_module.DQ_FLAGS, frame.shape) & np.isfinite(frame.data)
             data = frame.data if frame.rate_factor == 1 else frame.data * np.float32(frame.rate_factor)

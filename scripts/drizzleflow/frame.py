@@ -63,6 +63,7 @@ class Frame:
     level: float | None = None  #: sky level that the file itself records, in `unit` per pixel
     subtracted: bool | None = None  #: whether the file says that `level` is already subtracted
     rate_factor: float = 1.0  #: what turns `data` into the product's unit (HST electrons: 1 / exposure time)
+    per_pixel: bool = False  #: whether `data` is flux per pixel, and not surface brightness
     product_unit: str | None = None  #: the product's unit; None is `unit`
     gain: float = 1.0  #: electrons per unit of `data` (times exposure time where the unit is a rate)
     readnoise: float | None = None  #: electrons
@@ -71,10 +72,11 @@ class Frame:
     open_wcs: Callable[[], SkyWCS] | None = None  #: evaluates lazily: only exact geometry needs gwcs or astropy.wcs
     meta: dict[str, Any] = field(default_factory=dict)
 
-    @property
-    def total_variance(self) -> np.ndarray | None:
-        """The square of `err`, for formats without variance planes."""
-        return None if self.err is None else self.err * self.err
+    def on_grid(self, grid) -> Frame:
+        """This frame for a product on `grid`: flux per pixel is flux per *output* pixel there (surface brightness stays)."""
+        if self.per_pixel and self.pixelarea_steradians:
+            self.rate_factor *= grid.pixel_area / self.pixelarea_steradians
+        return self
 
     def cut(self, rows: tuple[int, int]) -> Frame:
         """This frame with its planes cut to rows first..end-1; `shape` and WCS stay those of the whole frame."""

@@ -1,8 +1,8 @@
 """Jobs do not outlive their run.
 
-When the Snakemake process is killed, its jobs' scripts are adopted by another process and would go on writing, while the
-next run makes the same files, perhaps with other settings. So the Snakefile announces the process that parses it, and
-every script ends at once when that process is gone.
+When the Snakemake process is killed, its jobs' scripts are adopted by another process and would go on
+writing while the next run makes the same files, perhaps with other settings. So the Snakefile announces the
+process that parses it, and every script ends at once when that process is gone.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ VARIABLE = "DRIZZLEFLOW_RUN"  #: environment variable: the process that the scri
 
 
 def announce() -> None:
-    """Name this process as the one to follow; the environment hands that down to the scripts that it starts."""
+    """Name this process as the one to follow; the scripts that it starts inherit the name."""
     os.environ[VARIABLE] = str(os.getpid())
 
 
 def follow() -> None:
-    """End this process as soon as the announced one is gone. Where none is announced or visible: do nothing."""
+    """End this process as soon as the announced one is gone; without one that can be seen, do nothing."""
     try:
         run = int(os.environ[VARIABLE])
         handle = os.pidfd_open(run)

@@ -78,15 +78,15 @@ def write_i2d(path, model: dict, grid, *, unit: str, parameters: dict, cards=(),
     corners = grid.to_sky(*np.array([[-0.5, grid.shape[1] - 0.5, grid.shape[1] - 0.5, -0.5], [-0.5, -0.5, grid.shape[0] - 0.5, grid.shape[0] - 0.5]]))
     region = "POLYGON ICRS " + " ".join(f"{v:.9f}" for pair in zip(*corners, strict=True) for v in pair)
     image = [
-        ("BUNIT", unit, "unit of the pixels"),
+        *([("BUNIT", unit, "unit of the pixels")] if unit else []),
         ("PIXAR_SR", area, "[sr] nominal pixel area"),
         ("PIXAR_A2", grid.pixel_scale**2, "[arcsec2] nominal pixel area"),
         ("S_REGION", region, "region of the grid"),
     ]
-    planes = [("SCI", model["data"], image), ("ERR", model.get("err"), image[:1])]
+    planes = [("SCI", model["data"], image), ("ERR", model.get("err"), image[: bool(unit)])]
     planes += [("CON", _signed(model.get("con")), ()), ("WHT", model["wht"], ())]
     if report_var:
-        squared = [("BUNIT", f"({unit})^2" if unit else "", "unit of the pixels")]
+        squared = [("BUNIT", f"({unit})^2", "unit of the pixels")] if unit else []
         planes += [(n.upper(), model.get(n), squared) for n in ("var_poisson", "var_rnoise", "var_flat") if n in model]
     planes.append(("DQ", model.get("dq"), ()))
     hdus = [(image_header(None, primary=True, cards=_unique(primary)), None)]

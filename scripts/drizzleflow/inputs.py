@@ -26,7 +26,7 @@ class MosaicInputs:
     def read(self, member: dict, extver: int, planes, rows_of):
         """(Frame, pixmap, level) as `drizzleflow.mosaic.drizzle` asks."""
         rows = rows_of(self.lattices.lattice(member["member"], extver))
-        frame = formats.read(member, extver, planes, self.options["simple"], rows)
+        frame = formats.read(member, extver, planes, self.options["simple"], rows).on_grid(self.grid)
         step = self.options["mosaic"]
         pixmap = self.lattices.pixmap(
             frame, self.grid, step["pixmap_stepsize"], int(step["pixmap_order"]), self.options["grid"]["pixmap_tolerance"], rows

@@ -22,14 +22,9 @@ def frame_model(frame: Frame, pixmap, level: float | None) -> dict:
     """
     factor = np.float32(frame.rate_factor)
     convert = (lambda a, power=1: a) if factor == 1 else (lambda a, power=1: a * factor**power)
-    variances = dict(frame.var)
-    if frame.err is not None and "poisson" not in variances:
-        # a file with ERR alone: it is propagated, and weights the frame where the read noise is not known
-        variances["total"] = frame.total_variance
-        variances.setdefault("rnoise", variances["total"])
     return {
         "data": convert(frame.data), "dq": frame.dq, "err": None if frame.err is None else convert(frame.err),
-        **{f"var_{key}": convert(plane, 2) for key, plane in variances.items()},
+        **{f"var_{key}": convert(plane, 2) for key, plane in frame.var.items()},
         "pixmap": pixmap, "filename": frame.member, "group_id": frame.group,
         "exposure_time": frame.exposure_time, "measurement_time": frame.measurement_time, "duration": frame.duration,
         "start_time": frame.start_time, "end_time": frame.end_time,

@@ -127,7 +127,7 @@ def unresampled(frame, level, settings: dict, *, good_bits, flags) -> SingleImag
         frame.shape,
         settings["weight_type"],
         good,
-        variance=frame.var.get("rnoise", frame.total_variance),
+        variance=frame.var.get("rnoise"),
         exposure_time=frame.measurement_time or frame.exposure_time,
     )
     factor = np.float32(frame.rate_factor)

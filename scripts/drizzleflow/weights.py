@@ -53,3 +53,43 @@ def clipped_mean_weight(weight) -> float:
             break
         values = kept
     return float(np.mean(values, dtype=np.float64))
+
+
+def background_variance(total, box: int = 64) -> np.ndarray:
+    """The variance of the blank sky where only a frame's total variance is known: its median in boxes, interpolated.
+
+    Weights from the total variance would follow the sources' own photons: bright pixels would count less (a mosaic's stars
+    would come out too faint) and ``maskpt`` would drop them. Pixels without a positive finite variance keep it.
+
+    Parameters
+    ----------
+    total : float32 (ny, nx)
+    box : int
+        Side of a box in pixels.
+    """
+    ny, nx = total.shape
+    usable = np.isfinite(total) & (total > 0)
+    rows, columns = np.arange(0, ny, box), np.arange(0, nx, box)
+    nodes = np.full((len(rows), len(columns)), np.nan)
+    for i, y in enumerate(rows):
+        for j, x in enumerate(columns):
+            inside = usable[y : y + box, x : x + box]
+            if inside.any():
+                nodes[i, j] = np.median(total[y : y + box, x : x + box][inside])
+    if not np.isfinite(nodes).any():
+        return total
+    nodes[np.isnan(nodes)] = np.nanmedian(nodes)
+    at_y, at_x = np.minimum(rows + box, ny) / 2 + rows / 2 - 0.5, np.minimum(columns + box, nx) / 2 + columns / 2 - 0.5
+    across = np.array([np.interp(np.arange(nx), at_x, row) for row in nodes])
+    smooth = np.array([np.interp(np.arange(ny), at_y, column) for column in across.T]).T
+    return np.where(usable, smooth, total).astype(np.float32)
+
+
+def variances_from_err(frame) -> None:
+    """Where a frame has ERR and no variance planes: ``var['total']`` to propagate, and its background as ``rnoise``.
+
+    A read-noise plane that is there already stays.
+    """
+    if frame.err is not None and "poisson" not in frame.var:
+        frame.var["total"] = frame.err * frame.err
+        frame.var.setdefault("rnoise", background_variance(frame.var["total"]))

@@ -98,6 +98,6 @@ def cards(window, unit: str, grid=None) -> list[tuple]:
     place = [
         ("WINX0", x0, "0-based grid column of the first pixel"),
         ("WINY0", y0, "0-based grid row of the first pixel"),
-        ("BUNIT", unit, "unit of the pixels"),
+        *([("BUNIT", unit, "unit of the pixels")] if unit else []),
     ]
     return place + (grid.window(x0, x1, y0, y1).cards() if grid is not None else [])

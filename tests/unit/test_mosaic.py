@@ -21,6 +21,7 @@ from drizzleflow.grid import Grid, build
 from drizzleflow.mosaic import Mosaic, frame_model
 from drizzleflow.pixmap import Lattice, exact, from_lattice
 from drizzleflow.simulate_jwst import nircam_like
+from drizzleflow.weights import variances_from_err
 
 SHAPE = (60, 66)
 SETTINGS = {
@@ -226,6 +227,7 @@ def test_a_format_with_err_alone():
     for err in (2.0, 4.0):
         ones = np.ones((6, 7), np.float32)
         frame = Frame("m", 1, f"g{err}", (6, 7), data=ones, err=err * ones, dq=None, exposure_time=1.0, unit="e/s")
+        variances_from_err(frame)
         made.add(frame, np.stack([x + 5, y + 8], axis=-1), None)
     out, unit = made.finish()
     w = np.array([1 / 4, 1 / 16])

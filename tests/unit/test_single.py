@@ -11,7 +11,7 @@ from drizzleflow.grid import Grid
 from drizzleflow.mosaic import frame_model
 from drizzleflow.resample import Resample, kernel_reach
 from drizzleflow.single import SingleImage, drizzle, unresampled
-from drizzleflow.weights import clipped_mean_weight
+from drizzleflow.weights import clipped_mean_weight, variances_from_err
 from drizzleflow.windowed import Windowed
 
 SETTINGS = {"kernel": "square", "pixfrac": 1.0, "fillval": "NAN", "weight_type": "ivm"}
@@ -168,5 +168,6 @@ def test_without_resampling(weight_type):
 
 def test_without_resampling_a_file_with_err_alone():
     frame = frame_of(var={}, err=np.full(SHAPE, 2, np.float32))
+    variances_from_err(frame)
     made = unresampled(frame, None, SETTINGS, good_bits=None, flags=None)
     assert (made.wht == 0.25).all()

@@ -8,7 +8,13 @@ from astropy.stats import sigma_clip
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drizzleflow.weights import build_driz_weight, clipped_mean_weight
+from drizzleflow.frame import Frame
+from drizzleflow.weights import (
+    background_variance,
+    build_driz_weight,
+    clipped_mean_weight,
+    variances_from_err,
+)
 
 
 def test_ivm_is_the_inverse_variance_and_zero_where_there_is_none():
@@ -83,3 +89,25 @@ def test_the_input_is_not_changed():
     before = weight.copy()
     clipped_mean_weight(weight)
     np.testing.assert_array_equal(weight, before)
+
+
+def test_background_variance_follows_the_sky_and_not_the_sources():
+    """A gradient of the sky stays, a star's own photons and pixels without a variance do not count."""
+    _y, x = np.mgrid[:200, :160]
+    total = (4.0 + 0.01 * x).astype(np.float32)
+    sky = total.copy()
+    total[90:100, 70:80] = 500.0
+    total[5, 5] = np.nan
+    found = background_variance(total)
+    assert np.isnan(found[5, 5]) and found.dtype == np.float32
+    np.testing.assert_allclose(found[64:128, 32:128], sky[64:128, 32:128], rtol=0.05)
+
+
+def test_variances_from_err_keep_what_is_known():
+    err = np.full((70, 70), 2.0, np.float32)
+    frame = Frame("m", 1, "g", (70, 70), err=err, var={"rnoise": np.ones_like(err)})
+    variances_from_err(frame)
+    assert (frame.var["total"] == 4).all() and (frame.var["rnoise"] == 1).all()
+    jwst = Frame("m", 1, "g", (70, 70), err=err, var={"poisson": err})
+    variances_from_err(jwst)
+    assert set(jwst.var) == {"poisson"}

@@ -1,4 +1,4 @@
-"""Helpers of the tests that disturb a run: start it, wait for a moment, send a signal, compare what was made."""
+"""Helpers of the tests that disturb a run: start it, wait for a moment, send a signal, compare the products."""
 
 from __future__ import annotations
 
@@ -16,14 +16,34 @@ import yaml
 from running import REPO, SNAKEMAKE
 
 #: below the output folder: what carries times or belongs to the engine, so not to be compared
-NOT_PRODUCTS = ("log", "benchmark", "record", "report.html", "provenance.json", ".lock", ".plan.json", "audit.log")
+NOT_PRODUCTS = (
+    "log",
+    "benchmark",
+    "record",
+    "report.html",
+    "provenance.json",
+    ".lock",
+    ".plan.json",
+    "audit.log",
+)
 
 
-def start(folder: Path, config: dict, *arguments, cores: int = 2, repo: Path = REPO, **environment) -> subprocess.Popen:
-    """Start ``snakemake`` in `folder` as the leader of a new process group; what it says goes to ``said.txt`` there."""
+def start(
+    folder: Path, config: dict, *arguments, cores: int = 2, repo: Path = REPO, **environment
+) -> subprocess.Popen:
+    """Start ``snakemake`` in `folder`, leading a new process group; what it says goes to ``said.txt`` there."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
-    command = [SNAKEMAKE, *arguments, "-s", repo / "Snakefile", "--cores", cores, "--configfile", "config.yaml"]
+    command = [
+        SNAKEMAKE,
+        *arguments,
+        "-s",
+        repo / "Snakefile",
+        "--cores",
+        cores,
+        "--configfile",
+        "config.yaml",
+    ]
     with open(folder / "said.txt", "w") as output:
         process = subprocess.Popen(
             [str(word) for word in command], cwd=folder, stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
@@ -67,7 +87,9 @@ def wait_for(process: subprocess.Popen, moment: Callable[[], object], timeout: f
     """Return when `moment` holds; fail if the run ends or the time is over before."""
     until = time.monotonic() + timeout
     while not moment():
-        assert process.poll() is None, f"the run ended before the moment came: {said(Path(process.cwd))[-3000:]}"
+        assert process.poll() is None, (
+            f"the run ended before the moment came: {said(Path(process.cwd))[-3000:]}"
+        )
         assert time.monotonic() < until, "the moment did not come"
         time.sleep(0.002)
 
@@ -129,6 +151,8 @@ def jobs(text: str) -> dict[str, int]:
 def copy_checkout(folder: Path) -> Path:
     """A copy of this checkout, to be changed."""
     for name in ("rules", "scripts", "config", "profiles", "envs"):
-        shutil.copytree(REPO / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+        shutil.copytree(
+            REPO / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info")
+        )
     shutil.copy2(REPO / "Snakefile", folder)
     return folder

@@ -1,15 +1,21 @@
-"""What is wrong is said in one line, early, and does not stop what is right; and what the command promises holds."""
+"""What is wrong is said in one line, early, and does not stop what is right; and the command keeps its word."""
 
 import json
 import os
 import re
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 from astropy.io import fits
+from running import REPO
 from runs import call, complete, jobs, products
 
+from drizzleflow import formats
+from drizzleflow.config import load, resolve
+from drizzleflow.errors import InputError
+from drizzleflow.plan import build
 from drizzleflow.simulate import simulate
 
 CONFIG = {"associations": "data/good.csv", "batch_size": 4}
@@ -50,7 +56,7 @@ def finished(made, tmp_path):
     return shutil.copytree(made, tmp_path / "run")
 
 
-# a wrong configuration -----------------------------------------------------------------------------------------------
+# a wrong configuration ----------------------------------------------------------------------
 
 WRONG = {
     "unknown key": ({"nonsense": 1}, "configuration: nonsense: no such key; expected one of associations, outdir"),
@@ -97,7 +103,7 @@ def test_no_association(fresh, associations):
     assert "Job stats" not in text
 
 
-# wrong associations --------------------------------------------------------------------------------------------------
+# wrong associations ----------------------------------------------------------------------
 
 
 def write_wrong(folder, names):
@@ -134,7 +140,11 @@ def write_wrong(folder, names):
         "data/unsafe_up.csv: product '../x' cannot be a file name", product="_x")  # fmt: skip
     csv("column", ["path,colour", f"{first},red"], "data/column.csv: column 'colour' is unknown")
     csv("empty", ["path"], "data/empty.csv: no rows, expected one for each exposure")
-    csv("scale", ["path,flux_scale", f"{first},-1"], "data/scale.csv: row 1: flux_scale is '-1', expected a number > 0")
+    csv(
+        "scale",
+        ["path,flux_scale", f"{first},-1"],
+        "data/scale.csv: row 1: flux_scale is '-1', expected a number > 0",
+    )
     table("unsafe_line", level3("new\nline", first),
           r"data/unsafe_line.json: product 'new\nline' cannot be a file name", product="new_line")  # fmt: skip
     table("unsafe_shell", level3("$(touch owned)", first),
@@ -151,7 +161,11 @@ def write_wrong(folder, names):
         (here / f"{stem}_exposure.fits").write_bytes((here / first).read_bytes()[:size])
     csv("truncated", ["path", second, "short_exposure.fits"],
         "data/truncated.csv: product truncated: data/short_exposure.fits: not a readable FITS image")  # fmt: skip
-    csv("not_fits", ["path", "good.csv"], "data/not_fits.csv: product not_fits: data/good.csv: not a readable FITS image")
+    csv(
+        "not_fits",
+        ["path", "good.csv"],
+        "data/not_fits.csv: product not_fits: data/good.csv: not a readable FITS image",
+    )
     columns = [
         fits.Column("MEMNAME", "14A", array=np.array(["J1AAAQ", "J1AA10"])),
         fits.Column("MEMTYPE", "14A", array=np.array(["EXP-DTH", "PROD-DTH"])),
@@ -159,8 +173,16 @@ def write_wrong(folder, names):
     ]
     hst = fits.HDUList([fits.PrimaryHDU(), fits.BinTableHDU.from_columns(columns)])
     for stem, endings, message in (
-        ("both", ("flc", "flt"), "both data/both/j1aaaq_flc.fits and data/both/j1aaaq_flt.fits exist for member j1aaaq"),
-        ("neither", (), "member j1aaaq: neither data/neither/j1aaaq_flc.fits nor data/neither/j1aaaq_flt.fits exists"),
+        (
+            "both",
+            ("flc", "flt"),
+            "both data/both/j1aaaq_flc.fits and data/both/j1aaaq_flt.fits exist for member j1aaaq",
+        ),
+        (
+            "neither",
+            (),
+            "member j1aaaq: neither data/neither/j1aaaq_flc.fits nor data/neither/j1aaaq_flt.fits exists",
+        ),
     ):
         (here / stem).mkdir()
         hst.writeto(here / stem / f"{stem}_asn.fits")
@@ -197,12 +219,20 @@ def test_nothing_of_a_wrong_product_starts(mixed):
     for product, _ in cases.values():
         files = [path for path in (folder / "results" / product).rglob("*") if path.is_file()]
         assert [path.name for path in files] == ["members.log"], product
-    started = re.findall(r"^localrule (\w+):\n(?:    .*\n)*?    wildcards: product=([^,\n]+)", text, re.MULTILINE)
+    started = re.findall(
+        r"^localrule (\w+):\n(?:    .*\n)*?    wildcards: product=([^,\n]+)", text, re.MULTILINE
+    )
     bad = [(rule, product) for rule, product in started if product != "good"]
     assert {rule for rule, _ in bad} == {"members"}
     assert len(bad) == len({product for product, _ in cases.values()})
     assert not (folder / "owned").exists()
-    assert {path.name for path in folder.iterdir()} == {"data", "results", "config.yaml", "said.txt", ".snakemake"}
+    assert {path.name for path in folder.iterdir()} == {
+        "data",
+        "results",
+        "config.yaml",
+        "said.txt",
+        ".snakemake",
+    }
 
 
 def test_others_finish(mixed, made):
@@ -217,7 +247,9 @@ def test_plain_run_fails(fresh):
     (fresh / "data/missing.csv").write_text("path\nnowhere.fits\n")
     status, text = call(fresh, {"associations": ["data/missing.csv"]})
     assert status == 1
-    assert "members: data/missing.csv: product missing: member nowhere: data/nowhere.fits: no such file" in text
+    assert (
+        "members: data/missing.csv: product missing: member nowhere: data/nowhere.fits: no such file" in text
+    )
     assert "Traceback" not in text
 
 
@@ -228,11 +260,40 @@ def test_pixels_that_cannot_be_read(fresh, names):
     status, text = call(fresh, CONFIG)
     assert status == 1
     assert "Traceback" not in text
-    assert any(re.match(rf"\w+: data/{re.escape(names[1])}\S*: cannot be read", line) for line in text.splitlines())
+    assert any(
+        re.match(rf"\w+: data/{re.escape(names[1])}\S*: cannot be read", line) for line in text.splitlines()
+    )
     assert not (fresh / "results/good/good_i2d.fits").exists()
 
 
-# paths ---------------------------------------------------------------------------------------------------------------
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("flavour", ["jwst", "hst", "simple"])
+def test_cut_anywhere(tmp_path, flavour):
+    """An exposure that ends too early anywhere is told with its name, or has all that is asked of it."""
+    made = simulate(tmp_path, flavour=flavour, exposures=1, detectors=1, shape=(32, 32), seed=2)
+    path = Path(made["members"][0])
+    whole = path.read_bytes()
+    outcomes = set()
+    for size in range(0, len(whole), 5 * 2880 + 700):
+        path.write_bytes(whole[:size])
+        settings = {**load(REPO / "config/config.yaml"), "associations": made["associations"]}
+        plan = build(resolve(settings, {}, REPO / "config/presets"), None)
+        (product,) = plan.products.values()
+        try:
+            if product.error:
+                raise InputError(product.error)
+            (member,) = product.members
+            for extver in range(1, member.nframes + 1):
+                frame = formats.read(member.asdict(), extver, options=product.options["simple"])
+                frame.wcs  # noqa: B018
+            outcomes.add("read")
+        except InputError as error:
+            assert path.name in str(error) and "\n" not in str(error)
+            outcomes.add("told")
+    assert "told" in outcomes
+
+
+# paths ----------------------------------------------------------------------
 
 
 def test_any_working_folder(fresh, names):
@@ -247,10 +308,14 @@ def test_any_working_folder(fresh, names):
     assert (fresh / "deep/made/it/here/sky.csv").exists()
     assert not (work / "results").exists()
     assert "Using workflow specific profile" in text  # profiles/default, beside the Snakefile
-    assert not [name for name in os.listdir(fresh / "data") if name not in {*names, "good.csv", "here.csv", "link.fits"}]
+    assert not [
+        name
+        for name in os.listdir(fresh / "data")
+        if name not in {*names, "good.csv", "here.csv", "link.fits"}
+    ]
 
 
-# targets -------------------------------------------------------------------------------------------------------------
+# targets ----------------------------------------------------------------------
 
 
 def test_targets(fresh):
@@ -273,7 +338,12 @@ def test_targets(fresh):
         planned.pop(target, None)
         assert list(out.glob(pattern)), target
         assert bool(planned) == (target != "crmask"), target
-    assert len(list(out.glob("blot/*"))) == len(list(out.glob("crmask/*"))) == len(list(out.glob("single/*"))) == 3
+    assert (
+        len(list(out.glob("blot/*")))
+        == len(list(out.glob("crmask/*")))
+        == len(list(out.glob("single/*")))
+        == 3
+    )
 
 
 def test_dry_run(fresh):
@@ -296,7 +366,7 @@ def test_inputs_are_never_modified(data, made):
         assert (made / "data" / path.name).read_bytes() == path.read_bytes()
 
 
-# audit ---------------------------------------------------------------------------------------------------------------
+# audit ----------------------------------------------------------------------
 
 
 def test_audit_of_a_good_run(finished):

@@ -485,7 +485,6 @@ def test_hst_chips_and_unit(modes):
     assert rate == pytest.approx(lowest, abs=0.1)
 
 
-@pytest.mark.xfail(strict=True, reason="a rate per pixel is drizzled as if it were a surface brightness (iscale 1)")
 def test_hst_electrons_are_counted_whatever_the_pixel(modes):
     """A rate per pixel grows with the pixel: stars keep their electrons a second on a coarser grid."""
     _, header = opened(modes, "hst2")

@@ -177,7 +177,6 @@ def test_decam_mosaic_is_deep_and_has_one_flux_scale(decam, band):
         assert np.nanmax(fits.getdata(file, 1)) > 50 * noise
 
 
-@pytest.mark.xfail(strict=True, reason="with ERR alone the weights hold the sources' photon noise, and maskpt drops bright pixels")
 @pytest.mark.parametrize("band", BANDS)
 def test_decam_median_has_no_holes_at_sources(decam, band):
     """A source's own photon noise must not take its pixels out of the median: cosmic rays on sources would stay."""

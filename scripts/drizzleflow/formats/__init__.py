@@ -28,4 +28,8 @@ def read(member: dict, extver: int = 1, planes=("data", "dq"), options: dict | N
     if rows is not None and module.READS_ROWS:
         return module.read(member, extver, planes, options, rows)
     frame = module.read(member, extver, planes, options)
+    if "var" in planes:
+        from drizzleflow.weights import variances_from_err
+
+        variances_from_err(frame)
     return frame if rows is None else frame.cut(rows)

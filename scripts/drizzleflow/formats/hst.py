@@ -128,6 +128,7 @@ def read(member: dict, extver: int = 1, planes=("data", "dq"), options=None) -> 
         frame.meta["electrons_per_second"] = gain if is_rate else gain / seconds
     if is_rate or seconds:
         frame.rate_factor, frame.product_unit = gain / (1.0 if is_rate else seconds), "ELECTRONS/S"
+    frame.per_pixel = True
     if "var" in planes and readnoise and (seconds or not is_rate):
         sigma = readnoise / gain / (seconds if is_rate else 1.0)
         frame.var = {"rnoise": np.full(shape, sigma**2, np.float32)}

@@ -143,7 +143,10 @@ def _open_wcs(path, shape) -> SkyWCS:
     with open_fits(path) as hdus:
         if "ASDF" not in hdus:
             raise InputError(f"{path}: no ASDF extension; expected the GWCS of the JWST pipeline's assign_wcs")
-        tree_bytes = hdus["ASDF"].data[0][0].tobytes()
+        try:
+            tree_bytes = hdus["ASDF"].data[0][0].tobytes()
+        except Exception as error:  # a file cut short
+            raise InputError(f"{path}[ASDF]: cannot be read ({error})") from None
     try:
         # schemas are not checked: that takes longer than all the rest, and a WCS that works is what we need
         _ = asdf.get_config().extensions  # found once: a context starts from a copy

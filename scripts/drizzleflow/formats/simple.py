@@ -9,6 +9,7 @@ and so on is configured.
 from __future__ import annotations
 
 import os
+import re
 
 import numpy as np
 
@@ -107,6 +108,7 @@ def read(member: dict, extver: int = 1, planes=("data", "dq"), options=None) -> 
             s_region=headers[0].get("S_REGION"),
             open_wcs=lambda: _open_wcs(path, index, shape),
         )
+        frame.per_pixel = not re.search(r"/\s*(sr|arcsec)|\b(sr|arcsec)\s*(\^|\*\*)?\s*-", frame.unit, re.IGNORECASE)
         if "data" in planes:
             frame.data = _scaled(plane(hdus, index, np.float32, path).reshape(shape), scale)
         ivar = None
