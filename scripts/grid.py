@@ -9,7 +9,7 @@ import json
 
 from drizzleflow import grid, record
 from drizzleflow.files import write_text
-from drizzleflow.overlap import neighbours
+from drizzleflow.neighbours import neighbours
 
 COLUMNS = ("member", "extver", "group", "level", "subtracted", "scale", "pixel_area", "nx", "ny", "outline", "sky_outline")
 

@@ -10,7 +10,7 @@ from drizzleflow import config, fitsio, footprint, single
 from drizzleflow.errors import InputError
 from drizzleflow.frame import Frame, SkyWCS
 from drizzleflow.grid import Grid, build
-from drizzleflow.overlap import neighbours
+from drizzleflow.neighbours import neighbours
 from drizzleflow.resample import Resample
 from drizzleflow.skystatistics import SkyStats
 
