@@ -7,6 +7,7 @@ crf/{member}_crf.fits and, where intermediates are kept, blot/{member}_blot.fits
 import numpy as np
 
 from drizzleflow import blot, flagging, formats, record, thumbnail
+from drizzleflow.errors import InputError
 from drizzleflow.fitsio import image_header, write_hdus
 from drizzleflow.grid import Grid
 from drizzleflow.pixmap import LatticeFiles
@@ -36,6 +37,8 @@ with record.job(snakemake) as job:
         if median is None:
             mask = np.zeros(frame.shape, bool)
         else:
+            if frame.err is None:
+                raise InputError(f"{member['path']}: frame {extver}: no error plane; expected ERR or an inverse variance")
             if resampled:
                 step = opts["single_drizzle"]
                 pixmap = lattices.pixmap(
