@@ -126,7 +126,8 @@ def median_image(singles: list[Windowed], window, *, maskpt: float = 0.7, combin
     nx = x1 - x0
     sci = np.full((y1 - y0, nx), np.nan, np.float32)
     nused = np.zeros((y1 - y0, nx), np.int16)
-    rows = min(y1 - y0, max(1, int(combine_bufsize * 2**20 / (4 * nx))))
+    # a quarter is left for the blocks that are being sorted and what a file costs to open
+    rows = min(y1 - y0, max(1, int(combine_bufsize * 2**20 * 0.75 / (4 * nx))))
     sections = []
     for first in range(y0, y1, rows):
         last = min(first + rows, y1)
@@ -138,7 +139,7 @@ def median_image(singles: list[Windowed], window, *, maskpt: float = 0.7, combin
         stack = buffer[: len(meeting) * (last - first) * nx].reshape(len(meeting), last - first, nx)
         for single, plane in zip(meeting, stack, strict=True):
             _read_section(single, plane, first, last, x0, x1, maskpt)
-        nused[first - y0 : last - y0] = np.count_nonzero(~np.isnan(stack), axis=0)
+            nused[first - y0 : last - y0] += ~np.isnan(plane)
         nanmedian(stack, out=sci[first - y0 : last - y0])
     return sci, nused
 

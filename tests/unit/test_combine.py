@@ -171,7 +171,7 @@ def test_rows_that_no_image_meets(tmp_path):
 
 
 def test_only_sections_are_in_memory(tmp_path, monkeypatch):
-    """With 12 images of 200 rows and a buffer of 10 rows, no read is longer than that and no file stays open."""
+    """With 12 images of 200 rows and a buffer of 14 rows, of which a quarter is for sorting, reads are of 10 and no file stays open."""
     one = np.ones((200, 64), np.float32)
     singles = [write_single(tmp_path, i, one, one, 0, 0) for i in range(12)]
     before = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else None
@@ -191,7 +191,7 @@ def test_only_sections_are_in_memory(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Windowed, "read", watch)
     monkeypatch.setattr(combine, "nanmedian", look)
-    sci, _ = median_image(singles, (0, 64, 0, 200), combine_bufsize=10 * 64 * 4 / 2**20)
+    sci, _ = median_image(singles, (0, 64, 0, 200), combine_bufsize=14 * 64 * 4 / 2**20)
     assert longest == 10 and {s[:2] for s in stacks} == {(12, 10)} and (sci == 1).all()
 
 
