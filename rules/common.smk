@@ -187,7 +187,7 @@ def bands(product):
     if wanted != "auto":
         return int(wanted)
     pixels = total_pixels(product)
-    return 1 if pixels < 8e6 else min(16, max(2, round(pixels / 25e6)))
+    return 1 if pixels < 8e6 else min(16, max(2, round(pixels / 60e6)))
 
 
 def mosaic_bands(product):
