@@ -5,14 +5,12 @@ Everything on it comes from the jobs' records and two small tables, never from a
 
 from __future__ import annotations
 
-import csv
 import json
 import re
 from collections import Counter
 from operator import itemgetter
 
 from drizzleflow import record
-from drizzleflow.errors import InputError
 from drizzleflow.files import write_text
 from drizzleflow.report_page import PAGE
 
@@ -23,21 +21,6 @@ FOLD = 40  #: longer tables are folded
 FILES = {"member", "members", "frames", "others", "error", "sources"}
 
 
-def table(path) -> list[dict]:
-    """The rows of a CSV file (``members.csv``, ``sky.csv``), values as text.
-
-    Raises
-    ------
-    InputError
-        The file is missing or not UTF-8 text.
-    """
-    try:
-        with open(path, encoding="utf-8", newline="") as stream:
-            return list(csv.DictReader(stream))
-    except (OSError, ValueError, csv.Error) as error:
-        raise InputError(f"{path}: not a readable table ({error})") from None
-
-
 def make(records, members, sky, out_path, product: str) -> None:
     """Write the report of one product.
 
@@ -46,7 +29,7 @@ def make(records, members, sky, out_path, product: str) -> None:
     records : list of paths
         Records of the product's jobs (see `drizzleflow.record`), in any order; the page does not depend on it.
     members, sky : lists of dicts
-        Rows of ``members.csv`` and ``sky.csv`` (see `table`); either may be empty.
+        Rows of ``members.csv`` and ``sky.csv`` (see `drizzleflow.tables.rows`); either may be empty.
     out_path : path
         The HTML file.
     product : str

@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import csv
 
+from drizzleflow.errors import InputError
+
 #: first columns of sky.csv; `sky` is in the frame's unit per pixel
 SKY_COLUMNS = ("member", "group", "sky", "component", "npix", "valid", "sigma", "extver")
 
 
 def rows(path) -> list[dict[str, str]]:
-    """The rows of a CSV file, as text."""
-    with open(path, newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+    """The rows of a CSV file (``members.csv``, ``sky.csv``), values as text.
+
+    Raises
+    ------
+    InputError
+        The file is missing or not UTF-8 text.
+    """
+    try:
+        with open(path, encoding="utf-8", newline="") as stream:
+            return list(csv.DictReader(stream))
+    except (OSError, ValueError, csv.Error) as error:
+        raise InputError(f"{path}: not a readable table ({error})") from None
 
 
 def read_members(path, files=None) -> list[dict]:

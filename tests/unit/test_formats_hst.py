@@ -81,7 +81,7 @@ def test_planes(tmp_path):
 def test_units_gain_and_read_noise(tmp_path, unit, gain, factor, noise):
     frame = hst.read(make(tmp_path / "a_flt.fits", unit), 1, ("var",))
     assert (frame.gain, frame.readnoise, frame.unit) == (gain, 6.0, unit)  # unused amplifiers do not count
-    assert frame.meta["electrons_per_second"] == pytest.approx(factor)
+    assert frame.rate_factor == pytest.approx(factor)
     np.testing.assert_allclose(frame.var["rnoise"], noise**2, rtol=1e-6)
 
 

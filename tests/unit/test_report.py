@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from drizzleflow import report, thumbnail
+from drizzleflow import report, tables, thumbnail
 from drizzleflow.errors import InputError
 
 EVIL = "<script>alert('1')</script>"
@@ -188,8 +188,8 @@ def test_skipped_detection_is_said(tmp_path):
 
 def test_tables(tmp_path):
     (tmp_path / "sky.csv").write_text("member,sky\nm1,0.5\n")
-    assert report.table(tmp_path / "sky.csv") == [{"member": "m1", "sky": "0.5"}]
+    assert tables.rows(tmp_path / "sky.csv") == [{"member": "m1", "sky": "0.5"}]
     (tmp_path / "bad.csv").write_bytes(b"\xff\xfe\x00")
     for name in ("bad.csv", "none.csv"):
         with pytest.raises(InputError, match=name):
-            report.table(tmp_path / name)
+            tables.rows(tmp_path / name)

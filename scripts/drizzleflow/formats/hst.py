@@ -2,7 +2,7 @@
 
 HDUs (SCI,n), (ERR,n), (DQ,n), one triple a chip; the WCS is TAN-SIP with the lookup tables WCSDVARR (NPOL)
 and D2IMARR. Other HDUs (WCSCORR, HDRLET, SAMP, TIME, ...) are neither read nor changed. Data stay in the
-file's unit; ``meta['electrons_per_second']`` is the factor that turns them into electrons/s.
+file's unit; ``Frame.rate_factor`` is the factor that turns them into electrons/s.
 """
 
 from __future__ import annotations
@@ -124,8 +124,6 @@ def read(member: dict, extver: int = 1, planes=("data", "dq"), options=None) -> 
             s_region=sci.get("S_REGION"),
             open_wcs=lambda: _open_wcs(path, extver, shape),
         )
-    if is_rate or seconds:
-        frame.meta["electrons_per_second"] = gain if is_rate else gain / seconds
     if is_rate or seconds:
         frame.rate_factor, frame.product_unit = gain / (1.0 if is_rate else seconds), "ELECTRONS/S"
     frame.per_pixel = True
