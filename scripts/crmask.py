@@ -10,7 +10,7 @@ from drizzleflow import blot, flagging, formats, record, thumbnail
 from drizzleflow.errors import InputError
 from drizzleflow.fitsio import image_header, write_hdus
 from drizzleflow.grid import Grid
-from drizzleflow.pixmap import LatticeFiles
+from drizzleflow.pixmap import LatticeFiles, shift
 from drizzleflow.tables import background_keywords, read_levels
 from drizzleflow.windowed import Windowed
 
@@ -45,7 +45,10 @@ with record.job(snakemake) as job:
                     frame, grid, step["pixmap_stepsize"], int(step["pixmap_order"]), opts["grid"]["pixmap_tolerance"]
                 )
                 section, origin = median.around(pixmap)
-                blotted = blot.blot(section, pixmap - np.array(origin, float)) / np.float32(frame.rate_factor)
+                blotted = blot.blot(section, shift(pixmap, *origin))
+                del pixmap
+                if frame.rate_factor != 1:
+                    blotted /= np.float32(frame.rate_factor)
                 backg = settings["backg"] if level is None else level
                 mask = flagging.flag_resampled_crs(
                     frame.data, frame.err, blotted, snr, scale, backg, settings["err_nan"]

@@ -30,9 +30,9 @@ def write(path_in, path_out, changes: dict, primary_cards=(), append=()) -> None
         The input is never modified. A gzip or bzip2 input is written uncompressed.
     changes : dict
         ``(EXTNAME, EXTVER)`` or ``(index, anything)`` -> ``{"data": array or None, "cards": [(key, value,
-        comment)]}``; index 0 is the primary HDU. None keeps the data unit. An array is stored in its own
-        dtype (unsigned integers with BZERO). A tile-compressed image that gets new data becomes an
-        uncompressed image extension.
+        comment)]}``; index 0 is the primary HDU. None keeps the data unit. An array (or what a function of
+        no arguments gives when its turn comes) is stored in its own dtype (unsigned integers with BZERO). A
+        tile-compressed image that gets new data becomes an uncompressed image extension.
     primary_cards : list of (key, value, comment)
         For the primary header.
     append : list of (fits.Header, array)
@@ -64,7 +64,7 @@ def write(path_in, path_out, changes: dict, primary_cards=(), append=()) -> None
             if new is not None:
                 if _value(cards, "ZIMAGE") is True:
                     cards = _uncompressed_cards(path_in, i)
-                new = np.asarray(new)
+                new = np.asarray(new() if callable(new) else new)
                 cards = describe_image(cards, new)
                 raw = new
             yield edit(cards, edits.get(i, ())), raw

@@ -7,6 +7,7 @@ from itertools import pairwise
 import numpy as np
 
 from drizzleflow.frame import Frame
+from drizzleflow.pixmap import shift
 from drizzleflow.resample import Resample, kernel_reach
 
 
@@ -100,7 +101,7 @@ class Mosaic:
 
     def add(self, frame: Frame, pixmap, level: float | None) -> None:
         """Drizzle one frame, or the rows of it that reach the band; `pixmap` (on the full grid) is changed in place."""
-        pixmap -= np.array([self.box[0], self.box[2]], float)  # exact: pixel maps are multiples of 2^-32
+        shift(pixmap, self.box[0], self.box[2])
         self.unit = frame.product_unit or frame.unit
         self.resample = self.resample or self._start(frame)
         self.resample.add_model(frame_model(frame, pixmap, level))

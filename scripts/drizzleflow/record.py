@@ -25,7 +25,7 @@ import warnings
 from typing import Self
 
 import drizzleflow
-from drizzleflow import guard
+from drizzleflow import guard, memory
 from drizzleflow.errors import InputError
 from drizzleflow.files import fingerprint, write_text
 
@@ -89,6 +89,7 @@ class Job:
 
     def __enter__(self) -> Self:
         guard.follow()
+        memory.keep_freed()
         self._started, self._clock = _now(), time.perf_counter()
         path = next(iter(_values(getattr(self._snakemake, "log", None))), None)
         if path and os.path.dirname(path):

@@ -13,6 +13,7 @@ import numpy as np
 from drizzleflow import dq as dq_bits
 from drizzleflow.errors import InputError
 from drizzleflow.footprint import window
+from drizzleflow.pixmap import shift
 from drizzleflow.weights import build_driz_weight
 
 log = logging.getLogger("drizzleflow")
@@ -274,7 +275,7 @@ class Resample:
         x0, x1, y0, y1 = window(pixmap[..., 0], pixmap[..., 1], margin, (ny, nx))
         if x0 >= x1 or y0 >= y1:
             return
-        local = dict(arguments, pixmap=pixmap - np.array([x0, y0], float))
+        local = dict(arguments, pixmap=shift(pixmap.copy(), x0, y0))
         drizzled = {}
         for name in self.variance_array_names:
             if model.get(name) is None:

@@ -10,6 +10,7 @@ import numpy as np
 from drizzleflow import dq
 from drizzleflow.footprint import window
 from drizzleflow.mosaic import frame_model
+from drizzleflow.pixmap import shift
 from drizzleflow.resample import Resample, kernel_reach
 from drizzleflow.weights import build_driz_weight, clipped_mean_weight
 from drizzleflow.windowed import cards
@@ -98,7 +99,7 @@ def drizzle(frames, grid, pixmap, settings: dict, *, good_bits, flags, pad: bool
     )  # fmt: skip
     resample.dq_flag_name_map = flags
     for model in models:
-        model["pixmap"] -= np.array([fx0, fy0], float)  # exact: pixel maps are multiples of 2^-32
+        shift(model["pixmap"], fx0, fy0)
         resample.add_model(model)
     resample.finalize()
     made = resample.output_model

@@ -145,15 +145,15 @@ class _Moments:
 
     def __init__(self, values):
         self.values = values
-        self.sums = _sums(values, float(values.mean(dtype=np.float64)))
+        self.sums = sums(values, float(values.mean(dtype=np.float64)))
 
     def without(self, clipped, low, high):
         npix, centre, total, square = self.sums
-        _, _, less, less_square = _sums(self.values[clipped], centre)
+        _, _, less, less_square = sums(self.values[clipped], centre)
         npix, total, left = npix - len(clipped), total - less, square - less_square
         if left < 1e-6 * square:  # nearly all of the sum was outliers: subtracting them would lose its digits
             kept = self.values[(self.values >= low) & (self.values <= high)]
-            npix, centre, total, left = _sums(kept, float(kept.mean(dtype=np.float64)))
+            npix, centre, total, left = sums(kept, float(kept.mean(dtype=np.float64)))
         # float32, as the peer's C code has it: clip limits and bins then agree to the last bit
         mean = float(np.float32(centre + total / npix))
         if npix < 2:
@@ -163,7 +163,7 @@ class _Moments:
         return npix, mean, float(np.float32(np.sqrt(max(left, 0.0) / (npix - 1))))
 
 
-def _sums(values, centre):
+def sums(values, centre):
     """(count, centre, sum, sum of squares) of the deviations from `centre`, in float64, by blocks."""
     total = square = 0.0
     for k in range(0, len(values), BLOCK):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from drizzleflow.skystatistics import clipped_median
+from drizzleflow.skystatistics import clipped_median, sums
 
 
 def build_driz_weight(shape, weight_type: str, good, *, variance=None, exposure_time=None) -> np.ndarray:
@@ -42,17 +42,23 @@ def clipped_mean_weight(weight) -> float:
     percentage of the maximum; it is this mean that their code uses.
     """
     values = weight[np.isfinite(weight) & (weight != 0)]
-    if not len(values):
+    count = len(values)
+    if not count:
         return float("nan")
+    low, high = values.min(), values.max()
+    n, centre, whole, whole_square = sums(values, float(values[0]))
+    total, square = whole, whole_square
     for _ in range(5):
-        middle = clipped_median(values, values.min(), values.max(), len(values))[0]
-        deviation = float(np.std(values, dtype=np.float64))
-        low, high = np.float32(middle - 3 * deviation), np.float32(middle + 3 * deviation)
-        kept = values[(values >= low) & (values <= high)]
-        if len(kept) == len(values):
+        middle = clipped_median(values, low, high, count)[0]
+        deviation = np.sqrt(max(square / count - (total / count) ** 2, 0.0))
+        low = max(low, np.float32(middle - 3 * deviation))
+        high = min(high, np.float32(middle + 3 * deviation))
+        clipped = values[(values < low) | (values > high)]
+        if n - len(clipped) == count:
             break
-        values = kept
-    return float(np.mean(values, dtype=np.float64))
+        _, _, less, less_square = sums(clipped, centre)  # few: taken from the sums of all
+        count, total, square = n - len(clipped), whole - less, whole_square - less_square
+    return float(centre + total / count)
 
 
 def background_variance(total, box: int = 64) -> np.ndarray:

@@ -244,7 +244,7 @@ CHANGES = {
     "touch": (FLAGGING, "", "", {}),
     "unused": ("drizzleflow/simulate.py", "import math\n", "import math, sys\n", {}),
     "script": ("median.py", "from drizzleflow import", "import sys\nfrom drizzleflow import", {"median_product": 1, **AFTER_CRMASK}),
-    "leaf": ("drizzleflow/report.py", "import csv\n", "import csv, sys\n", {"report_product": 1}),
+    "leaf": ("drizzleflow/report.py", "import json\n", "import json, sys\n", {"report_product": 1}),
 }  # fmt: skip
 
 

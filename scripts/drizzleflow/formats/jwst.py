@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import os
 import warnings
+from functools import partial
 
 import numpy as np
 
@@ -203,32 +204,32 @@ def write_crf(member: dict, masks: dict, path, keywords: dict, options=None) -> 
         keyword -> (value, comment) for the headers: ``S_OUTLIR`` and ``PROV*`` in the primary, ``BKG*`` in SCI.
     """
     from drizzleflow import crf
-    from drizzleflow.fitsio import open_fits, plane
+    from drizzleflow.fitsio import image_header, open_fits, plane
 
     source = member["path"]
     with open_fits(source) as hdus:
         shape = hdus["SCI"].shape
         mask = masks[1] if len(shape) == 2 else np.stack([masks[i] for i in range(1, shape[0] + 1)])
         names = [n for n in ("SCI", "ERR", *VARIANCES.values()) if n in hdus and hdus[n].shape == shape]
-        planes = {name: np.array(plane(hdus, name, np.float32, source)) for name in names}
-        dq = np.array(plane(hdus, "DQ", np.uint32, source)) if "DQ" in hdus else np.zeros(shape, np.uint32)
         has_dq = "DQ" in hdus
-    dq[mask] |= np.uint32(OUTLIER)
-    invalid = (dq & DO_NOT_USE) != 0
-    for data in planes.values():
-        invalid |= np.isnan(data)
-    dq[invalid] |= np.uint32(DO_NOT_USE)
-    for data in planes.values():
-        data[invalid] = np.nan
-    changes = {(name, 1): {"data": data, "cards": []} for name, data in planes.items()}
-    append = []
-    if has_dq:
-        changes["DQ", 1] = {"data": dq, "cards": []}
-    else:
-        from drizzleflow.fitsio import image_header
+        dq = np.array(plane(hdus, "DQ", np.uint32, source)) if has_dq else np.zeros(shape, np.uint32)
+        dq[mask] |= np.uint32(OUTLIER)
+        invalid = (dq & DO_NOT_USE) != 0
+        for name in names:
+            invalid |= np.isnan(plane(hdus, name, None, source))
+        dq[invalid] |= np.uint32(DO_NOT_USE)
 
-        append.append((image_header(dq, "DQ"), dq))
-    background = [(k, *v) for k, v in keywords.items() if k.startswith("BKG")]
-    changes["SCI", 1]["cards"] = background
-    primary = [(k, *v) for k, v in keywords.items() if not k.startswith("BKG")]
-    crf.write(source, os.fspath(path), changes, primary_cards=primary, append=append)
+        def blanked(name):
+            data = np.array(plane(hdus, name, np.float32, source))
+            data[invalid] = np.nan
+            return data
+
+        # functions: one plane in memory at a time
+        changes = {(name, 1): {"data": partial(blanked, name)} for name in names}
+        append = []
+        if has_dq:
+            changes["DQ", 1] = {"data": dq}
+        else:
+            append.append((image_header(dq, "DQ"), dq))
+        changes["SCI", 1]["cards"] = crf.sci_cards(keywords, 1)
+        crf.write(source, os.fspath(path), changes, primary_cards=crf.primary_cards(keywords), append=append)
