@@ -176,8 +176,7 @@ class _Checker:
 
     def table(self, found, rule, dotted, origin) -> dict:
         """A mapping whose keys the schema lists; ``None`` is an empty one (a YAML section without keys)."""
-        if found is None:
-            return {}
+        found = {} if found is None else found
         if not isinstance(found, Mapping):
             raise InputError(
                 f"{origin}: {dotted or 'the whole'} is {_show(found)}, expected keys with values"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from drizzleflow import config
@@ -205,6 +205,7 @@ anything = st.recursive(
 
 @settings(max_examples=150, deadline=None)
 @given(user=st.dictionaries(sections, anything | st.dictionaries(keys, values, max_size=4), max_size=4))
+@example(user={"overrides": [None]})
 def test_any_input_resolves_or_says_why(user):
     try:
         resolved = config.resolve(DEFAULTS, user, PRESETS)
