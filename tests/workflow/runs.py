@@ -48,6 +48,8 @@ def start(
         process = subprocess.Popen(
             [str(word) for word in command], cwd=folder, stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
             env={**os.environ, "PYTHONPATH": str(repo / "scripts"), "OPENBLAS_NUM_THREADS": "1", **environment},
+            # tests in the background of a shell ignore SIGINT, and their children would too
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )  # fmt: skip
     process.cwd = folder
     return process
@@ -75,11 +77,12 @@ def said(folder: Path) -> str:
 
 
 def end(process: subprocess.Popen, number: int = signal.SIGKILL) -> int:
-    """Send a signal to the whole process group and wait for the leader: its status."""
-    try:
-        os.killpg(process.pid, number)
-    except ProcessLookupError:
-        pass
+    """Send a signal to the whole process group and wait for the leader: its status. Nothing is sent once it is known."""
+    if process.returncode is None:  # until then the group's number cannot have been given to others
+        try:
+            os.killpg(process.pid, number)
+        except ProcessLookupError:
+            pass
     return process.wait(timeout=120)
 
 
