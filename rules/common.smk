@@ -1,11 +1,13 @@
 # The configuration, the plan, and the look-ups that the rules share. No numerics.
 import os
+import re
 
 from snakemake.exceptions import WorkflowError
 
 from drizzleflow import config as configuration, guard, plan as planning
 from drizzleflow.codehash import code_hash
 from drizzleflow.errors import InputError
+from drizzleflow.formats import ending
 
 ROOT = str(workflow.basedir)
 
@@ -35,12 +37,15 @@ if not PLAN.products:
     FAILING = no_associations  # told when files are asked for: --lint and --list-rules work without
 
 
+ANY_NAME = r"[A-Za-z0-9._+-]+"
+
+
 wildcard_constraints:
-    product=r"[A-Za-z0-9._+-]+",
-    member=r"[A-Za-z0-9._+-]+",
-    group=r"[A-Za-z0-9._+-]+",
+    product=ANY_NAME,
+    member=ANY_NAME,
+    group=ANY_NAME,
     band=r"[0-9]{4}",
-    batch=r"[A-Za-z0-9._+-]+",
+    batch=ANY_NAME,
 
 
 CODE = {
@@ -152,7 +157,15 @@ def blots(product):
 
 
 def crfs(product):
-    return [f"{OUT}/{product}/crf/{m.member}_crf.fits" for m in members(product)]
+    return [f"{OUT}/{product}/crf/{m.member}_crf.{ending(m.format)}" for m in members(product)]
+
+
+def products_with(wanted):
+    """A constraint of {product}: those whose flagged copies end so (a product has one format)."""
+    fitting = [p for p in GOOD if ending(members(p)[0].format) == wanted]
+    if fitting and len(fitting) == len(GOOD):
+        return ANY_NAME
+    return "|".join(map(re.escape, fitting)) or "(?!)"
 
 
 def sky_tables(wildcards):
@@ -211,6 +224,13 @@ def frame_pixels(product, names):
 
 def total_pixels(product):
     return sum(m.nx * m.ny * m.nframes for m in members(product))
+
+
+def mosaic_memory(wildcards):
+    """Of a band of the mosaic; its file is put together a band at a time."""
+    product = wildcards.product
+    largest = frame_pixels(product, [m.member for m in members(product)])
+    return megabytes(largest + total_pixels(product) / bands(product), 60)
 
 
 def minutes(pixels, per_megapixel=0.02):

@@ -76,6 +76,8 @@ rule crmask_member:
         at("log/crmask/{member}.log"),
     benchmark:
         at("benchmark/crmask/{member}.tsv")
+    wildcard_constraints:
+        product=products_with("fits"),
     conda:
         "../envs/drizzleflow.yaml"
     resources:
@@ -91,6 +93,17 @@ rule crmask_member:
         code=CODE["crmask"],
     script:
         "../scripts/crmask.py"
+
+
+# the same for formats whose flagged copies are ASDF files; the two rules have no product in common
+use rule crmask_member as crmask_asdf_member with:
+    output:
+        **({"blot": at("blot/{member}_blot.fits")} if CONFIG["save_intermediate_results"] else {}),
+        mask=at("crmask/{member}_crmask.fits"),
+        crf=at("crf/{member}_crf.asdf"),
+        record=at("record/crmask/{member}.json"),
+    wildcard_constraints:
+        product=products_with("asdf"),
 
 
 rule mosaic_band:
@@ -110,11 +123,7 @@ rule mosaic_band:
     conda:
         "../envs/drizzleflow.yaml"
     resources:
-        mem_mb=lambda wc: megabytes(
-            frame_pixels(wc.product, [m.member for m in members(wc.product)])
-            + total_pixels(wc.product) / bands(wc.product),
-            60,
-        ),
+        mem_mb=mosaic_memory,
         runtime=lambda wc: minutes(total_pixels(wc.product)),
     params:
         opts=lambda wc: {**options(wc.product, "mosaic", "grid", "simple"), "bands": bands(wc.product)},
@@ -141,9 +150,7 @@ rule mosaic_product:
     conda:
         "../envs/drizzleflow.yaml"
     resources:
-        mem_mb=lambda wc: megabytes(
-            frame_pixels(wc.product, [m.member for m in members(wc.product)]) + total_pixels(wc.product), 60
-        ),
+        mem_mb=mosaic_memory,
         runtime=lambda wc: minutes(total_pixels(wc.product)),
     params:
         opts=lambda wc: options(wc.product, "mosaic", "grid", "simple"),

@@ -16,8 +16,9 @@ from drizzleflow import association, config
 from drizzleflow.errors import InputError
 from drizzleflow.files import write_text
 
-#: JWST exposure types and the road that they take (the lists of jwst's outlier_detection step)
+#: exposure types of JWST and Roman and the road that they take (the lists of the pipelines' outlier_detection steps)
 ROADS = {
+    "WFI_IMAGE": "imaging",
     **dict.fromkeys(("NRC_IMAGE", "MIR_IMAGE", "NRS_IMAGE", "NIS_IMAGE", "FGS_IMAGE"), "imaging"),
     **dict.fromkeys(("NRC_CORON", "MIR_LYOT", "MIR_4QPM"), "coron"),
     **dict.fromkeys(("NRS_IFU", "MIR_MRS"), "ifu"),
@@ -283,11 +284,9 @@ def _member(table, entry, settings, about, cache, trust) -> Member:
 
 
 def _describe(path, settings) -> dict:
-    from astropy.io import fits
-
     from drizzleflow import formats
 
-    header = fits.getheader(path, 0)
+    header = formats.header(path)
     name = formats.detect(header)
     described = formats.get(name).describe(path, header, settings["simple"])
     return {"format": name, **{key: described.get(key) for key in _DESCRIBED}}
@@ -298,7 +297,7 @@ def _road(table, members, mode) -> str:
         return mode
     roads = {}
     for member in members:
-        road = ROADS.get(member.exp_type.upper(), "") if member.format == "jwst" else "imaging"
+        road = ROADS.get(member.exp_type.upper(), "") if member.format in ("jwst", "roman") else "imaging"
         roads.setdefault(road, member)
     where = f"{table.source}: product {table.name}"
     hint = "set mode: imaging to treat every image as an exposure of its own"

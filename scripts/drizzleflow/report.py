@@ -70,7 +70,7 @@ def _load(records) -> list[dict]:
     jobs, blink, singles = [], None, 0
     for path in sorted(map(str, records)):
         entry = record.read(path)
-        entry["rule"] = re.sub("_(product|member|group)$", "", entry["rule"])  # the step: crmask for crmask_member
+        entry["rule"] = re.sub("(_asdf)?_(product|member|group)$", "", entry["rule"])  # the step: crmask for crmask_member
         wildcards = entry.get("wildcards") or {}
         entry["name"] = ", ".join(str(wildcards[key]) for key in wildcards if key != "product") or entry["rule"]
         entry["statistics"] = entry.get("statistics") or {}

@@ -1,4 +1,4 @@
-"""Simulated dithered, rolled exposures with planted cosmic rays and the truth kept: JWST, HST and plain FITS files.
+"""Simulated dithered, rolled exposures with planted cosmic rays and the truth kept: JWST, Roman, HST and plain files.
 
 ``python -m drizzleflow.simulate OUTDIR`` writes exposures, an association and ``truth/``; ``python -m
 drizzleflow.simulate score TRUTH RESULTS/PRODUCT`` compares a run's cosmic-ray masks with it. The same arguments give
@@ -41,6 +41,7 @@ class Camera:
 
 CAMERAS = {
     "jwst": Camera(1.2, 14.0, 300.0, 0.30, 0.20, (19.5, 27.0), 450.0),
+    "roman": Camera(2.9, 8.0, 140.0, 0.25, 0.15, (18.0, 25.5), 450.0),
     "hst": Camera(0.6, 5.0, 500.0, 0.20, 0.10, (17.0, 25.5), 400.0),
     "simple": Camera(30.0, 8.0, 100.0, 0.60, 0.10, (16.0, 23.5), 1500.0),
 }
@@ -118,8 +119,8 @@ def simulate(
     ----------
     outdir : path
         Made if missing; files of the same names are replaced.
-    flavour : 'jwst', 'hst' or 'simple'
-        ``_cal.fits`` with GWCS (one file a detector) · ACS-like two-chip ``_flt.fits`` · plain FITS.
+    flavour : 'jwst', 'roman', 'hst' or 'simple'
+        ``_cal.fits`` with GWCS (one file a detector) · WFI-like ``_cal.asdf`` · ACS-like two-chip ``_flt.fits`` · plain FITS.
     exposures, detectors : int
         Of the `wcs` folder, the first of them are taken; there `detectors` may be names, 'nrca1,nrcb1'. An ACS-like
         file always has two chips.

@@ -18,6 +18,7 @@ from astropy.io import fits
 from drizzleflow.asdfio import asdf_bytes
 from drizzleflow.errors import InputError
 from drizzleflow.fitsio import image_header, write_hdus, write_text
+from drizzleflow.simulate_gwcs import s_region, telescope_wcs
 from drizzleflow.simulate_scene import SR, to_plane
 
 SCALE = 0.0311  #: arcsec a pixel
@@ -37,112 +38,23 @@ DISTORTION = {
 EPOCH = 59850.0  #: MJD of the first exposure
 
 
-def _polynomial(degree: int, terms: dict):
-    from astropy.modeling.models import Polynomial2D
-
-    return Polynomial2D(degree, **{f"c{i}_{j}": c for (i, j), c in terms.items()})
-
-
-def _distortion(index: int, reach: float):
-    """(x, y) models of detector `index`, arcsec of centred pixels, and their inverses (1e-6 px within `reach`)."""
-    # detectors differ by some per cent, as real ones do
-    vary = 1 + 0.05 * math.sin(2.4 * index + 0.3)
-    forward = [
-        _polynomial(5, {(i, j): c * (vary if i + j > 1 else 1.0) for (i, j), c in DISTORTION[axis].items()})
-        for axis in "xy"
-    ]
-    degree = 7
-    nodes = np.cos(np.pi * (np.arange(32) + 0.5) / 32) * reach
-    x, y = (g.ravel() for g in np.meshgrid(nodes, nodes))
-    u, v = forward[0](x, y), forward[1](x, y)
-    unit = reach * SCALE
-    powers = [(i, j) for i in range(degree + 1) for j in range(degree + 1 - i)]
-    design = np.stack([(u / unit) ** i * (v / unit) ** j for i, j in powers], axis=1)
-    inverse = []
-    for target in (x, y):
-        solution = np.linalg.lstsq(design, target, rcond=None)[0]
-        terms = {(i, j): c / unit ** (i + j) for (i, j), c in zip(powers, solution, strict=True)}
-        inverse.append(_polynomial(degree, terms))
-    return forward, inverse
-
-
-def _attitude(v2, v3, ra, dec, roll):
-    """Matrix from V unit vectors to ICRS unit vectors: (v2, v3) is at (ra, dec), V3 there at angle `roll`."""
-
-    def rotate(axis, degrees):
-        c, s = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
-        return np.array({
-            "x": [[1, 0, 0], [0, c, -s], [0, s, c]], "y": [[c, 0, s], [0, 1, 0], [-s, 0, c]],
-            "z": [[c, -s, 0], [s, c, 0], [0, 0, 1]],
-        }[axis])  # fmt: skip
-
-    return rotate("z", ra) @ rotate("y", -dec) @ rotate("x", -roll) @ rotate("y", v3) @ rotate("z", -v2)
-
-
-def _pointing(matrix, v2, v3):
-    """(ra, dec, roll) in degrees at the telescope coordinates (v2, v3) in degrees."""
-    v2, v3 = math.radians(v2), math.radians(v3)
-    vector = matrix @ [math.cos(v2) * math.cos(v3), math.sin(v2) * math.cos(v3), math.sin(v3)]
-    up = matrix @ [-math.cos(v2) * math.sin(v3), -math.sin(v2) * math.sin(v3), math.cos(v3)]
-    ra, dec = math.atan2(vector[1], vector[0]), math.asin(vector[2])
-    north = [-math.cos(ra) * math.sin(dec), -math.sin(ra) * math.sin(dec), math.cos(dec)]
-    east = [-math.sin(ra), math.cos(ra), 0]
-    return math.degrees(ra) % 360, math.degrees(dec), math.degrees(math.atan2(up @ east, up @ north)) % 360
-
-
 def nircam_like(detector: int, shape, ra: float, dec: float, roll: float):
     """(gwcs, wcsinfo) of one detector of a module pointed at (ra, dec) with V3 at position angle `roll` (degrees).
 
     Detectors 0-3 are a square of four with gaps of 4.5 arcsec, 4-7 a second square beside it; frames smaller than
     2048 x 2048 are a small camera of the same pixels with gaps in proportion.
     """
-    import astropy.units as u
-    from astropy.coordinates import ICRS
-    from astropy.modeling.models import AffineTransformation2D, Mapping, RotationSequence3D, Scale, Shift
-    from gwcs import WCS
-    from gwcs import coordinate_frames as cf
-    from gwcs.geometry import CartesianToSpherical, SphericalToCartesian
-
     ny, nx = shape
     gap = 4.5 * min(1.0, max(shape) / 2048)
     side_x, side_y = nx * SCALE + gap, ny * SCALE + gap
     column, row = (detector // 2) % 2, detector % 2
     centre = 86.0 - (2 * side_x + 38.0) * (detector // 4)
-    v2_ref = centre + side_x * (0.5 - column)
-    v3_ref = -493.6 + side_y * (row - 0.5)
-    angle, parity = (-0.58, -0.22, 0.27, 0.07, 0.28, -0.06, -0.35, 0.11)[detector % 8], -1
-
-    matrix = _attitude(86.0 / 3600, -493.6 / 3600, ra, dec, roll)
-    ra_ref, dec_ref, roll_ref = _pointing(matrix, v2_ref / 3600, v3_ref / 3600)
-
-    (fx, fy), (ix, iy) = _distortion(detector, 0.51 * max(nx, ny))
-    distortion = Mapping((0, 1, 0, 1)) | fx & fy
-    distortion.inverse = Mapping((0, 1, 0, 1)) | ix & iy
-    c, s = math.cos(math.radians(angle)), math.sin(math.radians(angle))
-    rotation = np.array([[parity * c, s], [-parity * s, c]])
-    ideal = AffineTransformation2D(matrix=rotation)  # orthogonal: astropy inverts it exactly
-    offset = Shift(-(nx - 1) / 2) & Shift(-(ny - 1) / 2)
-    to_v2v3 = offset | distortion | ideal | Shift(v2_ref) & Shift(v3_ref)
-    to_v2v3.inverse = Shift(-v2_ref) & Shift(-v3_ref) | ideal.inverse | distortion.inverse | offset.inverse
-    to_world = (
-        Scale(1 / 3600) & Scale(1 / 3600)
-        | SphericalToCartesian(wrap_lon_at=180)
-        | RotationSequence3D([v2_ref / 3600, -v3_ref / 3600, roll_ref, dec_ref, -ra_ref], "zyxyz")
-        | CartesianToSpherical(wrap_lon_at=360)
-    )
-    wcs = WCS(
-        [
-            (cf.Frame2D(name="detector", unit=(u.pix, u.pix)), to_v2v3),
-            (cf.Frame2D(name="v2v3", axes_names=("v2", "v3"), unit=(u.arcsec, u.arcsec)), to_world),
-            (cf.CelestialFrame(name="world", axes_order=(0, 1), reference_frame=ICRS()), None),
-        ]
-    )
-    wcs.bounding_box = ((-0.5, nx - 0.5), (-0.5, ny - 0.5))
-    info = {
-        "ra_ref": ra_ref, "dec_ref": dec_ref, "roll_ref": roll_ref, "v2_ref": v2_ref, "v3_ref": v3_ref,
-        "v3yangle": angle, "vparity": parity,
-    }  # fmt: skip
-    return wcs, info
+    reference = centre + side_x * (0.5 - column), -493.6 + side_y * (row - 0.5)
+    angle = (-0.58, -0.22, 0.27, 0.07, 0.28, -0.06, -0.35, 0.11)[detector % 8]
+    # detectors differ by some per cent, as real ones do
+    vary = 1 + 0.05 * math.sin(2.4 * detector + 0.3)
+    terms = [{(i, j): c * (vary if i + j > 1 else 1.0) for (i, j), c in DISTORTION[axis].items()} for axis in "xy"]
+    return telescope_wcs(shape, reference, angle, (86.0, -493.6), (ra, dec, roll), terms, SCALE)
 
 
 def list_wcs_folder(folder) -> dict:
@@ -174,13 +86,6 @@ def read_wcs(path):
             raise InputError(f"{path}: no wcs and wcsinfo in the tree")
         keys = ("ra_ref", "dec_ref", "roll_ref", "v2_ref", "v3_ref", "v3yangle", "vparity")
         return tree["wcs"], {key: tree["wcsinfo"][key] for key in keys}
-
-
-def s_region(wcs, shape) -> str:
-    """The frame's corners as the pipeline writes them: pixel coordinates 0 and n (half a pixel too high)."""
-    ny, nx = shape
-    ra, dec = wcs(np.array([0.0, 0, nx, nx]), np.array([0.0, ny, ny, 0]), with_bounding_box=False)
-    return "POLYGON ICRS  " + " ".join(f"{a % 360:.9f} {d:.9f}" for a, d in zip(ra, dec, strict=True))
 
 
 def name_parts(name: str) -> dict:

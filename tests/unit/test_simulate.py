@@ -37,7 +37,7 @@ def digests(folder):
 def made(tmp_path_factory):
     """One small simulation of each flavour."""
     out = {}
-    for flavour in ("jwst", "hst", "simple"):
+    for flavour in ("jwst", "roman", "hst", "simple"):
         out[flavour] = simulate(tmp_path_factory.mktemp(flavour), flavour=flavour, cosmic_rays=0.01, **SMALL)
     return out
 
@@ -47,7 +47,7 @@ def truth_of(result):
         return json.load(text)
 
 
-@pytest.mark.parametrize("flavour", ["jwst", "hst", "simple"])
+@pytest.mark.parametrize("flavour", ["jwst", "roman", "hst", "simple"])
 def test_the_same_arguments_give_the_same_bytes(tmp_path, flavour, made):
     simulate(tmp_path / "again", flavour=flavour, cosmic_rays=0.01, **SMALL)
     simulate(tmp_path / "other", flavour=flavour, cosmic_rays=0.01, seed=2, **SMALL)
@@ -353,7 +353,7 @@ def as_run(result, folder, change=None):
     return product
 
 
-@pytest.mark.parametrize("flavour", ["jwst", "hst", "simple"])
+@pytest.mark.parametrize("flavour", ["jwst", "roman", "hst", "simple"])
 def test_the_truth_scores_full_marks_and_nothing_scores_none(tmp_path, flavour, made):
     result = made[flavour]
     full = score(result["truth"], as_run(result, tmp_path / "full"))["total"]
@@ -395,9 +395,10 @@ def test_score_says_what_is_wrong(tmp_path, made):
 
 def test_wrong_requests_are_refused(tmp_path):
     for wrong, message in (
-        ({"flavour": "roman"}, "flavour 'roman'"), ({"flavour": "hst", "nints": 2}, "only the jwst flavour"),
+        ({"flavour": "kepler"}, "flavour 'kepler'"), ({"flavour": "hst", "nints": 2}, "only the jwst flavour"),
         ({"wcs": tmp_path}, "no \\*.asdf"),
         ({"detectors": 9}, "expected 1 to 8"), ({"flavour": "hst", "wcs": tmp_path}, "only the jwst flavour"),
+        ({"flavour": "roman", "detectors": 19}, "expected 1 to 18"), ({"flavour": "roman", "wcs": tmp_path}, "only the jwst flavour"),
     ):  # fmt: skip
         with pytest.raises(InputError, match=message):
             simulate(tmp_path / "out", **wrong)

@@ -3,13 +3,16 @@
 A format module has ``NAME``, ``SUFFIXES``, ``DQ_FLAGS``, ``GOOD_BITS``, ``SKY_BITS``, ``OUTLIER``, ``ERR_ALONE``, ``READS_ROWS``
 and the functions
 ``recognise(header)``, ``describe(path, header, options)``, ``read(member, extver, planes, options)`` and
-``write_crf(member, masks, path, keywords, options)``. A new format is one new file and its name in ``NAMES``.
+``write_crf(member, masks, path, keywords, options)``, and, where its files are not FITS, ``headers(path)``: cards for a FITS
+product. A new format is one new file and its name in ``NAMES``.
 """
 
 from importlib import import_module
 
 #: asked in this order; `simple` takes any FITS image
-NAMES = ("jwst", "hst", "simple")
+NAMES = ("roman", "jwst", "hst", "simple")
+#: formats whose flagged copies are not FITS: the endings of their names
+ENDINGS = {"roman": "asdf"}
 
 
 def get(name: str):
@@ -17,8 +20,27 @@ def get(name: str):
     return import_module(f"drizzleflow.formats.{name}")
 
 
+def ending(name: str) -> str:
+    """The ending of a flagged copy's name, without the dot. Imports nothing: the plan asks."""
+    return ENDINGS.get(name, "fits")
+
+
+def header(path):
+    """What tells a file's format: the primary header, or of an ASDF file its tree (`drizzleflow.asdffile.AsdfFile`)."""
+    path = str(path)
+    with open(path, "rb") as file:
+        is_asdf = file.read(5) == b"#ASDF"
+    if is_asdf or path.lower().endswith(".asdf"):
+        from drizzleflow.asdffile import AsdfFile
+
+        return AsdfFile(path)
+    from astropy.io import fits
+
+    return fits.getheader(path, 0)
+
+
 def detect(header) -> str:
-    """The name of the format that a primary header belongs to."""
+    """The name of the format that a file's `header` belongs to."""
     return next(name for name in NAMES if get(name).recognise(header))
 
 

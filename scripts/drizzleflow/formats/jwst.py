@@ -140,6 +140,7 @@ def _open_wcs(path, shape) -> SkyWCS:
     import gwcs  # noqa: F401  (its converters must be installed for asdf to find)
 
     from drizzleflow.fitsio import open_fits
+    from drizzleflow.gwcswcs import from_gwcs
 
     with open_fits(path) as hdus:
         if "ASDF" not in hdus:
@@ -159,35 +160,7 @@ def _open_wcs(path, shape) -> SkyWCS:
                 wcsinfo = dict(tree["meta"].get("wcsinfo") or {})
     except Exception as error:
         raise InputError(f"{path}[ASDF]: no readable GWCS at meta.wcs ({error})") from None
-    return from_gwcs(wcs, shape, wcsinfo, path)
-
-
-def from_gwcs(wcs, shape, wcsinfo, path="") -> SkyWCS:
-    """A `SkyWCS` from a celestial GWCS and JWST's wcsinfo (``ra_ref, dec_ref, roll_ref, v3yangle, vparity``)."""
-    interval = wcs.bounding_box
-    bbox = None
-    if interval is not None:
-        box = interval.bounding_box(order="F") if hasattr(interval, "bounding_box") else interval
-        bbox = tuple(tuple(float(v) for v in axis) for axis in box)
-
-    def to_sky(x, y):
-        lon, lat = wcs(np.asarray(x, float), np.asarray(y, float), with_bounding_box=False)[:2]
-        return np.asarray(lon, float), np.asarray(lat, float)
-
-    def to_pixel(lon, lat):
-        x, y = wcs.invert(np.asarray(lon, float), np.asarray(lat, float), with_bounding_box=False)[:2]
-        return np.asarray(x, float), np.asarray(y, float)
-
-    info = {}
-    if {"ra_ref", "dec_ref", "roll_ref", "v3yangle", "vparity"} <= set(wcsinfo):
-        vparity = int(wcsinfo["vparity"])
-        info = {
-            "ra_ref": float(wcsinfo["ra_ref"]),
-            "dec_ref": float(wcsinfo["dec_ref"]),
-            "pa_y": float(wcsinfo["roll_ref"]) - vparity * float(wcsinfo["v3yangle"]),
-            "vparity": vparity,
-        }
-    return SkyWCS(to_sky, to_pixel, shape, bbox=bbox, info=info)
+    return from_gwcs(wcs, shape, wcsinfo)
 
 
 def write_crf(member: dict, masks: dict, path, keywords: dict, options=None) -> None:

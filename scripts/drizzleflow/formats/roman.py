@@ -1,0 +1,349 @@
+"""Roman WFI level-2 images: ``_cal.asdf``, read and copied as they lie on disk.
+
+Arrays and metadata of the tree's ``roman`` by their names in the schemas of roman_datamodels (RAD); its tags are foreign here
+and stay what they are. asdf and gwcs are only opened for exact coordinates.
+"""
+
+from __future__ import annotations
+
+import datetime
+import os
+import re
+from functools import partial
+
+import numpy as np
+
+from drizzleflow import asdfnodes
+from drizzleflow.asdffile import AsdfFile
+from drizzleflow.errors import InputError
+from drizzleflow.frame import Frame, SkyWCS
+
+NAME = "roman"
+SUFFIXES = ("_cal", "_crf", "_tweakreg", "_skymatch")
+#: Roman data-quality flags (bit values) that a user may name: roman_datamodels.dqflags.pixel
+DQ_FLAGS = {
+    "DO_NOT_USE": 1, "SATURATED": 2, "JUMP_DET": 4, "DROPOUT": 8, "GW_AFFECTED_DATA": 16, "PERSISTENCE": 32, "AD_FLOOR": 64,
+    "OUTLIER": 128, "UNRELIABLE_ERROR": 256, "NON_SCIENCE": 512, "DEAD": 1024, "HOT": 2048, "WARM": 4096, "LOW_QE": 8192,
+    "TELEGRAPH": 32768, "NONLINEAR": 65536, "BAD_REF_PIXEL": 131072, "NO_FLAT_FIELD": 262144, "NO_GAIN_VALUE": 524288,
+    "NO_LIN_CORR": 1048576, "NO_SAT_CHECK": 2097152, "UNRELIABLE_BIAS": 4194304, "UNRELIABLE_DARK": 8388608,
+    "UNRELIABLE_SLOPE": 16777216, "UNRELIABLE_FLAT": 33554432, "RESERVED_5": 67108864, "RESERVED_6": 134217728,
+    "UNRELIABLE_RESET": 268435456, "RESERVED_7": 536870912, "OTHER_BAD_PIXEL": 1073741824, "REFERENCE_PIXEL": 2147483648,
+}  # fmt: skip
+READS_ROWS = True  #: whether `read` can read a part of the rows
+ERR_ALONE = False  #: whether a file may have ERR and no variance planes: the schema requires two of them
+#: romancal's; its versions before 2025 also dropped NON_SCIENCE
+GOOD_BITS = {"single": "~DO_NOT_USE", "mosaic": "~DO_NOT_USE"}
+SKY_BITS = "~DO_NOT_USE"
+DO_NOT_USE, OUTLIER_FLAG = 1, 128
+OUTLIER = DO_NOT_USE | OUTLIER_FLAG
+VARIANCES = {"rnoise": "var_rnoise", "poisson": "var_poisson", "flat": "var_flat"}
+NONE = -999999  #: what the pipeline writes for a number that it does not know
+#: keyword of a FITS product -> place in meta
+CARDS = {
+    "TELESCOP": ("telescope",), "INSTRUME": ("instrument", "name"), "DETECTOR": ("instrument", "detector"),
+    "FILTER": ("instrument", "optical_element"), "EXP_TYPE": ("exposure", "type"), "MATABLE": ("exposure", "ma_table_name"),
+    "PROGRAM": ("observation", "program"), "EXECPLAN": ("observation", "execution_plan"), "PASS": ("observation", "pass"),
+    "SEGMENT": ("observation", "segment"), "OBSERVTN": ("observation", "observation"), "VISIT": ("observation", "visit"),
+    "CAL_VER": ("calibration_software_version",), "CRDS_CTX": ("ref_file", "crds", "context"),
+    "PHOTMJSR": ("photometry", "conversion_megajanskys"),
+}  # fmt: skip
+
+
+def recognise(header) -> bool:
+    return isinstance(header, AsdfFile)
+
+
+def group_id(meta: dict, path="") -> str:
+    """The exposure that a file belongs to; all its detectors share it.
+
+    ``r<program><plan><pass><segment><observation><visit>_<exposure>`` from `meta`'s observation, as files are named; where one
+    of these numbers is missing, the name of the file without the part that is the detector (``_wfi01``) and its ending.
+    """
+    found = meta.get("observation") or {}
+    widths = {"program": 5, "execution_plan": 2, "pass": 3, "segment": 3, "observation": 3, "visit": 3, "exposure": 4}
+    values = {key: str(found.get(key, "")).strip() for key in widths}
+    values["execution_plan"] = values["execution_plan"] or str(found.get("plan", "")).strip()
+    if all(re.fullmatch(r"[0-9]+", value) for value in values.values()):
+        parts = [value.zfill(widths[key]) for key, value in values.items()]
+        return f"r{''.join(parts[:-1])}_{parts[-1]}"
+    stem = os.path.basename(os.fspath(path)).split(".")[0]
+    for suffix in SUFFIXES:
+        stem = stem.removesuffix(suffix)
+    return re.sub(r"_wfi\d\d(?![0-9])", "", stem, flags=re.IGNORECASE)
+
+
+def describe(path, header, options=None) -> dict:
+    """What the plan needs to know of a file, from its tree alone; `header` is the open `AsdfFile`."""
+    meta, shape = _meta(header), _shape(header)
+    instrument = _table(meta, "instrument")
+    return {
+        "group": group_id(meta, path),
+        "nframes": 1,
+        "cube": False,
+        "nx": shape[1],
+        "ny": shape[0],
+        "instrument": _text(instrument.get("name")),
+        "detector": _text(instrument.get("detector")),
+        "exp_type": _text(_table(meta, "exposure").get("type")),
+        "filter": _text(instrument.get("optical_element")),
+        "exptime": _exposure_time(meta),
+    }
+
+
+def read(member: dict, extver: int = 1, planes=("data", "dq"), options=None, rows=None) -> Frame:
+    """The frame of a member. `rows`: (first, end) of those to read.
+
+    The unit is the file's: that of its quantities, else MJy/sr after romancal's flux step and DN/s before it. The product of
+    DN/s is in MJy/sr, as romancal's: detectors differ in what a DN is.
+
+    Raises
+    ------
+    InputError
+        Not a Roman image, a plane is missing or its shape is not that of data.
+    """
+    file = AsdfFile(member["path"])
+    meta, shape = _meta(file), _shape(file)
+
+    def get(name, dtype):
+        return _plane(file, name, shape, dtype, rows)
+
+    exposure, background, info = (_table(meta, key) for key in ("exposure", "background", "wcsinfo"))
+    level = _number(background.get("level"))
+    frame = Frame(
+        member=member["member"],
+        extver=extver,
+        group=member["group"],
+        shape=shape,
+        data=get("data", np.float32) if "data" in planes else None,
+        err=get("err", np.float32) if "err" in planes else None,
+        dq=get("dq", np.uint32) if "dq" in planes else None,
+        unit=_unit(file, meta),
+        exposure_time=_exposure_time(meta),
+        duration=_number(exposure.get("duration")),
+        start_time=mjd(exposure.get("start_time"), file.path),
+        end_time=mjd(exposure.get("end_time"), file.path),
+        level=level,
+        subtracted=None if level is None else bool(background.get("subtracted")),
+        pixelarea_steradians=_number(_table(meta, "photometry").get("pixel_area")),
+        s_region=_text(info.get("s_region")) or None,
+        open_wcs=lambda: _open_wcs(file.path, shape, info),
+    )
+    conversion = _number(_table(meta, "photometry").get("conversion_megajanskys"))
+    if frame.unit == "DN/s" and conversion is not None and conversion > 0:
+        frame.rate_factor, frame.product_unit = conversion, "MJy/sr"
+    if "var" in planes:
+        found = {key: get(name, np.float32) for key, name in VARIANCES.items()}
+        frame.var = {key: plane for key, plane in found.items() if plane is not None}
+    return frame
+
+
+def headers(path) -> list[tuple]:
+    """(keyword, value, comment) of what a FITS product may take over from a file's tree."""
+    meta, found = _meta(AsdfFile(path)), []
+    for keyword, place in CARDS.items():
+        value = meta
+        for key in place:
+            value = value.get(key) if isinstance(value, dict) else None
+        text = isinstance(value, str) and value.isascii() and value.isprintable() and value not in ("", "?", "None")
+        if text or (isinstance(value, (int, float)) and value != NONE):
+            found.append((keyword, value, "meta." + ".".join(place)))
+    return found
+
+
+def write_crf(member: dict, masks: dict, path, keywords: dict, options=None) -> None:
+    """The member with its outliers marked: dq gains DO_NOT_USE and OUTLIER, invalid pixels become NaN.
+
+    A pixel that is NaN in data, err or a variance, or DO_NOT_USE in dq, is NaN in all of them and DO_NOT_USE. Of the rest of
+    the tree only ``meta.cal_step.outlier_detection`` and, where a level was found, ``meta.background`` change; every other
+    node keeps its tag and text, every other block its bytes. New planes are not compressed.
+
+    Parameters
+    ----------
+    masks : dict
+        {1: bool (ny, nx)}, True at outliers.
+    keywords : dict
+        ``S_OUTLIR`` and ``BKG*``: keyword -> (value, comment).
+    """
+    file = AsdfFile(member["path"])
+    meta, shape = _meta(file), _shape(file)
+    if masks[1].shape != shape:
+        raise InputError(f"{file.path}: mask of shape {masks[1].shape}, expected {shape}")
+    roman = file.node("roman")
+    dq = _plane(file, "dq", shape, np.uint32)
+    dq = np.zeros(shape, np.uint32) if dq is None else dq
+    dq[masks[1]] |= np.uint32(OUTLIER)
+    invalid, kinds = (dq & DO_NOT_USE) != 0, {}
+    for name in ("data", "err", *VARIANCES.values()):
+        plane = _plane(file, name, shape)
+        if plane is not None:
+            invalid |= np.isnan(plane)
+            kinds[name] = plane.dtype.name
+    dq[invalid] |= np.uint32(DO_NOT_USE)
+
+    def blanked(name, node):
+        plane = _plane(file, name, shape, node=node)
+        plane[invalid] = np.nan
+        return plane
+
+    uses, arrays = file.uses(), {}
+    for name, kind in (kinds | {"dq": "uint32"}).items():
+        node = file.node("roman", name)
+        array = asdfnodes.array_node(node)
+        source = asdfnodes.source_of(array)
+        if uses.get(source) != 1:  # in the tree itself, or shared with another array
+            source = max([len(file.blocks) - 1, *arrays]) + 1
+        # functions: one plane in memory at a time
+        arrays[source] = dq if name == "dq" else partial(blanked, name, node)
+        new = asdfnodes.array_entry(source, kind, shape, like=array or file.node("roman", "data"))
+        if array is not None and array is not node:  # a quantity keeps its unit
+            pairs = [(key, new if key.value == "value" else value) for key, value in node.value]
+            new = type(node)(node.tag, pairs, flow_style=False)
+        asdfnodes.set_entry(roman, name, new)
+    _record(file.node("roman", "meta"), meta, keywords)
+    file.write(os.fspath(path), arrays)
+
+
+def _record(node, meta: dict, keywords: dict) -> None:
+    """Write into meta what the FITS formats say with keywords."""
+    status, level = keywords.get("S_OUTLIR", (None,))[0], keywords.get("BKGLEVEL", (None,))[0]
+    changes = {}
+    if status is not None:
+        changes["cal_step"] = {"outlier_detection": status}
+    if level is not None:
+        method, subtracted = keywords["BKGMETH"][0], keywords["BKGSUB"][0]
+        changes["background"] = {"level": float(level), "method": method, "subtracted": bool(subtracted)}
+    for table, values in changes.items():
+        if not isinstance(meta.get(table), dict):
+            asdfnodes.set_entry(node, table, asdfnodes.mapping())
+        for key, value in values.items():
+            asdfnodes.set_entry(asdfnodes.entry(node, table), key, asdfnodes.scalar(value))
+
+
+# -- what is where in the tree
+
+
+def _meta(file: AsdfFile) -> dict:
+    """``roman.meta`` in plain types, without what is large: the WCS and the logs."""
+    node = file.node("roman")
+    if node is None:
+        raise InputError(f"{file.path}: no 'roman' in the tree; expected a Roman WFI level-2 image (_cal.asdf)")
+    meta = asdfnodes.entry(node, "meta")
+    if not asdfnodes.is_mapping(meta):
+        raise InputError(f"{file.path}: no 'roman.meta' in the tree; expected a Roman WFI level-2 image (_cal.asdf)")
+    large = ("wcs", "cal_logs", "wcs_fit_results")
+    try:
+        return {key.value: asdfnodes.plain(value) for key, value in meta.value if key.value not in large}
+    except Exception as error:  # yaml's, and those of what a number or a table is made of
+        raise InputError(f"{file.path}: 'roman.meta' cannot be understood ({error})") from None
+
+
+def _shape(file: AsdfFile) -> tuple[int, int]:
+    node = file.node("roman", "data")
+    if node is None:
+        raise InputError(f"{file.path}: no 'roman.data' in the tree; expected an image")
+    shape = file.shape(node)
+    if shape is None or len(shape) != 2 or 0 in shape:
+        raise InputError(f"{file.path}[data]: shape {shape}; expected an image (2 dimensions)")
+    return shape
+
+
+def _plane(file: AsdfFile, name: str, shape, dtype=None, rows=None, node=None):
+    """A plane as an array; None where the file has none."""
+    node = file.node("roman", name) if node is None else node
+    if node is None or getattr(node, "tag", "") == "tag:yaml.org,2002:null":
+        return None
+    found = file.shape(node)
+    if found != shape:
+        raise InputError(f"{file.path}[{name}]: shape {found}, expected {shape} as data has")
+    return file.array(node, dtype, rows, name)
+
+
+def _table(meta: dict, key: str) -> dict:
+    found = meta.get(key)
+    return found if isinstance(found, dict) else {}
+
+
+def _text(value) -> str:
+    text = "" if value is None else str(value).strip()
+    return "" if text == "?" else text
+
+
+def _number(value) -> float | None:
+    """A number, or that of a quantity; None for what is missing or stands for it."""
+    if isinstance(value, dict):
+        value = value.get("value")
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or value == NONE:
+        return None
+    return float(value)
+
+
+def _exposure_time(meta: dict) -> float | None:
+    """Seconds: the effective exposure time, or else the exposure time."""
+    times = (_number(_table(meta, "exposure").get(key)) for key in ("effective_exposure_time", "exposure_time"))
+    return next((time for time in times if time is not None and time > 0), None)
+
+
+def _unit(file: AsdfFile, meta: dict) -> str:
+    unit = asdfnodes.entry(file.node("roman", "data"), "unit")
+    if unit is not None:
+        return str(unit.value).replace(" ", "")
+    return "MJy/sr" if _table(meta, "cal_step").get("flux") == "COMPLETE" else "DN/s"
+
+
+def mjd(time, path="") -> float | None:
+    """Days of the modified Julian calendar of a time as asdf-astropy writes it: ISO text, or a table with ``value``."""
+    if isinstance(time, dict):
+        kind, time = time.get("format") or time.get("base_format") or "isot", time.get("value")
+        if kind not in ("iso", "isot"):
+            from astropy.time import Time
+
+            return float(Time(time, format=kind).mjd)
+    if time is None or _text(time) == "":
+        return None
+    try:
+        moment = datetime.datetime.fromisoformat(_text(time)[:26])  # to the microsecond
+    except ValueError:
+        raise InputError(f"{path}: time {time!r}, expected a text like 2027-01-01T00:00:00.000") from None
+    return (moment.replace(tzinfo=None) - datetime.datetime(1858, 11, 17)) / datetime.timedelta(days=1)
+
+
+def _open_wcs(path, shape, info: dict) -> SkyWCS:
+    """The GWCS, read from a small file of its own: asdf sees neither the foreign tags nor the planes."""
+    import io
+    import warnings
+
+    import asdf
+    import gwcs  # noqa: F401  (its converters must be installed for asdf to find)
+
+    from drizzleflow.gwcswcs import from_gwcs
+
+    file = AsdfFile(path)
+    node = file.node("roman", "meta", "wcs")
+    if not asdfnodes.is_mapping(node):
+        raise InputError(f"{path}: no 'roman.meta.wcs' in the tree; expected the GWCS of romancal's assign_wcs")
+    content = file.part(wcs=node)
+    try:
+        # schemas are not checked: that takes longer than all the rest, and a WCS that works is what we need
+        _ = asdf.get_config().extensions  # found once: a context starts from a copy
+        with asdf.config_context() as settings, warnings.catch_warnings():
+            warnings.simplefilter("ignore", asdf.exceptions.AsdfWarning)  # older pipelines' tags: read all the same
+            settings.validate_on_read = False
+            with asdf.open(io.BytesIO(content), lazy_load=False) as tree:
+                wcs = tree["wcs"]
+        made = from_gwcs(wcs, shape, {key: value for key, value in info.items() if value != NONE})
+        if made.info and not _on_frame(made):
+            made.info = {}  # measured at the frame's centre instead
+    except Exception as error:
+        raise InputError(f"{path}: no readable GWCS at roman.meta.wcs ({error})") from None
+    return made
+
+
+def _on_frame(wcs: SkyWCS) -> bool:
+    """Whether the reference point of wcsinfo is the frame's own: it may be that of the whole camera, half a degree away."""
+    from drizzleflow.footprint import separation
+
+    ny, nx = wcs.shape
+    centre_and_corners = np.array([0.5, 0.0, 1.0, 0.0, 1.0]), np.array([0.5, 0.0, 0.0, 1.0, 1.0])
+    lon, lat = wcs.to_sky(centre_and_corners[0] * (nx - 1), centre_and_corners[1] * (ny - 1))
+    reach = separation(lon[0], lat[0], lon[1:], lat[1:]).max()
+    return bool(separation(lon[0], lat[0], wcs.info["ra_ref"], wcs.info["dec_ref"]) <= reach)
