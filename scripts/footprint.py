@@ -46,7 +46,9 @@ with record.job(snakemake) as job:
                 raise InputError(f"{member['path']}: frame {extver}: {error}") from None
             group = f"{member['group']}-i{extver:04d}" if member["cube"] else member["group"]
             known = {"member": member["member"], "extver": extver, "group": group}
-            outlines.append({**known, "level": frame.level, "subtracted": frame.subtracted, **found})
+            outlines.append(
+                {**known, "unit": frame.product_unit or frame.unit, "level": frame.level, "subtracted": frame.subtracted, **found}
+            )
     with replacing(snakemake.output.lattices) as temporary, open(temporary, "wb") as out:
         np.savez(out, **arrays)
     write_text(snakemake.output.outlines, json.dumps(outlines) + "\n")

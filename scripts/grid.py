@@ -6,20 +6,40 @@ Settings: grid, skymatch.max_overlaps. Outputs: grid.json, footprints.csv, overl
 import csv
 import io
 import json
+from dataclasses import replace
 
 from drizzleflow import grid, record
+from drizzleflow.errors import InputError
 from drizzleflow.files import write_text
 from drizzleflow.neighbours import neighbours
+from drizzleflow.region import covered
 
 COLUMNS = ("member", "extver", "group", "level", "subtracted", "scale", "pixel_area", "nx", "ny", "outline", "sky_outline")
+
+
+
+def given(settings):
+    """The settings of the grid that the user made."""
+    keys = ("output_wcs", "output_shape", "crpix", "crval", "rotation", "pixel_scale")
+    return ", ".join(f"grid.{key}" for key in keys if settings[key] is not None) or "the members' coordinates"
+
 
 with record.job(snakemake) as job:
     opts, frames = snakemake.params.opts, []
     for path in snakemake.input.outlines:
         with open(path, encoding="utf-8") as file:
             frames += json.load(file)
+    units = {frame["unit"]: frame["member"] for frame in reversed(frames)}
+    if len(units) > 1:
+        listed = ", ".join(f"{member} in {unit or 'no unit'}" for unit, member in units.items())
+        raise InputError(f"members in different units: {listed}; expected one unit")
     made = grid.build(frames, opts["grid"])
-    made.save(snakemake.output.grid)
+    s_region, outside = covered([frame["outline"] for frame in frames], made)
+    if not s_region:
+        raise InputError(f"grid: none of the {len(frames)} frames falls on the output grid; check {given(opts['grid'])}")
+    for number in outside:
+        job.warn("%s %d falls outside the output grid", frames[number]["member"], frames[number]["extver"])
+    replace(made, s_region=s_region).save(snakemake.output.grid)
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(COLUMNS)

@@ -85,14 +85,14 @@ def _pack(array) -> np.ndarray:
     return np.ascontiguousarray(array, dtype=array.dtype.newbyteorder(">"))
 
 
-def checksummed(header, *parts) -> bytes:
+def checksummed(header, parts) -> bytes:
     """Header bytes (whole blocks, with END) in which DATASUM and CHECKSUM fit the data.
 
     Parameters
     ----------
     header : fits.Header or bytes
         Bytes are card images of 80 characters without END, and stay as they are (see `drizzleflow.crf`).
-    parts : bytes-like
+    parts : iterable of bytes-like
         The data unit in pieces, so that a large array need not be copied to be padded; each piece a multiple of 4 long.
     """
     if isinstance(header, fits.Header):
@@ -134,22 +134,35 @@ def write_hdus(path, hdus) -> None:
     ----------
     hdus : iterable of (header, data)
         `header` is a fits.Header or raw card images (see `checksummed`).
-        `data` is None, an array, or ``bytes`` copied as they are (already in FITS layout). The header must describe
+        `data` is None, an array, ``bytes`` copied as they are (already in FITS layout), or an object whose ``pieces()``
+        gives arrays one after the other (`drizzleflow.mosaic.Stacked`): these are gone through twice. The header must describe
         the data (use `image_header`); checksums are added here.
     """
     with replacing(path) as temporary, open(temporary, "wb") as out:
         for header, data in hdus:
-            if data is None or isinstance(data, (bytes, memoryview)):
-                raw = memoryview(data or b"")
-            else:
-                raw = _raw(_pack(data))
-            pad = -len(raw) % BLOCK
-            words = len(raw) - len(raw) % 4
-            tail = bytes(raw[words:]) + b"\0" * ((-len(raw)) % 4)
-            head = checksummed(header, raw[:words], tail)
-            out.write(head)
-            out.write(raw)
-            out.write(b"\0" * pad)
+            stacked = hasattr(data, "pieces")
+            kept = None if stacked else list(_pieces(data))
+            out.write(checksummed(header, _words(_pieces(data) if stacked else kept)))
+            size = sum(out.write(raw) for raw in (_pieces(data) if stacked else kept))
+            out.write(b"\0" * (-size % BLOCK))
+
+
+def _pieces(data):
+    """The bytes of a data unit, in pieces."""
+    if data is None or isinstance(data, (bytes, memoryview)):
+        yield memoryview(data or b"")
+    else:
+        for array in data.pieces() if hasattr(data, "pieces") else [data]:
+            yield _raw(_pack(array))
+
+
+def _words(pieces):
+    """The same bytes in pieces of whole 32-bit words, zeros at the end."""
+    for raw in pieces:
+        whole = len(raw) - len(raw) % 4
+        yield raw[:whole]
+        if whole < len(raw):
+            yield bytes(raw[whole:]) + b"\0" * (whole + 4 - len(raw))
 
 
 _BITPIX = {"u1": 8, "i2": 16, "u2": 16, "i4": 32, "u4": 32, "i8": 64, "f4": -32, "f8": -64}
@@ -162,7 +175,7 @@ def image_header(array, name: str | None = None, *, extver: int | None = None, c
         header["SIMPLE"] = (True, "conforms to FITS standard")
     else:
         header["XTENSION"] = ("IMAGE", "Image extension")
-    kind = None if array is None else np.asarray(array).dtype.str[1:]
+    kind = None if array is None else (array if hasattr(array, "dtype") else np.asarray(array)).dtype.str[1:]
     header["BITPIX"] = (8 if array is None else _BITPIX[kind], "array data type")
     shape = () if array is None else np.shape(array)
     header["NAXIS"] = (len(shape), "number of array dimensions")

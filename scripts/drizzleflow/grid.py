@@ -33,6 +33,7 @@ class Grid:
     origin : (x0, y0) position of pixel (0, 0) on the association's full grid
     input_scale : size of the largest input pixel in output pixels; None where it is not known
     custom : None, or the text of a FITS header (any celestial projection), or ``asdf:`` and a path
+    s_region : the part of it that frames cover; see `drizzleflow.region`
     """
 
     shape: tuple[int, int]
@@ -44,6 +45,7 @@ class Grid:
     origin: tuple[int, int] = (0, 0)
     custom: str | None = None
     input_scale: float | None = None
+    s_region: str = ""
 
     @property
     def coarsest(self) -> float:
@@ -100,7 +102,7 @@ class Grid:
     def cards(self) -> list[tuple]:
         """FITS WCS keywords (key, value, comment) of this grid or window, in a fixed order."""
         if self.custom is not None:
-            return _custom(self.custom).cards(self.origin)
+            return _custom(self.custom).cards(self.origin, self.shape)
         a, b, c, d = self.cd
         s = self.pixel_scale / 3600.0
         return [
@@ -177,6 +179,8 @@ def _build(footprints, options) -> Grid:
 
     x, y = grid.to_pixel(lon, lat)
     if not (np.isfinite(x).all() and np.isfinite(y).all()):
+        if options["crval"]:
+            raise InputError(f"grid.crval: {list(crval)} is more than 90 degrees from some of the members; expected a position near them")
         raise InputError("the footprints span more than a hemisphere: no tangent plane holds them; set grid.output_wcs")
     if options["crpix"]:
         crpix = tuple(float(v) for v in options["crpix"])
@@ -252,7 +256,7 @@ def _open_header(text: str) -> _Custom:
     wcs = _two_axes(fits.Header.fromstring(text, sep="\n"))
     sky = from_astropy(wcs, (1, 1))  # ICRS, whatever the header's frame
 
-    def cards(origin):
+    def cards(origin, shape):
         header = wcs.to_header(relax=True)
         for axis in (1, 2):
             header[f"CRPIX{axis}"] = wcs.wcs.crpix[axis - 1] - origin[axis - 1]
@@ -276,9 +280,9 @@ def _open_asdf(path: str) -> _Custom:
     with asdf.open(path, lazy_load=False) as tree:
         wcs = tree["wcs"]
 
-    def cards(origin):
-        box = wcs.bounding_box
-        header = wcs.to_fits_sip(max_pix_error=0.01, bounding_box=None if box is not None else ((0, 100), (0, 100)))
+    def cards(origin, shape):
+        box = tuple((first - 0.5, first + n - 0.5) for first, n in zip(origin, shape[::-1], strict=True))
+        header = wcs.to_fits_sip(max_pix_error=1e-4, bounding_box=box)
         for axis in (1, 2):
             header[f"CRPIX{axis}"] -= origin[axis - 1]
         drop = ("SIMPLE", "BITPIX", "NAXIS", "NAXIS1", "NAXIS2", "EXTEND", "XTENSION", "PCOUNT", "GCOUNT", "EXTNAME")
@@ -352,7 +356,7 @@ def _linear(custom: _Custom, shape, text, scale) -> Grid:
     x = np.array([0.0, nx - 1, 0.0, nx - 1, (nx - 1) / 2, (nx - 1) / 2 + 1, (nx - 1) / 2])
     y = np.array([0.0, 0.0, ny - 1, ny - 1, (ny - 1) / 2, (ny - 1) / 2, (ny - 1) / 2 + 1])
     lon, lat = custom.to_sky(x, y)
-    cards = {c[0]: c[1] for c in custom.cards((0, 0))}
+    cards = {c[0]: c[1] for c in custom.cards((0, 0), shape)}
     crval = (float(cards["CRVAL1"]), float(cards["CRVAL2"]))
     crpix = (float(cards["CRPIX1"]) - 1, float(cards["CRPIX2"]) - 1)
     cdelt = np.array([cards.get("CDELT1", 1.0), cards.get("CDELT2", 1.0)], float)

@@ -17,23 +17,28 @@ OWN_PREFIXES = (
 ).split()
 
 
-def merge_headers(paths) -> list[tuple]:
-    """Cards of the primary and first image headers that have one value in all files, in the first file's order.
+def headers(path) -> list[tuple]:
+    """Cards (keyword, value, comment) of a FITS file's primary and first image header."""
+    from drizzleflow.fitsio import open_fits
+
+    with open_fits(path) as hdus:
+        image = next((h.header for h in hdus[1:] if h.name == "SCI" or h.header.get("XTENSION", "").strip() == "IMAGE"), None)
+        both = (hdus[0].header, image if image is not None else {})
+        return [(card.keyword, card.value, card.comment) for header in both for card in getattr(header, "cards", ())]
+
+
+def merge_headers(paths, headers=headers) -> list[tuple]:
+    """Cards that have one value in all files, in the first file's order; `headers` gives those of a file.
 
     What differs between the inputs (times, pointings, detectors) and what describes a single file is left out.
     """
-    from drizzleflow.fitsio import open_fits
-
     merged: dict[str, tuple] | None = None
     for path in paths:
-        with open_fits(path) as hdus:
-            image = next((h.header for h in hdus[1:] if h.name == "SCI" or h.header.get("XTENSION", "").strip() == "IMAGE"), None)
-            found = {}
-            for header in (hdus[0].header, image if image is not None else {}):
-                for card in getattr(header, "cards", ()):
-                    key = card.keyword
-                    if key and key not in OWN_KEYWORDS and not key.startswith(tuple(OWN_PREFIXES)):
-                        found.setdefault(key, (key, card.value, card.comment))
+        found = {}
+        for card in headers(path):
+            key = card[0]
+            if key and key not in OWN_KEYWORDS and not key.startswith(tuple(OWN_PREFIXES)):
+                found.setdefault(key, card)
         if merged is None:
             merged = found
         else:
@@ -75,13 +80,11 @@ def write_i2d(path, model: dict, grid, *, unit: str, parameters: dict, cards=(),
         if model.get(name):
             primary.append((key, model[name], comment))
     wcs = grid.cards()
-    corners = grid.to_sky(*np.array([[-0.5, grid.shape[1] - 0.5, grid.shape[1] - 0.5, -0.5], [-0.5, -0.5, grid.shape[0] - 0.5, grid.shape[0] - 0.5]]))
-    region = "POLYGON ICRS " + " ".join(f"{v:.9f}" for pair in zip(*corners, strict=True) for v in pair)
     image = [
         *([("BUNIT", unit, "unit of the pixels")] if unit else []),
         ("PIXAR_SR", area, "[sr] nominal pixel area"),
         ("PIXAR_A2", grid.pixel_scale**2, "[arcsec2] nominal pixel area"),
-        ("S_REGION", region, "region of the grid"),
+        *([("S_REGION", grid.s_region)] if grid.s_region else []),
     ]
     planes = [("SCI", model["data"], image), ("ERR", model.get("err"), image[: bool(unit)])]
     planes += [("CON", _signed(model.get("con")), ()), ("WHT", model["wht"], ())]
@@ -115,7 +118,7 @@ def exposure_times(members, options) -> dict:
         Of members.csv; only headers are read.
     """
     from drizzleflow import formats
-    from drizzleflow.resample import ExposureTimes
+    from drizzleflow.exposuretimes import ExposureTimes
 
     times = ExposureTimes()
     for member in members:

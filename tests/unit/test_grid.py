@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from drizzleflow import grid as grid_module
 from drizzleflow.errors import InputError
 from drizzleflow.footprint import describe
-from drizzleflow.formats import jwst
 from drizzleflow.grid import Grid, build, parse_s_region
+from drizzleflow.gwcswcs import from_gwcs
 from drizzleflow.simulate_jwst import nircam_like, s_region
 
 OPTIONS = {
@@ -29,7 +29,7 @@ def footprints():
     out = []
     for detector, ra, dec, roll in ((0, 150.1, 2.2, 40.0), (1, 150.1002, 2.2001, 41.0)):
         wcs, info = nircam_like(detector, SHAPE, ra, dec, roll)
-        out.append(describe(jwst.from_gwcs(wcs, SHAPE, info), s_region(wcs, SHAPE)))
+        out.append(describe(from_gwcs(wcs, SHAPE, info), s_region(wcs, SHAPE)))
     return out
 
 
@@ -115,7 +115,7 @@ def test_a_missing_s_region_falls_back_to_the_outlines(footprints):
 @pytest.mark.parametrize(("ra", "dec"), [(0.0, 0.0), (359.9999, 50.0), (10.0, 90.0), (200.0, -89.9999)])
 def test_over_ra_zero_and_at_the_poles(ra, dec):
     wcs, info = nircam_like(0, SHAPE, ra, dec, 40.0)
-    frames = [describe(jwst.from_gwcs(wcs, SHAPE, info))]
+    frames = [describe(from_gwcs(wcs, SHAPE, info))]
     grid = build(frames, OPTIONS)
     assert max(grid.shape) < 100
     x, y = all_pixels(frames, grid)
@@ -273,6 +273,22 @@ def test_text_header_and_a_shape_of_the_users(tmp_path, footprints):
     (tmp_path / "ref.hdr").write_text(header.tostring(sep="\n"))
     with pytest.raises(InputError, match=r"ref\.hdr states no NAXIS1.*output_shape"):
         build(footprints, options)
+
+
+def test_the_header_of_a_distorted_grid_is_good_to_a_ten_thousandth_pixel(tmp_path, footprints):
+    """Over the whole grid, and over a window that is far from its origin: any FITS viewer shows the right sky."""
+    import asdf
+
+    wcs, _ = nircam_like(0, (1500, 1800), 150.1, 2.2, 40.0)
+    asdf.AsdfFile({"wcs": wcs}).write_to(tmp_path / "ref.asdf")
+    grid = build(footprints, OPTIONS | {"output_wcs": str(tmp_path / "ref.asdf")})
+    rng = np.random.default_rng(0)
+    for window in (grid, grid.window(1200, 1800, 900, 1500)):
+        (x0, y0), (ny, nx) = window.origin, window.shape
+        x, y = rng.uniform(-0.5, nx - 0.5, 300), rng.uniform(-0.5, ny - 0.5, 300)
+        written = WCS(fits.Header([fits.Card(*card) for card in window.cards()]))
+        found = written.all_world2pix(*wcs(x + x0, y + y0, with_bounding_box=False), 0)
+        assert np.hypot(found[0] - x, found[1] - y).max() < 1e-4
 
 
 def test_an_asdf_wcs_of_the_users(tmp_path, footprints):

@@ -293,6 +293,22 @@ def test_cut_anywhere(tmp_path, flavour):
     assert "told" in outcomes
 
 
+def test_a_grid_where_no_member_is(fresh):
+    """Said before anything is drizzled, with the settings that made the grid."""
+    grid = {"crval": [150.3, 2.2], "crpix": [10, 10], "output_shape": [20, 20]}
+    status, text = call(fresh, {**CONFIG, "grid": grid}, "mosaic")
+    assert status != 0
+    assert "grid: none of the 3 frames falls on the output grid; check grid.output_shape, grid.crpix, grid.crval" in text
+    assert not list((fresh / "results").glob("*/grid.json"))
+
+
+def test_members_in_different_units(fresh, names):
+    with fits.open(fresh / "data" / names[1], mode="update") as hdus:
+        next(hdu for hdu in hdus if hdu.header["NAXIS"] == 2).header["BUNIT"] = "nJy"
+    status, text = call(fresh, CONFIG, "mosaic")
+    assert status != 0 and re.search(r"grid: members in different units: .*in nJy.*; expected one unit", text)
+
+
 # paths ----------------------------------------------------------------------
 
 

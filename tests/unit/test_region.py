@@ -1,0 +1,47 @@
+"""S_REGION: the part of a grid that frames cover."""
+
+import numpy as np
+import pytest
+
+from drizzleflow.grid import Grid, parse_s_region
+from drizzleflow.region import covered
+
+GRID = Grid((80, 120), (359.999, 60.0), (59.5, 39.5), (-1e-5, 0.0, 0.0, 1e-5), 0.036)
+
+
+def outline(x0, x1, y0, y1, n=4):
+    t = np.arange(n) / n
+    x = np.concatenate([x0 + (x1 - x0) * t, np.full(n, x1), x1 + (x0 - x1) * t, np.full(n, x0)])
+    y = np.concatenate([np.full(n, y0), y0 + (y1 - y0) * t, np.full(n, y1), y1 + (y0 - y1) * t])
+    return GRID.to_sky(x, y)
+
+
+def corners(text):
+    return [{tuple(np.round(p, 2) + 0.0) for p in np.transpose(GRID.to_pixel(*polygon))} for polygon in parse_s_region(text)]
+
+
+def test_frames_that_overlap_are_one_polygon():
+    text, outside = covered([outline(10, 50, 10, 40), outline(30, 70, 20, 60)], GRID)
+    assert outside == []
+    assert corners(text) == [{(10, 10), (50, 10), (50, 20), (70, 20), (70, 60), (30, 60), (30, 40), (10, 40)}]
+
+
+def test_frames_apart_are_polygons_in_an_order_that_is_not_theirs():
+    frames = [outline(10, 20, 10, 20), outline(60, 70, 30, 50)]
+    text = covered(frames, GRID)[0]
+    assert sorted(map(len, corners(text))) == [4, 4] and text == covered(frames[::-1], GRID)[0]
+    assert {(10, 10), (20, 10), (20, 20), (10, 20)} in corners(text)
+
+
+def test_only_inside_the_grid():
+    text, outside = covered([outline(-30, 20, 60, 100), outline(200, 260, 10, 20)], GRID)
+    assert corners(text) == [{(-0.5, 60), (20, 60), (20, 79.5), (-0.5, 79.5)}] and outside == [1]
+    elsewhere = np.array([180.0, 180.1, 180.1]), np.array([-60.0, -60.0, -59.9])
+    assert covered([elsewhere], GRID) == ("", [0])
+
+
+@pytest.mark.parametrize("hole", [False, True])
+def test_a_hole_is_not_told(hole):
+    ring = [outline(10, 20, 10, 60), outline(10, 60, 10, 20), outline(50, 60, 10, 60), outline(10, 60, 50, 60)]
+    text = covered(ring if hole else [outline(10, 60, 10, 60)], GRID)[0]
+    assert corners(text) == [{(10, 10), (60, 10), (60, 60), (10, 60)}]
