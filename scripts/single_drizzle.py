@@ -8,6 +8,7 @@ from drizzleflow import formats, record, single
 from drizzleflow.grid import Grid
 from drizzleflow.pixmap import LatticeFiles
 from drizzleflow.tables import read_levels
+from drizzleflow.weights import add_sky_variance
 
 with record.job(snakemake) as job:
     opts = snakemake.params.opts
@@ -15,13 +16,16 @@ with record.job(snakemake) as job:
     grid, lattices = Grid.load(snakemake.input.grid), LatticeFiles(snakemake.input.lattices)
     flags = formats.get(opts["frames"][0][0]["format"])
     planes = ["data", "dq"]
-    if settings["weight_type"] == "ivm":
+    if settings["weight_type"] != "exptime":
         planes += ["var", "err"] if flags.ERR_ALONE else ["var"]
 
     def frames():
         for member, extvers in opts["frames"]:
             for extver in extvers:
-                yield formats.read(member, extver, planes, opts["simple"]).on_grid(grid), levels.get((member["member"], extver))
+                frame = formats.read(member, extver, planes, opts["simple"]).on_grid(grid)
+                if settings["weight_type"] == "ivm-sky":
+                    add_sky_variance(frame)
+                yield frame, levels.get((member["member"], extver))
 
     good_bits = flags.GOOD_BITS["single"] if settings["good_bits"] == "auto" else settings["good_bits"]
     if settings["resample_data"]:

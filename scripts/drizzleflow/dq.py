@@ -50,10 +50,19 @@ def _bit(word, flags) -> int:
     text = str(word).strip()
     if re.fullmatch(r"\d+", text):
         return int(text) & ALL
-    if text.upper() in flags:
-        return flags[text.upper()]
-    known = ", ".join(flags) or "none: this format has numbers only"
-    raise InputError(f"good_bits: unknown flag {text!r}; known flags: {known}")
+    known = _names(flags)
+    if text.upper() in known:
+        return known[text.upper()]
+    listed = ", ".join(known) or "none: this format has numbers only"
+    raise InputError(f"good_bits: unknown flag {text!r}; known flags: {listed}")
+
+
+def _names(flags) -> dict[str, int]:
+    """Flags by upper-case name, of a dict or of an `astropy.nddata.BitFlagNameMap` (a class with the names as attributes)."""
+    if isinstance(flags, type):
+        flags = {name: getattr(flags, name) for base in flags.__mro__ for name in vars(base) if name.isidentifier() and name[0] != "_"}
+        flags = {name: int(value) for name, value in flags.items() if isinstance(value, int)}
+    return {str(name).upper(): int(value) for name, value in flags.items()}
 
 
 def good_pixels(dq, good_bits, flags=None, shape=None) -> np.ndarray:

@@ -64,9 +64,7 @@ def describe(wcs: SkyWCS, s_region: str | None = None) -> dict:
         info["pa_y"] = float(np.degrees(np.arctan2(xi[2] - xi[0], eta[2] - eta[0])))
         handed = (xi[1] - xi[0]) * (eta[2] - eta[0]) - (xi[2] - xi[0]) * (eta[1] - eta[0])
         info["vparity"] = 1 if handed > 0 else -1
-    (xa, xb), (ya, yb) = inside(wcs)
-    border = wcs.to_sky(*box(xa, xb, ya, yb, max(4, int(np.ceil(max(nx, ny) / 15)))))
-    area = _area(*border) / max(1, (xb - xa) * (yb - ya))
+    area = mean_pixel_area(wcs)
     if not (np.isfinite(scale) and scale > 0 and np.isfinite(area) and area > 0):
         raise ValueError(f"the WCS has no usable pixel size (scale {scale} arcsec, area {area} sr)")
     return {
@@ -78,6 +76,14 @@ def describe(wcs: SkyWCS, s_region: str | None = None) -> dict:
         "ny": ny,
         **{key: info[key] for key in ("ra_ref", "dec_ref", "pa_y", "vparity")},
     }
+
+
+def mean_pixel_area(wcs: SkyWCS) -> float:
+    """Steradians of a frame's pixels on average, between the pixel centres inside its bounding box."""
+    ny, nx = wcs.shape
+    (xa, xb), (ya, yb) = inside(wcs)
+    border = wcs.to_sky(*box(xa, xb, ya, yb, max(4, int(np.ceil(max(nx, ny) / 15)))))
+    return _area(*border) / max(1, (xb - xa) * (yb - ya))
 
 
 def _area(lon, lat) -> float:

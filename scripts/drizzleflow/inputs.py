@@ -5,6 +5,7 @@ from __future__ import annotations
 from drizzleflow import formats
 from drizzleflow.pixmap import LatticeFiles
 from drizzleflow.tables import read_levels
+from drizzleflow.weights import add_sky_variance
 
 
 class MosaicInputs:
@@ -26,8 +27,12 @@ class MosaicInputs:
     def read(self, member: dict, extver: int, planes, rows_of):
         """(Frame, pixmap, level) as `drizzleflow.mosaic.drizzle` asks."""
         rows = rows_of(self.lattices.lattice(member["member"], extver))
-        frame = formats.read(member, extver, planes, self.options["simple"], rows).on_grid(self.grid)
         step = self.options["mosaic"]
+        by_sky = step["weight_type"] == "ivm-sky"
+        frame = formats.read(member, extver, planes, self.options["simple"], None if by_sky else rows).on_grid(self.grid)
+        if by_sky:  # known from the whole frame only
+            add_sky_variance(frame)
+            frame.cut(rows)
         pixmap = self.lattices.pixmap(
             frame, self.grid, step["pixmap_stepsize"], int(step["pixmap_order"]), self.options["grid"]["pixmap_tolerance"], rows
         )

@@ -7,8 +7,9 @@ from itertools import pairwise
 import numpy as np
 
 from drizzleflow.frame import Frame
+from drizzleflow.kernels import kernel_reach
 from drizzleflow.pixmap import shift
-from drizzleflow.resample import Resample, kernel_reach
+from drizzleflow.resample import Resample
 
 
 def frame_model(frame: Frame, pixmap, level: float | None) -> dict:
@@ -25,11 +26,13 @@ def frame_model(frame: Frame, pixmap, level: float | None) -> dict:
     convert = (lambda a, power=1: a) if factor == 1 else (lambda a, power=1: a * factor**power)
     return {
         "data": convert(frame.data), "dq": frame.dq, "err": None if frame.err is None else convert(frame.err),
+        **dict.fromkeys(("var_rnoise", "var_poisson", "var_flat", "var_sky")),
         **{f"var_{key}": convert(plane, 2) for key, plane in frame.var.items()},
         "pixmap": pixmap, "filename": frame.member, "group_id": frame.group,
         "exposure_time": frame.exposure_time, "measurement_time": frame.measurement_time, "duration": frame.duration,
         "start_time": frame.start_time, "end_time": frame.end_time,
         "level": None if level is None else level * float(factor), "subtracted": False,
+        "pixelarea_steradians": frame.pixelarea_steradians,
     }  # fmt: skip
 
 
@@ -79,7 +82,7 @@ class Mosaic:
         settings = self.settings
         good_bits = self.format.GOOD_BITS["mosaic"] if settings["good_bits"] == "auto" else settings["good_bits"]
         resample = (Resample if "poisson" in frame.var else TotalVarianceResample)(
-            {"wcs": self.grid.window(*self.box), "pixel_scale_ratio": self.grid.pixel_scale_ratio},
+            {"wcs": self.grid.window(*self.box), "pixel_scale": self.grid.pixel_scale, "pixel_scale_ratio": self.grid.pixel_scale_ratio},
             n_input_models=self.n_frames, pixfrac=settings["pixfrac"], kernel=settings["kernel"],
             fillval=settings["fillval"], weight_type=settings["weight_type"], good_bits=good_bits,
             enable_ctx=settings["context"] == "full", enable_var=self.enable_var, compute_err=self.compute_err,
@@ -147,11 +150,61 @@ def bands(ny: int, count: int) -> list[tuple[int, int]]:
     return [(a, b) for a, b in pairwise(edges) if b > a]
 
 
-def join(pieces: list[dict]) -> dict:
-    """The output model of the whole from those of its bands, in order; variances that a band lacks are NaN there."""
-    whole = dict(pieces[0])
-    names = [key for piece in pieces for key, value in piece.items() if isinstance(value, np.ndarray) and value.ndim >= 2]
-    for key in dict.fromkeys(names):
-        parts = [p[key] if key in p else np.full(p["data"].shape, np.nan, np.float32) for p in pieces]
-        whole[key] = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-2)
-    return whole
+class Stacked:
+    """A plane of the mosaic in bands of rows, one band in memory at a time.
+
+    Parameters
+    ----------
+    bands : list of mappings
+        Name of a plane -> array (..., rows, nx), such as dicts or ``np.load`` of ``.npz`` files, from the first row on.
+    key : str
+        The plane. It is NaN in bands that lack it.
+    heights : list of int
+        Rows of each band.
+    """
+
+    def __init__(self, bands, key: str, heights):
+        self._bands, self._key, self._heights = bands, key, heights
+        self._held = None, None
+        like = next(band[key] for band in bands if key in band)
+        self.dtype, self.shape = like.dtype, (*like.shape[:-2], sum(heights), like.shape[-1])
+        self.ndim = like.ndim
+
+    def _band(self, number: int) -> np.ndarray:
+        if self._held[0] != number:
+            self._held = None, None  # let the last one go first
+            band = self._bands[number]
+            shape = (*self.shape[:-2], self._heights[number], self.shape[-1])
+            self._held = number, band[self._key] if self._key in band else np.full(shape, np.nan, self.dtype)
+        return self._held[1]
+
+    def pieces(self):
+        """Arrays that make up the plane, in the order of its bytes."""
+        for index in np.ndindex(self.shape[:-2]):
+            for number in range(len(self._bands)):
+                yield self._band(number)[index]
+
+    def __getitem__(self, rows: slice) -> np.ndarray:
+        """Some rows (..., rows, nx)."""
+        first, end, _ = rows.indices(self.shape[-2])
+        parts, start = [], 0
+        for number, height in enumerate(self._heights):
+            if start < end and start + height > first:
+                parts.append(self._band(number)[..., max(0, first - start) : end - start, :])
+            start += height
+        return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-2)
+
+    def __array__(self, dtype=None, copy=None):
+        return np.asarray(self[:], dtype)
+
+
+def join(bands) -> dict:
+    """The output model of the whole from those of its bands, in order; its planes are `Stacked`."""
+    heights = [band["data"].shape[-2] for band in bands]
+    model = {}
+    for band in bands:
+        for key in band:
+            if key not in model:
+                value = band[key]
+                model[key] = Stacked(bands, key, heights) if getattr(value, "ndim", 0) >= 2 else value
+    return model

@@ -54,7 +54,8 @@ class Lattice:
     def sample(cls, wcs: SkyWCS, *, stepsize="auto", order=3, tolerance=1e-3) -> Lattice:
         """The coarsest lattice whose interpolation error, checked off the nodes, is under `tolerance` (input px).
 
-        A numeric `stepsize` is taken as it is (1: every pixel); `order` 1 interpolates bilinearly.
+        A numeric `stepsize` is about the distance of the nodes, at most a tenth of the image; `order` 1 interpolates
+        bilinearly.
 
         Raises
         ------
@@ -150,12 +151,14 @@ def inside(wcs) -> tuple[tuple[int, int], tuple[int, int]]:
     if wcs.bbox is None:
         return (0, nx - 1), (0, ny - 1)
     (x1, x2), (y1, y2) = wcs.bbox
-    xmin, ymin = max(0, int(x1 + 0.5)), max(0, int(y1 + 0.5))
-    return (xmin, max(xmin, min(nx - 1, int(x2 + 0.5)))), (ymin, max(ymin, min(ny - 1, int(y2 + 0.5))))
+    xmin, ymin = max(0, int(np.ceil(x1))), max(0, int(np.ceil(y1)))
+    return (xmin, max(xmin, min(nx - 1, int(np.floor(x2))))), (ymin, max(ymin, min(ny - 1, int(np.floor(y2)))))
 
 
 def _nodes(first, last, step, degree) -> np.ndarray:
-    count = max(int(np.ceil((last - first) / step)) + 1, degree + 1)
+    """Node positions: as many as the JWST pipeline takes for that step."""
+    pixels = last - first + 1
+    count = max(int(np.ceil(pixels / step)), min(10, pixels), degree + 1)
     return np.linspace(first, last, count)
 
 

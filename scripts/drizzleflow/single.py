@@ -9,9 +9,10 @@ import numpy as np
 
 from drizzleflow import dq
 from drizzleflow.footprint import window
+from drizzleflow.kernels import kernel_reach
 from drizzleflow.mosaic import frame_model
 from drizzleflow.pixmap import shift
-from drizzleflow.resample import Resample, kernel_reach
+from drizzleflow.resample import Resample
 from drizzleflow.weights import build_driz_weight, clipped_mean_weight
 from drizzleflow.windowed import cards
 
@@ -93,7 +94,7 @@ def drizzle(frames, grid, pixmap, settings: dict, *, good_bits, flags, pad: bool
     frame_box = _padded(crop, grid.shape, reach) if pad else crop
     fx0, _, fy0, _ = frame_box
     resample = Resample(
-        {"wcs": grid.window(*frame_box), "pixel_scale_ratio": grid.pixel_scale_ratio},
+        {"wcs": grid.window(*frame_box), "pixel_scale": grid.pixel_scale, "pixel_scale_ratio": grid.pixel_scale_ratio},
         pixfrac=settings["pixfrac"], kernel=settings["kernel"], fillval=settings["fillval"],
         weight_type=settings["weight_type"], good_bits=good_bits, enable_ctx=False, enable_var=False,
     )  # fmt: skip
@@ -128,7 +129,7 @@ def unresampled(frame, level, settings: dict, *, good_bits, flags) -> SingleImag
         frame.shape,
         settings["weight_type"],
         good,
-        variance=frame.var.get("rnoise"),
+        variance=frame.var.get("sky" if settings["weight_type"] == "ivm-sky" else "rnoise"),
         exposure_time=frame.measurement_time or frame.exposure_time,
     )
     factor = np.float32(frame.rate_factor)

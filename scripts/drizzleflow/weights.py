@@ -91,6 +91,18 @@ def background_variance(total, box: int = 64) -> np.ndarray:
     return np.where(usable, smooth, total).astype(np.float32)
 
 
+def add_sky_variance(frame) -> None:
+    """``var['sky']`` of a whole frame, for the weights ``ivm-sky``: read noise and the photon noise of the blank sky.
+
+    Without the sources' own photons, which would make the weights follow the sources. Nothing where a frame does not have
+    both variances.
+    """
+    if {"rnoise", "poisson"} <= frame.var.keys():
+        frame.var["sky"] = frame.var["rnoise"] + background_variance(frame.var["poisson"])
+    elif "rnoise" in frame.var:  # of the background already: see `variances_from_err`
+        frame.var["sky"] = frame.var["rnoise"]
+
+
 def variances_from_err(frame) -> None:
     """Where a frame has ERR and no variance planes: ``var['total']`` to propagate, and its background as ``rnoise``.
 

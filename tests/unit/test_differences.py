@@ -29,7 +29,8 @@ def model(data=1.0, variances=(("rnoise", 1.0),), group="g", dx=0.0):
     return {
         "data": np.full((12, 10), data, np.float32), "dq": np.zeros((12, 10), np.uint32), "err": np.ones((12, 10), np.float32),
         "pixmap": pixmap(dx=dx), "filename": group, "group_id": group, "exposure_time": 10.0, "measurement_time": None,
-        "duration": None, "start_time": None, "end_time": None, "level": None, "subtracted": False, **planes,
+        "duration": None, "start_time": None, "end_time": None, "level": None, "subtracted": False, "pixelarea_steradians": None,
+        "var_rnoise": None, "var_poisson": None, "var_flat": None, **planes,
     }  # fmt: skip
 
 

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drizzleflow.footprint import box, describe, outline, separation, window
-from drizzleflow.formats import jwst
 from drizzleflow.frame import SkyWCS
 from drizzleflow.grid import Grid
+from drizzleflow.gwcswcs import from_gwcs
 from drizzleflow.simulate_jwst import nircam_like
 
 
@@ -78,7 +78,7 @@ def test_a_files_own_reference_point_and_angle_are_kept():
 def test_mean_pixel_area_of_a_distorted_frame():
     """Against the sum over all pixels of the area of each, from the cross product of its sides."""
     shape = (256, 320)
-    wcs = jwst.from_gwcs(*_args(nircam_like(0, shape, 150.1, 2.2, 40.0), shape))
+    wcs = from_gwcs(*_args(nircam_like(0, shape, 150.1, 2.2, 40.0), shape))
     y, x = np.mgrid[: shape[0], : shape[1]].astype(float)
     lon, lat = (np.radians(v) for v in wcs.to_sky(x, y))
     points = np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], axis=-1)

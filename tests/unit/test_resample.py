@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from drizzleflow.errors import InputError
 from drizzleflow.grid import Grid
-from drizzleflow.resample import KERNELS, Resample, kernel_reach, parse_fillval
+from drizzleflow.kernels import KERNELS, kernel_reach, parse_fillval
+from drizzleflow.resample import Resample
 
 FLUX_CONSERVING = ("square", "point", "turbo")
 
@@ -32,7 +33,8 @@ def model(data, pixmap=None, *, time=1.0, group="g", **planes):
     base = {
         "data": data, "dq": np.zeros(data.shape, np.uint32), "pixmap": shifted(data.shape, 2, 3) if pixmap is None else pixmap,
         "exposure_time": time, "measurement_time": None, "duration": time, "start_time": 1.0, "end_time": 2.0,
-        "group_id": group, "level": None, "subtracted": None, "filename": "m1",
+        "group_id": group, "level": None, "subtracted": None, "filename": "m1", "pixelarea_steradians": None,
+        "err": None, "var_rnoise": None, "var_poisson": None, "var_flat": None,
     }  # fmt: skip
     full = {k: np.full(data.shape, v, np.float32) if np.isscalar(v) and k.startswith(("var", "err")) else v for k, v in planes.items()}
     return base | full

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from drizzleflow.combine import median_image
 from drizzleflow.frame import Frame
 from drizzleflow.grid import Grid
+from drizzleflow.kernels import kernel_reach
 from drizzleflow.mosaic import frame_model
-from drizzleflow.resample import Resample, kernel_reach
+from drizzleflow.resample import Resample
 from drizzleflow.single import SingleImage, drizzle, unresampled
 from drizzleflow.weights import clipped_mean_weight, variances_from_err
 from drizzleflow.windowed import Windowed
