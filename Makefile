@@ -25,9 +25,12 @@ test: env
 parity: env .venv-jwst/ready
 	DRIZZLEFLOW_PARITY=1 $(BIN)/python -m pytest -q -s tests/parity
 
-.venv-jwst/ready: tests/parity/requirements-jwst.txt
+.venv-jwst/ready: tests/parity/requirements-jwst.txt tests/parity/requirements-stcal-source.txt
 	$(PYTHON) -m venv .venv-jwst
 	.venv-jwst/bin/pip install --quiet --disable-pip-version-check -r tests/parity/requirements-jwst.txt
+	.venv-jwst/bin/pip download --quiet --disable-pip-version-check --no-deps --no-binary stcal --dest .venv-jwst \
+		-r tests/parity/requirements-stcal-source.txt
+	.venv-jwst/bin/python -m tarfile -e .venv-jwst/stcal-1.20.0.tar.gz .venv-jwst
 	touch $@
 
 bench: env .venv-jwst/ready
