@@ -108,7 +108,7 @@ class Resample:
             raise InputError(f"pixfrac {pixfrac!r}: expected a number from 0 to 1")
         if self.kernel in LOSSY:
             log.warning("kernel %s does not conserve flux", self.kernel)
-        self.fillval, self.good_bits = parse_fillval(fillval), good_bits
+        self.fillval, self._fillval, self.good_bits = parse_fillval(fillval), fillval, good_bits
         self._enable_ctx, self._propagate_dq = bool(enable_ctx), bool(propagate_dq)
         self._enable_var = bool(enable_var) or self._compute_err == "from_var"
         wcs = (output_wcs or {}).get("wcs")
@@ -197,7 +197,7 @@ class Resample:
         planes = ["data", "wht", "con", "dq", *(self.variance_array_names if self._enable_var else [])]
         return {
             "wcs": self._output_wcs, **dict.fromkeys(planes), **({"err": None} if self._compute_err else {}),
-            "pixfrac": self.pixfrac, "kernel": self.kernel, "fillval": self.fillval, "weight_type": self.weight_type,
+            "pixfrac": self.pixfrac, "kernel": self.kernel, "fillval": self._fillval, "weight_type": self.weight_type,
             "pixelarea_steradians": scale and (scale * ARCSEC) ** 2, "pixelarea_arcsecsq": scale and scale**2,
             "pixel_scale_ratio": self._pixel_scale_ratio, "pointings": 0, "exposure_time": 0.0, "measurement_time": None,
             "start_time": None, "end_time": None, "duration": 0.0, "elapsed_exposure_time": 0.0, "level": None,

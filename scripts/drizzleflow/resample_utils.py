@@ -22,8 +22,8 @@ log = logging.getLogger("drizzleflow")
 VARIANCE_OF_WEIGHT = {"ivm": "var_rnoise", "ivm-sky": "var_sky"}  #: the plane whose inverse is the weight
 
 
-class UnsupportedWCSError(InputError):
-    """A WCS whose axes are not two celestial ones."""
+class UnsupportedWCSError(InputError, RuntimeError):
+    """A WCS whose axes are not two celestial ones (a RuntimeError in stcal)."""
 
 
 def check_model(model: dict, needed, planes) -> None:
