@@ -212,6 +212,16 @@ def intermediate(path):
     return path if CONFIG["save_intermediate_results"] else temp(path)
 
 
+def flagged(ending):
+    """What the comparison with the median makes of a member whose flagged copy has this ending."""
+    kept = {"blot": at("blot/{member}_blot.fits")} if CONFIG["save_intermediate_results"] else {}
+    return kept | {
+        "mask": at("crmask/{member}_crmask.fits"),
+        "crf": at(f"crf/{{member}}_crf.{ending}"),
+        "record": at("record/crmask/{member}.json"),
+    }
+
+
 # resources
 def megabytes(pixels, bytes_a_pixel, floor=200):
     return int(max(floor, 1.2 * (150 + pixels * bytes_a_pixel / 2**20)))

@@ -68,10 +68,7 @@ rule crmask_member:
         sky=at("sky.csv"),
         median=lambda wc: median_of(wc.product),
     output:
-        **({"blot": at("blot/{member}_blot.fits")} if CONFIG["save_intermediate_results"] else {}),
-        mask=at("crmask/{member}_crmask.fits"),
-        crf=at("crf/{member}_crf.fits"),
-        record=at("record/crmask/{member}.json"),
+        **flagged("fits"),
     log:
         at("log/crmask/{member}.log"),
     benchmark:
@@ -98,10 +95,7 @@ rule crmask_member:
 # the same for formats whose flagged copies are ASDF files; the two rules have no product in common
 use rule crmask_member as crmask_asdf_member with:
     output:
-        **({"blot": at("blot/{member}_blot.fits")} if CONFIG["save_intermediate_results"] else {}),
-        mask=at("crmask/{member}_crmask.fits"),
-        crf=at("crf/{member}_crf.asdf"),
-        record=at("record/crmask/{member}.json"),
+        **flagged("asdf"),
     wildcard_constraints:
         product=products_with("asdf"),
 

@@ -17,7 +17,6 @@ from drizzleflow.region import covered
 COLUMNS = ("member", "extver", "group", "level", "subtracted", "scale", "pixel_area", "nx", "ny", "outline", "sky_outline")
 
 
-
 def given(settings):
     """The settings of the grid that the user made."""
     keys = ("output_wcs", "output_shape", "crpix", "crval", "rotation", "pixel_scale")

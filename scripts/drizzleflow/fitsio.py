@@ -140,20 +140,18 @@ def write_hdus(path, hdus) -> None:
     """
     with replacing(path) as temporary, open(temporary, "wb") as out:
         for header, data in hdus:
-            stacked = hasattr(data, "pieces")
-            kept = None if stacked else list(_pieces(data))
-            out.write(checksummed(header, _words(_pieces(data) if stacked else kept)))
-            size = sum(out.write(raw) for raw in (_pieces(data) if stacked else kept))
+            pieces = _pieces(data)
+            out.write(checksummed(header, _words(pieces())))
+            size = sum(out.write(raw) for raw in pieces())
             out.write(b"\0" * (-size % BLOCK))
 
 
 def _pieces(data):
-    """The bytes of a data unit, in pieces."""
-    if data is None or isinstance(data, (bytes, memoryview)):
-        yield memoryview(data or b"")
-    else:
-        for array in data.pieces() if hasattr(data, "pieces") else [data]:
-            yield _raw(_pack(array))
+    """A function that gives the bytes of a data unit in pieces, as often as it is called."""
+    if hasattr(data, "pieces"):
+        return lambda: (_raw(_pack(array)) for array in data.pieces())
+    packed = memoryview(data or b"") if data is None or isinstance(data, (bytes, memoryview)) else _raw(_pack(data))
+    return lambda: [packed]
 
 
 def _words(pieces):

@@ -277,6 +277,8 @@ def _open_asdf(path: str) -> _Custom:
     import asdf
     import gwcs  # noqa: F401
 
+    from drizzleflow.gwcswcs import from_gwcs
+
     with asdf.open(path, lazy_load=False) as tree:
         wcs = tree["wcs"]
 
@@ -288,11 +290,8 @@ def _open_asdf(path: str) -> _Custom:
         drop = ("SIMPLE", "BITPIX", "NAXIS", "NAXIS1", "NAXIS2", "EXTEND", "XTENSION", "PCOUNT", "GCOUNT", "EXTNAME")
         return [(c.keyword, c.value, c.comment) for c in header.cards if c.keyword not in drop]
 
-    return _Custom(
-        lambda lon, lat: wcs.invert(lon, lat, with_bounding_box=False),
-        lambda x, y: wcs(x, y, with_bounding_box=False),
-        cards,
-    )
+    sky = from_gwcs(wcs, (1, 1), {})
+    return _Custom(sky.to_pixel, sky.to_sky, cards)
 
 
 def _from_file(path, shape, first) -> Grid:

@@ -108,7 +108,8 @@ class Resample:
             raise InputError(f"pixfrac {pixfrac!r}: expected a number from 0 to 1")
         if self.kernel in LOSSY:
             log.warning("kernel %s does not conserve flux", self.kernel)
-        self.fillval, self._fillval, self.good_bits = parse_fillval(fillval), fillval, good_bits
+        parse_fillval(fillval)  # refused here if it cannot be one
+        self.fillval, self.good_bits = fillval, good_bits
         self._enable_ctx, self._propagate_dq = bool(enable_ctx), bool(propagate_dq)
         self._enable_var = bool(enable_var) or self._compute_err == "from_var"
         wcs = (output_wcs or {}).get("wcs")
@@ -167,7 +168,7 @@ class Resample:
         common = {"out_shape": self._output_array_shape, "kernel": self.kernel}
         self._driz = Drizzle(
             **common,
-            fillval=self.fillval,
+            fillval=parse_fillval(self.fillval),
             fillval2=np.nan,
             disable_ctx=not self._enable_ctx,
             max_ctx_id=max(0, n_input_models - 1) if n_input_models else None,
@@ -197,7 +198,7 @@ class Resample:
         planes = ["data", "wht", "con", "dq", *(self.variance_array_names if self._enable_var else [])]
         return {
             "wcs": self._output_wcs, **dict.fromkeys(planes), **({"err": None} if self._compute_err else {}),
-            "pixfrac": self.pixfrac, "kernel": self.kernel, "fillval": self._fillval, "weight_type": self.weight_type,
+            "pixfrac": self.pixfrac, "kernel": self.kernel, "fillval": self.fillval, "weight_type": self.weight_type,
             "pixelarea_steradians": scale and (scale * ARCSEC) ** 2, "pixelarea_arcsecsq": scale and scale**2,
             "pixel_scale_ratio": self._pixel_scale_ratio, "pointings": 0, "exposure_time": 0.0, "measurement_time": None,
             "start_time": None, "end_time": None, "duration": 0.0, "elapsed_exposure_time": 0.0, "level": None,
@@ -261,11 +262,8 @@ class Resample:
         self.n_models += 1
         self.seen_variances |= {n for n in self.variance_array_names if model.get(n) is not None}
         iscale = self._get_intensity_scale(model)
-        arguments = {
-            "exptime": model["exposure_time"], "pixmap": pixmap, "pixel_scale_ratio": self._ratio(model), "iscale": iscale,
-            "weight_map": weight, "wht_scale": self._wht_scale(weight), "pixfrac": self.pixfrac, "in_units": "cps",
-            "xmin": int(xs[0]), "xmax": int(xs[-1]), "ymin": int(ys[0]), "ymax": int(ys[-1]),
-        }  # fmt: skip
+        region = int(xs[0]), int(xs[-1]), int(ys[0]), int(ys[-1])
+        arguments = {"pixmap": pixmap, **self._arguments(model, self._ratio(model), iscale, weight, region)}
         more = {}
         if self._propagate_dq:
             dq = model.get("dq")
@@ -275,12 +273,19 @@ class Resample:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Kernel .*not flux-conserving")  # said once, when the kernel was chosen
             self._driz.add_image(data, **arguments, **more)
-            region = [arguments[k] for k in ("xmin", "xmax", "ymin", "ymax")]
             self.add_model_hook(model, pixmap, arguments["pixel_scale_ratio"], iscale, weight, *region)
             if self._driz_error is not None:
                 self._driz_error.add_image(np.asarray(model["err"], np.float32), **arguments)
             if self._reference is not None:
                 self.resample_variance_arrays(model, pixmap, arguments["pixel_scale_ratio"], iscale, weight, *region)
+
+    def _arguments(self, model, pixel_scale_ratio, iscale, weight, region) -> dict:
+        """What all of a model's planes are drizzled with, but the pixel map; `region`: xmin, xmax, ymin, ymax."""
+        return {
+            "exptime": model["exposure_time"], "pixel_scale_ratio": pixel_scale_ratio, "iscale": iscale,
+            "weight_map": weight, "wht_scale": self._wht_scale(weight), "pixfrac": self.pixfrac, "in_units": "cps",
+            **dict(zip(("xmin", "xmax", "ymin", "ymax"), region, strict=True)),
+        }  # fmt: skip
 
     def _pixmap(self, model):
         if model.get("pixmap") is not None:
@@ -322,7 +327,7 @@ class Resample:
     def build_weight(self, model) -> np.ndarray:
         """The weight map of a model, float32: also 0 where the data are not finite, whatever their flags."""
         weight = build_driz_weight(model, self.weight_type, self.good_bits, self.dq_flag_name_map)
-        weight[~np.isfinite(model["data"])] = 0  # one NaN would blank every pixel that it touches
+        np.copyto(weight, 0, where=~np.isfinite(model["data"]))  # one NaN would blank every pixel that it touches
         return weight
 
     def _wht_scale(self, weight) -> float:
@@ -339,11 +344,7 @@ class Resample:
 
     def resample_variance_arrays(self, model, pixmap, pixel_scale_ratio, iscale, weight_map, xmin, xmax, ymin, ymax):
         """Add a model to the reference estimator's sums; see `drizzleflow.reference_variance`."""
-        arguments = {
-            "exptime": model["exposure_time"], "pixel_scale_ratio": pixel_scale_ratio, "iscale": iscale,
-            "weight_map": weight_map, "wht_scale": self._wht_scale(weight_map), "pixfrac": self.pixfrac, "in_units": "cps",
-            "xmin": xmin, "xmax": xmax, "ymin": ymin, "ymax": ymax,
-        }  # fmt: skip
+        arguments = self._arguments(model, pixel_scale_ratio, iscale, weight_map, (xmin, xmax, ymin, ymax))
         reach = kernel_reach(self.kernel, getattr(self._output_wcs, "coarsest", 1.0 / pixel_scale_ratio))
         weight_name = VARIANCE_OF_WEIGHT.get(self.weight_type)
         self._reference.add(model, pixmap, arguments, reach, weight_name, get_tmeasure(model)[0])
@@ -378,12 +379,8 @@ class Resample:
         if self._compute_err == "driz_err":
             output_model["err"] = self._driz_error.out_img / np.float32(self._pixel_scale_ratio or 1.0)
         elif self._compute_err == "from_var":
-            total, known = np.zeros(self._output_array_shape, np.float32), np.zeros(self._output_array_shape, bool)
-            for name in self.error_from_variances or self.variance_array_names:
-                here = ~np.isnan(output_model[name])
-                known |= here
-                np.add(total, output_model[name], out=total, where=here)
-            output_model["err"] = np.sqrt(np.where(known, total, np.float32(np.nan)))
+            names = self.error_from_variances or self.variance_array_names
+            output_model["err"] = root_of_sum([output_model[name] for name in names])
 
     def finalize_time_info(self):
         """Put the times into the output model."""
@@ -417,6 +414,22 @@ class Resample:
     def get_output_model_pixel_area(self, model) -> float:
         """Mean pixel area of the output in steradians."""
         return compute_mean_pixel_area(model["wcs"])
+
+
+def root_of_sum(variances, rows: int = 32) -> np.ndarray:
+    """The square root of the sum of variances (ny, nx), NaN left out; NaN where all are. Some rows at a time, in the cache."""
+    out = np.array(variances[0])
+    for first in range(0, len(out), rows):
+        total = out[first : first + rows]
+        for variance in variances[1:]:
+            part = variance[first : first + rows]
+            both = total + part
+            lost = np.isnan(both)
+            if lost.any():
+                both[lost] = np.fmax(total[lost], part[lost])
+            total[...] = both
+        np.sqrt(total, out=total)
+    return out
 
 
 def _choice(name, value, choices):

@@ -79,10 +79,14 @@ def build_mask(dqarr, bitvalue, flag_name_map=None) -> np.ndarray:
 
 def get_inverse_variance(array, data_shape, array_name) -> np.ndarray:
     """float32 reciprocal of a variance, 0 where that is no positive finite number; all 1 (and a warning) without it."""
-    if array is None or np.shape(array) != tuple(data_shape):
-        log.warning("'%s' array not available. Setting drizzle weight map to 1", array_name)
-        array = None
-    return array_weight(data_shape, "ivm", np.ones(data_shape, bool), variance=array)
+    return array_weight(data_shape, "ivm", variance=_known(array, data_shape, array_name))
+
+
+def _known(array, shape, name):
+    if array is None or np.shape(array) != tuple(shape):
+        log.warning("'%s' array not available. Setting drizzle weight map to 1", name)
+        return None
+    return array
 
 
 def build_driz_weight(model, weight_type=None, good_bits=None, flag_name_map=None) -> np.ndarray:
@@ -100,20 +104,16 @@ def build_driz_weight(model, weight_type=None, good_bits=None, flag_name_map=Non
     InputError
         Another weight type.
     """
-    shape = np.shape(model["data"])
-    good = dq_bits.good_pixels(model.get("dq"), good_bits, flag_name_map, shape)
+    shape, variance, time = np.shape(model["data"]), None, 1.0
     if weight_type in VARIANCE_OF_WEIGHT:
         name = VARIANCE_OF_WEIGHT[weight_type]
-        weight = get_inverse_variance(model.get(name), shape, name)
+        variance = _known(model.get(name), shape, name)
     elif weight_type == "exptime":
         time = get_tmeasure(model)[0] if "exposure_time" in model or "measurement_time" in model else 1.0
-        weight = np.full(shape, time, np.float32)
-    elif weight_type is None:
-        weight = np.ones(shape, np.float32)
-    else:
+    elif weight_type is not None:
         raise InputError(f"Invalid weight type: {weight_type!r}; expected ivm, ivm-sky, exptime or None")
-    weight[~good] = 0
-    return weight
+    good = dq_bits.good_pixels(model.get("dq"), good_bits, flag_name_map, shape)
+    return array_weight(shape, weight_type or "exptime", good, variance=variance, exposure_time=time)
 
 
 def is_flux_density(unit) -> bool:
@@ -157,7 +157,9 @@ def sky_wcs(wcs, shape=None) -> SkyWCS:
         return from_gwcs(wcs, shape, {})
     if hasattr(wcs, "to_pixel"):
         return SkyWCS(wcs.to_sky, wcs.to_pixel, shape)
-    return SkyWCS(wcs.pixel_to_world_values, wcs.world_to_pixel_values, shape)
+    from drizzleflow.fitswcs import from_astropy
+
+    return from_astropy(wcs, shape)
 
 
 def array_shape(wcs) -> tuple[int, int]:

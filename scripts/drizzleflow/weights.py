@@ -7,14 +7,14 @@ import numpy as np
 from drizzleflow.skystatistics import clipped_median, sums
 
 
-def build_driz_weight(shape, weight_type: str, good, *, variance=None, exposure_time=None) -> np.ndarray:
+def build_driz_weight(shape, weight_type: str, good=None, *, variance=None, exposure_time=None) -> np.ndarray:
     """The (ny, nx) float32 weight of each input pixel (seed 002, ``weight_type``).
 
     Parameters
     ----------
     weight_type : 'ivm', 'ivm-sky', 'exptime'
         Inverse of `variance` (equal weights where there is none), or `exposure_time` in seconds.
-    good : bool (ny, nx)
+    good : bool (ny, nx), optional
         Bad pixels get no weight.
     variance : float (ny, nx), optional
         Read-noise variance for ``ivm``, sky variance for ``ivm-sky``. A pixel whose variance is not a positive finite
@@ -28,10 +28,11 @@ def build_driz_weight(shape, weight_type: str, good, *, variance=None, exposure_
         else:
             with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
                 weight = np.reciprocal(variance, dtype=np.float32)
-            weight[~(np.isfinite(weight) & (weight > 0))] = 0
+                np.copyto(weight, 0, where=~((weight > 0) & (weight < np.inf)))
     else:
         raise ValueError(f"weight_type {weight_type!r}: expected ivm, ivm-sky or exptime")
-    weight[~good] = 0
+    if good is not None:
+        np.copyto(weight, 0, where=~good)
     return weight
 
 
