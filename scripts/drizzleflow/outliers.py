@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from drizzleflow import blot, footprint, formats, grid, single
-from drizzleflow.combine import median_image
+from drizzleflow.combine import Parameters, median_image
 from drizzleflow.flagging import abs_deriv, dilate, flag_cr, flag_crs, flag_resampled_crs, noise, pair
 from drizzleflow.pixmap import Lattice, exact, from_lattice
 from drizzleflow.windowed import union
@@ -81,7 +81,8 @@ class OutlierDetection:
             if len(images) < 2:
                 return [0] * len(frames)
         window = union(images)
-        median = median_image(images, window, maskpt=pars["maskpt"], combine_bufsize=pars["combine_bufsize"])[0]
+        how = Parameters(combine_type="median", combine_maskpt=pars["maskpt"], combine_bufsize=pars["combine_bufsize"])
+        median = median_image(images, window, how).sci
         counts = []
         for index, frame in enumerate(frames):
             snr, scale = pair(pars["snr"], "snr"), pair(pars["scale"], "scale")

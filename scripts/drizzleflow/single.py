@@ -11,10 +11,11 @@ from drizzleflow import dq
 from drizzleflow.footprint import window
 from drizzleflow.kernels import kernel_reach
 from drizzleflow.mosaic import frame_model
+from drizzleflow.noise import Noise, of_frame, pooled
 from drizzleflow.pixmap import shift
 from drizzleflow.resample import Resample
-from drizzleflow.weights import build_driz_weight, clipped_mean_weight
-from drizzleflow.windowed import cards
+from drizzleflow.weights import build_driz_weight, mean_weights
+from drizzleflow.windowed import WEIGHT_KEYWORDS, cards
 
 
 @dataclass
@@ -26,10 +27,22 @@ class SingleImage:
     window: tuple[int, int, int, int]  #: (x0, x1, y0, y1) on the grid, half open
     unit: str
     grid: object = None  #: the full grid; None without resampling
+    noise: Noise | None = None  #: None where nothing tells
+    weight_type: str = "ivm"
+    threshold_of: str = "clipped_mean"  #: which mean weight ``maskpt`` is a fraction of
 
     @cached_property
+    def mean_weights(self) -> dict[str, float]:
+        return mean_weights(self.wht)
+
+    @property
     def mean_weight(self) -> float:
-        return clipped_mean_weight(self.wht)
+        return self.mean_weights[self.threshold_of]
+
+    exptime = property(lambda self: self.noise and self.noise.exptime)
+    readnoise = property(lambda self: self.noise and self.noise.readnoise)
+    sky = property(lambda self: self.noise and self.noise.sky)
+    electrons = property(lambda self: self.noise and self.noise.electrons)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -44,15 +57,18 @@ class SingleImage:
         return (self.sci if plane == "SCI" else self.wht)[y0:y1].copy()
 
     def write(self, path) -> None:
-        """Write SCI and WHT; WHTMEAN, the clipped mean weight, spares the median a second look at the weights."""
+        """Write SCI and WHT; the mean weights and the noise in SCI's header spare the median a second look."""
         from drizzleflow.fitsio import image_header, write_hdus
 
         place = cards(self.window, self.unit, self.grid)
-        mean = self.mean_weight
-        if np.isfinite(mean):
-            place.insert(2, ("WHTMEAN", mean, "clipped mean of the non-zero weights"))
+        means = [
+            (WEIGHT_KEYWORDS[name], mean, f"{name.replace('_', ' ')} of the non-zero weights")
+            for name, mean in self.mean_weights.items()
+            if np.isfinite(mean)
+        ]
+        noise = [("WHTTYPE", self.weight_type, "what the weights are"), *(self.noise.cards() if self.noise else [])]
         hdus = [(image_header(None, primary=True), None)]
-        hdus += [(image_header(self.sci, "SCI", cards=place), self.sci)]
+        hdus += [(image_header(self.sci, "SCI", cards=[*place[:2], *means, *noise, *place[2:]]), self.sci)]
         hdus += [(image_header(self.wht, "WHT", cards=[c for c in place if c[0] != "BUNIT"]), self.wht)]
         write_hdus(path, hdus)
 
@@ -78,8 +94,10 @@ def drizzle(frames, grid, pixmap, settings: dict, *, good_bits, flags, pad: bool
     SingleImage
         Where no frame meets the grid: one empty pixel at its origin.
     """
-    models, unit, reach = [], "", kernel_reach(settings["kernel"], grid.coarsest)
+    models, noises, unit, reach = [], [], "", kernel_reach(settings["kernel"], grid.coarsest)
     for frame, level in frames:
+        noise = of_frame(frame, level)
+        noises.append(noise if noise is None or frame.per_pixel else noise.binned(grid.pixel_scale_ratio or 1.0))
         models.append(frame_model(frame, pixmap(frame), level))
         unit = frame.product_unit or frame.unit
     ny, nx = grid.shape
@@ -106,8 +124,9 @@ def drizzle(frames, grid, pixmap, settings: dict, *, good_bits, flags, pad: bool
     made = resample.output_model
     inner = np.s_[crop[2] - fy0 : crop[3] - fy0, crop[0] - fx0 : crop[1] - fx0]
     return SingleImage(
-        np.ascontiguousarray(made["data"][inner]), np.ascontiguousarray(made["wht"][inner]), crop, unit, grid
-    )
+        np.ascontiguousarray(made["data"][inner]), np.ascontiguousarray(made["wht"][inner]), crop, unit, grid,
+        pooled(noises), settings["weight_type"],
+    )  # fmt: skip
 
 
 def _padded(crop, shape, reach):
@@ -135,4 +154,5 @@ def unresampled(frame, level, settings: dict, *, good_bits, flags) -> SingleImag
     factor = np.float32(frame.rate_factor)
     data = frame.data if factor == 1 else frame.data * factor
     ny, nx = frame.shape
-    return SingleImage(data, weight, (0, nx, 0, ny), frame.product_unit or frame.unit)
+    unit, noise = frame.product_unit or frame.unit, of_frame(frame, None)
+    return SingleImage(data, weight, (0, nx, 0, ny), unit, noise=noise, weight_type=settings["weight_type"])

@@ -36,16 +36,17 @@ def build_driz_weight(shape, weight_type: str, good=None, *, variance=None, expo
     return weight
 
 
-def clipped_mean_weight(weight) -> float:
-    """Mean of the finite, non-zero weights after clipping at 3 sigma about the median, at most 5 times; NaN if none.
+def mean_weights(weight) -> dict[str, float]:
+    """``mean`` of the finite, non-zero weights, and ``clipped_mean``: after clipping at 3 sigma about the median, at most 5 times.
 
-    ``maskpt`` times this is the threshold of the outlier step (seed 000). The documents of the peers speak of a
-    percentage of the maximum; it is this mean that their code uses.
+    ``maskpt`` times one of them is the threshold of the outlier step (seeds 000, 001): the clipped mean for jwst, the plain one
+    for drizzlepac. Their documents speak of a percentage of the maximum; it is these means that their code uses. NaN where no
+    pixel has weight.
     """
     values = weight[np.isfinite(weight) & (weight != 0)]
     count = len(values)
     if not count:
-        return float("nan")
+        return {"clipped_mean": float("nan"), "mean": float("nan")}
     low, high = values.min(), values.max()
     n, centre, whole, whole_square = sums(values, float(values[0]))
     total, square = whole, whole_square
@@ -59,7 +60,12 @@ def clipped_mean_weight(weight) -> float:
             break
         _, _, less, less_square = sums(clipped, centre)  # few: taken from the sums of all
         count, total, square = n - len(clipped), whole - less, whole_square - less_square
-    return float(centre + total / count)
+    return {"clipped_mean": float(centre + total / count), "mean": float(centre + whole / n)}
+
+
+def clipped_mean_weight(weight) -> float:
+    """The ``clipped_mean`` of `mean_weights`."""
+    return mean_weights(weight)["clipped_mean"]
 
 
 def background_variance(total, box: int = 64) -> np.ndarray:

@@ -8,6 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from drizzleflow.errors import InputError
+from drizzleflow.noise import Noise
+
+KINDS = {"NUSED": np.int16}  #: planes that are not float32
+_BITPIX = {np.float32: -32, np.int16: 16}
+#: which mean weight -> the keyword that holds it
+WEIGHT_KEYWORDS = {"clipped_mean": "WHTMEAN", "mean": "WHTAVG"}
 
 
 @dataclass(frozen=True)
@@ -21,11 +27,18 @@ class Windowed:
     shape: tuple[int, int]
     origin: tuple[int, int]  #: (x0, y0) of pixel (0, 0) on the grid: WINX0, WINY0
     offsets: dict[str, int]  #: HDU name -> first byte of its data
-    mean_weight: float  #: WHTMEAN: clipped mean of the weights; NaN where no pixel has weight
+    mean_weight: float  #: of `WEIGHT_KEYWORDS` the one asked for; NaN where no pixel has weight
     unit: str
+    noise: Noise | None = None  #: None where the header does not tell
+    weight_type: str = "exptime"  #: WHTTYPE
+
+    exptime = property(lambda self: self.noise and self.noise.exptime)
+    readnoise = property(lambda self: self.noise and self.noise.readnoise)
+    sky = property(lambda self: self.noise and self.noise.sky)
+    electrons = property(lambda self: self.noise and self.noise.electrons)
 
     @classmethod
-    def open(cls, path, planes=("SCI", "WHT")) -> Windowed:
+    def open(cls, path, planes=("SCI", "WHT"), threshold_of: str = "clipped_mean", optional=()) -> Windowed:
         """Look at the headers.
 
         Raises
@@ -37,20 +50,23 @@ class Windowed:
 
         with open_fits(path) as hdus:
             offsets, shape = {}, None
-            for name in planes:
+            for name in (*planes, *(name for name in optional if name in hdus)):
                 if name not in hdus:
                     raise InputError(f"{path}[{name}]: no such extension; expected a windowed image with {', '.join(planes)}")
                 header = hdus[name].header
                 found = (header.get("NAXIS2"), header.get("NAXIS1"))
-                if header["BITPIX"] != -32 or header["NAXIS"] != 2 or found != (shape or found):
-                    raise InputError(f"{path}[{name}]: expected a float32 image of the shape of {planes[0]}")
+                kind = KINDS.get(name, np.float32)
+                if header["BITPIX"] != _BITPIX[kind] or header["NAXIS"] != 2 or found != (shape or found):
+                    raise InputError(f"{path}[{name}]: expected a {np.dtype(kind)} image of the shape of {planes[0]}")
                 shape = found
                 offsets[name] = hdus[name].fileinfo()["datLoc"]
             header = hdus[planes[0]].header
             origin = (header.get("WINX0", 0), header.get("WINY0", 0))
-            mean = header.get("WHTMEAN")
+            mean = float(header.get(WEIGHT_KEYWORDS[threshold_of], "nan"))
+            noise = Noise.from_header(header)
             unit = str(header.get("BUNIT", ""))
-        return cls(os.fspath(path), shape, origin, offsets, float("nan") if mean is None else float(mean), unit)
+            kind = str(header.get("WHTTYPE", "exptime"))
+        return cls(os.fspath(path), shape, origin, offsets, mean, unit, noise, kind)
 
     @property
     def window(self) -> tuple[int, int, int, int]:
@@ -59,29 +75,33 @@ class Windowed:
         return x0, x0 + nx, y0, y0 + ny
 
     def read(self, plane: str, y0: int, y1: int) -> np.ndarray:
-        """Rows y0..y1-1 (of this image) of a plane, native float32."""
+        """Rows y0..y1-1 (of this image) of a plane, in native byte order."""
         nx = self.shape[1]
-        count = (y1 - y0) * nx
+        count, kind = (y1 - y0) * nx, np.dtype(KINDS.get(plane, np.float32))
         with open(self.path, "rb", buffering=0) as file:
-            file.seek(self.offsets[plane] + 4 * y0 * nx)
-            raw = np.fromfile(file, ">f4", count)
+            file.seek(self.offsets[plane] + kind.itemsize * y0 * nx)
+            raw = np.fromfile(file, kind.newbyteorder(">"), count)
         if raw.size != count:
             raise InputError(f"{self.path}[{plane}]: the file is cut short")
-        return raw.reshape(y1 - y0, nx).astype(np.float32)
+        return raw.reshape(y1 - y0, nx).astype(kind)
 
-    def around(self, pixmap, margin: int = 3) -> tuple[np.ndarray, tuple[int, int]]:
-        """The part of SCI that a pixel map (in grid pixels) touches, and the grid position of its pixel (0, 0)."""
+    def touched(self, pixmap, margin: int = 5) -> tuple[int, int, int, int]:
+        """The window (x0, x1, y0, y1) of this image that a pixel map (in grid pixels) touches; empty ones have x0 = x1."""
         from drizzleflow.footprint import window
 
         bx0, bx1, by0, by1 = self.window
         if not np.isfinite(pixmap).any():
-            return np.empty((0, 0), np.float32), (bx0, by0)
+            return bx0, bx0, by0, by0
         x0, x1, y0, y1 = window(pixmap[..., 0], pixmap[..., 1], margin)
         x0, x1, y0, y1 = max(x0, bx0), min(x1, bx1), max(y0, by0), min(y1, by1)
-        if x0 >= x1 or y0 >= y1:
-            return np.empty((0, 0), np.float32), (bx0, by0)
-        rows = self.read("SCI", y0 - by0, y1 - by0)
-        return np.ascontiguousarray(rows[:, x0 - bx0 : x1 - bx0]), (x0, y0)
+        return (bx0, bx0, by0, by0) if x0 >= x1 or y0 >= y1 else (x0, x1, y0, y1)
+
+    def cut(self, plane: str, window) -> np.ndarray:
+        """A plane inside a window of the grid that lies within this image."""
+        x0, x1, y0, y1 = window
+        bx0, by0 = self.origin
+        rows = self.read(plane, y0 - by0, y1 - by0)
+        return np.ascontiguousarray(rows[:, x0 - bx0 : x1 - bx0])
 
 
 def union(images) -> tuple[int, int, int, int]:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drizzleflow.combine import median_image
+from drizzleflow.combine import Parameters, median_image
 from drizzleflow.frame import Frame
 from drizzleflow.grid import Grid
 from drizzleflow.kernels import kernel_reach
@@ -128,8 +128,9 @@ def test_a_group_beside_the_grid(tmp_path, pixmap):
     made.write(tmp_path / "a.fits")
     ones = np.ones((3, 3), np.float32)
     SingleImage(ones, ones, (0, 3, 0, 3), "MJy/sr").write(tmp_path / "b.fits")
-    sci, nused = median_image([Windowed.open(tmp_path / n) for n in ("a.fits", "b.fits")], (0, 3, 0, 3))
-    assert (sci == 1).all() and (nused == 1).all()
+    singles = [Windowed.open(tmp_path / n) for n in ("a.fits", "b.fits")]
+    combined = median_image(singles, (0, 3, 0, 3), Parameters(combine_type="median"))
+    assert (combined.sci == 1).all() and (combined.nused == 1).all()
 
 
 def test_the_products_unit():

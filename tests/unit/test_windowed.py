@@ -82,21 +82,23 @@ def test_a_file_that_is_cut_short(single):
         image.read("WHT", 0, 30)
 
 
-def test_around_a_pixel_map(single):
+def test_the_part_that_a_pixel_map_touches(single):
     path, sci, _ = single
     image = Windowed.open(path)  # grid columns 10..49, rows -5..24
     y, x = np.mgrid[:5, :6].astype(float)
-    section, (x0, y0) = image.around(np.stack([x + 20.3, y + 10.6], axis=-1))
-    assert (x0, y0) == (17, 7) and section.shape == (5 + 7, 6 + 7) and section.flags.c_contiguous
+    window = image.touched(np.stack([x + 20.3, y + 10.6], axis=-1), margin=3)
+    assert window == (17, 30, 7, 19)
+    section = image.cut("SCI", window)
+    assert section.flags.c_contiguous
     np.testing.assert_array_equal(section, sci[7 + 5 : 19 + 5, 17 - 10 : 30 - 10])
-    section, origin = image.around(np.stack([x + 8, y - 7], axis=-1))  # over a corner
-    assert origin == (10, -5) and section.shape == (6, 7)
-    np.testing.assert_array_equal(section, sci[:6, :7])
+    window = image.touched(np.stack([x + 8, y - 7], axis=-1), margin=3)  # over a corner
+    assert window == (10, 17, -5, 1)
+    np.testing.assert_array_equal(image.cut("SCI", window), sci[:6, :7])
     for nothing in (np.full((5, 6, 2), np.nan), np.stack([x + 500, y], axis=-1)):
-        assert image.around(nothing)[0].size == 0
+        assert image.cut("SCI", image.touched(nothing)).size == 0
     partly = np.stack([x + 20, y + 10], axis=-1)
     partly[0] = np.nan
-    assert image.around(partly)[1] == (17, 8)
+    assert image.touched(partly, margin=3)[::2] == (17, 8)
 
 
 def test_union():

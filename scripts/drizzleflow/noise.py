@@ -1,0 +1,129 @@
+"""How noisy a single-drizzled image is: what minmed and auto have to know to tell a cosmic ray from chance (seed 001).
+
+The model is the one of seed document 001: photons of the source and of the sky, and read noise. HST and plain files state
+gain and read noise; where a file has variances instead, the same four numbers follow from how they grow with the signal.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+SAMPLE = 40_000  #: pixels of a frame that are looked at
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Noise of one exposure, a pixel of its signal M (sky subtracted) having the variance (M e t + sky + readnoise^2) / (e t)^2."""
+
+    exptime: float  #: t, s
+    readnoise: float  #: electrons
+    sky: float  #: electrons of the subtracted sky
+    electrons: float  #: e, electrons/s for one unit of the image
+
+    def cards(self) -> list[tuple]:
+        """Header cards of a single-drizzled image."""
+        return [
+            ("EXPTIME", self.exptime, "exposure time, s"),
+            ("READNSE", self.readnoise, "read noise, electrons"),
+            ("SKYELEC", self.sky, "subtracted sky, electrons"),
+            ("ELECRATE", self.electrons, "electrons/s for one unit of SCI"),
+        ]
+
+    def binned(self, ratio: float) -> Noise:
+        """Of output pixels `ratio` times as large as the input's, in surface brightness: each holds ratio^2 of them."""
+        area = max(1.0, ratio) ** 2
+        return Noise(self.exptime, self.readnoise * area**0.5, self.sky * area, self.electrons * area)
+
+    @classmethod
+    def from_header(cls, header) -> Noise | None:
+        """What `cards` wrote; None where a header has not all of it."""
+        values = [header.get(key) for key in ("EXPTIME", "READNSE", "SKYELEC", "ELECRATE")]
+        return None if None in values else cls(*map(float, values))
+
+
+def of_frame(frame, level: float | None) -> Noise | None:
+    """The noise of a frame in the product's unit.
+
+    Parameters
+    ----------
+    frame : Frame
+        With ``data``, and ``gain`` and ``readnoise``, or variances or ``err``.
+    level : float or None
+        Sky that is subtracted from it, in its unit per pixel.
+
+    Returns
+    -------
+    Noise or None
+        None where nothing tells.
+    """
+    time = float(frame.exposure_time or 1.0)
+    if frame.readnoise is not None and frame.product_unit == "ELECTRONS/S":
+        return Noise(time, float(frame.readnoise), max(0.0, (level or 0.0) * frame.electrons_per_unit), 1.0)
+    measured = _variances(frame)
+    if measured is None:
+        return None
+    data, variance, readout = measured
+    slope, zero = signal_and_variance(data, variance, level or 0.0)
+    if zero <= 0:
+        return None
+    # no pixel shows how the signal adds to the noise: so many electrons that it does not
+    per_unit = 1 / slope if slope else 1e3 / np.sqrt(zero)
+    total = zero * per_unit**2
+    read = total if readout is None else min(total, readout * per_unit**2)
+    return Noise(time, float(np.sqrt(read)), float(total - read), float(per_unit / time / frame.rate_factor))
+
+
+def signal_and_variance(data, variance, level: float) -> tuple[float, float]:
+    """(variance a unit of signal, variance at the signal `level`): from the medians of the faint and the brightest pixels.
+
+    The first is 0 where the brightest are not more variable.
+    """
+    middle, bright = np.quantile(data, [0.75, 0.995])
+    faint, top = data <= middle, data >= bright
+    d0, v0 = np.median(data[faint]), np.median(variance[faint])
+    d1, v1 = np.median(data[top]), np.median(variance[top])
+    slope = (v1 - v0) / (d1 - d0) if d1 > d0 and v1 > v0 else 0.0
+    zero = v0 + slope * (level - d0)
+    return float(slope), float(zero if zero > 0 else v0)
+
+
+def _variances(frame):
+    """(data, variance, median read-noise variance or None) of a sample of a frame's good pixels; None without variances."""
+    step = max(1, int(np.ceil(np.sqrt(frame.shape[0] * frame.shape[1] / SAMPLE))))
+    cut = np.s_[step // 2 :: step, step // 2 :: step]
+    planes = [frame.var[key][cut] for key in ("rnoise", "poisson") if "poisson" in frame.var and key in frame.var]
+    if planes:
+        variance = np.sum(planes, axis=0, dtype=float)
+    elif frame.err is not None:
+        variance = frame.err[cut].astype(float) ** 2
+    elif "rnoise" in frame.var:
+        variance = frame.var["rnoise"][cut].astype(float)
+    else:
+        return None
+    data = frame.data[cut].astype(float)
+    usable = np.isfinite(data) & np.isfinite(variance) & (variance > 0)
+    if not usable.any():
+        return None
+    readout = None
+    if len(planes) == 2:
+        known = frame.var["rnoise"][cut][usable]
+        readout = float(np.median(known[np.isfinite(known)])) if np.isfinite(known).any() else None
+    return data[usable], variance[usable], readout
+
+
+def pooled(noises) -> Noise | None:
+    """The noise of a group of frames drizzled together: of detectors side by side, each with its own.
+
+    Read noise is the root of the mean square, the sky the lowest, as AstroDrizzle takes them; None where a frame's is not known.
+    """
+    noises = list(noises)
+    if not noises or None in noises:
+        return None
+    return Noise(
+        float(np.mean([n.exptime for n in noises])),
+        float(np.sqrt(np.mean([n.readnoise**2 for n in noises]))),
+        min(n.sky for n in noises),
+        float(np.mean([n.electrons for n in noises])),
+    )

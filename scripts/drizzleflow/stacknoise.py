@@ -1,0 +1,155 @@
+"""The noise of the images of a stack: from exposure time, read noise and sky, or measured where these are unknown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+
+from drizzleflow.errors import InputError
+
+PARTNERS = 3  #: overlapping images that each one is compared with
+STRIPS = 3  #: places in their overlap
+STRIP_PIXELS = 8192
+
+
+@dataclass(frozen=True)
+class StackNoise:
+    """What the noise decisions know of each of N images; all arrays float64 (N,).
+
+    One pixel of image i at level L (unit of SCI) has ``electrons * exptime * L + sky + readnoise**2`` electrons squared of
+    variance. Where the noise was measured, that is a constant: `exptime` and `electrons` are 1, `sky` 0, `readnoise` the measured
+    standard deviation in units of SCI, and `poisson` is False: L does not count.
+    """
+
+    exptime: np.ndarray  #: s
+    readnoise: np.ndarray  #: e-
+    sky: np.ndarray  #: e-, background that was subtracted
+    electrons: np.ndarray  #: e-/s per unit of SCI
+    poisson: bool = True
+
+    def __len__(self):
+        return len(self.exptime)
+
+    def __getitem__(self, index) -> StackNoise:
+        """That of some of the images."""
+        arrays = (self.exptime, self.readnoise, self.sky, self.electrons)
+        return StackNoise(*(a[index] for a in arrays), self.poisson)
+
+    @property
+    def constant(self) -> np.ndarray:
+        """The variance at level 0 in units of SCI, squared: sky and read noise."""
+        return np.maximum(self.sky + self.readnoise**2, 0) / (self.exptime * self.electrons) ** 2
+
+    @property
+    def slope(self) -> np.ndarray:
+        """The growth of the variance with the level, in units of SCI."""
+        return 1 / (self.exptime * self.electrons) if self.poisson else np.zeros(len(self))
+
+
+def of_images(singles, section) -> tuple[StackNoise, list[str]]:
+    """The noise of images: what they tell of themselves, or what a comparison of them shows.
+
+    Parameters
+    ----------
+    singles : list
+        Images with ``exptime``, ``readnoise``, ``sky``, ``electrons``, or some of them None.
+    section : callable
+        ``section(single, y0, y1, x0, x1)``: its good values in a rectangle of the grid, float32, NaN elsewhere.
+
+    Returns
+    -------
+    (StackNoise, notes)
+
+    Raises
+    ------
+    InputError
+        An exposure time or ``electrons`` is not a positive number, or a read noise or a sky not a number.
+    """
+    names = ("exptime", "readnoise", "sky", "electrons")
+    values = {name: [getattr(single, name, None) for single in singles] for name in names}
+    unknown = [name for name in names if any(value is None for value in values[name])]
+    for name in names:
+        for index, value in enumerate(values[name]):
+            if value is not None:
+                check(name, value, index)
+    if not unknown:
+        return StackNoise(*(np.array(values[name], np.float64) for name in names)), []
+    sigma = measured(singles, section)  # NaN for a single image: its uncertainty is not known
+    one = np.ones(len(singles))
+    said = f"{', '.join(unknown)} not known for all images: each one's noise is taken as constant, measured from differences"
+    return StackNoise(one, sigma, 0 * one, one, poisson=False), [f"{said} (median {np.median(sigma):.3g})"]
+
+
+def check(name: str, value, index: int) -> None:
+    """Refuse an exposure time, read noise or sky of image `index` that cannot be."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = float("nan")
+    positive = name in ("exptime", "electrons")
+    right = np.isfinite(number) and (number > 0 if positive else number >= 0 or name == "sky")
+    if not right:
+        expected = {"exptime": "seconds, a number > 0", "electrons": "e-/s per unit, a number > 0"}
+        raise InputError(f"{name} of image {index} is {value!r}, expected {expected.get(name, 'electrons, a number')}"
+                         + (" >= 0" if name == "readnoise" else ""))  # fmt: skip
+
+
+def measured(singles, section) -> np.ndarray:
+    """The constant noise of each image, float64 (N,), in units of SCI: from differences of overlapping images.
+
+    The width (scaled median absolute deviation) of the difference of two images is the root of the sum of their variances.
+    Each image is compared with the next `PARTNERS` that overlap it, in strips across the middle and the quarters of the overlap,
+    so that sources count little; the variances are the least-squares solution, of those with equal fit the smallest. An image
+    that meets no other gets the median of the rest; NaN where there is no rest.
+    """
+    n = len(singles)
+    pairs, widths, counts = {}, [], []
+    for i in range(n):
+        meeting = (j % n for j in range(i + 1, i + n) if _overlap(singles[i], singles[j % n]))
+        for j in islice(meeting, PARTNERS):
+            pair = (min(i, j), max(i, j))
+            if pair in pairs:
+                continue
+            width, count = _difference(singles[i], singles[j], section)
+            if count > 1:
+                pairs[pair] = count
+                widths.append(width)
+                counts.append(count)
+    if not pairs:
+        return np.full(n, np.nan)
+    design = np.zeros((len(pairs), n))
+    for row, pair in zip(design, pairs, strict=True):
+        row[list(pair)] = 1
+    met = design.any(axis=0)
+    root = np.sqrt(counts)
+    variance = np.linalg.lstsq(design * root[:, None], np.square(widths) * root, rcond=None)[0]
+    usual = np.median(variance[met])
+    # a tenth of the usual variance: least squares may leave less than nothing to a quiet image
+    variance = np.where(met, np.maximum(variance, 0.1 * usual), usual)
+    return np.sqrt(np.maximum(variance, 0))
+
+
+def _overlap(one, other):
+    """(x0, x1, y0, y1) of the grid that both images cover; None if there is none."""
+    (ax, ay), (bx, by) = one.origin, other.origin
+    (a_rows, a_columns), (b_rows, b_columns) = one.shape, other.shape
+    box = max(ax, bx), min(ax + a_columns, bx + b_columns), max(ay, by), min(ay + a_rows, by + b_rows)
+    return box if box[0] < box[1] and box[2] < box[3] else None
+
+
+def _difference(one, other, section) -> tuple[float, int]:
+    """The scaled median absolute deviation of the difference of two images, and of how many pixels."""
+    x0, x1, y0, y1 = _overlap(one, other)
+    height = min(y1 - y0, max(1, STRIP_PIXELS // (x1 - x0)))
+    values = []
+    for part in range(1, STRIPS + 1):
+        first = max(y0, min(y0 + (y1 - y0) * part // (STRIPS + 1) - height // 2, y1 - height))
+        box = (first, first + height, x0, x1)
+        values.append((section(one, *box) - section(other, *box)).ravel())
+    values = np.concatenate(values)
+    values = values[np.isfinite(values)]
+    if not len(values):
+        return 0.0, 0
+    return float(1.4826 * np.median(np.abs(values - np.median(values)))), len(values)
