@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drizzleflow.blot import blot
+from drizzleflow.errors import InputError
 
 
 def positions(x, y):
@@ -79,3 +80,72 @@ def test_a_section_gives_the_values_of_the_whole():
     part, full = blot(section, pixmap - [x0, y0]), blot(image, pixmap)
     assert 0 < np.isnan(full).sum() < 100
     np.testing.assert_allclose(part, full, rtol=0, atol=2e-5)
+
+
+def star(x, y, sigma=3.0):
+    return 100 * np.exp(-0.5 * ((x - 20.3) ** 2 + (y - 15.8) ** 2) / sigma**2)
+
+
+@pytest.mark.parametrize(
+    "interp, error",
+    [("nearest", 12), ("linear", 3.0), ("poly3", 0.2), ("poly5", 0.02), ("lanczos3", 0.4), ("lanczos5", 0.8)],
+)
+def test_each_interpolation_of_a_star(interp, error):
+    y, x = np.mgrid[:32, :40]
+    at = whole((24, 30), 5.37, 4.21)
+    found = blot(star(x, y).astype(np.float32), at, interp=interp)
+    assert found.dtype == np.float32
+    worst = np.abs(found - star(at[..., 0], at[..., 1])).max()
+    assert error / 4 < worst < error
+
+
+@pytest.mark.parametrize(
+    "interp, says",
+    [("sinc", "poly5, or lanczos3 or lanczos5"), ("spline3", "poly5, or lanczos3 or lanczos5"), ("cubic", "nearest, linear, poly3")],
+)
+def test_refused_interpolations(interp, says):
+    with pytest.raises(InputError, match=f"{interp}.*{says}"):
+        blot(np.ones((5, 5), np.float32), whole((3, 3)), interp=interp)
+    with pytest.raises(InputError, match="empty"):
+        blot(np.ones((5, 5), np.float32), whole((3, 3)), empty="zero")
+
+
+@pytest.mark.parametrize("interp, touched", [("linear", 2), ("poly3", 4), ("poly5", 6), ("lanczos3", 6)])
+def test_what_a_hole_touches(interp, touched):
+    """None: the interpolation's own width; 'linear': 2 x 2; a number: nothing, but the values about it are wrong."""
+    y, x = np.mgrid[:40, :40]
+    image = (5 + 0.1 * x + 0.2 * y).astype(np.float32)
+    image[20, 18] = np.nan
+    at = whole(image.shape, 0.4, 0.3)
+    truth = 5 + 0.1 * at[..., 0] + 0.2 * at[..., 1]
+    inner = np.s_[5:-6, 5:-6]
+    assert np.isnan(blot(image, at, interp=interp)[inner]).sum() == touched**2
+    filled = blot(image, at, interp=interp, empty="linear")[inner]
+    assert np.isnan(filled).sum() == 4
+    np.testing.assert_allclose(filled[np.isfinite(filled)], truth[inner][np.isfinite(filled)], rtol=1e-2)
+    zero = blot(image, at, interp=interp, empty=0.0)[inner]
+    assert np.isfinite(zero).all()
+    wrong = np.abs(zero / truth[inner] - 1) > 0.01
+    assert 4 <= wrong.sum() <= touched**2
+
+
+def test_fillval_is_not_taken_for_a_hole():
+    image = np.ones((20, 20), np.float32)
+    image[10, 10] = np.nan
+    found = blot(image, whole((24, 24), -2, -2), fillval=np.nan, interp="poly5", empty="linear")
+    assert np.isnan(found[0]).all() and np.isfinite(found[5:10, 5:10]).all()
+
+
+@pytest.mark.parametrize("interp", ["nearest", "linear", "poly3", "poly5"])
+def test_nothing_is_read_beyond_the_image(interp):
+    """drizzle 3.0.0 reads the next row (nearest) or unset memory (poly3) at the far edges."""
+    stack = np.full((60, 24), 1e30, np.float32)
+    image = stack[20:40]  # the memory around it is not the image's
+    image[:] = 1
+    y, x = np.meshgrid(np.arange(-2, 22.01, 0.125), np.arange(-2, 26.01, 0.125), indexing="ij")
+    found = blot(image, positions(x, y), fillval=-5, interp=interp)
+    inside = found != -5
+    np.testing.assert_allclose(found[inside], 1, atol=1e-6)
+    limits = (23.375, 19.375) if interp == "nearest" else (23.875, 19.875)
+    assert (x[inside].min(), y[inside].min()) == (0, 0)
+    assert (x[inside].max(), y[inside].max()) == limits

@@ -1,0 +1,25 @@
+"""HST exposures and what AstroDrizzle makes of them: once for all tests."""
+
+import sys
+
+import hst_inputs
+import pytest
+from drizzlepac_peer import astrodrizzle, call
+from peer_drizzlepac import VARIANTS
+
+
+@pytest.fixture(scope="session")
+def simulated(tmp_path_factory):
+    """A folder with four simulated two-chip exposures and their association."""
+    folder = tmp_path_factory.mktemp("hst") / "sim"
+    options = ["--flavour", "hst", "--exposures", 4, "--shape", 256, 300, "--seed", 3]
+    call([sys.executable, "-m", "drizzleflow.simulate", folder, *options], folder.parent)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def oracle(simulated):
+    """All variants of them; (inputs, folder of runs)."""
+    inputs = simulated.parent / "two"
+    hst_inputs.flat_field(simulated, inputs)
+    return inputs, astrodrizzle(inputs, VARIANTS)
