@@ -22,7 +22,7 @@ demo: env
 test: env
 	$(BIN)/python -m pytest -q tests/unit tests/workflow
 
-parity: env .venv-jwst/ready
+parity: env .venv-jwst/ready .venv-drizzlepac/ready
 	DRIZZLEFLOW_PARITY=1 $(BIN)/python -m pytest -q -s tests/parity
 
 .venv-jwst/ready: tests/parity/requirements-jwst.txt tests/parity/requirements-stcal-source.txt
@@ -31,6 +31,11 @@ parity: env .venv-jwst/ready
 	.venv-jwst/bin/pip download --quiet --disable-pip-version-check --no-deps --no-binary stcal --dest .venv-jwst \
 		-r tests/parity/requirements-stcal-source.txt
 	.venv-jwst/bin/python -m tarfile -e .venv-jwst/stcal-1.20.0.tar.gz .venv-jwst
+	touch $@
+
+.venv-drizzlepac/ready: tests/parity/requirements-drizzlepac.txt
+	$(PYTHON) -m venv .venv-drizzlepac
+	.venv-drizzlepac/bin/pip install --quiet --disable-pip-version-check -r tests/parity/requirements-drizzlepac.txt
 	touch $@
 
 bench: env .venv-jwst/ready
@@ -42,4 +47,4 @@ lint: env
 	$(BIN)/snakemake --lint
 
 clean:
-	rm -rf .venv .venv-jwst demo results .snakemake
+	rm -rf .venv .venv-jwst .venv-drizzlepac demo results .snakemake

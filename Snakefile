@@ -25,7 +25,7 @@ rule all:
             product_files(p, "members.csv", "{p}_i2d.fits", "grid.asdf", "report.html", "provenance.json")
             for p in GOOD
         ],
-        [masks(p) for p in GOOD],
+        [masks(p) + cleaned(p) for p in GOOD],
 
 
 rule skymatch:

@@ -56,10 +56,12 @@ CODE = {
         "grid",
         "grid_wcs",
         "sky_overlaps",
+        "static_mask",
         "skymatch",
         "single_drizzle",
         "median",
         "crmask",
+        "crclean",
         "mosaic",
         "mosaic_band",
         "report",
@@ -127,9 +129,16 @@ def stack(product):
 STACK = {product: stack(product) for product in GOOD}
 
 
+def switched_off(product):
+    """The setting by which nothing is compared; None without one."""
+    if "blot" not in CONFIG["outlier_method"]:
+        return "outlier_method is none"
+    return None if GOOD[product].options["median"]["median"] else "median is false"
+
+
 def flags_outliers(product):
     """Whether there is anything to compare: a single exposure cannot show its own outliers."""
-    return "blot" in CONFIG["outlier_method"] and len(STACK[product]) > 1
+    return switched_off(product) is None and len(STACK[product]) > 1
 
 
 def singles(product):
@@ -151,9 +160,15 @@ def blots(product):
         return []
     if not CONFIG["save_intermediate_results"]:
         raise WorkflowError(
-            "target blot: save_intermediate_results is false; set it to true to keep the blotted images"
+            "save_intermediate_results is false; set it to true to keep the blotted images (target blot, crmask.corr)"
         )
     return [f"{OUT}/{product}/blot/{m.member}_blot.fits" for m in members(product)]
+
+
+def cleaned(product):
+    """The cleaned copies, where they are asked for and there is something to clean with."""
+    wanted = GOOD[product].options["crmask"]["corr"] and blots(product)
+    return [f"{OUT}/{product}/crclean/{m.member}_crclean.fits" for m in members(product)] if wanted else []
 
 
 def crfs(product):
@@ -174,6 +189,12 @@ def sky_tables(wildcards):
     return [f"{OUT}/{wildcards.product}/sky/{batch}.csv" for batch in GOOD[wildcards.product].batches]
 
 
+def static_mask_of(wildcards):
+    """The product's static mask, where it is asked for."""
+    wanted = options(wildcards.product, "static_mask")["static_mask"]["static"]
+    return product_files(wildcards.product, "static_mask.fits") if wanted else []
+
+
 def stack_members(wildcards):
     return [name for name, _ in STACK[wildcards.product][wildcards.group]]
 
@@ -187,9 +208,13 @@ def records(product):
     if not GOOD[product].options["skymatch"]["skip"]:
         found += [f"{here}/sky_overlaps/{batch}.json" for batch in GOOD[product].batches]
     found += [f"{here}/skymatch.json"]
+    if GOOD[product].options["static_mask"]["static"]:
+        found += [f"{here}/static_mask.json"]
     if flags_outliers(product):
         found += [f"{here}/single_drizzle/{name}.json" for name in STACK[product]] + [f"{here}/median.json"]
     found += [f"{here}/crmask/{m.member}.json" for m in members(product)]
+    if GOOD[product].options["crmask"]["corr"]:
+        found += [f"{here}/crclean/{m.member}.json" for m in members(product) if cleaned(product)]
     found += [f"{here}/mosaic_band/{k:04d}.json" for k in range(len(mosaic_bands(product)))]
     return found + [f"{here}/mosaic.json"]
 

@@ -7,6 +7,7 @@ rule single_drizzle_group:
         lattices=lambda wc: lattices(wc.product, stack_members(wc)),
         grid=at("grid.json"),
         sky=at("sky.csv"),
+        static=static_mask_of,
     output:
         single=intermediate(at("single/{group}_outlier_i2d.fits")),
         record=at("record/single_drizzle/{group}.json"),
@@ -85,7 +86,7 @@ rule crmask_member:
             **options(wc.product, "crmask", "single_drizzle", "grid", "skymatch", "simple"),
             "member": GOOD[wc.product].member(wc.member).asdict(),
             "groups": len(STACK[wc.product]),
-            "outlier_method": CONFIG["outlier_method"],
+            "off": switched_off(wc.product),
         },
         code=CODE["crmask"],
     script:
@@ -100,6 +101,34 @@ use rule crmask_member as crmask_asdf_member with:
         product=products_with("asdf"),
 
 
+rule crclean_member:
+    input:
+        file=lambda wc: GOOD[wc.product].member(wc.member).path,
+        mask=at("crmask/{member}_crmask.fits"),
+        blot=at("blot/{member}_blot.fits"),
+        sky=at("sky.csv"),
+    output:
+        crclean=at("crclean/{member}_crclean.fits"),
+        record=at("record/crclean/{member}.json"),
+    log:
+        at("log/crclean/{member}.log"),
+    benchmark:
+        at("benchmark/crclean/{member}.tsv")
+    conda:
+        "../envs/drizzleflow.yaml"
+    resources:
+        mem_mb=lambda wc: megabytes(frame_pixels(wc.product, [wc.member]), 60),
+        runtime=lambda wc, input: minutes(input.size_mb * 1e5),
+    params:
+        opts=lambda wc: {
+            **options(wc.product, "crmask", "single_drizzle", "simple"),
+            "member": GOOD[wc.product].member(wc.member).asdict(),
+        },
+        code=CODE["crclean"],
+    script:
+        "../scripts/crclean.py"
+
+
 rule mosaic_band:
     input:
         crfs=lambda wc: crfs(wc.product),
@@ -107,6 +136,7 @@ rule mosaic_band:
         members=at("members.csv"),
         grid=at("grid.json"),
         sky=at("sky.csv"),
+        static=static_mask_of,
     output:
         band=temp(at("mosaic/{band}.npz")),
         record=at("record/mosaic_band/{band}.json"),
@@ -134,6 +164,7 @@ rule mosaic_product:
         members=at("members.csv"),
         grid=at("grid.json"),
         sky=at("sky.csv"),
+        static=lambda wc: [] if mosaic_bands(wc.product) else static_mask_of(wc),
     output:
         mosaic=at("{product}_i2d.fits"),
         record=at("record/mosaic.json"),

@@ -1,6 +1,31 @@
 # Sky levels: each member's statistics where it meets others, then one solution for all.
 
 
+rule static_mask:
+    input:
+        files=lambda wc: [m.path for m in members(wc.product)],
+    output:
+        static=at("static_mask.fits"),
+        record=at("record/static_mask.json"),
+    log:
+        at("log/static_mask.log"),
+    benchmark:
+        at("benchmark/static_mask.tsv")
+    conda:
+        "../envs/drizzleflow.yaml"
+    resources:
+        mem_mb=lambda wc: megabytes(frame_pixels(wc.product, [m.member for m in members(wc.product)]), 30),
+        runtime=lambda wc, input: minutes(input.size_mb * 1e5),
+    params:
+        opts=lambda wc: {
+            **options(wc.product, "static_mask", "simple"),
+            "members": [m.asdict() for m in members(wc.product)],
+        },
+        code=CODE["static_mask"],
+    script:
+        "../scripts/static_mask.py"
+
+
 rule sky_overlaps:
     input:
         files=batch_files,
@@ -8,6 +33,7 @@ rule sky_overlaps:
         overlaps=at("overlaps.json"),
         grid=at("grid.json"),
         lattices=at("footprint/{batch}.npz"),
+        static=static_mask_of,
     output:
         table=at("sky/{batch}.csv"),
         record=at("record/sky_overlaps/{batch}.json"),

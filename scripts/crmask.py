@@ -6,27 +6,25 @@ crf/{member}_crf.fits and, where intermediates are kept, blot/{member}_blot.fits
 
 import numpy as np
 
-from drizzleflow import blot, flagging, formats, record, thumbnail
-from drizzleflow.errors import InputError
+from drizzleflow import formats, record, rejection, thumbnail
 from drizzleflow.fitsio import image_header, write_hdus
 from drizzleflow.grid import Grid
-from drizzleflow.pixmap import LatticeFiles, shift
+from drizzleflow.pixmap import LatticeFiles
 from drizzleflow.tables import background_keywords, read_levels
 from drizzleflow.windowed import Windowed
 
 with record.job(snakemake) as job:
     opts = snakemake.params.opts
     member, settings = opts["member"], opts["crmask"]
-    snr, scale = flagging.pair(settings["snr"], "snr"), flagging.pair(settings["scale"], "scale")
     levels = read_levels(snakemake.input.sky)
     grid, lattices = Grid.load(snakemake.input.grid), LatticeFiles(snakemake.input.lattices)
-    median = Windowed.open(snakemake.input.median[0], ("SCI",)) if snakemake.input.median else None
+    median = Windowed.open(snakemake.input.median[0], ("SCI",), optional=("ERR", "NUSED")) if snakemake.input.median else None
     resampled = opts["single_drizzle"]["resample_data"]
     status = "COMPLETE"
     if median is None:
         status = "SKIPPED"
-        if "none" in opts["outlier_method"]:
-            job.log("%s: outlier_method is none: nothing is flagged", member["member"])
+        if opts["off"]:
+            job.log("%s: %s: nothing is flagged", member["member"], opts["off"])
         else:
             job.warn("%s: fewer than two groups: nothing is flagged", member["member"])
     masks, blots, found = {}, {}, []
@@ -37,25 +35,16 @@ with record.job(snakemake) as job:
         if median is None:
             mask = np.zeros(frame.shape, bool)
         else:
-            if frame.err is None:
-                raise InputError(f"{member['path']}: frame {extver}: no error plane; expected ERR or an inverse variance")
             if resampled:
                 step = opts["single_drizzle"]
                 pixmap = lattices.pixmap(
                     frame, grid, step["pixmap_stepsize"], int(step["pixmap_order"]), opts["grid"]["pixmap_tolerance"]
                 )
-                section, origin = median.around(pixmap)
-                blotted = blot.blot(section, shift(pixmap, *origin))
+                blotted, mask = rejection.compare(frame, pixmap, median, level, settings)
                 del pixmap
-                if frame.rate_factor != 1:
-                    blotted /= np.float32(frame.rate_factor)
-                backg = settings["backg"] if level is None else level
-                mask = flagging.flag_resampled_crs(
-                    frame.data, frame.err, blotted, snr, scale, backg, settings["err_nan"]
-                )
             else:
                 blotted = median.read("SCI", 0, median.shape[0]) / np.float32(frame.rate_factor)
-                mask = flagging.flag_crs(frame.data, frame.err, blotted, snr[0], settings["err_nan"])
+                mask = rejection.compare_aligned(frame, blotted, settings)
         masks[extver], blots[extver] = mask, blotted
         n = int(np.count_nonzero(mask))
         found.append({"extver": extver, "flagged": n, "fraction": n / mask.size, "npix": mask.size})

@@ -7,6 +7,7 @@ Without resampling (resample_data: false) the frame itself and its weights.
 from drizzleflow import formats, record, single
 from drizzleflow.grid import Grid
 from drizzleflow.pixmap import LatticeFiles
+from drizzleflow.staticmask import StaticMasks
 from drizzleflow.tables import read_levels
 from drizzleflow.weights import add_sky_variance
 
@@ -14,6 +15,7 @@ with record.job(snakemake) as job:
     opts = snakemake.params.opts
     settings, levels = opts["single_drizzle"], read_levels(snakemake.input.sky)
     grid, lattices = Grid.load(snakemake.input.grid), LatticeFiles(snakemake.input.lattices)
+    static = StaticMasks(snakemake.input.static)
     flags = formats.get(opts["frames"][0][0]["format"])
     planes = ["data", "dq"]
     if settings["weight_type"] != "exptime":
@@ -22,7 +24,7 @@ with record.job(snakemake) as job:
     def frames():
         for member, extvers in opts["frames"]:
             for extver in extvers:
-                frame = formats.read(member, extver, planes, opts["simple"]).on_grid(grid)
+                frame = static.apply(member, formats.read(member, extver, planes, opts["simple"]).on_grid(grid))
                 if settings["weight_type"] == "ivm-sky":
                     add_sky_variance(frame)
                 yield frame, levels.get((member["member"], extver))

@@ -15,11 +15,13 @@ from drizzleflow.files import write_text
 from drizzleflow.grid import Grid
 from drizzleflow.pixmap import LatticeFiles
 from drizzleflow.sky import SkyStats, overlap_statistics
+from drizzleflow.staticmask import StaticMasks
 from drizzleflow.tables import rows
 
 with record.job(snakemake) as job:
     opts = snakemake.params.opts
     settings = opts["skymatch"]
+    static = StaticMasks(snakemake.input.static)
     stats = SkyStats.from_options(settings)
     grid, lattices = Grid.load(snakemake.input.grid), LatticeFiles([snakemake.input.lattices])
     outlines, group_of = {}, {}
@@ -38,7 +40,7 @@ with record.job(snakemake) as job:
         format_module = formats.get(member["format"])
         bits = format_module.SKY_BITS if settings["dqbits"] == "auto" else settings["dqbits"]
         for extver in range(1, member["nframes"] + 1):
-            frame = formats.read(member, extver, ("data", "dq"), opts["simple"]).on_grid(grid)
+            frame = static.apply(member, formats.read(member, extver, ("data", "dq"), opts["simple"]).on_grid(grid))
             key = (member["member"], extver)
             good = dq.good_pixels(frame.dq, bits, format_module.DQ_FLAGS, frame.shape) & np.isfinite(frame.data)
             data = frame.data if frame.rate_factor == 1 else frame.data * np.float32(frame.rate_factor)

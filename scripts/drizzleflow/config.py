@@ -79,6 +79,8 @@ def resolve(defaults: Mapping, user: Mapping, presets_dir) -> dict:
     ) as text:
         schema = json.load(text)
     check = _Checker(schema)
+    if isinstance(user.get("median"), bool):  # AstroDrizzle's switch
+        user = {**user, "median": {"median": user["median"]}}
     base = check.table(defaults, schema, "", "config.yaml")
     mine = check.table(user, schema, "", "configuration")
     preset = mine.get("preset", base.get("preset"))
@@ -271,7 +273,7 @@ def _coerce(found, rule):
             r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", text
         ):
             found = float(text)
-        elif "null" in kinds and text in ("null", "none"):
+        elif "null" in kinds and text in ("null", "none", "indef"):
             return None
     if isinstance(found, (int, float)) and not isinstance(found, bool):
         if "number" in kinds and abs(found) < 1e300:  # the bound keeps a huge integer from overflowing
@@ -331,9 +333,9 @@ def _finish(value, key, rule):
     """One spelling for values that have several, so that an equivalent configuration starts no job again."""
     if key == "outlier_method":
         return [value] if isinstance(value, str) else value
-    if key in ("snr", "scale", "driz_cr_snr", "driz_cr_scale"):
-        numbers = value.replace(",", " ").split() if isinstance(value, str) else value
-        return " ".join(repr(float(number)) for number in numbers)
+    if key in ("snr", "scale", "driz_cr_snr", "driz_cr_scale", "combine_nsigma"):
+        numbers = value.replace(",", " ").split() if isinstance(value, str) else (value if isinstance(value, (list, tuple)) else [value])
+        return " ".join(repr(float(number)) for number in (numbers if len(numbers) == 2 else [*numbers, *numbers]))
     if "NAN or INDEF" in rule.get("allowed", ""):
         if value is None or (isinstance(value, float) and math.isnan(value)):
             return "NAN"

@@ -63,7 +63,7 @@ def flag_crs(sci, err, reference, snr: float, err_nan: str = "invalid") -> np.nd
 
 
 def flag_resampled_crs(
-    sci, err, blot, snr=(5.0, 4.0), scale=(1.2, 0.7), backg: float = 0.0, err_nan: str = "invalid"
+    sci, err, blot, snr=(5.0, 4.0), scale=(1.2, 0.7), backg: float = 0.0, err_nan: str = "invalid", more_noise=None
 ) -> np.ndarray:
     """Outliers of a frame against the blotted median.
 
@@ -79,6 +79,8 @@ def flag_resampled_crs(
         Background of `sci` that `blot` does not have.
     err_nan : 'invalid' or 'zero'
         What a NaN error means; see `noise`.
+    more_noise : callable, optional
+        ``more_noise(ys, xs)``: float32 noise of the blot at some pixels, which is added to `err` in quadrature.
 
     Returns
     -------
@@ -88,9 +90,13 @@ def flag_resampled_crs(
     with np.errstate(invalid="ignore"):
         derivative = abs_deriv(blot)
         difference = np.abs(sci - blot - np.float32(backg))
-        first = difference > np.float32(scale[0]) * derivative + np.float32(snr[0]) * err
-        second = difference > np.float32(scale[1]) * derivative + np.float32(snr[1]) * err
-    return dilate(first) & second
+        beyond = [difference > np.float32(c) * derivative + np.float32(n) * err for n, c in zip(snr, scale, strict=True)]
+        if more_noise is not None:  # it only takes pixels away: looked up where there are any
+            at = np.nonzero(beyond[0] | beyond[1])
+            total = np.hypot(err[at], more_noise(*at))
+            for mask, n, c in zip(beyond, snr, scale, strict=True):
+                mask[at] = difference[at] > np.float32(c) * derivative[at] + np.float32(n) * total
+    return dilate(beyond[0]) & beyond[1]
 
 
 def flag_cr(sci_image, blot_image, snr="5.0 4.0", scale="1.2 0.7", backg=0.0, resample_data=True, *, flag=17):

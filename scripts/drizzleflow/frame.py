@@ -67,6 +67,8 @@ class Frame:
     product_unit: str | None = None  #: the product's unit; None is `unit`
     gain: float = 1.0  #: electrons per unit of `data` (times exposure time where the unit is a rate)
     readnoise: float | None = None  #: electrons
+    cte_dir: int = 0  #: where charge trails lie: 1 towards lower rows, -1 towards higher, 0 not known or none
+    chip: str = ""  #: what tells frames of one detector apart, such as its chips
     pixelarea_steradians: float | None = None  #: nominal pixel area
     s_region: str | None = None  #: the file's own S_REGION
     open_wcs: Callable[[], SkyWCS] | None = None  #: evaluates lazily: only exact geometry needs gwcs or astropy.wcs
@@ -86,6 +88,11 @@ class Frame:
                 setattr(self, name, plane[slice(*rows)])
         self.var = {key: plane[slice(*rows)] for key, plane in self.var.items()}
         return self
+
+    @property
+    def electrons_per_unit(self) -> float:
+        """Electrons of a pixel for one unit of ``data``."""
+        return self.gain * ((self.exposure_time or 1.0) if self.unit.upper().endswith("/S") else 1.0)
 
     @property
     def wcs(self) -> SkyWCS:

@@ -157,6 +157,10 @@ def _build(footprints, options) -> Grid:
     shape = tuple(options["output_shape"][::-1]) if options["output_shape"] else None
     if options["output_wcs"]:
         return _from_file(options["output_wcs"], shape, first)
+    if options["footprints"] == "astrodrizzle":
+        from drizzleflow.astrodrizzle_grid import from_footprints
+
+        return from_footprints(footprints, options)
     use_region = options["footprints"] == "s_region" and all(f["s_region"] for f in footprints)
     polygons = []
     for footprint in footprints:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from drizzleflow import formats
 from drizzleflow.pixmap import LatticeFiles
+from drizzleflow.staticmask import StaticMasks
 from drizzleflow.tables import read_levels
 from drizzleflow.weights import add_sky_variance
 
@@ -14,7 +15,7 @@ class MosaicInputs:
     Parameters
     ----------
     files : object
-        With ``lattices`` (paths) and ``sky`` (path).
+        With ``lattices`` and ``static`` (paths, may be none) and ``sky`` (path).
     grid : Grid
     options : dict
         The sections ``mosaic``, ``grid`` and ``simple`` of the configuration.
@@ -22,6 +23,7 @@ class MosaicInputs:
 
     def __init__(self, files, grid, options: dict):
         self.grid, self.options = grid, options
+        self.static = StaticMasks(files.static)
         self.lattices, self.levels = LatticeFiles(files.lattices), read_levels(files.sky)
 
     def read(self, member: dict, extver: int, planes, rows_of):
@@ -30,6 +32,7 @@ class MosaicInputs:
         step = self.options["mosaic"]
         by_sky = step["weight_type"] == "ivm-sky"
         frame = formats.read(member, extver, planes, self.options["simple"], None if by_sky else rows).on_grid(self.grid)
+        self.static.apply(member, frame, None if by_sky or len(frame.data) == frame.shape[0] else rows)
         if by_sky:  # known from the whole frame only
             add_sky_variance(frame)
             frame.cut(rows)

@@ -364,6 +364,10 @@ class LatticeFiles:
 
         With ``auto`` the interpolation is checked on this grid, and the exact WCS taken where it is not good enough.
         """
+        if stepsize == "astrodrizzle":
+            from drizzleflow import stepmap
+
+            return np.rint(stepmap.pixmap(frame.wcs, grid, rows=rows) / QUANTUM) * QUANTUM
         if stepsize != "auto" and stepsize <= 1:
             return exact(frame.wcs, grid, rows)
         lattice = self.lattice(frame.member, frame.extver, step_name(stepsize, order))
@@ -375,4 +379,4 @@ class LatticeFiles:
 
 def step_name(stepsize, order) -> str:
     """The name under which a lattice is kept."""
-    return "auto" if stepsize == "auto" or stepsize <= 1 else f"{stepsize:g}-{order}"
+    return "auto" if isinstance(stepsize, str) or stepsize <= 1 else f"{stepsize:g}-{order}"

@@ -144,5 +144,8 @@ def test_files_hold_no_time_of_their_making(tmp_path):
 
 def test_a_combination_that_does_not_exist_is_refused():
     defaults = config.load(ROOT / "config/config.yaml")
-    with pytest.raises(InputError, match=r"median\.combine_type.*'average'"):
-        config.resolve(defaults, {"median": {"combine_type": "average"}}, ROOT / "config/presets")
+    for name in ("sinc", "spline3", "averge"):
+        with pytest.raises(InputError, match=rf"median\.combine_type.*'{name}', expected one of auto, median, mean"):
+            config.resolve(defaults, {"median": {"combine_type": name}}, ROOT / "config/presets")
+    resolved = config.resolve(defaults, {"median": {"combine_type": "average"}}, ROOT / "config/presets")
+    assert resolved["median"]["combine_type"] == "mean"

@@ -63,7 +63,7 @@ def test_planes(tmp_path):
             and plane.shape == (6, 8)
         )
     assert (frame.err == 2).all()
-    assert frame.dq[0, :4].tolist() == [32768, 16, 4096, 0]  # bit 15, not a sign
+    assert frame.dq[0, :4].tolist() == [32768, 16, 0, 0]  # bit 15, not a sign; 4096 is found anew
     assert (frame.level, frame.subtracted, frame.exposure_time) == (7.0, False, 500.0)
     assert (frame.start_time, frame.end_time) == (55000.0, 55000.01)
     assert hst.read(member, 1, ("dq",)).data is None
@@ -112,7 +112,7 @@ def test_crf_gains_the_bit_and_nothing_else(tmp_path):
             if old.name != "DQ" and old.data is not None:
                 assert old.data.tobytes() == new.data.tobytes()
         assert after["DQ", 1].data.dtype.name == "int16"
-        expected = np.where(mask, before["DQ", 1].data | 4096, before["DQ", 1].data)
+        expected = np.where(mask, before["DQ", 1].data | 4096, before["DQ", 1].data & ~4096)
         np.testing.assert_array_equal(after["DQ", 1].data, expected)
         assert after[0].header["S_OUTLIR"] == "COMPLETE"
         assert [after["SCI", v].header["BKGLEVEL"] for v in (1, 2)] == [0.5, 0.25]
@@ -195,3 +195,19 @@ def test_inverse_and_orientation(full_size):
     assert wcs.info["pa_y"] == pytest.approx(orientat, abs=1e-4) and wcs.info["vparity"] == -1
     lost = wcs.to_pixel(np.array([0.0, lon[0, 0]]), np.array([10.0, lat[0, 0]]))
     assert np.isnan(lost[0][0]) and lost[0][1] == pytest.approx(x[0, 0], abs=1e-4)
+
+
+def test_the_pixel_that_flat_fields_refer_to(tmp_path):
+    """IDCSCALE, one for both chips: by their WCS the chips of ACS/WFC differ by 5 % in area."""
+    scales = {}
+    for idcscale in (None, 0.05):
+        member = make(tmp_path / f"{idcscale}_flt.fits")
+        with fits.open(member["path"], mode="update") as hdus:
+            for chip, factor in ((1, 1.0), (2, 0.95)):
+                for key in ("CD1_1", "CD2_2"):
+                    hdus["SCI", chip].header[key] *= factor
+                if idcscale:
+                    hdus["SCI", chip].header["IDCSCALE"] = idcscale
+        scales[idcscale] = [np.degrees(np.sqrt(hst.read(member, chip, ()).pixelarea_steradians)) * 3600 for chip in (1, 2)]
+    np.testing.assert_allclose(scales[0.05], 0.05)
+    assert scales[None][1] == pytest.approx(0.95 * scales[None][0])

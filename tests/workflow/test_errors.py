@@ -68,8 +68,8 @@ WRONG = {
         {"single_drizzle": {"kernel": "round"}},
         "configuration: single_drizzle.kernel is 'round', expected one of square, gaussian, point, turbo, lanczos2, lanczos3",
     ),
-    "preset": ({"preset": "vst"}, "configuration: preset is 'vst', expected one of null, jwst"),
-    "not yet": ({"preset": "lsst"}, "configuration: preset: 'lsst' is not built yet; expected one of null, jwst"),
+    "preset": ({"preset": "vst"}, "configuration: preset is 'vst', expected one of null, jwst, hst"),
+    "not yet": ({"preset": "lsst"}, "configuration: preset: 'lsst' is not built yet; expected one of null, jwst, hst"),
     "section": ({"crmask": 5}, "configuration: crmask is 5, expected keys with values"),
     "together": (
         {"skymatch": {"lower": 2, "upper": 1}},

@@ -73,8 +73,8 @@ def read(member: dict, extver: int = 1, planes=("data", "dq"), options=None) -> 
     InputError
         A plane is missing or has another shape than SCI, or BUNIT is not in electrons or counts.
     """
+    from drizzleflow.driz_cr import cte_direction
     from drizzleflow.fitsio import open_fits, plane
-    from drizzleflow.fitswcs import nominal_pixel_area
 
     path = member["path"]
     with open_fits(path) as hdus:
@@ -104,6 +104,8 @@ def read(member: dict, extver: int = 1, planes=("data", "dq"), options=None) -> 
         dq = get("DQ", None) if "dq" in planes else None
         if dq is not None:
             dq = np.ascontiguousarray(_bits(dq), dtype=np.uint32)
+            if "S_OUTLIR" not in primary:  # found anew by this run, as AstroDrizzle's resetbits 4096
+                dq &= ~np.uint32(OUTLIER)
         frame = Frame(
             member=member["member"],
             extver=extver,
@@ -120,9 +122,14 @@ def read(member: dict, extver: int = 1, planes=("data", "dq"), options=None) -> 
             subtracted=False if "MDRIZSKY" in sci else None,
             gain=gain,
             readnoise=readnoise,
-            pixelarea_steradians=nominal_pixel_area(sci),
+            cte_dir=cte_direction(
+                primary.get("INSTRUME", ""), primary.get("DETECTOR", ""), sci.get("CCDCHIP", 0), primary.get("CCDAMP", "")
+            ),
+            chip=str(sci.get("CCDCHIP", sci.get("DETECTOR", extver))),
+            pixelarea_steradians=_pixel_area(sci),
             s_region=sci.get("S_REGION"),
             open_wcs=lambda: _open_wcs(path, extver, shape),
+            meta={"primary": primary, "sci": sci},
         )
     if is_rate or seconds:
         frame.rate_factor, frame.product_unit = gain / (1.0 if is_rate else seconds), "ELECTRONS/S"
@@ -168,12 +175,35 @@ def write_crf(member: dict, masks: dict, path, keywords: dict, options=None) -> 
                 dq = dq.astype(dq.dtype.newbyteorder("="))
             else:
                 dq = np.full(shape, hdus["DQ", ver].header.get("PIXVALUE", 0) if has_dq else 0, np.int16)
+            if "S_OUTLIR" not in hdus[0].header:
+                dq &= ~dq.dtype.type(OUTLIER)
             dq[masks[extver]] |= dq.dtype.type(OUTLIER)
             if has_dq:
                 changes["DQ", ver] = {"data": dq}
             else:
                 append.append((image_header(dq, "DQ", extver=ver), dq))
     crf.write(source, os.fspath(path), changes, primary_cards=crf.primary_cards(keywords), append=append)
+
+
+def write_clean(member: dict, images: dict, path) -> None:
+    """The member with SCI and DQ replaced: AstroDrizzle's ``_crclean.fits``; every other data unit keeps its bytes.
+
+    Parameters
+    ----------
+    images : dict
+        extver -> (float32 SCI, int16 DQ), as `drizzleflow.driz_cr.clean` gives them.
+    """
+    from drizzleflow import crf
+    from drizzleflow.fitsio import open_fits
+
+    with open_fits(member["path"]) as hdus:
+        versions = [hdus[index].ver for index in _chips(hdus, member["path"]).values()]
+        changes = {}
+        for ver, (data, dq) in zip(versions, images.values(), strict=True):
+            changes["SCI", ver] = {"data": data}
+            if ("DQ", ver) in hdus and hdus["DQ", ver].header["NAXIS"]:
+                changes["DQ", ver] = {"data": dq}
+    crf.write(member["path"], os.fspath(path), changes)
 
 
 def _chips(hdus, path) -> dict[int, int]:
@@ -234,6 +264,17 @@ def _filter(header) -> str:
         str(header.get(key, "")).strip() for key in ("FILTER", "FILTER1", "FILTER2", "FILTNAM1", "FILTNAM2")
     ]
     return "+".join(name for name in names if name and not name.upper().startswith("CLEAR"))
+
+
+def _pixel_area(sci) -> float | None:
+    """Solid angle (sr) of the pixel that flat fields refer to: IDCSCALE, one for all chips, else the WCS's linear terms.
+
+    The chips of ACS/WFC differ by 5 % in area on the sky; their flat fields are made so that the sky has one value on both.
+    """
+    from drizzleflow.fitswcs import nominal_pixel_area
+
+    scale = _number(sci.get("IDCSCALE"))
+    return float(np.radians(scale / 3600) ** 2) if scale else nominal_pixel_area(sci)
 
 
 def _open_wcs(path, extver, shape) -> SkyWCS:

@@ -1,0 +1,31 @@
+"""crclean: a copy of a member whose outliers and bad pixels are replaced by the blotted median.
+
+Settings: crmask.corr. Output: crclean/{member}_crclean.fits, SCI and DQ as AstroDrizzle's driz_cr_corr writes them.
+"""
+
+import numpy as np
+
+from drizzleflow import dq, formats, record
+from drizzleflow.driz_cr import clean
+from drizzleflow.errors import InputError
+from drizzleflow.fitsio import open_fits, plane
+from drizzleflow.tables import read_levels
+
+with record.job(snakemake) as job:
+    opts = snakemake.params.opts
+    member, format_module = opts["member"], formats.get(opts["member"]["format"])
+    if not hasattr(format_module, "write_clean"):
+        raise InputError(f"{member['path']}: crmask.corr writes cleaned copies of HST files only, found {member['format']}")
+    good_bits = opts["single_drizzle"]["good_bits"]
+    good_bits = format_module.GOOD_BITS["single"] if good_bits == "auto" else good_bits
+    levels, images = read_levels(snakemake.input.sky), {}
+    with open_fits(snakemake.input.mask) as masks, open_fits(snakemake.input.blot) as blots:
+        for extver in range(1, member["nframes"] + 1):
+            frame = formats.read(member, extver, ("data", "dq"), opts["simple"])
+            mask = plane(masks, ("CRMASK", extver), bool, snakemake.input.mask)
+            blotted = plane(blots, ("SCI", extver), np.float32, snakemake.input.blot)
+            blotted += np.float32(levels.get((member["member"], extver), 0.0))
+            bad = ~dq.good_pixels(frame.dq, good_bits, format_module.DQ_FLAGS, frame.shape)
+            images[extver] = clean(frame.data, None, mask | bad, blotted)
+            job.log("%s %d: %d pixels replaced", member["member"], extver, int(np.count_nonzero(images[extver][1])))
+    format_module.write_clean(member, images, snakemake.output.crclean)

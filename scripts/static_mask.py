@@ -1,0 +1,26 @@
+"""static_mask: pixels of each detector that are far below the sky in some exposure.
+
+Settings: static_mask. Output: static_mask.fits, an extension STATIC (1 = good) for each detector, chip and shape.
+"""
+
+from itertools import groupby
+
+import numpy as np
+
+from drizzleflow import formats, record, staticmask
+
+with record.job(snakemake) as job:
+    opts, masks = snakemake.params.opts, {}
+
+    def frames():
+        for member in opts["members"]:
+            for extver in range(1, member["nframes"] + 1):
+                frame = formats.read(member, extver, (), opts["simple"])
+                yield staticmask.signature(member, frame), member, extver
+
+    for key, found in groupby(sorted(frames(), key=lambda entry: entry[0]), key=lambda entry: entry[0]):
+        images = (formats.read(member, extver, ("data",), opts["simple"]).data for _, member, extver in found)
+        masks[key] = staticmask.static_mask(images, opts["static_mask"]["static_sig"])
+        job.log("%s: %d pixels masked", " ".join(map(str, key)), int(np.count_nonzero(~masks[key])))
+    staticmask.write(snakemake.output.static, masks)
+    job.statistics["masked"] = {" ".join(map(str, key)): int(np.count_nonzero(~good)) for key, good in masks.items()}
