@@ -183,8 +183,13 @@ def products_with(wanted):
     return "|".join(map(re.escape, fitting)) or "(?!)"
 
 
+def measures_sky(product):
+    settings = GOOD[product].options["skymatch"]
+    return not settings["skip"] and settings["skymethod"] != "user"
+
+
 def sky_tables(wildcards):
-    if options(wildcards.product, "skymatch")["skymatch"]["skip"]:
+    if not measures_sky(wildcards.product):
         return []
     return [f"{OUT}/{wildcards.product}/sky/{batch}.csv" for batch in GOOD[wildcards.product].batches]
 
@@ -205,7 +210,7 @@ def records(product):
     found = [f"{here}/members.json"]
     found += [f"{here}/footprint/{batch}.json" for batch in GOOD[product].batches]
     found += [f"{here}/grid.json"]
-    if not GOOD[product].options["skymatch"]["skip"]:
+    if measures_sky(product):
         found += [f"{here}/sky_overlaps/{batch}.json" for batch in GOOD[product].batches]
     found += [f"{here}/skymatch.json"]
     if GOOD[product].options["static_mask"]["static"]:

@@ -55,7 +55,7 @@ rule median_product:
         ),
         runtime=lambda wc: minutes(total_pixels(wc.product)),
     params:
-        opts=lambda wc: options(wc.product, "median", "single_drizzle"),
+        opts=lambda wc: options(wc.product, "median", "single_drizzle", "skymatch"),
         code=CODE["median"],
     script:
         "../scripts/median.py"

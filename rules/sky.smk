@@ -56,6 +56,7 @@ rule sky_overlaps:
 rule skymatch_product:
     input:
         tables=sky_tables,
+        skylist=lambda wc: options(wc.product, "skymatch")["skymatch"]["skylist"] or [],
         footprints=at("footprints.csv"),
     output:
         sky=at("sky.csv"),

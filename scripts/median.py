@@ -22,7 +22,10 @@ with record.job(snakemake) as job:
     taken = [key for key in settings if key.startswith("combine_") or key == "median_newmasks"]
     parameters = Parameters(combine_maskpt=settings["maskpt"], **{key: settings[key] for key in taken})
     made = median_image(singles, window, parameters)
-    for note in made.notes:
+    notes = list(made.notes)
+    if parameters.statistic == "minmed" and opts["skymatch"]["skymethod"] == "match":
+        notes.append("skymatch.skymethod match gives relative levels, and minmed needs the sky itself: use global+match or local")
+    for note in notes:
         job.warn("%s", note)
     place = cards(window, singles[0].unit, Grid.load(snakemake.input.grid) if resampled else None)
     primary = [("NCOMBINE", len(singles), "images combined"), ("COMBTYPE", settings["combine_type"], "combination")]

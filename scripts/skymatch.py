@@ -1,7 +1,7 @@
 """skymatch: one sky level a frame, from all frames' statistics.
 
 Settings: skymatch. Output: sky.csv (member, group, sky, component, npix, valid, sigma, extver; sky in the frame's unit a pixel).
-With skip, the levels that the inputs themselves record and have not subtracted.
+With skip, the levels that the inputs themselves record and have not subtracted; with skymethod user, those of skylist.
 """
 
 import csv
@@ -9,8 +9,8 @@ import io
 
 from drizzleflow import record
 from drizzleflow.files import write_text
-from drizzleflow.sky import SkyRow, solve
-from drizzleflow.tables import SKY_COLUMNS, rows
+from drizzleflow.sky import SkyRow, check_connected, solve
+from drizzleflow.tables import SKY_COLUMNS, read_skylist, rows
 
 with record.job(snakemake) as job:
     settings = snakemake.params.opts["skymatch"]
@@ -25,6 +25,12 @@ with record.job(snakemake) as job:
             valid += known
             table.writerow([member, row["group"], row["level"] if known else 0.0, 0, 0, known, "nan", extver])
         job.log("no sky matching: levels are those that the inputs record")
+    elif settings["skymethod"] == "user":
+        given = read_skylist(settings["skylist"], [member for member, _ in frames])
+        for (member, extver), row in frames.items():
+            valid += 1
+            table.writerow([member, row["group"], given[member], 0, 0, True, "nan", extver])
+        job.log("sky levels are those of %s", settings["skylist"])
     else:
         measured, factor = [], {}
         for path in snakemake.input.tables:
@@ -35,8 +41,9 @@ with record.job(snakemake) as job:
         groups = {key: row["group"] for key, row in frames.items()}
         solved = solve(
             measured, groups, settings["skymethod"], settings["match_down"],
-            weights=settings["weights"], reference=settings["reference"],
+            weights=settings["weights"], reference="all" if settings["disconnected"] == "global" else "component",
         )  # fmt: skip
+        check_connected(solved, settings["disconnected"])
         for level in solved:
             member, extver = level.frame
             f = factor[level.frame]

@@ -149,6 +149,11 @@ def _check_together(options) -> None:
             f"configuration: skymatch.lower is {sky['lower']}, "
             f"expected less than skymatch.upper ({sky['upper']})"
         )
+    if (sky.get("skymethod") == "user") != (sky.get("skylist") is not None):
+        raise InputError(
+            f"configuration: skymatch.skymethod is {sky.get('skymethod')} and skymatch.skylist is {_show(sky.get('skylist'))}, "
+            "expected user with a file, or another method without"
+        )
     crval = options.get("grid", {}).get("crval")
     if crval and not (-360 <= crval[0] <= 360 and -90 <= crval[1] <= 90):
         raise InputError(

@@ -11,15 +11,25 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Hashable, Iterable, Mapping
+from importlib import import_module
 from typing import NamedTuple
 
 import numpy as np
 
+from drizzleflow.errors import InputError
 from drizzleflow.leveling import Network, spanning_forest
 from drizzleflow.overlap import near, overlap_vertices, rasterise
 from drizzleflow.skystatistics import Sky, SkyStats
 
 log = logging.getLogger(__name__)
+
+
+def __getattr__(name):
+    """`match`, `SkyImage` and `SkyGroup` of seed 004, found when asked for: jobs need none of them."""
+    if name not in ("match", "SkyImage", "SkyGroup"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module("drizzleflow.skymatching"), name)
+
 
 METHODS = ("local", "global", "match", "global+match")
 ALIASES = {"localmin": "local", "globalmin": "global", "globalmin+match": "global+match"}  #: HST's words
@@ -194,6 +204,25 @@ def solve(
         for frame, group in groups.items()
         for k in (index[group],)
     ]
+
+
+def check_connected(levels: list[SkyLevel], disconnected: str) -> None:
+    """With `disconnected` 'error' refuse levels of several components; see `solve`.
+
+    Raises
+    ------
+    InputError
+        Names the groups of each component.
+    """
+    sets: dict[int, list[str]] = {}
+    for level in levels:
+        sets.setdefault(level.component, []).append(level.group)
+    if disconnected == "error" and len(sets) > 1:
+        told = "; ".join(", ".join(dict.fromkeys(found)) for found in sets.values())
+        raise InputError(
+            f"skymatch.disconnected: {len(sets)} sets of groups do not overlap each other: {told}; expected one, or disconnected: "
+            "warn or global"
+        )
 
 
 def _combine(rows, groups, index):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 
 from drizzleflow.errors import InputError
 
@@ -41,6 +42,43 @@ def read_members(path, files=None) -> list[dict]:
 def read_levels(path) -> dict[tuple[str, int], float]:
     """(member, extver) -> sky level, of the frames that have a valid one."""
     return {(r["member"], int(r["extver"])): float(r["sky"]) for r in rows(path) if r["valid"] == "True"}
+
+
+def read_skylist(path, members) -> dict[str, float]:
+    """member -> level, of a text file with a line ``name level`` for each member (# begins a comment).
+
+    A name may be the member's, its file's, or a path that ends so.
+
+    Raises
+    ------
+    InputError
+        A line that is none, a member without a line or with two.
+    """
+    try:
+        with open(path, encoding="utf-8") as stream:
+            lines = [line.split("#")[0].split() for line in stream]
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: not a readable list of sky levels ({error})") from None
+    found: dict[str, float] = {}
+    for number, words in enumerate(lines, start=1):
+        if not words:
+            continue
+        try:
+            name, level = words[0].rsplit("/", 1)[-1], float(words[1])
+        except (IndexError, ValueError):
+            level = float("nan")
+        if len(words) != 2 or not math.isfinite(level):
+            raise InputError(f"{path}: line {number} is {' '.join(words)!r}, expected a member's name and its sky level")
+        fitting = [member for member in members if name == member or name.startswith((member + "_", member + "."))]
+        stem = max(fitting, key=len, default=None)
+        if stem in found:
+            raise InputError(f"{path}: line {number}: a second level of {stem}")
+        if stem is not None:
+            found[stem] = level
+    missing = [member for member in dict.fromkeys(members) if member not in found]
+    if missing:
+        raise InputError(f"{path}: no level of {', '.join(missing)}; expected a line 'name level' for each member")
+    return found
 
 
 def background_keywords(settings: dict, levels: dict, member: dict) -> dict:

@@ -42,8 +42,9 @@ VARIANTS = {
     "bits": {"skymatch": {"sky_bits": 16}, "single_drizzle": {"driz_sep_bits": 16}, "mosaic": {"final_bits": "16,256"}},
     "static-off": {"static_mask": {"static": False}},
 }
-#: mask pixels that may differ: with these interpolations the peer reads memory beyond its median at two edges of it
-STRAY = {"nearest": 20, "poly3": 20}
+#: mask pixels that may differ: with these interpolations the peer reads memory beyond its median at two edges of it; a match
+#: measures the sky in the overlap with each chip apart, ours with all of an exposure: levels that differ by less than their error
+MAY_DIFFER = {"nearest": 20, "poly3": 20, "match": 10, "globalmin+match": 10}
 
 
 @pytest.fixture(scope="module")
@@ -103,8 +104,8 @@ def test_the_whole_road(oracle, ours, name):
     }  # fmt: skip
     print(name, figures)
     assert rays > 1000
-    assert differ <= STRAY.get(name, 0) and figures["covered differ"] == 0 and figures["context differ"] == 0
-    if name in STRAY:
+    assert differ <= MAY_DIFFER.get(name, 0) and figures["covered differ"] == 0 and figures["context differ"] == 0
+    if name in MAY_DIFFER:
         return
     square = VARIANTS[name].get("mosaic", {}).get("final_kernel", "square") == "square"
     assert figures["sci, largest"] < (2e-2 if square else 2e-6)  # square: see docs/differences.md

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from drizzleflow.errors import InputError
 from drizzleflow.overlap import border
-from drizzleflow.sky import SkyRow, overlap_statistics, solve
+from drizzleflow.sky import SkyRow, check_connected, overlap_statistics, solve
 from drizzleflow.skystatistics import SkyStats
 
 K = np.arange(5000.0)
@@ -393,3 +394,12 @@ def test_unknown_choices(wrong):
 def test_rows_of_unknown_frames_are_refused():
     with pytest.raises(ValueError, match="unknown"):
         solve(rows_of(TWO, ["ab"]), {"a": "a"})
+
+
+def test_disconnected_sets_can_be_an_error():
+    solved = solve(TWO_SETS, OF_FIVE)
+    for choice in ("warn", "global"):
+        check_connected(solved, choice)
+    with pytest.raises(InputError, match=r"skymatch\.disconnected: 2 sets of groups do not overlap each other: .*; .*"):
+        check_connected(solved, "error")
+    check_connected(solve(TWO_SETS, OF_FIVE, "local"), "error")  # nothing is matched: nothing is apart

@@ -98,3 +98,20 @@ def test_two_and_three_exposures_reject_cosmic_rays(tmp_path, exposures, least):
     total = score(sim["truth"], product)["total"]
     print(total)
     assert total["found"] > least * total["events"] and total["false"] < 0.03 * total["flags"]
+
+
+def test_advice_is_told_in_log_and_report(inputs, tmp_path):
+    """An even number for the median, and relative sky levels for minmed."""
+    said = {
+        "even": ({"combine_type": "median"}, "local"),
+        "relative": ({"combine_type": "minmed"}, "match"),
+    }
+    words = {"even": "combine_nhigh 1 is advised", "relative": "match gives relative levels"}
+    for name, (median, method) in said.items():
+        config = {"associations": inputs["associations"], "outdir": name, "median": median, "skymatch": {"skymethod": method}}
+        run(tmp_path, config, "report" if name == "even" else "median")
+        (product,) = [path for path in (tmp_path / name).iterdir() if path.is_dir()]
+        log = (product / "log" / "median.log").read_text()
+        assert "WARNING" in log and words[name] in log
+        if name == "even":
+            assert words[name] in (product / "report.html").read_text()
