@@ -50,7 +50,9 @@ rule median_product:
     resources:
         mem_mb=lambda wc: megabytes(
             4 * total_pixels(wc.product) / len(STACK[wc.product])
-            + len(STACK[wc.product]) * (options(wc.product, "median")["median"]["combine_bufsize"] or 1) * 2**19,
+            + len(STACK[wc.product])
+            * (options(wc.product, "median")["median"]["combine_bufsize"] or 1)
+            * 2**19,
             8,
         ),
         runtime=lambda wc: minutes(total_pixels(wc.product)),
