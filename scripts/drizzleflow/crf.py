@@ -73,14 +73,17 @@ def write(path_in, path_out, changes: dict, primary_cards=(), append=()) -> None
     write_hdus(path_out, stream())
 
 
+SKY = ("BKG", "MDRIZSKY")  #: beginnings of keywords that are each frame's own
+
+
 def primary_cards(keywords: dict) -> list:
-    """Those of ``{keyword: (value, comment)}`` that are meant for the primary header: all but ``BKG*``."""
-    return [(key, *card) for key, card in keywords.items() if not key.startswith("BKG")]
+    """Those of ``{keyword: (value, comment)}`` that are meant for the primary header: all but those of `SKY`."""
+    return [(key, *card) for key, card in keywords.items() if not key.startswith(SKY)]
 
 
 def sci_cards(keywords: dict, extver: int) -> list:
-    """Those that are meant for a frame's SCI header, ``BKG*``; a value may be a dict extver -> value."""
-    cards = [(key, *card) for key, card in keywords.items() if key.startswith("BKG")]
+    """Those that are meant for a frame's SCI header, of `SKY`; a value may be a dict extver -> value."""
+    cards = [(key, *card) for key, card in keywords.items() if key.startswith(SKY)]
     return [
         (key, value.get(extver) if isinstance(value, dict) else value, *rest) for key, value, *rest in cards
     ]

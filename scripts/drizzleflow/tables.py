@@ -82,7 +82,7 @@ def read_skylist(path, members) -> dict[str, float]:
 
 
 def background_keywords(settings: dict, levels: dict, member: dict) -> dict:
-    """BKG* keywords of a flagged member: keyword -> (value, comment); none where no level was measured.
+    """BKG* keywords of a flagged member, and ``level_keyword``: keyword -> (value, comment); none where no level was measured.
 
     The level is in the unit of the file's own pixels (before ``flux_scale``). Where a file has several images it is a
     dictionary extver -> level; a cube states its first integration's.
@@ -91,8 +91,10 @@ def background_keywords(settings: dict, levels: dict, member: dict) -> dict:
     found = {v: levels[member["member"], v] / scale for v in range(1, member["nframes"] + 1) if (member["member"], v) in levels}
     if settings["skip"] or 1 not in found:
         return {}
-    return {
+    level = (found[1] if member["cube"] or len(found) == 1 else found, "sky level in the unit of the pixels")
+    keywords = {
         "BKGMETH": (settings["skymethod"], "sky matching method"),
-        "BKGLEVEL": (found[1] if member["cube"] or len(found) == 1 else found, "sky level in the unit of the pixels"),
+        "BKGLEVEL": level,
         "BKGSUB": (False, "whether the level is subtracted"),
     }
+    return keywords | ({settings["level_keyword"]: level} if settings.get("level_keyword") else {})

@@ -50,6 +50,8 @@ def test_background_keywords():
     settings = {"skip": False, "skymethod": "match"}
     found = background_keywords(settings, {("a", 1): 0.25, ("a", 2): 0.5}, member("a"))
     assert {k: v[0] for k, v in found.items()} == {"BKGMETH": "match", "BKGLEVEL": 0.25, "BKGSUB": False}
+    more = background_keywords(settings | {"level_keyword": "MDRIZSKY"}, {("a", 1): 0.25, ("a", 2): 0.5}, member("a"))
+    assert more == found | {"MDRIZSKY": found["BKGLEVEL"]}
     assert background_keywords(settings, {("b", 1): 0.25}, member("a")) == {}
     assert background_keywords(settings | {"skip": True}, {("a", 1): 0.25}, member("a")) == {}
 

@@ -46,6 +46,12 @@ def test_singles_tell_their_noise(made):
         assert header["SKYELEC"] > 10 and 0.9 < header["WHTAVG"] / header["EXPTIME"] <= 1.001
 
 
+def test_flagged_copies_tell_the_sky(made):
+    for row in rows(made.folder_of_product / "sky.csv"):
+        header = fits.getheader(made.folder_of_product / "crf" / f"{row['member']}_crf.fits", ("SCI", int(row["extver"])))
+        assert header["MDRIZSKY"] == header["BKGLEVEL"] == pytest.approx(float(row["sky"])) and header["BKGSUB"] is False
+
+
 def test_median_is_minmed_and_has_no_err(made):
     with open_verified(next(made.folder_of_product.glob("*_median.fits"))) as hdus:
         assert [hdu.name for hdu in hdus] == ["PRIMARY", "SCI", "NUSED"] and hdus[0].header["COMBTYPE"] == "minmed"
