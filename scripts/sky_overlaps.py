@@ -22,7 +22,7 @@ with record.job(snakemake) as job:
     opts = snakemake.params.opts
     settings = opts["skymatch"]
     static = StaticMasks(snakemake.input.static)
-    stats = SkyStats.from_options(settings)
+    stats, between = SkyStats.from_options(settings), SkyStats.from_options(settings, overlap=True)
     grid, lattices = Grid.load(snakemake.input.grid), LatticeFiles([snakemake.input.lattices])
     outlines, group_of = {}, {}
     for row in rows(snakemake.input.footprints):
@@ -47,7 +47,9 @@ with record.job(snakemake) as job:
             exact = settings["overlap"] == "scan"
             to_pixel = frame.wcs.to_pixel if exact and near_to else lattices.lattice(*key).to_pixel
             others = {group: members_of[group] for group in near_to.get(group_of[key], ())}
-            found = overlap_statistics(data, good, outlines[key], to_pixel, others, stats, settings["overlap"])
+            found = overlap_statistics(
+                data, good, outlines[key], to_pixel, others, stats, settings["overlap"], between=between
+            )
             for row in found:
                 table.writerow([*key, row.other, row.sky, row.npix, row.sigma, frame.rate_factor])
             job.log("%s %d: %d overlaps, sky of the whole frame %g", *key, len(found) - 1, found[0].sky)

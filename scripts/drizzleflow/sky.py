@@ -58,7 +58,7 @@ class SkyLevel(NamedTuple):
     sigma: float
 
 
-def overlap_statistics(data, good, outline, to_pixel, others, stats: SkyStats, mode="centers", frame=None):
+def overlap_statistics(data, good, outline, to_pixel, others, stats: SkyStats, mode="centers", frame=None, between=None):
     """Sky of one frame: over the whole of it, and in its overlap with each of the other groups.
 
     Parameters
@@ -77,6 +77,8 @@ def overlap_statistics(data, good, outline, to_pixel, others, stats: SkyStats, m
         peer does.
     frame : hashable, optional
         Put into the rows.
+    between : SkyStats, optional
+        The statistic of overlaps; `stats` by default.
 
     Returns
     -------
@@ -99,7 +101,7 @@ def overlap_statistics(data, good, outline, to_pixel, others, stats: SkyStats, m
             mask[:] = False
             rasterise([to_pixel(lon, lat) for lon, lat in polygons], mask.shape, mode, out=mask)
             mask &= good
-            known[key] = _measured(stats, data[mask]) if polygons else NOTHING
+            known[key] = _measured(between or stats, data[mask]) if polygons else NOTHING
         if touching and known[key].npix:
             rows.append(SkyRow(frame, other, *known[key]))
     return rows
