@@ -8,7 +8,7 @@ import json
 
 import numpy as np
 
-from drizzleflow import asdfio, astrodrizzle_grid, footprint, formats, record
+from drizzleflow import asdfio, astrodrizzle_frame, footprint, formats, record
 from drizzleflow.errors import InputError
 from drizzleflow.files import replacing, write_text
 from drizzleflow.overlap import border
@@ -36,7 +36,7 @@ with record.job(snakemake) as job:
                 wcs = frame.wcs
                 found = footprint.describe(wcs, frame.s_region)
                 if opts["grid"]["footprints"] == "astrodrizzle":
-                    found |= astrodrizzle_grid.describe(frame, wcs)
+                    found |= astrodrizzle_frame.describe(frame, wcs)
                 found["sky_outline"] = np.array(wcs.to_sky(*border(wcs.shape, opts["skymatch"]["stepsize"]))).tolist()
                 for name, (step, order) in steps.items():
                     lattice = Lattice.sample(wcs, stepsize=step, order=order, tolerance=opts["grid"]["pixmap_tolerance"])

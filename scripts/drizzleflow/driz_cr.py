@@ -49,7 +49,7 @@ def driz_cr(
         Length of the charge trail that is masked along the column of each hit. 0 is none.
     cte_dir : -1, 0 or 1
         Where the trail lies: 1 towards lower rows, -1 towards higher rows, 0 masks none (there the peer takes
-        the whole frame for a trail where `ctegrow` is not 0). See `cte_direction`.
+        the whole frame for a trail where `ctegrow` is not 0). See `drizzleflow.formats.hst.cte_direction`.
     derivative_edges : 'neighbours' or 'zero'
         The derivative at the frame's edges: from the neighbours that there are, or as the peer (see `zero_padded_deriv`), which
         finds next to no cosmic rays on the first row and column and the last two rows and columns; trails are then mirrored
@@ -158,34 +158,6 @@ def _reach(mask, axis: int, before: int, after: int) -> np.ndarray:
     for step in range(1, min(after, len(source) - 1) + 1):
         target[step:] |= source[:-step]
     return out
-
-
-def cte_direction(instrument: str, detector: str, chip: int, amps: str = "") -> int:
-    """Where charge trails lie on a chip, as `cte_dir` of `driz_cr`.
-
-    Parameters
-    ----------
-    instrument, detector : str
-        INSTRUME and DETECTOR.
-    chip : int
-        CCDCHIP. The trails of ACS/WFC and WFC3/UVIS point away from the amplifiers: chip 1 is read out at its top,
-        chip 2 at its bottom. (The peer goes by the number of the extension, which is the same in a file of both
-        chips and wrong in a subarray of chip 1.)
-    amps : str
-        CCDAMP; used for ACS/HRC, 0 where its letters are on both sides.
-    """
-    instrument, detector = str(instrument).strip().upper(), str(detector).strip().upper()
-    if detector in ("WFC", "UVIS"):
-        return {1: 1, 2: -1}.get(int(chip), 0)
-    if detector == "HRC":
-        letters = set(str(amps).strip().upper())
-        top, bottom = bool(letters & set("AB")), bool(letters & set("CD"))
-        return int(top) - int(bottom)
-    if instrument == "WFPC2":
-        return -1
-    if instrument == "STIS" and detector == "CCD":
-        return 1
-    return 0
 
 
 def clean(data, dq, mask, blotted, *, good_bits: int = 0, crbit: int = CRBIT) -> tuple[np.ndarray, np.ndarray]:

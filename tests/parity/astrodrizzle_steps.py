@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from astropy.io import fits
 
-from drizzleflow import astrodrizzle_grid, stepmap
+from drizzleflow import astrodrizzle_frame, astrodrizzle_grid, stepmap
 from drizzleflow.blot import blot
-from drizzleflow.driz_cr import cte_direction, driz_cr
+from drizzleflow.driz_cr import driz_cr
 from drizzleflow.formats import hst
 from drizzleflow.resample import Resample
 from drizzleflow.staticmask import static_mask
@@ -35,7 +35,7 @@ class Run:
         self.keywords = self.summary["keywords"]
         self.paths = sorted(Path(inputs).glob("*_flt.fits"))
         with fits.open(self.paths[0]) as hdus:
-            self.scale, self.angle = astrodrizzle_grid.orientation(hdus[0].header, hdus["SCI", 1].header)
+            self.scale, self.angle = astrodrizzle_frame.orientation(hdus[0].header, hdus["SCI", 1].header)
             chips = sum(hdu.name == "SCI" for hdu in hdus)
         self.frames = {}
         for path in self.paths:
@@ -187,7 +187,7 @@ def check_crmasks(run):
             out["blot"] = max(out["blot"], float(error[~stray].max()))
             with fits.open(path) as hdus:
                 primary, header = hdus[0].header, hdus["SCI", extver].header
-                direction = cte_direction(primary["INSTRUME"], primary["DETECTOR"], header["CCDCHIP"], primary["CCDAMP"])
+                direction = hst.cte_direction(primary["INSTRUME"], primary["DETECTOR"], header["CCDCHIP"], primary["CCDAMP"])
             mask = fits.getdata(run.folder / f"{run.root(path)}_sci{extver}_crmask.fits") == 0
             near = stray_neighbours(stray)
             for key, blotted in (("differ", peer), ("differ_own_blot", own)):

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from drizzleflow import simulate_hst
-from drizzleflow.astrodrizzle_grid import aperture_angle, build, orientation
+from drizzleflow.astrodrizzle_frame import aperture_angle, orientation
+from drizzleflow.astrodrizzle_grid import build
 from drizzleflow.errors import InputError
 from drizzleflow.frame import SkyWCS
 

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drizzleflow.driz_cr import clean, cte_direction, driz_cr, grown, zero_padded_deriv
+from drizzleflow.driz_cr import clean, driz_cr, grown, zero_padded_deriv
 from drizzleflow.errors import InputError
+from drizzleflow.formats.hst import cte_direction
 
 PLAIN = {"gain": 1.0, "readnoise": 5.0, "sky": 0.0}
 

@@ -73,7 +73,6 @@ def read(member: dict, extver: int = 1, planes=("data", "dq"), options=None) -> 
     InputError
         A plane is missing or has another shape than SCI, or BUNIT is not in electrons or counts.
     """
-    from drizzleflow.driz_cr import cte_direction
     from drizzleflow.fitsio import open_fits, plane
 
     path = member["path"]
@@ -264,6 +263,34 @@ def _filter(header) -> str:
         str(header.get(key, "")).strip() for key in ("FILTER", "FILTER1", "FILTER2", "FILTNAM1", "FILTNAM2")
     ]
     return "+".join(name for name in names if name and not name.upper().startswith("CLEAR"))
+
+
+def cte_direction(instrument: str, detector: str, chip: int, amps: str = "") -> int:
+    """Where charge trails lie on a chip, as `cte_dir` of `drizzleflow.driz_cr.driz_cr`.
+
+    Parameters
+    ----------
+    instrument, detector : str
+        INSTRUME and DETECTOR.
+    chip : int
+        CCDCHIP. The trails of ACS/WFC and WFC3/UVIS point away from the amplifiers: chip 1 is read out at its top,
+        chip 2 at its bottom. (The peer goes by the number of the extension, which is the same in a file of both
+        chips and wrong in a subarray of chip 1.)
+    amps : str
+        CCDAMP; used for ACS/HRC, 0 where its letters are on both sides.
+    """
+    instrument, detector = str(instrument).strip().upper(), str(detector).strip().upper()
+    if detector in ("WFC", "UVIS"):
+        return {1: 1, 2: -1}.get(int(chip), 0)
+    if detector == "HRC":
+        letters = set(str(amps).strip().upper())
+        top, bottom = bool(letters & set("AB")), bool(letters & set("CD"))
+        return int(top) - int(bottom)
+    if instrument == "WFPC2":
+        return -1
+    if instrument == "STIS" and detector == "CCD":
+        return 1
+    return 0
 
 
 def _pixel_area(sci) -> float | None:
