@@ -194,10 +194,13 @@ def sky_tables(wildcards):
     return [f"{OUT}/{wildcards.product}/sky/{batch}.csv" for batch in GOOD[wildcards.product].batches]
 
 
+def masks_low_pixels(product):
+    return GOOD[product].options["static_mask"]["static"]
+
+
 def static_mask_of(wildcards):
     """The product's static mask, where it is asked for."""
-    wanted = options(wildcards.product, "static_mask")["static_mask"]["static"]
-    return product_files(wildcards.product, "static_mask.fits") if wanted else []
+    return product_files(wildcards.product, "static_mask.fits") if masks_low_pixels(wildcards.product) else []
 
 
 def stack_members(wildcards):
@@ -213,13 +216,13 @@ def records(product):
     if measures_sky(product):
         found += [f"{here}/sky_overlaps/{batch}.json" for batch in GOOD[product].batches]
     found += [f"{here}/skymatch.json"]
-    if GOOD[product].options["static_mask"]["static"]:
+    if masks_low_pixels(product):
         found += [f"{here}/static_mask.json"]
     if flags_outliers(product):
         found += [f"{here}/single_drizzle/{name}.json" for name in STACK[product]] + [f"{here}/median.json"]
     found += [f"{here}/crmask/{m.member}.json" for m in members(product)]
-    if GOOD[product].options["crmask"]["corr"]:
-        found += [f"{here}/crclean/{m.member}.json" for m in members(product) if cleaned(product)]
+    if cleaned(product):
+        found += [f"{here}/crclean/{m.member}.json" for m in members(product)]
     found += [f"{here}/mosaic_band/{k:04d}.json" for k in range(len(mosaic_bands(product)))]
     return found + [f"{here}/mosaic.json"]
 

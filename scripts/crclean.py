@@ -16,8 +16,7 @@ with record.job(snakemake) as job:
     member, format_module = opts["member"], formats.get(opts["member"]["format"])
     if not hasattr(format_module, "write_clean"):
         raise InputError(f"{member['path']}: crmask.corr writes cleaned copies of HST files only, found {member['format']}")
-    good_bits = opts["single_drizzle"]["good_bits"]
-    good_bits = format_module.GOOD_BITS["single"] if good_bits == "auto" else good_bits
+    good_bits = formats.good_bits(format_module, "single", opts["single_drizzle"]["good_bits"])
     levels, images = read_levels(snakemake.input.sky), {}
     with open_fits(snakemake.input.mask) as masks, open_fits(snakemake.input.blot) as blots:
         for extver in range(1, member["nframes"] + 1):

@@ -29,7 +29,7 @@ with record.job(snakemake) as job:
                     add_sky_variance(frame)
                 yield frame, levels.get((member["member"], extver))
 
-    good_bits = flags.GOOD_BITS["single"] if settings["good_bits"] == "auto" else settings["good_bits"]
+    good_bits = formats.good_bits(flags, "single", settings["good_bits"])
     if settings["resample_data"]:
         tolerance = opts["grid"]["pixmap_tolerance"]
 

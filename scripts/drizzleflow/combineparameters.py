@@ -56,7 +56,7 @@ class Parameters:
             raise InputError(f"combine_lthresh is {low:g}, expected less than combine_hthresh, {high:g}")
         put(self, "combine_maskpt", _between("combine_maskpt", self.combine_maskpt, 0, 1))
         put(self, "median_newmasks", _truth("median_newmasks", self.median_newmasks))
-        size = 1.0 if _unset(self.combine_bufsize) else _number(self.combine_bufsize)
+        size = 1.0 if unset(self.combine_bufsize) else _number(self.combine_bufsize)
         if size is None or not 0 < size < math.inf:
             raise InputError(f"combine_bufsize is {self.combine_bufsize!r}, expected MiB, a number > 0")
         put(self, "combine_bufsize", size)
@@ -122,7 +122,8 @@ def advice(parameters: Parameters, n: int) -> list[str]:
     return said
 
 
-def _unset(value) -> bool:
+def unset(value) -> bool:
+    """Whether a value stands for none: None, an empty text, "None" or "INDEF"."""
     return value is None or (isinstance(value, str) and value.strip().lower() in UNSET)
 
 
@@ -157,7 +158,7 @@ def _whole(name, value) -> int:
 
 
 def _limit(name, value) -> float | None:
-    if _unset(value):
+    if unset(value):
         return None
     number = _number(value)
     if number is None:

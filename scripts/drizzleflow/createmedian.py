@@ -169,20 +169,12 @@ def _combine(singles: list[DrizzledSingle], parameters, fillval: float):
         for single in singles:
             if math.isnan(single.mean_weight):
                 logger.warning("%s: no pixel has a weight, the image does not count", single.path)
-    window = union([_Placed(single) for single in singles])
+    window = union(singles)
     combined = median_image(singles, window, parameters)
     for line in combined.notes:
         logger.warning("%s", line)
     combined.sci[np.isnan(combined.sci) & (combined.nused == 0)] = fillval
     return combined, window
-
-
-class _Placed:
-    """The window of the grid that an image covers, as `drizzleflow.windowed.union` asks for it."""
-
-    def __init__(self, single):
-        (x0, y0), (ny, nx) = single.origin, single.shape
-        self.window = (x0, x0 + nx, y0, y0 + ny)
 
 
 def _of_object(image, weights: bool, noise: bool):

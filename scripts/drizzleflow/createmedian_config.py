@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from drizzleflow.combine import Parameters
+from drizzleflow.combineparameters import unset
 from drizzleflow.errors import InputError
 
 
@@ -111,7 +112,7 @@ def resolve(config=None, given: Mapping | None = None, within: bool = False) -> 
             if any(table.get(key) is not None for key in pair):
                 settings.update(dict.fromkeys(pair))
         for key, value in table.items():
-            settings[key] = defaults[key] if _is_unset(value) else convert(key, value, source)
+            settings[key] = defaults[key] if unset(value) else convert(key, value, source)
         try:
             parameters_of(settings)
         except InputError as error:
@@ -123,10 +124,6 @@ def resolve(config=None, given: Mapping | None = None, within: bool = False) -> 
 def parameters_of(settings) -> Parameters:
     """The combination's own parameters."""
     return Parameters(**{field.name: settings[field.name] for field in dataclasses.fields(Parameters)})
-
-
-def _is_unset(value) -> bool:
-    return value is None or (isinstance(value, str) and value.strip().upper() in ("", "NONE", "INDEF"))
 
 
 def _is_astrodrizzle(config) -> bool:
@@ -165,7 +162,7 @@ def _flatten(config, where, within) -> tuple[dict, object]:
         values.setdefault("sky", 0.0)  # nothing was subtracted
     elif within and skysub:
         values.pop("skyuser", None)  # AstroDrizzle reads it only where it subtracts nothing
-    return {key: value for key, value in values.items() if not _is_unset(value)}, images or None
+    return {key: value for key, value in values.items() if not unset(value)}, images or None
 
 
 def convert(key, value, where=""):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from drizzleflow.errors import InputError
-from drizzleflow.flagging import abs_deriv, dilate, pair
+from drizzleflow.flagging import abs_deriv, beyond_both, pair
 
 DERIVATIVE_EDGES = ("neighbours", "zero")
 SKY_COUNTED = ("once", "twice")
@@ -88,10 +88,7 @@ def driz_cr(
             raise InputError(f"driz_cr: err {noise.shape}; expected {data.shape} as data has")
     with np.errstate(invalid="ignore"):
         difference = np.abs(data - blotted)
-        # `>` is False for NaN: neither a hit nor the seed of one
-        first = difference > np.float32(scale[0]) * derivative + np.float32(snr[0]) * noise
-        second = difference > np.float32(scale[1]) * derivative + np.float32(snr[1]) * noise
-    hit = dilate(first) & second
+    hit = beyond_both(difference, derivative, noise, snr, scale)
     return grown(hit, int(grow), int(ctegrow), int(cte_dir), mirror=derivative_edges == "zero")
 
 

@@ -17,7 +17,8 @@ import numpy as np
 from drizzleflow.association import member_name, read_hst_table
 from drizzleflow.errors import InputError
 from drizzleflow.exposurenoise import Overrides, exposure_named, noise_of
-from drizzleflow.noise import Noise
+from drizzleflow.noise import Noise, Noisy
+from drizzleflow.windowed import rows_at
 
 _ENDING = re.compile(r"\.(fits?|fts)(\.(gz|fz))?$", re.IGNORECASE)
 _ENDINGS = (".fits", ".fits.fz", ".fits.gz", ".fit")
@@ -77,9 +78,7 @@ class Plane:
                 rows = plane(hdus, self.index, np.float32, self.path, rows=(y0, y1))
         else:
             try:
-                with open(self.path, "rb", buffering=0) as file:
-                    file.seek(self.offset + 4 * y0 * self.shape[1])
-                    rows = np.fromfile(file, ">f4", count)
+                rows = rows_at(self.path, self.offset, np.float32, self.shape[1], y0, y1)
             except OSError as error:
                 raise InputError(f"{self.path}: cannot be read ({error.strerror})") from None
         if rows.size != count:
@@ -103,7 +102,7 @@ class MemoryPlane:
 
 
 @dataclass
-class DrizzledSingle:
+class DrizzledSingle(Noisy):
     """What `drizzleflow.combine.median_image` combines; ``exptime``, ``readnoise``, ``sky``, ``electrons`` are those of `noise`."""
 
     sci: Plane | MemoryPlane
@@ -121,10 +120,11 @@ class DrizzledSingle:
     def shape(self) -> tuple[int, int]:
         return self.sci.shape
 
-    exptime = property(lambda self: self.noise.exptime)
-    readnoise = property(lambda self: self.noise.readnoise)
-    sky = property(lambda self: self.noise.sky)
-    electrons = property(lambda self: self.noise.electrons)
+    @property
+    def window(self) -> tuple[int, int, int, int]:
+        """(x0, x1, y0, y1) on the grid, half open."""
+        (x0, y0), (ny, nx) = self.origin, self.shape
+        return x0, x0 + nx, y0, y0 + ny
 
     @cached_property
     def mean_weight(self) -> float:

@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 
 from drizzleflow.errors import InputError
-from drizzleflow.formats.hst import _WFPC2, _mean_of, _number
+from drizzleflow.formats.hst import _UNITS, _WFPC2, _mean_of, _number
 from drizzleflow.noise import Noise
 
 #: the unit of MDRIZSKY, that of the exposure, where only the single (in ELECTRONS/S) is there: by instrument and detector
@@ -179,7 +179,7 @@ def _conversion(unit, gain, exptime):
     unit = unit.strip().upper()
     if unit == "" or unit.startswith("ERG"):  # as AstroDrizzle takes them
         unit = "ELECTRONS/S"
-    if unit not in ("ELECTRONS", "ELECTRONS/S", "COUNTS", "COUNTS/S", "DN", "DN/S"):
+    if unit not in _UNITS:
         return None
     factor = 1.0 if unit.startswith("ELECTRONS") else gain
     if unit.endswith("/S"):
@@ -208,7 +208,7 @@ def _per_unit(header, sources, user, exptime):
     """Electrons/s for one unit of the single; AstroDrizzle's are in electrons/s whatever the exposures are in."""
     unit = str(header.get("BUNIT", "")).strip().upper() or "ELECTRONS/S"
     gain = _first(sources, lambda primary, sci: _gain(primary, sci, user))
-    if unit not in ("ELECTRONS", "ELECTRONS/S", "COUNTS", "COUNTS/S", "DN", "DN/S"):
+    if unit not in _UNITS:
         return user.gain
     factor = 1.0 if unit.startswith("ELECTRONS") else gain
     if factor is None or unit.endswith("/S"):

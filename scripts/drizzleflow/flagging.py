@@ -90,10 +90,16 @@ def flag_resampled_crs(
     with np.errstate(invalid="ignore"):
         derivative = abs_deriv(blot)
         difference = np.abs(sci - blot - np.float32(backg))
-        beyond = [difference > np.float32(c) * derivative + np.float32(n) * err for n, c in zip(snr, scale, strict=True)]
+    return beyond_both(difference, derivative, err, snr, scale, more_noise)
+
+
+def beyond_both(difference, derivative, noise, snr, scale, more_noise=None) -> np.ndarray:
+    """Where `difference` exceeds the second threshold, and within one pixel the first: see `flag_resampled_crs`; bool (ny, nx)."""
+    with np.errstate(invalid="ignore"):  # `>` is False for NaN
+        beyond = [difference > np.float32(c) * derivative + np.float32(n) * noise for n, c in zip(snr, scale, strict=True)]
         if more_noise is not None:  # it only takes pixels away: looked up where there are any
             at = np.nonzero(beyond[0] | beyond[1])
-            total = np.hypot(err[at], more_noise(*at))
+            total = np.hypot(noise[at], more_noise(*at))
             for mask, n, c in zip(beyond, snr, scale, strict=True):
                 mask[at] = difference[at] > np.float32(c) * derivative[at] + np.float32(n) * total
     return dilate(beyond[0]) & beyond[1]

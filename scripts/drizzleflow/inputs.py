@@ -32,7 +32,7 @@ class MosaicInputs:
         step = self.options["mosaic"]
         by_sky = step["weight_type"] == "ivm-sky"
         frame = formats.read(member, extver, planes, self.options["simple"], None if by_sky else rows).on_grid(self.grid)
-        self.static.apply(member, frame, None if by_sky or len(frame.data) == frame.shape[0] else rows)
+        self.static.apply(member, frame, rows)
         if by_sky:  # known from the whole frame only
             add_sky_variance(frame)
             frame.cut(rows)

@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from drizzleflow import formats
 from drizzleflow.frame import Frame
 from drizzleflow.kernels import kernel_reach
 from drizzleflow.pixmap import shift
@@ -80,7 +81,7 @@ class Mosaic:
 
     def _start(self, frame: Frame) -> Resample:
         settings = self.settings
-        good_bits = self.format.GOOD_BITS["mosaic"] if settings["good_bits"] == "auto" else settings["good_bits"]
+        good_bits = formats.good_bits(self.format, "mosaic", settings["good_bits"])
         resample = (Resample if "poisson" in frame.var else TotalVarianceResample)(
             {"wcs": self.grid.window(*self.box), "pixel_scale": self.grid.pixel_scale, "pixel_scale_ratio": self.grid.pixel_scale_ratio},
             n_input_models=self.n_frames, pixfrac=settings["pixfrac"], kernel=settings["kernel"],

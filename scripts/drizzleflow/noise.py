@@ -43,6 +43,15 @@ class Noise:
         return None if None in values else cls(*map(float, values))
 
 
+class Noisy:
+    """An image that has a `Noise` or None as ``noise``: its numbers as `drizzleflow.combine.median_image` asks for them."""
+
+    exptime = property(lambda self: self.noise and self.noise.exptime)
+    readnoise = property(lambda self: self.noise and self.noise.readnoise)
+    sky = property(lambda self: self.noise and self.noise.sky)
+    electrons = property(lambda self: self.noise and self.noise.electrons)
+
+
 def of_frame(frame, level: float | None) -> Noise | None:
     """The noise of a frame in the product's unit.
 

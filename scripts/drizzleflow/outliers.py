@@ -62,7 +62,7 @@ class OutlierDetection:
         """Run all steps; returns the number of outliers of each frame. Fewer than two groups: nothing is flagged."""
         pars, frames = self.outlierpars, self.input_models
         module = formats.get(pars["format"])
-        bits = module.GOOD_BITS["single"] if pars["good_bits"] == "auto" else pars["good_bits"]
+        bits = formats.good_bits(module, "single", pars["good_bits"])
         keys = {"good_bits": bits, "flags": module.DQ_FLAGS}
         if pars["resample_data"]:
             target, pixmaps = self._geometry()

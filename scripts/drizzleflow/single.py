@@ -11,7 +11,7 @@ from drizzleflow import dq
 from drizzleflow.footprint import window
 from drizzleflow.kernels import kernel_reach
 from drizzleflow.mosaic import frame_model
-from drizzleflow.noise import Noise, of_frame, pooled
+from drizzleflow.noise import Noise, Noisy, of_frame, pooled
 from drizzleflow.pixmap import shift
 from drizzleflow.resample import Resample
 from drizzleflow.weights import build_driz_weight, mean_weights
@@ -19,7 +19,7 @@ from drizzleflow.windowed import WEIGHT_KEYWORDS, cards
 
 
 @dataclass
-class SingleImage:
+class SingleImage(Noisy):
     """A single-drizzled image and its place on the grid."""
 
     sci: np.ndarray  #: float32 (ny, nx); the fill value where nothing falls
@@ -29,7 +29,6 @@ class SingleImage:
     grid: object = None  #: the full grid; None without resampling
     noise: Noise | None = None  #: None where nothing tells
     weight_type: str = "ivm"
-    threshold_of: str = "clipped_mean"  #: which mean weight ``maskpt`` is a fraction of
 
     @cached_property
     def mean_weights(self) -> dict[str, float]:
@@ -37,12 +36,7 @@ class SingleImage:
 
     @property
     def mean_weight(self) -> float:
-        return self.mean_weights[self.threshold_of]
-
-    exptime = property(lambda self: self.noise and self.noise.exptime)
-    readnoise = property(lambda self: self.noise and self.noise.readnoise)
-    sky = property(lambda self: self.noise and self.noise.sky)
-    electrons = property(lambda self: self.noise and self.noise.electrons)
+        return self.mean_weights["clipped_mean"]
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -19,7 +19,7 @@ import numpy as np
 from drizzleflow.errors import InputError
 from drizzleflow.leveling import Network, spanning_forest
 from drizzleflow.overlap import near, overlap_vertices, rasterise
-from drizzleflow.skystatistics import Sky, SkyStats
+from drizzleflow.skystatistics import NOTHING, Sky, SkyStats, measured
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,6 @@ def __getattr__(name):
 
 METHODS = ("local", "global", "match", "global+match")
 ALIASES = {"localmin": "local", "globalmin": "global", "globalmin+match": "global+match"}  #: HST's words
-NOTHING = Sky(float("nan"), 0, float("nan"))
 
 
 class SkyRow(NamedTuple):
@@ -86,7 +85,7 @@ def overlap_statistics(data, good, outline, to_pixel, others, stats: SkyStats, m
         The first is the whole frame (``other=''``; NaN and 0 pixels if it has no valid sky); then one for
         each group whose overlap has valid pixels, in the order of `others`.
     """
-    rows = [SkyRow(frame, "", *_measured(stats, data[good]))]
+    rows = [SkyRow(frame, "", *measured(stats, data[good]))]
     flat = [outline_b for outlines in others.values() for outline_b in outlines]
     close = set(near(outline, flat).tolist()) if flat else set()
     engine = "spherical_geometry" if mode == "scan" else "clip"
@@ -101,18 +100,10 @@ def overlap_statistics(data, good, outline, to_pixel, others, stats: SkyStats, m
             mask[:] = False
             rasterise([to_pixel(lon, lat) for lon, lat in polygons], mask.shape, mode, out=mask)
             mask &= good
-            known[key] = _measured(between or stats, data[mask]) if polygons else NOTHING
+            known[key] = measured(between or stats, data[mask]) if polygons else NOTHING
         if touching and known[key].npix:
             rows.append(SkyRow(frame, other, *known[key]))
     return rows
-
-
-def _measured(stats, values) -> Sky:
-    try:
-        sky = stats.measure(values)
-    except ValueError:
-        return NOTHING
-    return sky if np.isfinite(sky.value) else NOTHING
 
 
 def solve(

@@ -18,7 +18,7 @@ from spherical_geometry.polygon import MalformedPolygonError, SphericalPolygon
 from drizzleflow.dq import good_pixels
 from drizzleflow.errors import InputError
 from drizzleflow.overlap import border, near, overlap_vertices, rasterise, shared_area
-from drizzleflow.skystatistics import Sky, SkyStats
+from drizzleflow.skystatistics import SkyStats, measured
 
 __all__ = ["SkyGroup", "SkyImage"]
 
@@ -26,20 +26,7 @@ log = logging.getLogger(__name__)
 
 ENGINES = {"scan": "spherical_geometry", "centers": "clip"}  #: pixels of an overlap -> how its vertices are found
 WORTH = 1e-3  #: of the smaller outline's area: what `spherical_geometry` must not lose
-NO_LEVEL = Sky(float("nan"), 0, float("nan"))
 NO_SKY = (None, 0, 0.0)
-
-
-def measured(skystat, values) -> Sky:
-    """What any callable ``values -> (value, npix)`` finds; NaN and 0 pixels if nothing. sigma is NaN if unknown."""
-    try:
-        if not np.size(values):
-            return NO_LEVEL
-        sky = skystat.measure(values) if hasattr(skystat, "measure") else skystat(values)
-        value, npix, sigma = (*sky, float("nan"))[:3]
-    except ValueError:  # no pixel between the limits
-        return NO_LEVEL
-    return Sky(float(value), int(npix), sigma) if value is not None and np.isfinite(value) and npix > 0 else NO_LEVEL
 
 
 def shared_polygons(outline, others, mode="scan") -> list:

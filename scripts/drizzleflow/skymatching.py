@@ -15,7 +15,8 @@ from drizzleflow.association import member_name
 from drizzleflow.errors import InputError
 from drizzleflow.neighbours import neighbours
 from drizzleflow.sky import METHODS, SkyLevel, SkyRow, solve
-from drizzleflow.skyimage import ENGINES, SkyGroup, SkyImage, measured, shared_polygons
+from drizzleflow.skyimage import ENGINES, SkyGroup, SkyImage, shared_polygons
+from drizzleflow.skystatistics import measured
 from drizzleflow.tables import read_skylist
 
 __all__ = ["match"]

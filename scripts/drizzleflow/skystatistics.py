@@ -26,6 +26,9 @@ class Sky(NamedTuple):
     sigma: float
 
 
+NOTHING = Sky(float("nan"), 0, float("nan"))
+
+
 class SkyStats:
     """Statistic of sigma-clipped pixel values: call it with an array, get ``(value, npix)``.
 
@@ -194,6 +197,18 @@ def _centre_and_width(rows):
     last, order = rows.shape[1] - 1, np.sort(rows, axis=1)
     centre = 0.5 * (order[:, last // 2] + order[:, (last + 1) // 2])
     return centre, 0.5 * (order[:, math.ceil(0.8413 * last)] - order[:, int(0.1587 * last)])
+
+
+def measured(skystat, values) -> Sky:
+    """What any callable ``values -> (value, npix)`` finds; NaN and 0 pixels if nothing. sigma is NaN if unknown."""
+    try:
+        if not np.size(values):
+            return NOTHING
+        sky = skystat.measure(values) if hasattr(skystat, "measure") else skystat(values)
+        value, npix, sigma = (*sky, float("nan"))[:3]
+    except ValueError:  # no pixel between the limits
+        return NOTHING
+    return Sky(float(value), int(npix), sigma) if value is not None and np.isfinite(value) and npix > 0 else NOTHING
 
 
 class _Moments:

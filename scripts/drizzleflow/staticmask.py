@@ -102,10 +102,11 @@ class StaticMasks:
                     self.good[key] = np.array(hdu.data, bool)
 
     def apply(self, member: dict, frame, rows=None):
-        """`frame` with its badly low pixels NaN in ``data``; `rows` (first, end) are those that it holds."""
+        """`frame` with its badly low pixels NaN in ``data``; `rows` (first, end) are those that it holds, if not all."""
         good = self.good.get(signature(member, frame))
         if good is not None and frame.data is not None:
-            frame.data[~(good if rows is None else good[slice(*rows)])] = np.nan
+            held = good if len(frame.data) == len(good) else good[slice(*rows)]
+            frame.data[~held] = np.nan
         return frame
 
 

@@ -63,11 +63,6 @@ def mean_weights(weight) -> dict[str, float]:
     return {"clipped_mean": float(centre + total / count), "mean": float(centre + whole / n)}
 
 
-def clipped_mean_weight(weight) -> float:
-    """The ``clipped_mean`` of `mean_weights`."""
-    return mean_weights(weight)["clipped_mean"]
-
-
 def background_variance(total, box: int = 64) -> np.ndarray:
     """The variance of the blank sky where only a frame's total variance is known: its median in boxes, interpolated.
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from drizzleflow.errors import InputError
-from drizzleflow.noise import Noise
+from drizzleflow.noise import Noise, Noisy
 
 KINDS = {"NUSED": np.int16}  #: planes that are not float32
 _BITPIX = {np.float32: -32, np.int16: 16}
@@ -17,7 +17,7 @@ WEIGHT_KEYWORDS = {"clipped_mean": "WHTMEAN", "mean": "WHTAVG"}
 
 
 @dataclass(frozen=True)
-class Windowed:
+class Windowed(Noisy):
     """A file whose image HDUs are one window of the grid, opened for its headers only.
 
     Sections are read by seeking, not by mapping: a mapped file counts in the memory of the process as it is read.
@@ -31,11 +31,6 @@ class Windowed:
     unit: str
     noise: Noise | None = None  #: None where the header does not tell
     weight_type: str = "exptime"  #: WHTTYPE
-
-    exptime = property(lambda self: self.noise and self.noise.exptime)
-    readnoise = property(lambda self: self.noise and self.noise.readnoise)
-    sky = property(lambda self: self.noise and self.noise.sky)
-    electrons = property(lambda self: self.noise and self.noise.electrons)
 
     @classmethod
     def open(cls, path, planes=("SCI", "WHT"), threshold_of: str = "clipped_mean", optional=()) -> Windowed:
@@ -76,12 +71,9 @@ class Windowed:
 
     def read(self, plane: str, y0: int, y1: int) -> np.ndarray:
         """Rows y0..y1-1 (of this image) of a plane, in native byte order."""
-        nx = self.shape[1]
-        count, kind = (y1 - y0) * nx, np.dtype(KINDS.get(plane, np.float32))
-        with open(self.path, "rb", buffering=0) as file:
-            file.seek(self.offsets[plane] + kind.itemsize * y0 * nx)
-            raw = np.fromfile(file, kind.newbyteorder(">"), count)
-        if raw.size != count:
+        nx, kind = self.shape[1], KINDS.get(plane, np.float32)
+        raw = rows_at(self.path, self.offsets[plane], kind, nx, y0, y1)
+        if raw.size != (y1 - y0) * nx:
             raise InputError(f"{self.path}[{plane}]: the file is cut short")
         return raw.reshape(y1 - y0, nx).astype(kind)
 
@@ -102,6 +94,14 @@ class Windowed:
         bx0, by0 = self.origin
         rows = self.read(plane, y0 - by0, y1 - by0)
         return np.ascontiguousarray(rows[:, x0 - bx0 : x1 - bx0])
+
+
+def rows_at(path, offset: int, kind, nx: int, y0: int, y1: int) -> np.ndarray:
+    """The values of rows y0..y1-1 of a plane of `kind` at byte `offset`, big-endian as stored; fewer where the file ends."""
+    kind = np.dtype(kind)
+    with open(path, "rb", buffering=0) as file:
+        file.seek(offset + kind.itemsize * y0 * nx)
+        return np.fromfile(file, kind.newbyteorder(">"), (y1 - y0) * nx)
 
 
 def union(images) -> tuple[int, int, int, int]:

@@ -4,8 +4,8 @@ import sys
 
 import hst_inputs
 import pytest
-from drizzlepac_peer import astrodrizzle, call
 from peer_drizzlepac import VARIANTS
+from peers import astrodrizzle, call
 
 
 @pytest.fixture(scope="session")

@@ -8,15 +8,13 @@ DRIZZLEFLOW_SHIM_VARIANCE   the ``variance`` that every `Resample` gets; not set
 DRIZZLEFLOW_SHIM_REPORT     where to write, as JSON, each test's outcome and what of ours was called how often
 """
 
-import functools
-import json
 import os
 import sys
 import types
-from collections import Counter
 
 import stcal
 import stcal.alignment  # the peer's, whatever it imports
+from shim_report import OURS, counted, pytest_collectreport, pytest_runtest_logreport, pytest_sessionfinish  # noqa: F401 (hooks)
 
 from drizzleflow import resample, resample_utils
 
@@ -31,23 +29,11 @@ UTILITIES = {
         )
     },
 }  # fmt: skip
-CALLS = Counter()
-OUTCOMES = {}
-
-
-def counted(name, function, **defaults):
-    """`function` itself, but that its calls are counted."""
-
-    @functools.wraps(function)
-    def call(*args, **kwargs):
-        CALLS[name] += 1
-        return function(*args, **{**defaults, **kwargs})
-
-    return call
 
 
 def install():
     """Our names in place of the peer's."""
+    OURS["resample"] = resample.__file__
     variance = os.environ.get("DRIZZLEFLOW_SHIM_VARIANCE")
     options = {"variance": variance} if variance else {}
     ours = resample.Resample
@@ -65,21 +51,3 @@ def install():
 
 
 install()
-
-
-def pytest_collectreport(report):
-    if report.failed:
-        OUTCOMES[report.nodeid] = {"outcome": "failed", "message": str(report.longrepr)[-3000:]}
-
-
-def pytest_runtest_logreport(report):
-    if report.when == "call" or report.outcome != "passed":  # set-up and tear-down tell only when they do not pass
-        message = str(report.longrepr)[-3000:] if report.outcome == "failed" else ""
-        OUTCOMES[report.nodeid] = {"outcome": report.outcome, "message": message}
-
-
-def pytest_sessionfinish(session, exitstatus):
-    if "DRIZZLEFLOW_SHIM_REPORT" in os.environ:
-        content = {"exit": int(exitstatus), "ours": resample.__file__, "calls": dict(CALLS), "tests": OUTCOMES}
-        with open(os.environ["DRIZZLEFLOW_SHIM_REPORT"], "w") as stream:
-            json.dump(content, stream, indent=1)

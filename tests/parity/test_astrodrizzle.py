@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import yaml
 from astropy.io import fits
-from drizzlepac_peer import REPO, call
 from peer_drizzlepac import PRODUCT
+from peers import REPO, call
 
 #: variants of `peer_drizzlepac.VARIANTS`, by our names
 VARIANTS = {

@@ -9,8 +9,8 @@ import astrodrizzle_steps as steps
 import hst_inputs
 import numpy as np
 import pytest
-from drizzlepac_peer import HERE, PEER, REPO, astrodrizzle, call, require
 from peer_drizzlepac import VARIANTS
+from peers import DRIZZLEPAC, HERE, REPO, astrodrizzle, call, require
 
 from drizzleflow.driz_cr import clean, driz_cr, zero_padded_deriv
 from drizzleflow.staticmask import static_mask
@@ -59,10 +59,10 @@ def random_cases(seed):
 
 def test_random_arrays(tmp_path):
     """Masks of `_driz_cr` and of the static mask, and the derivative, bit by bit."""
-    require()
+    require(DRIZZLEPAC)
     cases, arrays = random_cases(12)
     np.savez(tmp_path / "cases.npz", cases=json.dumps(cases), **arrays)
-    call([PEER, HERE / "peer_driz_cr.py", tmp_path / "cases.npz", tmp_path / "out.npz"], tmp_path)
+    call([DRIZZLEPAC, HERE / "peer_driz_cr.py", tmp_path / "cases.npz", tmp_path / "out.npz"], tmp_path)
     pixels = {"driz_cr": 0, "static": 0}
     with np.load(tmp_path / "out.npz") as peer:
         for name, case in cases.items():
@@ -97,7 +97,7 @@ def test_grids_of_real_headers(tmp_path):
     from drizzleflow import astrodrizzle_frame, astrodrizzle_grid
     from drizzleflow.fitswcs import from_astropy
 
-    require()
+    require(DRIZZLEPAC)
     files = {"astropy_j94f05bgq_flt.fits": (2048, 4096), TABLES.name: (2051, 4096)}
     if not all((ASSETS / name).exists() for name in files):
         pytest.skip(f"no files in {ASSETS}")
@@ -107,7 +107,7 @@ def test_grids_of_real_headers(tmp_path):
         for k, parameters in enumerate(FRAMES)
     }
     np.savez(tmp_path / "cases.npz", cases=json.dumps(cases))
-    call([PEER, HERE / "peer_driz_cr.py", tmp_path / "cases.npz", tmp_path / "out.npz"], tmp_path)
+    call([DRIZZLEPAC, HERE / "peer_driz_cr.py", tmp_path / "cases.npz", tmp_path / "out.npz"], tmp_path)
     worst = 0.0
     with np.load(tmp_path / "out.npz") as peer:
         for name, case in cases.items():

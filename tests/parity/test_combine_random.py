@@ -15,7 +15,7 @@ from collections import Counter
 import numpy as np
 import pytest
 import slow_combine as slow
-from drizzlepac_peer import HERE, PEER, call, require
+from peers import DRIZZLEPAC, HERE, call, require
 
 from drizzleflow.combine import combine_stack
 
@@ -59,12 +59,12 @@ def draw(number):
 @pytest.fixture(scope="module")
 def table(tmp_path_factory):
     """(case, arrays, the peer's image) of every case."""
-    require()
+    require(DRIZZLEPAC)
     folder = tmp_path_factory.mktemp("combine")
     cases = [draw(number) for number in range(COUNT)]
     arrays = {f"{case['name']}/{key}": value for case, own in cases for key, value in own.items()}
     np.savez(folder / "cases.npz", cases=json.dumps([case for case, _ in cases]), **arrays)
-    call([PEER, HERE / "peer_combine.py", folder / "cases.npz", folder / "out.npz"], folder)
+    call([DRIZZLEPAC, HERE / "peer_combine.py", folder / "cases.npz", folder / "out.npz"], folder)
     with np.load(folder / "out.npz") as made:
         return [(case, own, made[case["name"]]) for case, own in cases]
 

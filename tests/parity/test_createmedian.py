@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from astropy.io import fits
-from drizzlepac_peer import PEER, REPO, call, require
+from peers import DRIZZLEPAC, REPO, call, require
 
 from drizzleflow.createmedian import median
 
@@ -25,7 +25,7 @@ SETS = [
 @pytest.fixture(scope="module", params=[5, 2])
 def folder(request, tmp_path_factory):
     """Exposures, AstroDrizzle's products and all medians, with the peer's median in the run; and a run with ours."""
-    require()
+    require(DRIZZLEPAC)
     made = tmp_path_factory.mktemp("exposures")
     size = ["--exposures", str(request.param), "--detectors", "2", "--shape", "100", "120"]
     call([sys.executable, "-m", "drizzleflow.simulate", made, "--flavour", "hst", *size], made)
@@ -34,7 +34,7 @@ def folder(request, tmp_path_factory):
         (made / who).mkdir()
         for path in made.glob("*_flt.fits"):
             shutil.copy(path, made / who)
-        call([PEER, Path(__file__).with_name("peer_createmedian.py"), made / "sets.json", who, REPO / "scripts"], made / who)
+        call([DRIZZLEPAC, Path(__file__).with_name("peer_createmedian.py"), made / "sets.json", who, REPO / "scripts"], made / who)
     return made
 
 
@@ -87,7 +87,7 @@ def test_in_memory(folder):
     for path in folder.glob("*_flt.fits"):
         shutil.copy(path, run)
     (folder / "none.json").write_text("[]")
-    call([PEER, Path(__file__).with_name("peer_createmedian.py"), folder / "none.json", "ours", REPO / "scripts"], run, ON_DISK="0")
+    call([DRIZZLEPAC, Path(__file__).with_name("peer_createmedian.py"), folder / "none.json", "ours", REPO / "scripts"], run, ON_DISK="0")
     for path in run.glob("*_flt.fits"):
         other = folder / "theirs" / path.name
         for chip in (1, 2):

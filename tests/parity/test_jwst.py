@@ -1,37 +1,23 @@
 """``preset: jwst`` gives what jwst 3.0.0 gives: both run on the same files, and their products are compared.
 
-The peer's interpreter is ``.venv-jwst/bin/python`` (``make parity`` makes it), or that of
-DRIZZLEFLOW_PEER_JWST. Without it the tests are skipped; with DRIZZLEFLOW_PARITY=1, which ``make parity``
-sets, they fail. Every test prints its figures; ``make parity`` shows them.
+Without the peer (`peers`) the tests are skipped; with DRIZZLEFLOW_PARITY=1, which ``make parity`` sets, they fail. Every test prints
+its figures; ``make parity`` shows them.
 """
 
 import json
-import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from compare import compare, table
+from peers import JWST, REPO, call, require
 
-REPO = Path(__file__).resolve().parents[2]
-PEER = Path(os.environ.get("DRIZZLEFLOW_PEER_JWST", REPO / ".venv-jwst" / "bin" / "python"))
 NIRISS = REPO.parent / "shared" / "data" / "jwst_niriss_hd36805"
-ENVIRONMENT = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def peer_is_there():
-    if not PEER.exists():
-        message = f"no peer at {PEER}: run `make parity`"
-        pytest.fail(message) if os.environ.get("DRIZZLEFLOW_PARITY") == "1" else pytest.skip(message)
-
-
-def call(command, cwd):
-    words = [str(word) for word in command]
-    done = subprocess.run(words, cwd=cwd, env=ENVIRONMENT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, f"{words}\n{done.stdout[-3000:]}\n{done.stderr[-6000:]}"
-    return done.stdout
+    require(JWST)
 
 
 def simulate(folder, exposures, detectors, shape, *more):
@@ -63,7 +49,7 @@ def run_ours(folder, association, config, target=()):
 
 def run_peer(folder, association, *options):
     call(
-        [PEER, Path(__file__).with_name("peer_jwst.py"), association, folder, "--no-crf", *options],
+        [JWST, Path(__file__).with_name("peer_jwst.py"), association, folder, "--no-crf", *options],
         folder.parent,
     )
     return folder

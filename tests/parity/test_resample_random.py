@@ -12,15 +12,12 @@ What the peer does wrong, or stops at, is `resample_apart`'s: ours is compared w
 that it can do it, or with the answer that our documents give.
 """
 
-import json
 import math
-import subprocess
 from collections import Counter
-from pathlib import Path
 
 import pytest
 from compare import LIMIT
-from test_jwst import ENVIRONMENT, PEER, REPO, peer_is_there  # noqa: F401 (a fixture for all tests here)
+from peers import drawn
 
 COUNT = 200
 PLANES = ("data", "wht", "err", "var_rnoise", "var_flat", "var_poisson")
@@ -30,12 +27,7 @@ AREAS = ("pixel_scale_ratio", ".pixel_scale_ratio", ".output_pixel_scale", "pixe
 
 @pytest.fixture(scope="module")
 def table(tmp_path_factory):
-    path = tmp_path_factory.mktemp("resample") / "table.json"
-    here = {**ENVIRONMENT, "PYTHONPATH": str(REPO / "scripts"), "PYTHONDONTWRITEBYTECODE": "1"}
-    script = Path(__file__).with_name("peer_resample.py")
-    done = subprocess.run([PEER, script, path, "0", str(COUNT)], env=here, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-6000:]
-    return json.loads(path.read_text())
+    return drawn("peer_resample.py", tmp_path_factory.mktemp("resample"), COUNT)
 
 
 def test_every_option_is_drawn(table):

@@ -9,14 +9,11 @@ with reference='all'. Not compared: the area of an overlap where the peer gives 
 `ANSWERS` has what both say where the peer stops or is wrong, and at the edges of what can be matched.
 """
 
-import json
 import math
-import subprocess
 from collections import Counter
-from pathlib import Path
 
 import pytest
-from test_jwst import ENVIRONMENT, PEER, REPO, peer_is_there  # noqa: F401 (a fixture for all tests here)
+from peers import drawn
 
 COUNT = 200
 LIMIT = 1e-6  #: of levels and pixels
@@ -26,12 +23,7 @@ SPHERE = 4 * math.pi
 
 @pytest.fixture(scope="module")
 def table(tmp_path_factory):
-    path = tmp_path_factory.mktemp("sky") / "table.json"
-    here = {**ENVIRONMENT, "PYTHONPATH": str(REPO / "scripts"), "PYTHONDONTWRITEBYTECODE": "1"}
-    script = Path(__file__).with_name("peer_sky.py")
-    done = subprocess.run([PEER, script, path, "0", str(COUNT)], env=here, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-6000:]
-    return json.loads(path.read_text())
+    return drawn("peer_sky.py", tmp_path_factory.mktemp("sky"), COUNT)
 
 
 def several(row):

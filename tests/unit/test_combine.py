@@ -17,7 +17,7 @@ from drizzleflow.combineparameters import TYPES
 from drizzleflow.errors import InputError
 from drizzleflow.noise import Noise
 from drizzleflow.single import SingleImage
-from drizzleflow.weights import clipped_mean_weight
+from drizzleflow.weights import mean_weights
 from drizzleflow.windowed import Windowed, union
 
 MEDIAN = Parameters(combine_type="median")
@@ -252,7 +252,7 @@ def slow_median(planes, window, maskpt):
     x0, x1, y0, y1 = window
     stack = np.full((len(planes), y1 + 40, x1 + 40), np.nan, np.float32)
     for plane, (sci, wht, sx, sy) in zip(stack, planes, strict=True):
-        mean = clipped_mean_weight(wht)
+        mean = mean_weights(wht)["clipped_mean"]
         good = wht >= maskpt * mean if np.isfinite(mean) else np.zeros(wht.shape, bool)
         good &= wht != 0
         plane[sy : sy + sci.shape[0], sx : sx + sci.shape[1]] = np.where(good, sci, np.nan)

@@ -12,7 +12,7 @@ from drizzleflow.kernels import kernel_reach
 from drizzleflow.mosaic import frame_model
 from drizzleflow.resample import Resample
 from drizzleflow.single import SingleImage, drizzle, unresampled
-from drizzleflow.weights import clipped_mean_weight, variances_from_err
+from drizzleflow.weights import mean_weights, variances_from_err
 from drizzleflow.windowed import Windowed
 
 SETTINGS = {"kernel": "square", "pixfrac": 1.0, "fillval": "NAN", "weight_type": "ivm"}
@@ -146,7 +146,7 @@ def test_the_products_unit():
 
 def test_the_mean_weight():
     made = drizzle([(frame_of(), None)], grid_of(), place(40, 50), SETTINGS, good_bits=0, flags=None)
-    assert made.mean_weight == clipped_mean_weight(made.wht)
+    assert made.mean_weight == mean_weights(made.wht)["clipped_mean"]
 
 
 def test_the_same_bytes_again(tmp_path):

@@ -20,6 +20,11 @@ def get(name: str):
     return import_module(f"drizzleflow.formats.{name}")
 
 
+def good_bits(module, step: str, chosen):
+    """The good bits of a step ('single', 'mosaic'): as `chosen` in the configuration, where ``auto`` is the format's own."""
+    return module.GOOD_BITS[step] if chosen == "auto" else chosen
+
+
 def ending(name: str) -> str:
     """The ending of a flagged copy's name, without the dot. Imports nothing: the plan asks."""
     return ENDINGS.get(name, "fits")
