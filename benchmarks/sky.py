@@ -10,7 +10,7 @@ sky of 150 to 300 e-, PSF (FWHM 2 to 3 px) and rays (30 to 10,000 e- on 0.5 % of
 Errors are in units of the Cramer-Rao bound of blank sky without rays, where a mean has 1 and a median 1.25.
 
 statistics: pairs, the first frame's sky 1.5 times the second's; error of the difference of the two skies in the overlap, rms and
-bias. "runs" is `Runs` below. bound: levels of N exposures, rms about their mean. The bound is that of all pixels, with nothing
+bias. "cells" is `drizzleflow.skycells`. bound: levels of N exposures, rms about their mean. The bound is that of all pixels, with nothing
 known about the scene (where k images see a place, a pair of them gets 2/k of it: pairs share pixels). Each exposure is compared
 with its four largest overlaps (the default), or with "all". The peer is stcal.skymatch with its step's defaults (mode, 4 sigma,
 npix) on the same arrays. solver: measured overlaps alone, no pixels; a survey, or pairs by chance (no sky looks like that).
@@ -36,7 +36,8 @@ from scipy.special import erf
 from drizzleflow.neighbours import neighbours
 from drizzleflow.overlap import border
 from drizzleflow.sky import SkyRow, overlap_statistics, solve
-from drizzleflow.skystatistics import Sky, SkyStats
+from drizzleflow.skycells import SIDE, SkyCells, differences
+from drizzleflow.skystatistics import SkyStats
 
 READNOISE, SCALE = 5.0, 1e-5  #: e-, degrees a pixel
 FIELDS = {  #: stars per 1000 px, nebula and galaxy in e-, rays of `statistics`' first frame
@@ -44,7 +45,7 @@ FIELDS = {  #: stars per 1000 px, nebula and galaxy in e-, rays of `statistics`'
     "packed": (60, 0, 0, 0.005), "nebula": (1, 60, 0, 0.005), "galaxy": (1, 0, 300, 0.005), "all": (15, 60, 300, 0.005),
 }  # fmt: skip
 TRIALS = {2: 120, 4: 40, 10: 12, 30: 4, 100: 2}  #: of `bound`
-ALL, PEER = 30, 45  #: most exposures of which `bound` compares all pairs; pairs that the peer gets (N <= 10)
+ALL, PEER = 30, 450  #: most exposures of which `bound` compares all pairs; pairs that the peer gets (N <= 30)
 
 
 class Scene:
@@ -112,42 +113,9 @@ def plate(corner):
     return to_sky, to_pixel
 
 
-class Runs:
-    """Mean of the clipped means of runs of pixels: what is smooth over a run is not clipped, however bright.
-
-    Values in the order of the image's rows. Both images of a pair see the same sources, so that a mean differs by the two skies
-    alone; a median differs by what noise makes of the sources too, and so do clip limits that follow the noise.
-    """
-
-    def __init__(self, clip=2.5, size=256, rounds=3):
-        self.clip, self.size, self.rounds = clip, size, rounds
-
-    def measure(self, data):
-        values = np.asarray(data, np.float32).ravel()
-        values = values[np.isfinite(values)]
-        if not len(values):
-            raise ValueError("no finite value to compute the sky from")
-        whole = len(values) // self.size * self.size
-        least, total, square, npix, runs = 0.0, 0.0, 0.0, 0, 0
-        for rows in filter(np.size, (values[:whole].reshape(-1, self.size), values[None, whole:])):
-            n, order = rows.shape[1], np.sort(rows, axis=1)
-            centre = 0.5 * (order[:, (n - 1) // 2] + order[:, n // 2])
-            width = 0.5 * (order[:, int(np.ceil(0.8413 * (n - 1)))] - order[:, int(0.1587 * (n - 1))])
-            least = least or np.median(width)  # a run of equal values is no reason to clip
-            reach = self.clip * np.maximum(width, least)[:, None]
-            for _ in range(self.rounds):
-                away = rows - centre[:, None]
-                kept = np.abs(away) <= reach
-                count, shift = kept.sum(axis=1), np.einsum("ij,ij->i", away, kept)
-                shift /= np.maximum(count, 1)
-                centre = centre + shift
-            total += n * centre.sum(dtype=float)
-            square += (np.einsum("ij,ij,ij->i", away, away, kept) - count * shift**2).sum(dtype=float)
-            npix, runs = npix + int(count.sum()), runs + len(rows)
-        # clipping takes this part of the variance, and makes the mean as much noisier
-        left = 1 - 0.79788 * self.clip * np.exp(-0.5 * self.clip**2) / erf(self.clip / 2**0.5)
-        sigma = (square / (npix - runs) / npix) ** 0.5 / left if npix > runs else np.nan
-        return Sky(float(total / len(values)), npix, float(sigma))
+def cells(frame, corner, side=SIDE):
+    y, x = np.indices(frame.shape)
+    return SkyCells.measure(frame.ravel(), (x + corner[0]).ravel(), (y + corner[1]).ravel(), side)
 
 
 def from_below(x, what):
@@ -185,13 +153,11 @@ def candidates():
     out["mean about median, 6 MAD"] = lambda x: x[abs(x - np.median(x)) < 6 * np.median(abs(x - np.median(x)))].mean(dtype=float)
     out["middle half's mean"] = lambda x: np.sort(x)[len(x) // 4 : len(x) - len(x) // 4].mean(dtype=float)
     out["biweight, 4 MAD, 10 x"] = biweight
-    for run in ((2.5, 64, 3), (3, 256, 1), (4, 256, 1), (2.5, 256, 3), (2.5, 1024, 3)):
-        out["runs {1}, {0} w., {2} x".format(*run)] = lambda x, run=run: Runs(*run).measure(x).value
     return out
 
 
 def statistics(options):
-    functions, size, reach = candidates(), options.size, options.size // 4
+    functions, size, reach = candidates() | {f"cells of {side} px": side for side in (4, 6, 8, 16)}, options.size, options.size // 4
     errors, taken = np.zeros((len(functions), len(FIELDS), options.trials)), np.zeros(len(functions))
     for number, field in enumerate(FIELDS):
         for trial in range(options.trials):
@@ -203,7 +169,11 @@ def statistics(options):
             least = sum((sky + READNOISE**2) / len(part) for sky, part in zip(skies, parts, strict=True)) ** 0.5
             for k, function in enumerate(functions.values()):
                 start = time.process_time()
-                found = function(parts[0]) - function(parts[1])
+                if callable(function):
+                    found = function(parts[0]) - function(parts[1])
+                else:
+                    a, b = (cells(*one, function) for one in zip(frames, corners, strict=True))
+                    found = a.minus(b).value
                 taken[k] += time.process_time() - start
                 errors[k, number, trial] = (found - (skies[0] - skies[1])) / least
     print(f"rms (bias) of the difference of two skies in units of the bound; {options.trials} pairs of {size} x {size}")
@@ -227,12 +197,16 @@ def levels(frames, corners, most, stats):
     plates, names = [plate(corner) for corner in corners], [str(k) for k in range(len(frames))]
     outlines = [np.array(to_sky(*border(frames[0].shape))) for to_sky, _ in plates]
     near = neighbours(outlines, names, most)
-    found, rows, good = time.perf_counter(), [], np.ones(frames[0].shape, bool)
-    for k, frame in enumerate(frames):
-        others = {name: [outlines[int(name)]] for name in near[names[k]]}
-        rows += overlap_statistics(frame, good, outlines[k], plates[k][1], others, stats, frame=k)
+    found, rows, between, good = time.perf_counter(), [], (), np.ones(frames[0].shape, bool)
+    if stats == "cells":
+        seen = [cells(*one) for one in zip(frames, corners, strict=True)]
+        between = list(differences(near, {name: [k] for k, name in enumerate(names)}, seen.__getitem__))
+    else:
+        for k, frame in enumerate(frames):
+            others = {name: [outlines[int(name)]] for name in near[names[k]]}
+            rows += overlap_statistics(frame, good, outlines[k], plates[k][1], others, stats, frame=k)
     measured = time.perf_counter()
-    sky = np.array([level.sky for level in solve(rows, dict(enumerate(names)))])
+    sky = np.array([level.sky for level in solve(rows, dict(enumerate(names)), differences=between)])
     return sky, (found - start, measured - found, time.perf_counter() - measured), sum(map(len, near.values())) // 2
 
 
@@ -280,7 +254,7 @@ def best_possible(corners, skies, size):
 def bound(options):
     size, reach = options.size, options.size // 4
     print(f"rms error of the levels in units of the bound; frames of {size} x {size}, dithers of +-{reach} px")
-    ours = {"median, all": (None, SkyStats("median")), "median": (4, SkyStats("median")), "mean": (4, SkyStats("mean")), "runs": (4, Runs())}
+    ours = {"median": (4, SkyStats("median")), "mean": (4, SkyStats("mean")), "cells, all": (None, "cells"), "cells": (4, "cells")}
     print(f"field       N  trials  bound, e- {''.join(f'{name:>13s}' for name in ours)}   peer (trials)")
     for field in options.fields:
         for n in options.exposures:
@@ -363,12 +337,12 @@ def solver(options):
 def scaling(options):
     rng, size = np.random.default_rng(0), 128
     frame = rng.normal(100, 5, (size, size)).astype(np.float32)
-    levels([frame] * 2, np.array([[0, 0], [9, 9]]), None, SkyStats("median"))  # imports
+    levels([frame] * 2, np.array([[0, 0], [9, 9]]), None, "cells")  # imports
     print("seconds of wall time; frames of 128 x 128; all overlaps (no max_overlaps)")
     print("   N   pairs   overlaps  measuring  levels    ours  ms a pair      peer  ms a pair  peer/ours")
     for n in options.footprints:
         corners = np.stack(np.divmod(np.arange(n), int(np.ceil(n**0.5))), axis=1) * 0.8 * size + rng.uniform(-6, 6, (n, 2))
-        _, seconds, pairs = levels([frame] * n, corners, None, SkyStats("median"))
+        _, seconds, pairs = levels([frame] * n, corners, None, "cells")
         total, answer = sum(seconds), options.peer and peers_levels(options, frames=frame[None, None], corners=corners[None])
         theirs = f"  not in {options.timeout:.0f} s" if options.peer else ""
         if answer:

@@ -188,10 +188,10 @@ def measures_sky(product):
     return not settings["skip"] and settings["skymethod"] != "user"
 
 
-def sky_tables(wildcards):
+def sky_tables(wildcards, ending):
     if not measures_sky(wildcards.product):
         return []
-    return [f"{OUT}/{wildcards.product}/sky/{batch}.csv" for batch in GOOD[wildcards.product].batches]
+    return [f"{OUT}/{wildcards.product}/sky/{batch}.{ending}" for batch in GOOD[wildcards.product].batches]
 
 
 def masks_low_pixels(product):

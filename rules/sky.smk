@@ -36,6 +36,7 @@ rule sky_overlaps:
         static=static_mask_of,
     output:
         table=at("sky/{batch}.csv"),
+        cells=at("sky/{batch}.npz"),
         record=at("record/sky_overlaps/{batch}.json"),
     log:
         at("log/sky_overlaps/{batch}.log"),
@@ -55,9 +56,11 @@ rule sky_overlaps:
 
 rule skymatch_product:
     input:
-        tables=sky_tables,
+        tables=lambda wc: sky_tables(wc, "csv"),
+        cells=lambda wc: sky_tables(wc, "npz"),
         skylist=lambda wc: options(wc.product, "skymatch")["skymatch"]["skylist"] or [],
         footprints=at("footprints.csv"),
+        overlaps=at("overlaps.json"),
     output:
         sky=at("sky.csv"),
         record=at("record/skymatch.json"),

@@ -1,7 +1,7 @@
 """sky_overlaps: sky statistics of a batch's frames, whole and in their overlap with every other group.
 
-Settings: skymatch. Output: sky/{batch}.csv (member, extver, other, sky, npix, sigma, factor); `sky` in the product's unit,
-`factor` times the frame's unit.
+Settings: skymatch. Outputs: sky/{batch}.csv (member, extver, other, sky, npix, sigma, factor); `sky` in the product's unit,
+`factor` times the frame's unit. sky/{batch}.npz: with skystat auto, what each frame sees in cells of the sky, in place of its overlaps.
 """
 
 import csv
@@ -11,10 +11,11 @@ import json
 import numpy as np
 
 from drizzleflow import dq, formats, record
-from drizzleflow.files import write_text
+from drizzleflow.files import replacing, write_text
 from drizzleflow.grid import Grid
-from drizzleflow.pixmap import LatticeFiles
+from drizzleflow.pixmap import LatticeFiles, from_lattice
 from drizzleflow.sky import SkyStats, overlap_statistics
+from drizzleflow.skycells import SkyCells
 from drizzleflow.staticmask import StaticMasks
 from drizzleflow.tables import rows
 
@@ -22,7 +23,7 @@ with record.job(snakemake) as job:
     opts = snakemake.params.opts
     settings = opts["skymatch"]
     static = StaticMasks(snakemake.input.static)
-    stats, between = SkyStats.from_options(settings), SkyStats.from_options(settings, overlap=True)
+    stats, by_cells, arrays = SkyStats.from_options(settings), settings["skystat"] == "auto", {}
     grid, lattices = Grid.load(snakemake.input.grid), LatticeFiles([snakemake.input.lattices])
     outlines, group_of = {}, {}
     for row in rows(snakemake.input.footprints):
@@ -46,11 +47,17 @@ with record.job(snakemake) as job:
             data = frame.data if frame.rate_factor == 1 else frame.data * np.float32(frame.rate_factor)
             exact = settings["overlap"] == "scan"
             to_pixel = frame.wcs.to_pixel if exact and near_to else lattices.lattice(*key).to_pixel
-            others = {group: members_of[group] for group in near_to.get(group_of[key], ())}
-            found = overlap_statistics(
-                data, good, outlines[key], to_pixel, others, stats, settings["overlap"], between=between
-            )
+            near = near_to.get(group_of[key], ())
+            others = {} if by_cells else {group: members_of[group] for group in near}
+            found = overlap_statistics(data, good, outlines[key], to_pixel, others, stats, settings["overlap"])
+            if by_cells and near:
+                place = from_lattice(lattices.lattice(*key), grid)
+                good &= stats.between(data) & np.isfinite(place[..., 0])
+                cells = SkyCells.measure(data[good], place[good, 0], place[good, 1])
+                arrays |= {f"{member['member']}/{extver}/{name}": array for name, array in cells.arrays().items()}
             for row in found:
                 table.writerow([*key, row.other, row.sky, row.npix, row.sigma, frame.rate_factor])
             job.log("%s %d: %d overlaps, sky of the whole frame %g", *key, len(found) - 1, found[0].sky)
     write_text(snakemake.output.table, text.getvalue())
+    with replacing(snakemake.output.cells) as temporary, open(temporary, "wb") as out:
+        np.savez(out, **arrays)

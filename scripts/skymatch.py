@@ -6,10 +6,12 @@ With skip, the levels that the inputs themselves record and have not subtracted;
 
 import csv
 import io
+import json
 
 from drizzleflow import record
 from drizzleflow.files import write_text
 from drizzleflow.sky import SkyRow, check_connected, solve
+from drizzleflow.skycells import CellFiles, differences
 from drizzleflow.tables import SKY_COLUMNS, read_skylist, rows
 
 with record.job(snakemake) as job:
@@ -38,10 +40,16 @@ with record.job(snakemake) as job:
                 key = (row["member"], int(row["extver"]))
                 factor[key] = float(row["factor"])
                 measured.append(SkyRow(key, row["other"], float(row["sky"]), int(row["npix"]), float(row["sigma"])))
-        groups = {key: row["group"] for key, row in frames.items()}
+        groups, between = {key: row["group"] for key, row in frames.items()}, ()
+        if settings["skystat"] == "auto":
+            frames_of = {}
+            for key, group in groups.items():
+                frames_of.setdefault(group, []).append(key)
+            with open(snakemake.input.overlaps, encoding="utf-8") as file:
+                between = differences(json.load(file), frames_of, CellFiles(snakemake.input.cells).read)
         solved = solve(
-            measured, groups, settings["skymethod"], settings["match_down"],
-            weights=settings["weights"], reference="all" if settings["disconnected"] == "global" else "component",
+            measured, groups, settings["skymethod"], settings["match_down"], weights=settings["weights"],
+            reference="all" if settings["disconnected"] == "global" else "component", differences=between,
         )  # fmt: skip
         check_connected(solved, settings["disconnected"])
         for level in solved:

@@ -45,6 +45,16 @@ class SkyRow(NamedTuple):
     sigma: float
 
 
+class SkyDifference(NamedTuple):
+    """Sky of one frame less that of another, measured where both see the same (`drizzleflow.skycells`)."""
+
+    frame: Hashable
+    other: Hashable
+    sky: float
+    npix: int
+    sigma: float
+
+
 class SkyLevel(NamedTuple):
     """Solved sky of one frame: see `solve`."""
 
@@ -57,7 +67,7 @@ class SkyLevel(NamedTuple):
     sigma: float
 
 
-def overlap_statistics(data, good, outline, to_pixel, others, stats: SkyStats, mode="centers", frame=None, between=None):
+def overlap_statistics(data, good, outline, to_pixel, others, stats: SkyStats, mode="centers", frame=None):
     """Sky of one frame: over the whole of it, and in its overlap with each of the other groups.
 
     Parameters
@@ -76,8 +86,6 @@ def overlap_statistics(data, good, outline, to_pixel, others, stats: SkyStats, m
         peer does.
     frame : hashable, optional
         Put into the rows.
-    between : SkyStats, optional
-        The statistic of overlaps; `stats` by default.
 
     Returns
     -------
@@ -100,7 +108,7 @@ def overlap_statistics(data, good, outline, to_pixel, others, stats: SkyStats, m
             mask[:] = False
             rasterise([to_pixel(lon, lat) for lon, lat in polygons], mask.shape, mode, out=mask)
             mask &= good
-            known[key] = measured(between or stats, data[mask]) if polygons else NOTHING
+            known[key] = measured(stats, data[mask]) if polygons else NOTHING
         if touching and known[key].npix:
             rows.append(SkyRow(frame, other, *known[key]))
     return rows
@@ -114,8 +122,9 @@ def solve(
     *,
     weights="variance",
     reference="component",
+    differences: Iterable[SkyDifference] = (),
 ) -> list[SkyLevel]:
-    """Sky level of every frame from the statistics of frames and overlaps.
+    """Sky level of every frame from the statistics of frames, and of overlaps or the differences measured in them.
 
     Parameters
     ----------
@@ -137,6 +146,8 @@ def solve(
         difference. component: each connected set has its own zero (and its own lowest sky in global+match).
         all: one for all (jwst's choice), although each set's levels are only known up to a constant: they
         have mean zero before that.
+    differences : iterable of SkyDifference (or of tuples like it)
+        Of pairs of frames in different groups, beside or in place of the overlaps in `rows`.
 
     Returns
     -------
@@ -162,12 +173,12 @@ def solve(
             raise ValueError(f"{key}: {value!r}, expected one of {', '.join(allowed)}")
     names = list(dict.fromkeys(groups.values()))
     index = {name: k for k, name in enumerate(names)}
-    whole, pairs, pixels = _combine(rows, groups, index)
+    whole, edges, pixels = _combine(rows, differences, groups, index)
     n = len(names)
     sky, sigma, valid, component = np.zeros(n), np.full(n, np.nan), np.zeros(n, bool), np.full(n, -1)
     match = "match" in method
     if match:
-        sky, sigma, valid, component = _match(n, pairs, names, match_down, weights, reference)
+        sky, sigma, valid, component = _match(n, edges, names, match_down, weights, reference)
     if method != "match":
         own = np.array([whole[k].value if k in whole else np.nan for k in range(n)]) - sky
         own_sigma = np.array([whole[k].sigma if k in whole else np.nan for k in range(n)])
@@ -218,27 +229,48 @@ def check_connected(levels: list[SkyLevel], disconnected: str) -> None:
         )
 
 
-def _combine(rows, groups, index):
-    """Rows of frames to groups: the lowest whole-frame sky, and in overlaps the mean weighted by pixels."""
-    whole, pairs, pixels = {}, {}, {frame: [0, 0] for frame in groups}
+def _combine(rows, differences, groups, index):
+    """Of frames to groups: the lowest whole-frame sky, and (i, j), i < j -> level i - level j as a `Sky`; pixels behind each frame."""
+    whole, sides, terms, edges, pixels = {}, {}, {}, {}, {frame: [0, 0] for frame in groups}
+
+    place = {frame: index[group] for frame, group in groups.items()}
+
+    def find(name, among, row):
+        if name not in among:
+            raise ValueError(f"sky: the overlap of {row[0]!r} with {row[1]!r} is of an unknown frame or group")
+        return among[name]
+
     for row in map(SkyRow._make, rows):
-        if row.frame not in groups or (row.other and row.other not in index):
-            raise ValueError(
-                f"sky: the overlap of {row.frame!r} with {row.other!r} is of an unknown frame or group"
-            )
-        k = index[groups[row.frame]]
+        k, other = find(row.frame, place, row), find(row.other, index, row) if row.other else None
         if not (row.npix > 0 and np.isfinite(row.sky)):
             continue
-        pixels[row.frame][bool(row.other)] += int(row.npix)
-        if not row.other:
+        pixels[row.frame][other is not None] += int(row.npix)
+        if other is None:
             if k not in whole or row.sky < whole[k].value:
                 whole[k] = Sky(float(row.sky), int(row.npix), float(row.sigma))
-        elif index[row.other] != k:
-            pairs.setdefault((k, index[row.other]), []).append((row.sky, row.npix, row.sigma))
-    return whole, {key: _pooled(np.array(terms, float)) for key, terms in pairs.items()}, pixels
+        elif other != k:
+            sides.setdefault((k, other), []).append((row.sky, row.npix, row.sigma))
+    for i, j in sides:
+        if i < j and (j, i) in sides:
+            a, b = (_pooled(np.array(sides[pair], float)) for pair in ((i, j), (j, i)))
+            edges[i, j] = Sky(a.value - b.value, (a.npix + b.npix) / 2.0, float(np.hypot(a.sigma, b.sigma)))
+    for found in map(SkyDifference._make, differences):
+        i, j = (find(frame, place, found) for frame in found[:2])
+        if i == j or not (found.npix > 0 and np.isfinite(found.sky)):
+            continue
+        for frame in found[:2]:
+            pixels[frame][True] += int(found.npix) // 2
+        pair, sky = ((i, j), found.sky) if i < j else ((j, i), -found.sky)
+        terms.setdefault(pair, []).append((sky, found.npix / 2.0, found.sigma))
+    for pair, several in terms.items():
+        sky, npix, sigma = np.array(several, float).T
+        weight = 1.0 / _usable(sigma**2, npix)
+        edges[pair] = Sky(float((weight * sky).sum() / weight.sum()), float(npix.sum()), float(weight.sum() ** -0.5))
+    return whole, edges, pixels
 
 
 def _pooled(terms) -> Sky:
+    """The mean weighted by pixels."""
     sky, npix, sigma = terms.T
     total = npix.sum()
     return Sky(
@@ -246,30 +278,28 @@ def _pooled(terms) -> Sky:
     )
 
 
-def _match(n, pairs, names, match_down, weights, reference):
+def _match(n, edges, names, match_down, weights, reference):
     """Relative levels (n,), their sigma, validity and component of the groups."""
-    both = sorted((i, j) for i, j in pairs if i < j and (j, i) in pairs)
-    i, j = np.array(both, int).reshape(-1, 2).T
-    a = np.array([pairs[pair] for pair in both], float).reshape(-1, 3).T
-    b = np.array([pairs[pair[::-1]] for pair in both], float).reshape(-1, 3).T
-    difference, npix = a[0] - b[0], (a[1] + b[1]) / 2.0
-    variance = _usable(a[2] ** 2 + b[2] ** 2, npix)
+    pairs = sorted(edges)
+    i, j = np.array(pairs, int).reshape(-1, 2).T
+    difference, npix, sigma = np.array([edges[pair] for pair in pairs], float).reshape(-1, 3).T
+    variance = _usable(sigma**2, npix)
     weight = npix**2 if weights == "npix" else 1.0 / variance
     component, start = spanning_forest(n, i, j, weight, difference)
     level, sigma, valid = np.zeros(n), np.full(n, np.nan), np.zeros(n, bool)
     for c in range(component.max(initial=-1) + 1):
-        members, edges = np.flatnonzero(component == c), np.flatnonzero(component[i] == c)
+        members, own = np.flatnonzero(component == c), np.flatnonzero(component[i] == c)
         if len(members) < 2:
             continue
         place = np.full(n, -1)
         place[members] = np.arange(len(members))
-        network = Network(len(members), place[i[edges]], place[j[edges]], weight[edges])
-        level[members] = found = network.levels(difference[edges], start[members])
+        network = Network(len(members), place[i[own]], place[j[own]], weight[own])
+        level[members] = found = network.levels(difference[own], start[members])
         zero = int(np.argmin(found) if match_down else np.argmax(found))
-        free = len(edges) - len(members) + 1
-        residual = difference[edges] - (level[i[edges]] - level[j[edges]])
-        excess = (residual**2 / variance[edges]).sum() / free if free else 1.0
-        sigma[members] = np.sqrt(network.covariances(variance[edges], zero) * max(1.0, excess))
+        free = len(own) - len(members) + 1
+        residual = difference[own] - (level[i[own]] - level[j[own]])
+        excess = (residual**2 / variance[own]).sum() / free if free else 1.0
+        sigma[members] = np.sqrt(network.covariances(variance[own], zero) * max(1.0, excess))
         valid[members] = True
         if reference == "component":
             level[members] -= found[zero]

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 
-STATISTICS = ("mean", "median", "mode", "midpt", "runs")
-RUN = 256  #: values of a run
-ROUNDS = 3  #: of clipping a run
-CLIP = 2.5  #: widths at which a run is clipped by default
+STATISTICS = ("mean", "median", "mode", "midpt")
 BLOCK = 2**16  #: values that are handled together
 SAMPLE = 10_000  #: values that bracket the median of all
 MAX_BINS = 2**24  #: of the histogram: float32 cannot number more
@@ -40,7 +36,7 @@ class SkyStats:
 
     Parameters
     ----------
-    skystat : {'mean', 'median', 'mode', 'midpt', 'runs'}
+    skystat : {'mean', 'median', 'mode', 'midpt'}
         mode: parabola through the peak of a histogram; midpt: 50 % point of the histogram's cumulative sum.
     lower, upper : float, optional
         Usable values, in the data's unit.
@@ -72,16 +68,16 @@ class SkyStats:
         self.skyval = self.npix = None
 
     @classmethod
-    def from_options(cls, options: Mapping, overlap: bool = False) -> SkyStats:
-        """From the configuration's section `skymatch` (its lsigma and usigma are lsig and usig here).
-
-        ``skystat: auto`` is the median of a whole frame, and of an overlap, where only differences count, ``runs`` clipped at `CLIP`.
-        """
+    def from_options(cls, options: Mapping) -> SkyStats:
+        """From the configuration's section `skymatch` (its lsigma and usigma are lsig and usig here); ``auto`` is the median."""
         same = {key: options[key] for key in ("lower", "upper", "nclip", "binwidth")}
-        name, clip = options["skystat"], (options["lsigma"], options["usigma"])
-        if name == "auto":
-            name, clip = ("runs", (CLIP, CLIP)) if overlap else ("median", clip)
-        return cls(name, **same, lsig=clip[0], usig=clip[1])
+        name = "median" if options["skystat"] == "auto" else options["skystat"]
+        return cls(name, **same, lsig=options["lsigma"], usig=options["usigma"])
+
+    def between(self, data) -> np.ndarray:
+        """bool array of data's shape: values between `lower` and `upper`."""
+        low, high = (limit if limit is not None else default for limit, default in ((self.lower, -np.inf), (self.upper, np.inf)))
+        return (data >= np.float32(low)) & (data <= np.float32(high))
 
     def __call__(self, data):
         return self.calc_sky(data)
@@ -99,10 +95,6 @@ class SkyStats:
             raise ValueError("no finite value to compute the sky from")
         lower = float(values.min() if self.lower is None else self.lower)
         upper = float(values.max() if self.upper is None else self.upper)
-        if self.skystat == "runs":
-            sky = self._runs(values, lower, upper)
-            self.skyval, self.npix = sky.value, sky.npix
-            return sky
         moments, low, high, clipped = _Moments(values), np.float32(lower), np.float32(upper), None
         for _ in range(self.nclip + 1):
             before, clipped = clipped, np.flatnonzero((values < low) | (values > high))
@@ -126,41 +118,6 @@ class SkyStats:
             value = self._from_histogram(values, low, high, std, median)
         self.skyval, self.npix = value, npix
         return Sky(value, npix, self._uncertainty(npix, std, core))
-
-    def _runs(self, values, lower, upper) -> Sky:
-        """Mean of the clipped means of runs of `RUN` values, which are neighbours in an image's rows.
-
-        What is smooth over a run is not clipped, however bright. Both images of an overlap see the same sources: their means
-        differ by the skies alone, their medians also by what each one's noise makes of the sources.
-        """
-        if self.lower is not None or self.upper is not None:
-            values = values[(values >= np.float32(lower)) & (values <= np.float32(upper))]
-            if not len(values):
-                raise ValueError(f"no value between {lower:g} and {upper:g} to compute the sky from")
-        rounds = ROUNDS if self.nclip else 1
-        lsig, usig = (self.lsig, self.usig) if self.nclip else (math.inf, math.inf)
-        whole, least, total, square, npix, runs = len(values) // RUN * RUN, 0.0, 0.0, 0.0, 0, 0
-        step = RUN * (BLOCK // RUN)
-        pieces = [values[k : min(k + step, whole)].reshape(-1, RUN) for k in range(0, whole, step)] + [values[None, whole:]]
-        shapes = [_centre_and_width(rows) for rows in pieces if rows.size]
-        least = float(np.median(np.concatenate([width for _, width in shapes])))  # equal values are no reason to clip
-        for rows, (centre, width) in zip(filter(np.size, pieces), shapes, strict=True):
-            width = np.maximum(width, least)[:, None]
-            low, high = -lsig * width, usig * width
-            for _ in range(rounds):
-                away = rows - centre[:, None]
-                kept = (away >= low) & (away <= high) if self.nclip else np.ones(away.shape, bool)
-                count = kept.sum(axis=1)
-                shift = np.einsum("ij,ij->i", away, kept) / np.maximum(count, 1)
-                centre = centre + shift
-            total += rows.shape[1] * float(centre.sum(dtype=np.float64))
-            square += float((np.einsum("ij,ij,ij->i", away, away, kept) - count * shift**2).sum(dtype=np.float64))
-            npix, runs = npix + int(count.sum()), runs + len(rows)
-        if npix <= runs:
-            return Sky(total / len(values), npix, float("nan"))
-        clip = min(lsig, usig)  # clipping takes this part of the variance, and makes the mean as much noisier
-        left = 1.0 - math.sqrt(2 / math.pi) * clip * math.exp(-0.5 * clip**2) / math.erf(clip / 2**0.5) if clip < 9 else 1.0
-        return Sky(total / len(values), npix, math.sqrt(max(square, 0.0) / (npix - runs) / npix) / left)
 
     def _from_histogram(self, values, low, high, std, median):
         kept = values[(values >= low) & (values <= high)]
@@ -190,13 +147,6 @@ class SkyStats:
             return median
         # bins whose counts differ by no more than their noise compete: scatter ~ (counts in the peak)^(-1/4)
         return max(median, 0.7 * (0.4 * npix * self.binwidth) ** -0.25 * core)
-
-
-def _centre_and_width(rows):
-    """Median of each row, and half the width of its middle 68 %."""
-    last, order = rows.shape[1] - 1, np.sort(rows, axis=1)
-    centre = 0.5 * (order[:, last // 2] + order[:, (last + 1) // 2])
-    return centre, 0.5 * (order[:, math.ceil(0.8413 * last)] - order[:, int(0.1587 * last)])
 
 
 def measured(skystat, values) -> Sky:

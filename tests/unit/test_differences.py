@@ -12,6 +12,7 @@ from drizzleflow.frame import Frame, SkyWCS
 from drizzleflow.grid import Grid, build
 from drizzleflow.neighbours import neighbours
 from drizzleflow.resample import Resample
+from drizzleflow.skycells import SkyCells
 from drizzleflow.skystatistics import SkyStats
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -108,24 +109,28 @@ def test_the_default_statistic_is_quiet_on_blank_sky():
     skies = [rng.normal(20.0, 1.0, 4000) for _ in range(60)]
     scatter = {name: np.std([SkyStats(name)(sky)[0] for sky in skies]) for name in ("median", "mode")}
     assert scatter["mode"] > 5 * scatter["median"]
+
+
+def test_the_default_measures_differences_in_cells():
+    """`auto`: what a statistic of each frame alone makes of a galaxy is tested beside the cells in test_skycells.py."""
     defaults = config.load(ROOT / "config/config.yaml")
-    assert defaults["skymatch"]["skystat"] == "median"  # and what `auto` takes in overlaps is quieter still:
-    assert np.std([SkyStats("runs", lsig=2.5, usig=2.5)(sky)[0] for sky in skies]) < 0.95 * scatter["median"]
+    assert defaults["skymatch"]["skystat"] == "auto"
 
 
 def test_structure_that_both_images_see_does_not_pull_the_difference():
-    """A bright galaxy in the overlap of two exposures of different depth: the median takes it for sky, runs do not."""
+    """A bright galaxy in the overlap of two exposures of different depth: the median takes it for sky, in cells it cancels."""
     rng = np.random.default_rng(5)
     y, x = np.mgrid[:300, :300]
     galaxy = 300 * np.exp(-np.hypot(x - 150, y - 150) / 60)
-    errors = {"median": [], "runs": []}
+    errors = {"median": [], "cells": []}
     for _ in range(20):
         frames = [galaxy + level + rng.normal(0, np.sqrt((galaxy + level) / time + 4)) for level, time in ((20.0, 1.0), (30.0, 4.0))]
-        for name, found in errors.items():
-            stats = SkyStats(name, lsig=2.5, usig=2.5) if name == "runs" else SkyStats(name)
-            found.append(stats(frames[1].astype(np.float32))[0] - stats(frames[0].astype(np.float32))[0] - 10)
+        frames = [frame.astype(np.float32) for frame in frames]
+        errors["median"].append(SkyStats("median")(frames[1])[0] - SkyStats("median")(frames[0])[0] - 10)
+        a, b = (SkyCells.measure(frame.ravel(), x.ravel(), y.ravel()) for frame in frames)
+        errors["cells"].append(b.minus(a).value - 10)
     rms = {name: np.sqrt(np.mean(np.square(found))) for name, found in errors.items()}
-    assert rms["runs"] < 0.5 * rms["median"]
+    assert rms["cells"] < 0.5 * rms["median"]
 
 
 def test_a_deep_stack_is_compared_with_its_largest_overlaps_only():
