@@ -115,7 +115,7 @@ def plate(corner):
 
 def cells(frame, corner, side=SIDE):
     y, x = np.indices(frame.shape)
-    return SkyCells.measure(frame.ravel(), (x + corner[0]).ravel(), (y + corner[1]).ravel(), side)
+    return SkyCells.measure([(frame.ravel(), (x + corner[0]).ravel(), (y + corner[1]).ravel())], side)
 
 
 def from_below(x, what):

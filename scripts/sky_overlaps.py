@@ -15,7 +15,7 @@ from drizzleflow.files import replacing, write_text
 from drizzleflow.grid import Grid
 from drizzleflow.pixmap import LatticeFiles, from_lattice
 from drizzleflow.sky import SkyStats, overlap_statistics
-from drizzleflow.skycells import SkyCells
+from drizzleflow.skycells import SkyCells, by_rows
 from drizzleflow.staticmask import StaticMasks
 from drizzleflow.tables import rows
 
@@ -51,9 +51,9 @@ with record.job(snakemake) as job:
             others = {} if by_cells else {group: members_of[group] for group in near}
             found = overlap_statistics(data, good, outlines[key], to_pixel, others, stats, settings["overlap"])
             if by_cells and near:
-                place = from_lattice(lattices.lattice(*key), grid)
-                good &= stats.between(data) & np.isfinite(place[..., 0])
-                cells = SkyCells.measure(data[good], place[good, 0], place[good, 1])
+                lattice = lattices.lattice(*key)
+                blocks = by_rows(data, good & stats.between(data), lambda rows, lattice=lattice: from_lattice(lattice, grid, rows))
+                cells = SkyCells.measure(blocks)
                 arrays |= {f"{member['member']}/{extver}/{name}": array for name, array in cells.arrays().items()}
             for row in found:
                 table.writerow([*key, row.other, row.sky, row.npix, row.sigma, frame.rate_factor])

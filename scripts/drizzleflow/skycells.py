@@ -8,7 +8,7 @@ frame covers in part) lose their weight. How many neighbours a frame has costs n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -25,6 +25,8 @@ LEAST = 3  #: cells of that kind; with fewer all count
 KEPT = 32  #: frames whose cells stay in memory
 STEPS = 50  #: most iterations of the robust mean
 KINDS = {"level": np.float32, "variance": np.float32, "npix": np.int32, "x": np.float16, "y": np.float16}
+_ZERO = 1 << 15  #: number of the grid's first column and row of cells in a key, whose halves are row and column
+_HALF = np.uint32((1 << 16) - 1)
 _MEDIAN_CHI2 = 0.4549  #: of one degree of freedom
 
 
@@ -49,43 +51,46 @@ class SkyCells:
     y: np.ndarray
 
     @classmethod
-    def measure(cls, values, x, y, side: float = SIDE) -> SkyCells:
+    def measure(cls, blocks: Iterable[tuple], side: float = SIDE) -> SkyCells:
         """Cells of the pixels of a frame.
 
         Parameters
         ----------
-        values : (n,) float32 array
-            Finite values of the usable pixels.
-        x, y : (n,) arrays
-            Where they lie on the grid, px.
+        blocks : iterable of (values, x, y)
+            (n,) arrays: finite values (float32) of the usable pixels, and where they lie on the grid, px; see `by_rows`.
         side : float
             Of a cell, px of the grid.
+
+        Raises
+        ------
+        ValueError
+            A pixel lies more than 32,768 cells from the grid's first.
         """
-        if not len(values):
-            return cls((0, 0), *(np.zeros((0, 0), kind) for kind in KINDS.values()))
-        corner, inside, size = [], [], []
-        for place in (x, y):
-            place = np.asarray(place) / side
-            number = np.floor(place).astype(np.int32)
-            first = int(number.min())
-            corner.append(first)
-            size.append(int(number.max()) - first + 1)
-            inside.append((number - first, (place - number).astype(np.float32)))
-        (nx, ny), ((column, dx), (row, dy)) = size, inside
-        cell = row.astype(np.int64) * nx + column
-        del column, row, inside, place, number
-        count = np.bincount(cell, minlength=nx * ny)
+        parts = [_sorted_into(values, x, y, side) for values, x, y in blocks]
+        key, cell, dx, dy = (np.concatenate(arrays) for arrays in zip(*parts, strict=True)) if parts else (np.zeros(0, np.uint64),) * 4
+        del parts
+        if not len(key):
+            return cls((0, 0), **{name: np.zeros((0, 0), kind) for name, kind in KINDS.items()})
+        row, column = (np.array([f(half) for f in (np.min, np.max)], int) for half in (cell >> np.uint32(16), cell & _HALF))
+        ny, nx = int(row[1] - row[0]) + 1, int(column[1] - column[0]) + 1
+        number = (cell >> np.uint32(16)).astype(np.int32)
+        number -= row[0]
+        number *= nx
+        number += (cell & _HALF).astype(np.int32)
+        number -= column[0]
+        del cell
+        count = np.bincount(number, minlength=nx * ny)
         found = np.flatnonzero(count)
         planes = {name: np.full(nx * ny, np.nan, kind) for name, kind in KINDS.items() if name != "npix"}
-        for name, offset in (("x", dx), ("y", dy)):
-            planes[name][found] = np.bincount(cell, offset, nx * ny)[found] / count[found]
-        key = (cell.astype(np.uint64) << np.uint64(32)) | _ordered(values)
-        del cell, dx, dy, offset
-        key.sort()  # by cell, and by value in each
-        start = (np.cumsum(count) - count)[found]
-        planes["level"][found], planes["variance"][found] = _clipped(key, found.astype(np.uint64) << np.uint64(32), start, count[found])
         planes["npix"] = count.astype(np.int32)
-        return cls(tuple(corner), **{name: plane.reshape(ny, nx) for name, plane in planes.items()})
+        count = count[found]
+        for name, offset in (("x", dx), ("y", dy)):
+            planes[name][found] = np.bincount(number, offset, nx * ny)[found] / count
+        del number, dx, dy, offset
+        key.sort()  # by cell, and by value in each
+        planes["level"][found], planes["variance"][found] = _clipped(key, np.cumsum(count) - count, count)
+        corner = (int(column[0]) - _ZERO, int(row[0]) - _ZERO)
+        return cls(corner, **{name: planes[name].reshape(ny, nx) for name in KINDS})
 
     def minus(self, other: SkyCells) -> Sky:
         """This frame's level less another's, its pixels of both in the cells used, and its uncertainty; `NOTHING` without a cell in common."""
@@ -116,6 +121,24 @@ class SkyCells:
     def arrays(self) -> dict[str, np.ndarray]:
         """For `numpy.savez`; `CellFiles` reads them."""
         return {"corner": np.array(self.corner)} | {name: getattr(self, name) for name in KINDS}
+
+
+def by_rows(data, good, place, step: int = 256) -> Iterator[tuple]:
+    """The blocks of `SkyCells.measure`, some rows at a time.
+
+    Parameters
+    ----------
+    data : (ny, nx) float32 array
+    good : (ny, nx) bool array
+        Usable pixels, of finite value.
+    place : callable
+        (first, end) -> (end - first, nx, 2) positions of these rows on the grid, x first; NaN where a pixel has none.
+    """
+    for first in range(0, len(data), step):
+        rows = slice(first, min(first + step, len(data)))
+        where = place((rows.start, rows.stop))
+        used = good[rows] & np.isfinite(where[..., 0])
+        yield data[rows][used], where[used, 0], where[used, 1]
 
 
 class CellFiles:
@@ -174,9 +197,9 @@ def robust_mean(values, variance):
     weight : (n,) float array
         0 for values that do not count.
     """
-    centre, excess = float(np.median(values)), 0.0
+    centre, typical = float(np.median(values)), float(np.median(variance))
     for _ in range(STEPS):
-        excess = _excess(values - centre, variance)
+        excess = max(0.0, float(np.median((values - centre) ** 2)) / _MEDIAN_CHI2 - typical)
         inverse = 1.0 / (variance + excess)
         reduced = (values - centre) ** 2 * inverse
         weight = inverse * np.maximum(1.0 - reduced / TUKEY**2, 0.0) ** 2
@@ -200,22 +223,19 @@ def _slopes(level):
         yield np.where(known, sides, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
 
 
-def _excess(residual, variance) -> float:
-    """The variance beside the known one with which the median of the reduced squares is that of Gaussian noise."""
-    square = residual**2
-
-    def median(excess):
-        return float(np.median(square / (variance + excess)))
-
-    if median(0.0) <= _MEDIAN_CHI2:
-        return 0.0
-    low, high = 0.0, float(np.median(square)) / _MEDIAN_CHI2
-    while median(high) > _MEDIAN_CHI2:
-        low, high = high, 2.0 * high
-    while high - low > 1e-3 * high:
-        middle = 0.5 * (low + high)
-        low, high = (middle, high) if median(middle) > _MEDIAN_CHI2 else (low, middle)
-    return 0.5 * (low + high)
+def _sorted_into(values, x, y, side):
+    """Keys (cell, then value) and cells of pixels, and where in its cell each lies (0 to 1)."""
+    numbers, inside = [], []
+    for place in (y, x):
+        place = np.asarray(place) / side
+        number = np.floor(place)
+        inside.append((place - number).astype(np.float16))
+        number += _ZERO
+        if len(number) and not (number.min() >= 0 and number.max() <= int(_HALF)):
+            raise ValueError("a pixel lies too far from the grid")
+        numbers.append(number.astype(np.uint32))
+    cell = numbers[0] << np.uint32(16) | numbers[1]
+    return cell.astype(np.uint64) << np.uint64(32) | _ordered(values), cell, inside[1], inside[0]
 
 
 def _ordered(values) -> np.ndarray:
@@ -230,24 +250,27 @@ def _values(key) -> np.ndarray:
     return np.where(bits >> 31, bits & np.uint32((1 << 31) - 1), ~bits).view(np.float32).astype(float)
 
 
-def _clipped(key, base, start, n):
-    """Clipped mean and its variance of each cell, from all cells' sorted keys; `base` are the cells' own halves of the keys."""
-    values = _values(key)
+def _clipped(key, start, n):
+    """Clipped mean and its variance of each cell, from all cells' sorted keys, where each starts and how many it has."""
+    base, values = key[start] >> np.uint64(32) << np.uint64(32), _values(key)
     centre = 0.5 * (values[start + (n - 1) // 2] + values[start + n // 2])
     width = 0.5 * (values[start + np.rint(0.8413 * (n - 1)).astype(int)] - values[start + np.rint(0.1587 * (n - 1)).astype(int)])
     many = n >= max(8, 0.5 * np.median(n))
     width = np.maximum(width, 0.7 * np.median(width[many]) if many.any() else 0.0)  # equal values, and few, are no reason to clip
     zero = float(np.median(centre))  # sums keep their digits
     values -= zero
-    sums = np.concatenate([[0.0], np.cumsum(values)])
-    del values
-    reach, all_of_it = CLIP * width, width == 0.0
+    sums = np.cumsum(values, out=values)
+
+    def total(end):
+        return np.where(end > 0, sums[end - 1], 0.0)
+
     for _ in range(ROUNDS):
-        low = np.searchsorted(key, base | _ordered(centre - reach), "left")
-        high = np.searchsorted(key, base | _ordered(centre + reach), "right")
-        low, high = np.where(all_of_it, start, low), np.where(all_of_it, start + n, high)
+        low, high = start, start + n
+        if (width > 0).any():
+            low = np.searchsorted(key, base | _ordered(centre - CLIP * width), "left")
+            high = np.searchsorted(key, base | _ordered(centre + CLIP * width), "right")
         kept = np.maximum(high - low, 1)
-        centre = np.where(high > low, zero + (sums[high] - sums[low]) / kept, centre)
+        centre = np.where(high > low, zero + (total(high) - total(low)) / kept, centre)
     # where nothing tells the noise, pixels of the same
     typical = np.median(width[width > 0]) if (width > 0).any() else 1.0
     return centre, np.where(width > 0, width, typical) ** 2 / kept

@@ -127,7 +127,7 @@ def test_structure_that_both_images_see_does_not_pull_the_difference():
         frames = [galaxy + level + rng.normal(0, np.sqrt((galaxy + level) / time + 4)) for level, time in ((20.0, 1.0), (30.0, 4.0))]
         frames = [frame.astype(np.float32) for frame in frames]
         errors["median"].append(SkyStats("median")(frames[1])[0] - SkyStats("median")(frames[0])[0] - 10)
-        a, b = (SkyCells.measure(frame.ravel(), x.ravel(), y.ravel()) for frame in frames)
+        a, b = (SkyCells.measure([(frame.ravel(), x.ravel(), y.ravel())]) for frame in frames)
         errors["cells"].append(b.minus(a).value - 10)
     rms = {name: np.sqrt(np.mean(np.square(found))) for name, found in errors.items()}
     assert rms["cells"] < 0.5 * rms["median"]

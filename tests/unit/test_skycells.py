@@ -43,7 +43,7 @@ def test_cells_by_their_definition(seed, angle, side, equal):
     place = rng.uniform(-40, 40, (2, n))
     x, y = np.cos(angle) * place[0] - np.sin(angle) * place[1], np.sin(angle) * place[0] + np.cos(angle) * place[1]
     values = np.full(n, 7.5, np.float32) if equal else (rng.normal(-3, 2, n) + 90 * (rng.random(n) < 0.05)).astype(np.float32)
-    cells, expected = SkyCells.measure(values, x, y, side), slow(values, x, y, side)
+    cells, expected = SkyCells.measure([(values, x, y)], side), slow(values, x, y, side)
     assert np.count_nonzero(cells.npix) == np.count_nonzero(np.isfinite(cells.level)) == len(expected)
     for (i, j), (level, npix) in expected.items():
         at = j - cells.corner[1], i - cells.corner[0]
@@ -66,7 +66,7 @@ def measured(rng, count, scene=None, **more):
     for _ in range(count):
         corners, levels = rng.uniform(-30, 30, (2, 2)), rng.uniform(10, 20, 2)
         a, b = (
-            SkyCells.measure(*frame(rng, level, corner, scene=scene, **more)) for level, corner in zip(levels, corners, strict=True)
+            SkyCells.measure([frame(rng, level, corner, scene=scene, **more)]) for level, corner in zip(levels, corners, strict=True)
         )
         found = a.minus(b)
         back = b.minus(a)
@@ -100,7 +100,7 @@ def test_cells_that_are_wrong_in_one_frame_do_not_count():
     a, b = frame(rng, 10.0, (0, 0)), frame(rng, 12.0, (7.3, -4.6))
     a[0][(a[1] < 60) & (a[2] < 60)] += 50
     keep = ~((b[1] > 150) & (b[2] > 120))
-    found = SkyCells.measure(*a).minus(SkyCells.measure(*(part[keep] for part in b)))
+    found = SkyCells.measure([a]).minus(SkyCells.measure([[part[keep] for part in b]]))
     assert found.value == pytest.approx(-2.0, abs=5 * found.sigma)
     assert found.sigma < 0.02
 
@@ -108,17 +108,17 @@ def test_cells_that_are_wrong_in_one_frame_do_not_count():
 def test_an_overlap_of_few_pixels_is_measured_and_none_is_none():
     rng = np.random.default_rng(5)
     a, b = frame(rng, 10.0, (0, 0)), frame(rng, 13.0, (198.0, 0))
-    near = SkyCells.measure(*a).minus(SkyCells.measure(*b))
+    near = SkyCells.measure([a]).minus(SkyCells.measure([b]))
     assert near.npix > 0 and near.value == pytest.approx(-3.0, abs=6 * near.sigma)
-    away = SkyCells.measure(*a).minus(SkyCells.measure(*frame(rng, 13.0, (400.0, 0))))
+    away = SkyCells.measure([a]).minus(SkyCells.measure([frame(rng, 13.0, (400.0, 0))]))
     assert away.npix == 0 and np.isnan(away.value)
-    empty = SkyCells.measure(*(np.zeros(0, np.float32),) * 3)
-    assert SkyCells.measure(*a).minus(empty).npix == 0 and empty.minus(empty).npix == 0
+    empty = SkyCells.measure([])
+    assert SkyCells.measure([a]).minus(empty).npix == 0 and empty.minus(empty).npix == 0
 
 
 def test_one_cell_and_equal_values():
-    one = SkyCells.measure(np.float32([4, 4]), np.array([0.5, 1.0]), np.array([0.5, 1.0]))
-    other = SkyCells.measure(np.float32([1]), np.array([2.0]), np.array([2.0]))
+    one = SkyCells.measure([(np.float32([4, 4]), np.array([0.5, 1.0]), np.array([0.5, 1.0]))])
+    other = SkyCells.measure([(np.float32([1]), np.array([2.0]), np.array([2.0]))])
     found = one.minus(other)
     assert (found.value, found.npix) == (3.0, 3) and np.isfinite(found.sigma)
 
@@ -140,7 +140,7 @@ def test_levels_from_files(tmp_path):
     corners, levels = [(0, 0), (0, 185), (90, 60), (200, 90)], {"A": 10.0, "B": 12.5, "C": 17.0}
     arrays = {}
     for (member, extver), corner in zip(groups, corners, strict=True):
-        cells = SkyCells.measure(*frame(rng, levels[groups[member, extver]], corner))
+        cells = SkyCells.measure([frame(rng, levels[groups[member, extver]], corner)])
         arrays |= {f"{member}/{extver}/{name}": array for name, array in cells.arrays().items()}
     np.savez(tmp_path / "batch.npz", **arrays)
     near_to, frames = {"A": ["B"], "B": ["A", "C"], "C": ["B"]}, {"A": [("a", 1), ("a", 2)], "B": [("b", 1)], "C": [("c", 1)]}
