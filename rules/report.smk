@@ -53,12 +53,17 @@ rule audit:
         f"{OUT}/audit.log",
     conda:
         "../envs/drizzleflow.yaml"
+    threads: 2
     resources:
-        mem_mb=200,
+        mem_mb=300,
         runtime=60,
     params:
         outdir=OUT,
         temporary=["*/mosaic/*"]
         + ([] if CONFIG["save_intermediate_results"] else ["*/single/*", "*_median.fits"]),
+        # for the dry run, which has to see the same workflow
+        snakefile=f"{ROOT}/Snakefile",
+        config=lambda wc: config,
+        code=list(CODE.values()),
     script:
         "../scripts/audit.py"

@@ -10,10 +10,9 @@ from __future__ import annotations
 import numpy as np
 from astropy.io import fits
 
+from drizzleflow.checksum import BLOCK, sum32
 from drizzleflow.errors import InputError
 from drizzleflow.files import replacing, write_text  # noqa: F401 (write_text: also found here)
-
-BLOCK = 2880
 
 
 def open_fits(path, **kwargs):
@@ -46,15 +45,6 @@ def plane(hdus, key, dtype, path, index=None, rows=None) -> np.ndarray:
     if data is None:
         raise InputError(f"{path}[{key}]: the extension has no data")
     return np.ascontiguousarray(data, dtype=dtype)
-
-
-def _sum32(buffer, total: int = 0) -> int:
-    """Ones'-complement sum of big-endian 32-bit words (the length is a multiple of 4)."""
-    words = np.frombuffer(buffer, dtype=">u4")
-    total += int(words.sum(dtype=np.uint64))
-    while total >> 32:
-        total = (total & 0xFFFFFFFF) + (total >> 32)
-    return total
 
 
 def _encode(value: int) -> str:
@@ -100,12 +90,12 @@ def checksummed(header, parts) -> bytes:
     cards = [bytes(header[i : i + 80]) for i in range(0, len(header), 80)]
     datasum = 0
     for part in parts:
-        datasum = _sum32(part, datasum)
+        datasum = sum32(part, datasum)
     _set_card(cards, "DATASUM", str(datasum), "data unit checksum")
     where = _set_card(cards, "CHECKSUM", "0" * 16, "HDU checksum")
     block = b"".join(cards) + b"END".ljust(80)
     block = block.ljust(-(-len(block) // BLOCK) * BLOCK)
-    total = _sum32(block, datasum)
+    total = sum32(block, datasum)
     start = 80 * where + 11  # the value's first character
     return block[:start] + _encode(~total & 0xFFFFFFFF).encode("ascii") + block[start + 16 :]
 

@@ -201,10 +201,8 @@ def sealed(content: dict) -> str:
     return body + _SEAL + hashlib.sha256(body.encode()).hexdigest() + '"\n}\n'
 
 
-def intact(path) -> bool:
-    """Whether the record is byte for byte as it was written."""
-    with open(path, "rb") as stream:
-        text = stream.read()
+def intact(text: bytes) -> bool:
+    """Whether a record's content is byte for byte as it was written."""
     body = text.rpartition(_SEAL.encode())[0]
     return text == body + (_SEAL + hashlib.sha256(body).hexdigest() + '"\n}\n').encode()
 

@@ -5,12 +5,14 @@ import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from drizzleflow import provenance, record
-from drizzleflow.audit import audit
+from drizzleflow.audit import audit, main
 from drizzleflow.errors import InputError
 from drizzleflow.files import write_text
+from drizzleflow.fitsio import image_header, write_hdus
 
 
 def run(rule, inputs, outputs, hashed=(), action=None):
@@ -26,7 +28,13 @@ def run(rule, inputs, outputs, hashed=(), action=None):
         for path in hashed:
             job.input_hash(path)
         for path in outputs:
-            action(path) if action else write_text(path, f"{rule} {path}")
+            if action:
+                action(path)
+            elif path.endswith(".fits"):
+                data = np.arange(10, dtype=np.float32)
+                write_hdus(path, [(image_header(None, primary=True, cards=[("RULE", rule)]), None), (image_header(data, "SCI"), data)])
+            else:
+                write_text(path, f"{rule} {path}")
     return given.output.record
 
 
@@ -46,7 +54,7 @@ def finished(tmp_path, monkeypatch):
         action=lambda path: provenance.collect(records, "p", path),
     )
     os.unlink("results/p/single/a.fits")
-    write_text("results/logs/x.log", "any")
+    write_text("results/p/benchmark/x.tsv", "any")
     write_text("results/.lock", "")
     return "results"
 
@@ -56,14 +64,14 @@ def reseal(content):
 
 
 def verdict(folder="results", **more):
-    found = audit(folder, temporary=["*/single/*"], ignore=["logs/*", ".lock"], **more)
+    found = audit(folder, temporary=["*/single/*"], **more)
     return [(finding.kind, os.path.relpath(finding.path)) for finding in found]
 
 
 def test_an_untouched_run_is_clean(finished):
     assert verdict() == []
     assert verdict(os.path.abspath(finished)) == []
-    assert verdict(inputs=True) == []
+    assert verdict(threads=4) == []
 
 
 def test_any_flipped_byte_of_a_product_or_record_is_found(finished):
@@ -89,7 +97,7 @@ def test_length_and_deletion(finished):
         out.write("more")
     os.unlink("results/p/sky.csv")
     assert verdict() == [("altered", "results/p/p_i2d.fits"), ("missing", "results/p/sky.csv")]
-    found = audit("results", ignore=["logs/*", ".lock"])
+    found = audit("results")
     assert ("missing", "results/p/single/a.fits") in [(finding.kind, finding.path) for finding in found]
     assert "altered: results/p/p_i2d.fits: " in str(found[0])
 
@@ -100,16 +108,17 @@ def test_unknown_files(finished):
     write_text("results/other/record/x.txt", "x")
     assert verdict() == [("unknown", "results/other/record/x.txt"), ("unknown", "results/p/.p_i2d.fits.tmp-123"),
                          ("unknown", "results/p/mine.fits")]  # fmt: skip
-    assert ("unknown", "results/.lock") in [
-        (finding.kind, finding.path) for finding in audit("results", temporary=["*"])
-    ]
 
 
 def test_a_lost_record(finished):
     os.unlink("results/p/record/mosaic/p.json")
-    found = verdict()
-    assert ("missing", "results/p/record/mosaic/p.json") in found
-    assert ("unknown", "results/p/p_i2d.fits") in found
+    assert verdict() == [("missing", "results/p/record/mosaic/p.json")]  # the provenance still has the products' hashes
+    os.unlink("results/p/provenance.json")
+    assert verdict() == [
+        ("unknown", "results/p/p_i2d.fits"),
+        ("missing", "results/p/provenance.json"),
+        ("unknown", "results/p/sky.csv"),
+    ]
 
 
 def test_a_record_that_was_edited_to_fit_is_found(finished):
@@ -144,12 +153,107 @@ def test_damaged_records_do_not_stop_it(finished, text):
     assert ("altered", "results/p/record/mosaic/p.json") in verdict()
 
 
-def test_raw_inputs_on_request(finished):
-    write_text("a_cal.fits", "RAW")
-    assert verdict() == []
-    assert verdict(inputs=True) == [("altered", "a_cal.fits")]
+def test_raw_inputs(finished):
+    """Whatever the time stamp of the file says."""
+    before = os.stat("a_cal.fits")
+    Path("a_cal.fits").write_text("RAW")
+    os.utime("a_cal.fits", ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert verdict() == [("altered", "a_cal.fits")]
     os.unlink("a_cal.fits")
-    assert verdict(inputs=True) == [("missing", "a_cal.fits")]
+    assert verdict() == [("missing", "a_cal.fits")]
+
+
+def test_swapped_and_linked_files(finished, tmp_path):
+    a, b = Path("results/p/p_i2d.fits"), Path("results/p/sky.csv")
+    first, second = a.read_bytes(), b.read_bytes()
+    a.write_bytes(second), b.write_bytes(first)
+    assert verdict() == [("altered", str(a)), ("altered", str(b))]
+    (tmp_path / "other").write_bytes(second)
+    for kind, target in (("altered", "a_cal.fits"), ("altered", "results"), ("altered", "nowhere"), (None, "other")):
+        b.unlink()
+        b.symlink_to(tmp_path / target)
+        a.write_bytes(first)
+        assert verdict() == ([(kind, str(b))] if kind else [])
+    b.unlink()
+    os.mkfifo(b)
+    assert verdict() == [("altered", str(b))]
+
+
+def test_files_behind_links_to_folders(finished, tmp_path):
+    """A product's folder may lie on another disk; loops of links end."""
+    shutil.move("results/p", tmp_path / "disk")
+    Path("results/p").symlink_to(tmp_path / "disk")
+    Path("results/p/loop").symlink_to(tmp_path / "results")
+    assert verdict() == []
+    write_text("results/p/crf/mine.fits", "x")
+    assert verdict() == [("unknown", "results/p/crf/mine.fits")]
+
+
+def test_fits_checksums_of_a_file_that_is_as_recorded(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    data = np.ones((3, 4), np.float32)
+
+    def make(path):
+        write_hdus(path, [(image_header(None, primary=True), None), (image_header(data, "SCI"), data)])
+        content = Path(path).read_bytes()
+        Path(path).write_bytes(content[:-2880] + b"\1" + content[-2879:])
+
+    run("mosaic", [], ["results/p/p_i2d.fits"], action=make)
+    (finding,) = audit("results")
+    assert (finding.kind, finding.path) == ("altered", "results/p/p_i2d.fits")
+    assert finding.detail.startswith("HDU 1 (SCI): the data sum up to ")
+
+
+def test_what_a_run_would_do(finished):
+    made = {path: None for path in ("results/p/p_i2d.fits", "results/p/sky.csv", "results/p/provenance.json")}
+    assert verdict(planned=lambda: made) == []
+    planned = {
+        "results/p/p_i2d.fits": "params changed",
+        "results/p/provenance.json": "",
+        "results/p/record/mosaic/p.json": "updated input files",
+        "results/p/single/a.fits": "",
+        "results/new/members.csv": "",
+        "results/new/temporary.npz": None,
+    }
+
+    def told(code):
+        return [str(finding) for finding in audit("results", temporary=["*/single/*"], planned=lambda: planned, code=code)]
+
+    assert told(["c"]) == [
+        "missing: results/new/members.csv: planned, but not there",
+        "unplanned: results/p: 1 file of another configuration, as their records say",
+        "stale: results/p/p_i2d.fits: made with other parameters",
+        "stale: results/p/provenance.json: made from results/p/record/mosaic/p.json, which a run would make again",
+        "stale: results/p/record/mosaic/p.json: updated input files",
+    ]
+    assert told(["d"])[2] == "stale: results/p/p_i2d.fits: made with other code"
+    planned["results/p/record/mosaic/p.json"] = None
+    assert told(["c"])[3].endswith("its job was interrupted, or its software environment is another")
+    write_text("results/p/sky.csv", "forged")  # no longer healthy
+    assert [finding.kind for finding in audit("results", temporary=["*/single/*"], planned=lambda: made)] == ["altered"]
+
+
+def test_other_versions_are_a_note(finished):
+    path = "results/p/record/provenance/p.json"
+    content = record.read(path)
+    content["versions"] |= {"numpy": "1.0", "nosuch": "2"}
+    write_text(path, reseal(content))
+    found = audit("results", temporary=["*/single/*"])
+    assert [str(finding) for finding in found] == [
+        "versions: results: nosuch 2 in 1 records, none here",
+        f"versions: results: numpy 1.0 in 1 records, {np.__version__} here",
+    ]
+    assert all(finding.harmless for finding in found)
+
+
+def test_command_line(finished, capsys):
+    assert main(["results", "--temporary", "*/single/*"]) == 0
+    assert capsys.readouterr().out == "audit: every file is what its record says\n"
+    os.unlink("results/p/sky.csv")
+    assert main(["results", "--temporary", "*/single/*", "--threads", "1"]) == 1
+    assert capsys.readouterr().out == "missing: results/p/sky.csv: recorded, but not there\naudit: 1 finding\n"
+    assert main(["nowhere"]) == 1
+    assert capsys.readouterr().err == "audit: nowhere: no such output folder\n"
 
 
 def test_it_only_reads(finished):
