@@ -4,7 +4,9 @@ Snakemake re-runs a job when its script changes but never looks inside the modul
 and takes a touched file for a changed one. The hash is of syntax trees without docstrings, so comments,
 formatting and docstrings do not count, and a formula does. Only static imports are followed: absolute,
 relative, inside functions, and ``import_module`` of a literal;
-``import_module(f"drizzleflow.formats.{name}")`` reaches every module of that package.
+``import_module(f"drizzleflow.formats.{name}")`` reaches every module of that package. Two places in a module are not
+followed: its ``__getattr__``, which finds names of another module for people who ask for them, and its command line. Rules
+use neither, and tests compare with what real jobs load. The hash is the same under every Python from 3.11 on.
 """
 
 from __future__ import annotations
@@ -115,15 +117,31 @@ def _module(path, root, cache) -> tuple[str, list[str]]:
             text = body[0].value if isinstance(body[0], ast.Expr) else None
             if isinstance(text, ast.Constant) and isinstance(text.value, str):
                 del body[0]
-    digest = hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+    digest = hashlib.sha256(_text(tree).encode()).hexdigest()
     cache[path] = [status.st_size, status.st_mtime_ns, digest, imports]
     return digest, imports
+
+
+def _text(node) -> str:
+    """A syntax tree as text. Not `ast.dump`: each version of Python gives nodes new fields, empty mostly, and shows them its way."""
+    if isinstance(node, ast.AST):
+        fields = [(name, value) for name, value in ast.iter_fields(node) if name != "kind" and value not in (None, [])]
+        return f"{type(node).__name__}({', '.join(f'{name}={_text(value)}' for name, value in fields)})"
+    return f"[{', '.join(map(_text, node))}]" if isinstance(node, list) else repr(node)
+
+
+def _followed(statement) -> bool:
+    """Whether imports in a module's statement count: not in its own ``__getattr__`` and not in its command line."""
+    if isinstance(statement, ast.If) and ast.unparse(statement.test) == "__name__ == '__main__'":
+        return False
+    return not (isinstance(statement, ast.FunctionDef) and statement.name == "__getattr__")
 
 
 def _imports(tree, package) -> set[str]:
     """Dotted names that a module imports from our package; ``from a import b`` gives ``a.b``."""
     names = set()
-    for node in ast.walk(tree):
+    # a script has no package: it is the command line
+    for node in (n for part in tree.body if not package or _followed(part) for n in ast.walk(part)):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):

@@ -114,7 +114,7 @@ class Cache:
     def _version() -> str:
         """Changes with the code that fills the cache."""
         here = os.path.dirname(os.path.abspath(__file__))
-        files = [os.path.join(here, "association.py"), os.path.abspath(__file__)]
+        files = [os.path.join(here, "association.py"), os.path.join(here, "codehash.py"), os.path.abspath(__file__)]
         formats = os.path.join(here, "formats")
         files += sorted(os.path.join(formats, name) for name in os.listdir(formats) if name.endswith(".py"))
         status = [

@@ -9,8 +9,8 @@ import numpy as np
 
 from drizzleflow import dq
 from drizzleflow.footprint import window
+from drizzleflow.framemodel import frame_model
 from drizzleflow.kernels import kernel_reach
-from drizzleflow.mosaic import frame_model
 from drizzleflow.noise import Noise, Noisy, of_frame, pooled
 from drizzleflow.pixmap import shift
 from drizzleflow.resample import Resample

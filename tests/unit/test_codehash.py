@@ -4,6 +4,7 @@ import ast
 import os
 import re
 import shutil
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from drizzleflow.codehash import closure, code_hash
 from drizzleflow.errors import InputError
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
+PARSED: dict = {}  #: the real library, parsed once
 
 FILES = {
     "step.py": '"""A step."""\nfrom drizzleflow import alpha\nimport numpy as np\n\ndef main():\n    from drizzleflow.sub.deep import f\n    return f(alpha.A)\n',
@@ -101,6 +103,41 @@ def test_import_module_of_a_literal_or_a_package(tree):
     assert closure(step, tree)[-1] == "drizzleflow.plugins.two" and hash_of(tree) != before
 
 
+def test_what_a_module_finds_for_people_is_not_followed(tree):
+    """Names that its ``__getattr__`` looks up elsewhere, its command line; but they are part of the module's text."""
+    (tree / "drizzleflow/alpha.py").write_text(
+        "from importlib import import_module\nA = 1\n"
+        "def __getattr__(name):\n    return getattr(import_module('drizzleflow.unrelated'), name)\n"
+        "if __name__ == '__main__':\n    from drizzleflow import unrelated\n"
+    )
+    before = hash_of(tree)
+    assert "drizzleflow.unrelated" not in closure(tree / "step.py", tree)
+    (tree / "drizzleflow/alpha.py").write_text((tree / "drizzleflow/alpha.py").read_text() + "    unrelated.U\n")
+    assert hash_of(tree) != before
+    (tree / "step.py").write_text("if __name__ == '__main__':\n    from drizzleflow import unrelated\n")  # as scripts are run
+    assert "drizzleflow.unrelated" in closure(tree / "step.py", tree)
+
+
+def test_other_versions_of_python(tree, monkeypatch):
+    """Python 3.12 and 3.13 gave functions and classes an empty list of type parameters: the same code, the same hash."""
+    before = hash_of(tree)
+    for kind in (ast.FunctionDef, ast.ClassDef):
+        monkeypatch.setattr(kind, "_fields", ("type_params", *kind._fields))
+        monkeypatch.setattr(kind, "type_params", [], raising=False)
+    assert "type_params" in ast.dump(ast.parse("def f(): pass"))
+    assert hash_of(tree) == before
+
+
+@pytest.mark.parametrize("pair", ["x = None | x = ''", "f() | f(*[])", "{**a} | {None: a}", "def f(*, a): 0 | def f(*, a=None): 0",
+                                  "x: int | x: int = None", "(a) | (a,)", "lambda: 0 | lambda *a: 0", "1 | 1.0", "b'' | ''"])  # fmt: skip
+def test_little_differences_count(tree, pair):
+    found = []
+    for text in pair.split(" | "):
+        (tree / "step.py").write_text(text + "\n")
+        found.append(hash_of(tree))
+    assert found[0] != found[1]
+
+
 def test_a_new_module_in_place_of_a_name_is_found(tree):
     """`from drizzleflow import alpha` reaches a module only where there is one."""
     (tree / "step.py").write_text("from drizzleflow import late\n")
@@ -169,15 +206,60 @@ def test_equal_code_equal_hash(edits, tmp_path_factory):
 def test_every_script_reaches_the_modules_that_it_really_imports():
     """A module that a script's imports load, our closure has: nothing is imported behind its back."""
     for script in sorted(SCRIPTS.glob("*.py")):
-        reached = closure(script, SCRIPTS)
+        reached = closure(script, SCRIPTS, PARSED)
         text = script.read_text()
         for name in re.findall(r"(?:from|import) (drizzleflow[\w.]*)", text):
             assert name in reached, (script.name, name)
 
 
+def test_a_change_of_any_module_counts_for_the_rules_that_reach_it_and_no_other(tmp_path):
+    """Of the real library: every module is changed in its turn."""
+    copy = shutil.copytree(SCRIPTS, tmp_path / "scripts", ignore=shutil.ignore_patterns("__pycache__"))
+    cache: dict = {}
+    scripts = sorted(copy.glob("*.py"))
+    reached = {script: set(closure(script, copy, cache)) for script in scripts}
+    before = {script: code_hash(script, copy, cache) for script in scripts}
+    modules = sorted((copy / "drizzleflow").rglob("*.py"))
+    for path in modules:
+        name = ".".join(path.relative_to(copy).with_suffix("").parts).removesuffix(".__init__")
+        text = path.read_text()
+        path.write_text(text + "CHANGED = 1\n")
+        changed = {script for script in scripts if code_hash(script, copy, cache) != before[script]}
+        assert changed == {script for script in scripts if name in reached[script]}, name
+        path.write_text(text)
+    assert len(modules) > 70 and len(scripts) > 15
+
+
+def test_the_library_is_code_alone():
+    """A file of another kind that shaped a product would have to be hashed too."""
+    others = [path for path in (SCRIPTS / "drizzleflow").rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")]
+    assert others == []
+
+
+def test_rules_ask_for_no_name_that_a_module_looks_up_elsewhere():
+    """The hash does not follow a module's ``__getattr__``: what is reached asks such modules for their own names alone."""
+    reached = {name for script in SCRIPTS.glob("*.py") for name in closure(script, SCRIPTS, PARSED)}
+    files = [*SCRIPTS.glob("*.py"), *(SCRIPTS.joinpath(*name.split(".")).with_suffix(".py") for name in reached)]
+    asked = set()
+    for path in filter(Path.exists, files):
+        aliases = {}
+        nodes = list(ast.walk(ast.parse(path.read_text())))
+        for node in nodes:
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("drizzleflow"):
+                asked |= {(node.module, alias.name, path.name) for alias in node.names}
+                aliases |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
+        for node in nodes:
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in aliases:
+                asked.add((aliases[node.value.id], node.attr, path.name))
+    facades = {name for name in reached if hasattr(import_module(name), "__getattr__")}
+    assert facades == {"drizzleflow.combine", "drizzleflow.sky"}
+    looked_up = {(module, name, by) for module, name, by in asked if module in facades and name not in vars(import_module(module))}
+    assert looked_up == set() and len([1 for module, _, _ in asked if module in facades]) > 5
+
+
 def test_what_rules_reach_is_imported_statically():
     """What the hash cannot see must not be there: names put together from nothing known, and ``__import__``."""
-    reached = {name for script in SCRIPTS.glob("*.py") for name in closure(script, SCRIPTS)}
+    reached = {name for script in SCRIPTS.glob("*.py") for name in closure(script, SCRIPTS, PARSED)}
     for path in SCRIPTS.rglob("*.py"):
         name = ".".join(path.relative_to(SCRIPTS).with_suffix("").parts).removesuffix(".__init__")
         if name.startswith("drizzleflow") and name not in reached:

@@ -19,7 +19,8 @@ from drizzleflow.formats import jwst
 from drizzleflow.frame import Frame
 from drizzleflow.grid import Grid, build
 from drizzleflow.gwcswcs import from_gwcs
-from drizzleflow.mosaic import Mosaic, frame_model
+from drizzleflow.framemodel import frame_model
+from drizzleflow.mosaic import Mosaic
 from drizzleflow.pixmap import Lattice, exact, from_lattice
 from drizzleflow.simulate_jwst import nircam_like
 from drizzleflow.weights import variances_from_err
