@@ -1,6 +1,12 @@
 """Fixtures of the workflow tests; the functions behind them are in running.py."""
 
+import os
+import shutil
+from pathlib import Path
+
 import pytest
+from running import REPO
+from runs import CONFIG, KINDS, complete
 
 from drizzleflow.simulate import simulate
 
@@ -12,3 +18,43 @@ def field(tmp_path_factory):
         tmp_path_factory.mktemp("field"), exposures=3, detectors=1, shape=(160, 160), seed=5, product="field",
         cosmic_rays=0.004, roll=1.0,
     )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def data(field, tmp_path_factory):
+    """A folder with the simulated exposures in data/, the same relative paths wherever it is copied."""
+    here = tmp_path_factory.mktemp("disturbed")
+    (here / "data").mkdir()
+    for path in field["members"]:
+        shutil.copy2(path, here / "data")
+    shutil.copy2(field["associations"][0], here / "data" / "field_asn.json")
+    return here
+
+
+@pytest.fixture(scope="session")
+def loaded_by_jobs(tmp_path_factory):
+    """Where the jobs of `undisturbed` say which modules they have loaded: a file a process, named after its script."""
+    return tmp_path_factory.mktemp("loaded")
+
+
+@pytest.fixture(scope="session")
+def undisturbed(data, loaded_by_jobs, tmp_path_factory):
+    """The working folder of a run that nobody disturbed: to be copied, not changed."""
+    folder = tmp_path_factory.mktemp("undisturbed") / "run"
+    shutil.copytree(data, folder)
+    complete(folder, CONFIG, **watching(loaded_by_jobs))
+    for kind in KINDS:
+        assert list((folder / "results" / "field").glob(kind)), f"no {kind}"
+    return folder
+
+
+@pytest.fixture
+def finished(undisturbed, tmp_path):
+    """A working folder in which everything has run: the bytes and times of the undisturbed one."""
+    return shutil.copytree(undisturbed, tmp_path / "run")
+
+
+def watching(folder: Path) -> dict[str, str]:
+    """The environment in which every process of Python writes at its end which of our modules it has loaded (watch/)."""
+    path = [Path(__file__).parent / "watch", REPO / "scripts"]
+    return {"LOADED": str(folder), "PYTHONPATH": os.pathsep.join(map(str, path))}

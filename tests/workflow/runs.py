@@ -28,6 +28,18 @@ NOT_PRODUCTS = (
 )
 
 
+#: of the run that nobody disturbs (conftest.py)
+CONFIG = {"associations": "data/field_asn.json", "batch_size": 2}
+#: every kind of its products, as patterns below the product's folder: none may escape the comparisons by not being there
+KINDS = [
+    "members.csv", "footprints.csv", "sky.csv", "grid.json", "grid.asdf", "footprint/*.npz", "footprint/*.json",
+    "sky/*.csv", "single/*_outlier_i2d.fits", "field_median.fits", "blot/*_blot.fits", "crmask/*_crmask.fits",
+    "crf/*_crf.fits", "field_i2d.fits",
+]  # fmt: skip
+#: the jobs that a change in the comparison with the median starts
+AFTER_CRMASK = {"crmask_member": 3, "mosaic_product": 1, "report_product": 1, "provenance": 1}
+
+
 def start(
     folder: Path, config: dict, *arguments, cores: int = 2, repo: Path = REPO, **environment
 ) -> subprocess.Popen:

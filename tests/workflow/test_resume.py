@@ -8,10 +8,11 @@ import time
 
 import pytest
 from runs import (
+    AFTER_CRMASK,
+    CONFIG,
     alive,
     call,
     complete,
-    copy_checkout,
     differing,
     end,
     jobs,
@@ -21,38 +22,8 @@ from runs import (
     working,
 )
 
-CONFIG = {"associations": "data/field_asn.json", "batch_size": 2}
-#: every kind of product, as patterns below the product's folder: none may escape the comparisons by not being there
-KINDS = [
-    "members.csv", "footprints.csv", "sky.csv", "grid.json", "grid.asdf", "footprint/*.npz", "footprint/*.json",
-    "sky/*.csv", "single/*_outlier_i2d.fits", "field_median.fits", "blot/*_blot.fits", "crmask/*_crmask.fits",
-    "crf/*_crf.fits", "field_i2d.fits",
-]  # fmt: skip
 #: named after batches of members
 OF_BATCHES = ("field/footprint/", "field/sky/")
-AFTER_CRMASK = {"crmask_member": 3, "mosaic_product": 1, "report_product": 1, "provenance": 1}
-
-
-@pytest.fixture(scope="module")
-def data(field, tmp_path_factory):
-    """A folder with the simulated exposures in data/, the same relative paths wherever it is copied."""
-    here = tmp_path_factory.mktemp("resume")
-    (here / "data").mkdir()
-    for path in field["members"]:
-        shutil.copy2(path, here / "data")
-    shutil.copy2(field["associations"][0], here / "data" / "field_asn.json")
-    return here
-
-
-@pytest.fixture(scope="module")
-def undisturbed(data, tmp_path_factory):
-    """The working folder of a run that nobody disturbed: to be copied, not changed."""
-    folder = tmp_path_factory.mktemp("undisturbed") / "run"
-    shutil.copytree(data, folder)
-    complete(folder, CONFIG)
-    for kind in KINDS:
-        assert list((folder / "results" / "field").glob(kind)), f"no {kind}"
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -64,12 +35,6 @@ def expected(undisturbed):
 def fresh(data, tmp_path):
     """A working folder in which nothing has run."""
     return shutil.copytree(data, tmp_path / "run")
-
-
-@pytest.fixture
-def finished(undisturbed, tmp_path):
-    """A working folder in which everything has run: the bytes and times of the undisturbed one."""
-    return shutil.copytree(undisturbed, tmp_path / "run")
 
 
 def assert_as_undisturbed(folder, expected):
@@ -235,32 +200,6 @@ def test_changed_runtime_settings(finished):
     """What cannot change a product starts nothing: an equivalent spelling, another layout of buffers."""
     for more in ({"crmask": {"snr": [5, 4]}}, {"skymatch": {"skymethod": "MATCH"}}, {"in_memory": True}):
         assert jobs(complete(finished, {**CONFIG, **more}, "--dry-run")) == {}, more
-
-
-FLAGGING = "drizzleflow/flagging.py"
-CHANGES = {
-    "formula": (FLAGGING, "np.abs(sci - blot", "1.0000001 * np.abs(sci - blot", AFTER_CRMASK),
-    "comment": (FLAGGING, "import numpy as np\n", "import numpy as np  # arrays\n\n\n", {}),
-    "touch": (FLAGGING, "", "", {}),
-    "unused": ("drizzleflow/simulate.py", "import math\n", "import math, sys\n", {}),
-    "script": ("median.py", "from drizzleflow import", "import sys\nfrom drizzleflow import", {"median_product": 1, **AFTER_CRMASK}),
-    "leaf": ("drizzleflow/report.py", "import json\n", "import json, sys\n", {"report_product": 1}),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("change", CHANGES)
-def test_changed_code(finished, tmp_path, change):
-    """In a copy of this checkout: the rules that reach the code run again; comments and times are no change."""
-    name, old, new, again = CHANGES[change]
-    checkout = copy_checkout(tmp_path / "checkout")
-    path = checkout / "scripts" / name
-    text = path.read_text()
-    assert old in text
-    path.write_text(text.replace(old, new, 1))
-    if change == "touch":
-        for file in checkout.rglob("*"):
-            os.utime(file)
-    assert jobs(complete(finished, CONFIG, "--dry-run", repo=checkout)) == again
 
 
 def test_new_exposure(finished):

@@ -1,0 +1,101 @@
+"""Code in the trigger: what jobs really load is in the hash of their rule, and a change starts the rules that use it."""
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from conftest import watching
+from running import REPO
+from runs import AFTER_CRMASK, CONFIG, complete, copy_checkout, jobs
+
+from drizzleflow.codehash import closure
+from drizzleflow.simulate import simulate
+
+AFTER_MEDIAN = {"median_product": 1, **AFTER_CRMASK}
+ALL = {"members": 1, "footprint": 2, "grid": 1, "grid_wcs": 1, "sky_overlaps": 2, "skymatch_product": 1, "single_drizzle_group": 3,
+       **AFTER_MEDIAN}  # fmt: skip
+#: name -> edits (file below scripts/, old text, new text), and the jobs that then run again
+CHANGES = {
+    "what is no code, and code that no rule reaches": (
+        [
+            ("drizzleflow/flagging.py", "import numpy as np\n", "import  numpy as np  # arrays\n\n\n"),
+            ("drizzleflow/record.py", '"""The frame', '"""New. The frame'),
+            ("drizzleflow/simulate.py", "import math\n", "import math, sys\n"),
+            ("drizzleflow/createmedian.py", "import math\n", "import math, json\n"),
+            ("drizzleflow/audit.py", "import json\n", "import json, math\n"),
+        ],
+        {},
+    ),
+    "a formula": ([("drizzleflow/flagging.py", "np.abs(sci - blot", "1.0000001 * np.abs(sci - blot")], AFTER_CRMASK),
+    "a script": ([("median.py", "from drizzleflow import", "import sys\nfrom drizzleflow import")], AFTER_MEDIAN),
+    "the report": ([("drizzleflow/report.py", "import json\n", "import json, sys\n")], {"report_product": 1}),
+    "a side branch": ([("drizzleflow/gridfile.py", "import numpy as np\n", "import math, numpy as np\n")], {"grid_wcs": 1}),
+    "what all jobs use": ([("drizzleflow/record.py", "import json\n", "import json, cmath\n")], ALL),
+}
+
+
+@pytest.fixture(scope="module")
+def ran(undisturbed, tmp_path_factory):
+    """A working folder in which everything has run, for dry runs."""
+    return shutil.copytree(undisturbed, tmp_path_factory.mktemp("ran") / "run")
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_changed_code(ran, tmp_path, change):
+    """In a copy of this checkout whose files all have new times."""
+    edits, again = CHANGES[change]
+    checkout = copy_checkout(tmp_path / "checkout")
+    for name, old, new in edits:
+        path = checkout / "scripts" / name
+        text = path.read_text()
+        assert old in text, name
+        path.write_text(text.replace(old, new, 1))
+    for file in checkout.rglob("*"):
+        os.utime(file)
+    assert jobs(complete(ran, CONFIG, "--dry-run", repo=checkout)) == again
+
+
+def loaded(folder: Path) -> dict[str, set[str]]:
+    """script -> modules of drizzleflow that its jobs have loaded."""
+    found: dict[str, set[str]] = {}
+    for path in folder.iterdir():
+        job = re.fullmatch(r"tmp\w+\.(\w+\.py)-\d+", path.name)
+        if job:
+            found.setdefault(job[1], set()).update(path.read_text().split("\n"))
+    return found
+
+
+def assert_in_hash(folder: Path) -> set[str]:
+    """Every module that a job has loaded is in the hash of its rule's code; the scripts."""
+    found, cache = loaded(folder), {}
+    for script, modules in found.items():
+        assert "drizzleflow.record" in modules
+        assert modules <= set(closure(REPO / "scripts" / script, REPO / "scripts", cache)), script
+    return set(found)
+
+
+def test_what_jobs_load_is_in_the_hash(undisturbed, loaded_by_jobs):
+    scripts = assert_in_hash(loaded_by_jobs)
+    assert scripts == {f"{name}.py" for name in ("members", "footprint", "grid", "grid_wcs", "sky_overlaps", "skymatch", "single_drizzle",
+                                                 "median", "crmask", "mosaic", "report", "provenance")}  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("flavour", ["jwst", "hst", "roman", "simple"])
+def test_what_jobs_of_each_format_load_is_in_the_hash(flavour, tmp_path):
+    """With the steps that settings switch on."""
+    made = simulate(tmp_path / "data", flavour=flavour, exposures=3, detectors=1, shape=(160, 160), seed=6)
+    config = {
+        "associations": [str(path) for path in made["associations"]],
+        "static_mask": {"static": True},
+        "crmask": {"corr": flavour != "roman"},
+        "mosaic": {"bands": 2},
+    }
+    if flavour in ("jwst", "hst"):
+        config["preset"] = flavour
+    (tmp_path / "loaded").mkdir()
+    complete(tmp_path, config, **watching(tmp_path / "loaded"))
+    scripts = assert_in_hash(tmp_path / "loaded")
+    assert {"static_mask.py", "mosaic_band.py"} <= scripts and ("crclean.py" in scripts) == config["crmask"]["corr"]
