@@ -205,7 +205,7 @@ def test_fits_checksums_of_a_file_that_is_as_recorded(tmp_path, monkeypatch):
 
 
 def test_what_a_run_would_do(finished):
-    made = {path: None for path in ("results/p/p_i2d.fits", "results/p/sky.csv", "results/p/provenance.json")}
+    made = dict.fromkeys(("results/p/p_i2d.fits", "results/p/sky.csv", "results/p/provenance.json"))
     assert verdict(planned=lambda: made) == []
     planned = {
         "results/p/p_i2d.fits": "params changed",

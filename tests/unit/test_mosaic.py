@@ -17,9 +17,9 @@ from drizzleflow.fitsio import image_header, write_hdus
 from drizzleflow.footprint import describe
 from drizzleflow.formats import jwst
 from drizzleflow.frame import Frame
+from drizzleflow.framemodel import frame_model
 from drizzleflow.grid import Grid, build
 from drizzleflow.gwcswcs import from_gwcs
-from drizzleflow.framemodel import frame_model
 from drizzleflow.mosaic import Mosaic
 from drizzleflow.pixmap import Lattice, exact, from_lattice
 from drizzleflow.simulate_jwst import nircam_like

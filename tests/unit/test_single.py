@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from drizzleflow.combine import Parameters, median_image
 from drizzleflow.frame import Frame
+from drizzleflow.framemodel import frame_model
 from drizzleflow.grid import Grid
 from drizzleflow.kernels import kernel_reach
-from drizzleflow.framemodel import frame_model
 from drizzleflow.resample import Resample
 from drizzleflow.single import SingleImage, drizzle, unresampled
 from drizzleflow.weights import mean_weights, variances_from_err

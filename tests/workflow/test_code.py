@@ -90,11 +90,11 @@ def test_what_jobs_of_each_format_load_is_in_the_hash(flavour, tmp_path):
     config = {
         "associations": [str(path) for path in made["associations"]],
         "static_mask": {"static": True},
-        "crmask": {"corr": flavour != "roman"},
+        "crmask": {"corr": flavour == "hst"},
         "mosaic": {"bands": 2},
     }
     if flavour in ("jwst", "hst"):
-        config["preset"] = flavour
+        config |= {"preset": flavour, "save_intermediate_results": True}
     (tmp_path / "loaded").mkdir()
     complete(tmp_path, config, **watching(tmp_path / "loaded"))
     scripts = assert_in_hash(tmp_path / "loaded")
