@@ -87,18 +87,28 @@ def options(product, *sections):
     return {section: settings[section] for section in sections}
 
 
-def members(product):
-    return PLAN.products[product].members
+def members(product, names=None):
+    """All members, or some by name."""
+    found = PLAN.products[product]
+    return found.members if names is None else [found.member(name) for name in names]
 
 
 # batches: members that share a job where a job is short
 BATCH_OF = {(p, m): b for p in GOOD for b, names in GOOD[p].batches.items() for m in names}
 
 
+def beside(product, names=None):
+    """The files of DQ and inverse variance that an association may name beside members."""
+    return [path for member in members(product, names) for path in (member.dq, member.ivar) if path]
+
+
+def member_files(product, names=None):
+    """What members are read from."""
+    return [member.path for member in members(product, names)] + beside(product, names)
+
+
 def batch_files(wildcards):
-    """The files that a batch's jobs read."""
-    product = GOOD[wildcards.product]
-    return [product.member(name).path for name in product.batches[wildcards.batch]]
+    return member_files(wildcards.product, GOOD[wildcards.product].batches[wildcards.batch])
 
 
 def batch_members(wildcards):

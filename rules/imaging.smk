@@ -3,7 +3,7 @@
 
 rule single_drizzle_group:
     input:
-        files=lambda wc: [GOOD[wc.product].member(name).path for name in stack_members(wc)],
+        files=lambda wc: member_files(wc.product, stack_members(wc)),
         lattices=lambda wc: lattices(wc.product, stack_members(wc)),
         grid=at("grid.json"),
         sky=at("sky.csv"),
@@ -65,7 +65,7 @@ rule median_product:
 
 rule crmask_member:
     input:
-        file=lambda wc: GOOD[wc.product].member(wc.member).path,
+        files=lambda wc: member_files(wc.product, [wc.member]),
         lattices=lambda wc: lattices(wc.product, [wc.member]),
         grid=at("grid.json"),
         sky=at("sky.csv"),
@@ -105,7 +105,7 @@ use rule crmask_member as crmask_asdf_member with:
 
 rule crclean_member:
     input:
-        file=lambda wc: GOOD[wc.product].member(wc.member).path,
+        files=lambda wc: member_files(wc.product, [wc.member]),
         mask=at("crmask/{member}_crmask.fits"),
         blot=at("blot/{member}_blot.fits"),
         sky=at("sky.csv"),
@@ -134,6 +134,7 @@ rule crclean_member:
 rule mosaic_band:
     input:
         crfs=lambda wc: crfs(wc.product),
+        beside=lambda wc: beside(wc.product),
         lattices=lambda wc: lattices(wc.product),
         members=at("members.csv"),
         grid=at("grid.json"),
@@ -162,6 +163,7 @@ rule mosaic_product:
     input:
         bands=lambda wc: mosaic_bands(wc.product),
         crfs=lambda wc: crfs(wc.product),
+        beside=lambda wc: [] if mosaic_bands(wc.product) else beside(wc.product),
         lattices=lambda wc: [] if mosaic_bands(wc.product) else lattices(wc.product),
         members=at("members.csv"),
         grid=at("grid.json"),

@@ -3,7 +3,7 @@
 
 rule static_mask:
     input:
-        files=lambda wc: [m.path for m in members(wc.product)],
+        files=lambda wc: member_files(wc.product),
     output:
         static=at("static_mask.fits"),
         record=at("record/static_mask.json"),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from conftest import watching
-from running import REPO
+from running import REPO, write_table
 from runs import AFTER_CRMASK, CONFIG, complete, copy_checkout, jobs
 
 from drizzleflow.codehash import closure
@@ -55,6 +55,22 @@ def test_changed_code(ran, tmp_path, change):
     for file in checkout.rglob("*"):
         os.utime(file)
     assert jobs(complete(ran, CONFIG, "--dry-run", repo=checkout)) == again
+
+
+def test_files_beside_the_members_count(tmp_path):
+    """Every job that reads a member has the member's files of DQ and inverse variance among its inputs."""
+    made = simulate(tmp_path, flavour="simple", exposures=2, detectors=1, shape=(64, 64), seed=1)
+    for name in ("one_dq.fits", "one_ivar.fits"):
+        shutil.copy(made["members"][0], tmp_path / name)
+    names = [Path(path).name for path in made["members"]]
+    write_table(tmp_path / "table.csv", "path,dq,ivar", [f"{names[0]},one_dq.fits,one_ivar.fits", f"{names[1]},,"])
+    text = complete(tmp_path, {"associations": "table.csv", "batch_size": 1, "static_mask": {"static": True}}, "--dry-run")
+    inputs = re.findall(r"rule (\w+):\n    input: (.*)\n", text)
+    first, second = [name.removesuffix(".fits") for name in names]
+    reading = [(rule, listed) for rule, listed in inputs if re.search(rf"/?{first}(_crf)?\.fits", listed)]
+    assert {rule for rule, _ in reading} == {"footprint", "static_mask", "sky_overlaps", "single_drizzle_group", "crmask_member", "mosaic_product"}
+    assert all("one_dq.fits" in listed and "one_ivar.fits" in listed for _, listed in reading)
+    assert not any("one_dq" in listed for _, listed in inputs if first not in listed and f"{second}.fits" in listed)
 
 
 def loaded(folder: Path) -> dict[str, set[str]]:
