@@ -251,11 +251,16 @@ class Evidence:
         return findings
 
     def _cause(self, job: dict, plan) -> str:
+        if not job:
+            return "its record is missing or broken"
+        for entry in job.get("outputs", ()):
+            if not os.path.lexists(entry["path"]):
+                return f"its job also makes {entry['path']}, which is not there"
         for entry in job.get("inputs", ()):
             key = _key(entry["path"])
             if plan.get(key, ("", None))[1] is not None or not os.path.lexists(key):
                 return f"made from {entry['path']}, which a run would make again"
-        return "its job was interrupted, or its software environment is another"
+        return "its job did not end well"
 
     def unplanned(self, plan, faults) -> list[Finding]:
         """Products that a healthy record knows and the configuration does not."""

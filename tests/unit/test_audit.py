@@ -228,9 +228,19 @@ def test_what_a_run_would_do(finished):
     ]
     assert told(["d"])[2] == "stale: results/p/p_i2d.fits: made with other code"
     planned["results/p/record/mosaic/p.json"] = None
-    assert told(["c"])[3].endswith("its job was interrupted, or its software environment is another")
-    write_text("results/p/sky.csv", "forged")  # no longer healthy
-    assert [finding.kind for finding in audit("results", temporary=["*/single/*"], planned=lambda: made)] == ["altered"]
+    assert told(["c"])[3] == "stale: results/p/provenance.json: its job did not end well"
+    os.unlink("results/p/sky.csv")
+    planned["results/p/p_i2d.fits"] = ""
+    assert "stale: results/p/p_i2d.fits: its job also makes results/p/sky.csv, which is not there" in told(["c"])
+    os.unlink("results/p/record/mosaic/p.json")
+    assert "stale: results/p/p_i2d.fits: its record is missing or broken" in told(["c"])
+
+
+def test_what_is_not_healthy_is_not_noted_as_unplanned(finished):
+    made = dict.fromkeys(("results/p/p_i2d.fits", "results/p/provenance.json"))
+    assert verdict(planned=lambda: made) == [("unplanned", "results/p")]
+    write_text("results/p/sky.csv", "forged")
+    assert verdict(planned=lambda: made) == [("altered", "results/p/sky.csv")]
 
 
 def test_other_versions_are_a_note(finished):
