@@ -3,6 +3,7 @@
 Names those that are not; fails if there is any.
 """
 
+import csv
 import subprocess
 import sys
 import tempfile
@@ -18,13 +19,14 @@ def planned(process) -> dict:
     """File -> why a run would make it again, None where it would not; from Snakemake's summary of a dry run."""
     table, said = process.communicate()
     if process.returncode:
-        raise InputError(f"the dry run failed: {said.strip().splitlines()[-1] if said.strip() else process.returncode}")
-    lines = [line.split("\t") for line in table.splitlines() if line.count("\t") == 5]
+        raise InputError(f"the dry run failed: {' '.join(said.split()[-60:])}")
+    rows = csv.DictReader(table.split("\n"), delimiter="\t", quoting=csv.QUOTE_NONE)
+    if not {"output_file", "status", "plan"} <= set(rows.fieldnames or ()):
+        raise InputError(f"the dry run's summary has columns {rows.fieldnames}, expected output_file, status and plan")
     plain = ("ok", "missing", "removed temp file")  # of the file itself: not why
     return {
-        path: None if plan == "no update" else "" if status in plain else status
-        for path, _, _, _, status, plan in lines
-        if path != "output_file"
+        row["output_file"]: None if row["plan"] == "no update" else "" if row["status"] in plain else row["status"]
+        for row in rows
     }
 
 

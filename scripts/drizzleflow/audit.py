@@ -44,7 +44,8 @@ class Finding:
     detail: str  #: what was found and what was expected
 
     def __str__(self) -> str:
-        return f"{self.kind}: {self.path}: {self.detail}"
+        line = f"{self.kind}: {self.path}: {self.detail}"
+        return line if line.isprintable() else repr(line)[1:-1]  # names may hold anything
 
     @property
     def harmless(self) -> bool:
@@ -304,17 +305,19 @@ def _claim(entry, by: str, ended: str) -> Claim:
 
 
 def _walk(folder, above=()):
-    """All files below a folder, those behind links to folders too; each folder once on a way down."""
-    status = os.stat(folder)
+    """All files below a folder, those behind links to folders too; no folder twice on a way down."""
+    try:
+        status = os.stat(folder)
+        names = os.listdir(folder)
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be read ({error.strerror})") from None
     here = (status.st_dev, status.st_ino)
-    if here in above:
-        return
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.is_dir():
-                yield from _walk(entry.path, (*above, here))
-            else:
-                yield entry.path
+    for name in names if here not in above else ():
+        path = os.path.join(folder, name)
+        if os.path.isdir(path):
+            yield from _walk(path, (*above, here))
+        else:
+            yield path
 
 
 def _compare(path, claim: Claim, fits: bool) -> str:

@@ -110,6 +110,14 @@ def test_unknown_files(finished):
                          ("unknown", "results/p/mine.fits")]  # fmt: skip
 
 
+def test_names_of_any_kind_take_one_line_each(finished):
+    Path("results/p/loop").symlink_to("loop")
+    for name in ("two\nlines", "\x1b[31mred", os.fsdecode(b"\xff")):
+        write_text(f"results/p/{name}", "x")
+    lines = [str(finding) for finding in audit("results", temporary=["*/single/*"])]
+    assert lines == [f"unknown: results/p/{name}: no record names it" for name in ("\\x1b[31mred", "loop", "two\\nlines", "\\udcff")]
+
+
 def test_a_lost_record(finished):
     os.unlink("results/p/record/mosaic/p.json")
     assert verdict() == [("missing", "results/p/record/mosaic/p.json")]  # the provenance still has the products' hashes
