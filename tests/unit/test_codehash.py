@@ -239,9 +239,10 @@ def test_the_library_is_code_alone():
 def test_rules_ask_for_no_name_that_a_module_looks_up_elsewhere():
     """The hash does not follow a module's ``__getattr__``: what is reached asks such modules for their own names alone."""
     reached = {name for script in SCRIPTS.glob("*.py") for name in closure(script, SCRIPTS, PARSED)}
-    files = [*SCRIPTS.glob("*.py"), *(SCRIPTS.joinpath(*name.split(".")).with_suffix(".py") for name in reached)]
+    paths = [SCRIPTS.joinpath(*name.split(".")) for name in reached]
+    files = [*SCRIPTS.glob("*.py"), *(path / "__init__.py" if path.is_dir() else path.with_suffix(".py") for path in paths)]
     asked = set()
-    for path in filter(Path.exists, files):
+    for path in files:
         aliases = {}
         nodes = list(ast.walk(ast.parse(path.read_text())))
         for node in nodes:
@@ -252,7 +253,7 @@ def test_rules_ask_for_no_name_that_a_module_looks_up_elsewhere():
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in aliases:
                 asked.add((aliases[node.value.id], node.attr, path.name))
     facades = {name for name in reached if hasattr(import_module(name), "__getattr__")}
-    assert facades == {"drizzleflow.combine", "drizzleflow.sky"}
+    assert {"drizzleflow.combine", "drizzleflow.sky"} <= facades
     looked_up = {(module, name, by) for module, name, by in asked if module in facades and name not in vars(import_module(module))}
     assert looked_up == set() and len([1 for module, _, _ in asked if module in facades]) > 5
 
