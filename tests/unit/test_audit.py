@@ -2,6 +2,9 @@
 
 import os
 import shutil
+import subprocess
+import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -287,3 +290,29 @@ def test_nothing_to_compare_is_an_error(finished, tmp_path):
         audit("results")
     with pytest.raises(InputError, match="no such output folder"):
         audit("nowhere")
+
+
+@pytest.mark.slow
+def test_it_costs_at_most_three_times_sha256sum(tmp_path, monkeypatch):
+    """On files of a gigabyte in all, from start to end of the command; the better of two measurements of each."""
+    monkeypatch.chdir(tmp_path)
+    data = np.random.default_rng(1).normal(size=(4000, 8000)).astype(np.float32)
+    paths = [f"results/p/crf/{n}_crf.fits" for n in range(8)]
+
+    def make(path):
+        write_hdus(path, [(image_header(None, primary=True), None), (image_header(data, "SCI"), data)])
+
+    run("crmask", [], paths, action=make)
+
+    def seconds(*command):
+        found = []
+        for _ in range(2):
+            before = time.perf_counter()
+            subprocess.run(command, check=True, capture_output=True)
+            found.append(time.perf_counter() - before)
+        return min(found)
+
+    reference = seconds("sha256sum", *paths)
+    ours = seconds(sys.executable, "-m", "drizzleflow.audit", "results")
+    print(f"sha256sum {reference:.2f} s, audit {ours:.2f} s")
+    assert ours < 3 * reference
