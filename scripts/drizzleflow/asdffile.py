@@ -8,12 +8,15 @@ tags, the numbers' digits and the order of the file, whatever they mean. The lay
 from __future__ import annotations
 
 import hashlib
+import math
 import mmap
 import os
 import re
+import reprlib
 import struct
 from dataclasses import dataclass
 
+from drizzleflow import yamltext
 from drizzleflow.asdfnodes import (
     aliased,
     array_node,
@@ -43,8 +46,10 @@ class Block:
     data: int
     used: int
     end: int
+    size: int  #: uncompressed
     compression: bytes  #: b"" where it is none
     streamed: bool
+    digest: bytes  #: MD5 of the content; zeros where it is not known
 
 
 class AsdfFile:
@@ -66,12 +71,10 @@ class AsdfFile:
         text = self._tree_text()
         self.comments = re.match(r"(?:#[^\n]*\n)*", text)[0]  #: the lines with the versions
         self._blocks: list[Block] | None = None
-        import yaml
-
         try:
-            self.root = yaml.compose(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-        except yaml.YAMLError as error:
-            raise InputError(f"{self.path}: the tree is not valid YAML ({' '.join(str(error).split())})") from None
+            self.root = yamltext.compose(text)
+        except ValueError as error:
+            raise InputError(f"{self.path}: the tree is not valid YAML ({error})") from None
 
     def _tree_text(self) -> str:
         try:
@@ -126,11 +129,12 @@ class AsdfFile:
                     (length,) = struct.unpack(">H", content[at + 4 : at + 6] or b"\0\0")
                     if at + 6 + max(length, _HEAD.size) > size:
                         break  # cut within a header: whoever asks for this block is told
-                    flags, compression, allocated, used, _, _ = _HEAD.unpack_from(content, at + 6)
+                    flags, compression, allocated, used, whole, digest = _HEAD.unpack_from(content, at + 6)
                     data, streamed = at + 6 + length, bool(flags & _STREAMED)
                     if streamed:
-                        used = allocated = size - data
-                    found.append(Block(at, data, used, data + allocated, compression.strip(b"\0"), streamed))
+                        used = allocated = whole = size - data
+                    kind = compression.strip(b"\0")
+                    found.append(Block(at, data, used, data + allocated, whole if kind else used, kind, streamed, digest))
                     at = data + allocated
         return found
 
@@ -143,7 +147,58 @@ class AsdfFile:
             content = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))[block.data : block.data + block.used]
         if len(content) < block.used:
             raise InputError(f"{self.path}: the file is cut short within block {source}")
-        return content if not block.compression else _decompressed(content, block.compression, self.path, source)
+        return content if not block.compression else _decompressed(content, block, self.path, source)
+
+    def verify(self) -> None:
+        """Compare the MD5 of the blocks that state one and are not compressed (writers differ in what they mean of others).
+
+        Raises
+        ------
+        InputError
+            The file is cut short, or a block's content is not that of its checksum.
+        """
+        for number, block in enumerate(self.blocks):
+            if not block.compression and not block.streamed and any(block.digest):
+                found = hashlib.md5(self.block(number), usedforsecurity=False).digest()
+                if found != block.digest:
+                    raise InputError(f"{self.path}: block {number} is not that of its checksum: the file is damaged")
+
+    def check(self, node, name: str) -> None:
+        """Refuse an array, by its description alone, that is not one of plain numbers or cannot be in its block.
+
+        Raises
+        ------
+        InputError
+            As `array`; nothing is read or allocated.
+        """
+        node = array_node(node)
+        if node is not None and entry(node, "source") is not None:
+            self._place(node, f"{self.path}[{name}]")
+
+    def _place(self, node, where):
+        """(block, shape, type, offset in bytes, strides) of an array that is in a block, whose size fits the block's."""
+        import numpy as np
+
+        about = self._plain(node)
+        source, shape, kind = about.get("source"), self.shape(node), about.get("datatype")
+        if isinstance(source, bool) or not isinstance(source, int) or source < 0:
+            raise InputError(f"{where}: its data are at {_brief(source)}, expected a block of this file")
+        if shape is None or not isinstance(kind, str) or kind not in _TYPES:
+            raise InputError(
+                f"{where}: shape {_brief(about.get('shape'))} of {_brief(kind)}, expected whole numbers and a plain number type"
+            )
+        stored = np.dtype("bool" if kind == "bool8" else kind).newbyteorder("<" if about.get("byteorder") == "little" else ">")
+        strides, offset = about.get("strides"), about.get("offset") or 0
+        if not _whole(offset) or not (strides is None or (isinstance(strides, list) and all(map(_whole, strides)))):
+            raise InputError(f"{where}: offset {_brief(offset)}, strides {_brief(strides)}, expected whole numbers")
+        if not 0 <= source < len(self.blocks):
+            raise InputError(f"{self.path}: the file is cut short: no block {source}, it has {len(self.blocks)}")
+        block, needed = self.blocks[source], stored.itemsize * math.prod(shape)
+        if block.data + block.used > os.path.getsize(self.path):
+            raise InputError(f"{self.path}: the file is cut short within block {source}")
+        if needed + (offset if strides is None else 0) > block.size:
+            raise InputError(f"{where}: the file is cut short ({block.size} bytes in block {source}, expected {needed + offset})")
+        return source, shape, stored, offset, strides
 
     def shape(self, node) -> tuple[int, ...] | None:
         """The shape of the array (or quantity) at a node; None where it is neither."""
@@ -151,17 +206,27 @@ class AsdfFile:
         if node is None:
             return None
         if is_sequence(node):
-            import numpy as np
-
-            return np.shape(plain(node))
-        found = plain(node)
+            return self._inline_shape(self._plain(node))
+        found = self._plain(node)
         if "data" in found and "source" not in found:
-            import numpy as np
-
-            return np.shape(found["data"])
+            return self._inline_shape(found["data"])
         shape = found.get("shape")
-        whole = isinstance(shape, list) and all(isinstance(n, int) and n >= 0 for n in shape)
+        whole = isinstance(shape, list) and len(shape) <= 32 and all(_whole(n) and n >= 0 for n in shape)
         return tuple(shape) if whole else None
+
+    def _plain(self, node):
+        try:
+            return plain(node)
+        except Exception as error:  # yaml's, and those of what a number or a table is made of
+            raise InputError(f"{self.path}: its tree cannot be understood ({error})") from None
+
+    def _inline_shape(self, lists) -> tuple[int, ...] | None:
+        import numpy as np
+
+        try:
+            return np.shape(lists)
+        except ValueError:  # rows of different lengths
+            return None
 
     def array(self, node, dtype=None, rows=None, name="array"):
         """The array (or a quantity's value) at a node: a new native, C-contiguous one of `dtype` (its own by default).
@@ -179,21 +244,15 @@ class AsdfFile:
         node = array_node(node)
         if node is None:
             raise InputError(f"{where}: not an array")
-        about = {"data": plain(node)} if is_sequence(node) else plain(node)
+        about = {"data": self._plain(node)} if is_sequence(node) else self._plain(node)
         cut = slice(*rows) if rows is not None else slice(None)
         if "source" not in about:
-            return np.ascontiguousarray(np.asarray(about.get("data"), dtype=dtype)[cut])
-        source, shape, kind = about["source"], self.shape(node), about.get("datatype")
-        if not isinstance(source, int) or source < 0:
-            raise InputError(f"{where}: its data are at {source!r}, expected a block of this file")
-        if shape is None or kind not in _TYPES:
-            raise InputError(f"{where}: shape {about.get('shape')} of {kind}, expected whole numbers and a plain number type")
-        stored = np.dtype("bool" if kind == "bool8" else kind).newbyteorder("<" if about.get("byteorder") == "little" else ">")
-        strides, offset = about.get("strides"), int(about.get("offset") or 0)
+            try:
+                return np.ascontiguousarray(np.asarray(about.get("data"), dtype=dtype)[cut])
+            except (TypeError, ValueError) as error:
+                raise InputError(f"{where}: not an array of numbers ({error})") from None
+        source, shape, stored, offset, strides = self._place(node, where)
         content = self.block(source)
-        needed = offset + stored.itemsize * int(np.prod(shape, dtype=np.int64))
-        if strides is None and len(content) < needed:
-            raise InputError(f"{where}: the file is cut short ({len(content)} bytes in block {source}, expected {needed})")
         try:
             whole = np.ndarray(shape, stored, buffer=content, offset=offset, strides=strides)
         except (TypeError, ValueError) as error:
@@ -283,30 +342,51 @@ def _block_header(raw) -> bytes:
     return _BLOCK + struct.pack(">H", _HEAD.size) + _HEAD.pack(0, b"\0" * 4, len(raw), len(raw), len(raw), digest)
 
 
-def _decompressed(content, kind: bytes, path, source) -> memoryview:
-    where = f"{path}: block {source}"
+def _whole(value) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _brief(value) -> str:
+    """What a file says, for a message: aliases can make a short text an endless list."""
+    return reprlib.repr(value)
+
+
+def _decompressed(content, block: Block, path, source) -> memoryview:
+    """The content of a compressed block: never more than its header says, whatever its stream would give."""
+    where, kind = f"{path}: block {source}", block.compression
     try:
-        if kind == b"zlib":
-            import zlib
-
-            return memoryview(zlib.decompress(content))
-        if kind == b"bzp2":
-            import bz2
-
-            return memoryview(bz2.decompress(content))
-        if kind == b"lz4":
-            try:
-                from lz4.block import decompress
-            except ImportError:
-                raise InputError(f"{where} is compressed with lz4; expected the Python package lz4 to be installed") from None
-            pieces, at = [], 0
-            while at < len(content):  # pieces of 4 MB, each with its length in front
-                (length,) = struct.unpack(">I", content[at : at + 4])
-                pieces.append(decompress(content[at + 4 : at + 4 + length]))
-                at += 4 + length
-            return memoryview(b"".join(pieces))
+        found = _unpacked(content, kind, block.size, where)
     except InputError:
         raise
     except Exception as error:  # each library has its own
         raise InputError(f"{where}: cannot be decompressed ({error})") from None
+    if len(found) != block.size:
+        raise InputError(f"{where}: cannot be decompressed (its stream does not give the {block.size} bytes that its header says)")
+    return memoryview(found)
+
+
+def _unpacked(content, kind: bytes, size: int, where: str):
+    if kind == b"zlib":
+        import zlib
+
+        return zlib.decompressobj().decompress(content, size + 1)
+    if kind == b"bzp2":
+        import bz2
+
+        return bz2.BZ2Decompressor().decompress(content, size + 1)
+    if kind == b"lz4":
+        try:
+            from lz4.block import decompress
+        except ImportError:
+            raise InputError(f"{where} is compressed with lz4; expected the Python package lz4 to be installed") from None
+        pieces, at, total = [], 0, 0
+        while at < len(content):  # pieces of 4 MB, each with its length, and then its size, in front
+            (length,) = struct.unpack(">I", content[at : at + 4])
+            piece = content[at + 4 : at + 4 + length]
+            total += struct.unpack("<I", piece[:4])[0]
+            if total > size:
+                raise ValueError("its pieces are larger than its header says")
+            pieces.append(decompress(piece))
+            at += 4 + length
+        return b"".join(pieces)
     raise InputError(f"{where}: unknown compression {kind.decode('ascii', 'replace')!r}, expected zlib, bzp2 or lz4")

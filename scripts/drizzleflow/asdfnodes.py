@@ -136,4 +136,4 @@ def source_of(node) -> int | None:
     if not (is_mapping(node) and node.tag.startswith(NDARRAY)):
         return None
     source = entry(node, "source")
-    return int(source.value) if source is not None and source.value.isdigit() else None
+    return int(source.value) if isinstance(getattr(source, "value", None), str) and source.value.isdecimal() else None

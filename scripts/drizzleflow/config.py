@@ -14,6 +14,7 @@ import json
 import math
 import os
 import re
+import reprlib
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 
@@ -32,16 +33,15 @@ def load(path) -> dict:
     InputError
         The file cannot be read, is not YAML, or holds something other than keys.
     """
-    import yaml
+    from drizzleflow import yamltext
 
     try:
         with open(path, encoding="utf-8") as text:
-            # libyaml's loader takes a tenth of the time; it is in every usual wheel
-            found = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+            found = yamltext.load(text.read())
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
-    except (yaml.YAMLError, ValueError) as error:
-        raise InputError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from None
+    except ValueError as error:  # not YAML, not UTF-8, a number that is none
+        raise InputError(f"{path}: not valid YAML ({error})") from None
     if found is None:
         return {}
     if not isinstance(found, Mapping):
@@ -379,6 +379,8 @@ def allowed(rule) -> str:
 
 
 _LIMITS = (("minimum", ">="), ("exclusiveMinimum", ">"), ("maximum", "<="))
+_REPR = reprlib.Repr()
+_REPR.maxlevel, _REPR.maxstring, _REPR.maxother, _REPR.maxlong = 3, 60, 80, 60
 _WORDS = {
     "boolean": "true or false",
     "number": "a number",
@@ -389,5 +391,7 @@ _WORDS = {
 
 
 def _show(value) -> str:
-    text = "null" if value is None else repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."
+    if isinstance(value, str):  # whole in a message as long as it is short
+        return repr(value) if len(value) <= 78 else repr(value[:75])[:-1] + "...'"
+    # aliases can make a short text an endless list
+    return "null" if value is None else _REPR.repr(value)

@@ -12,6 +12,7 @@ from astropy.io import fits
 
 from drizzleflow.checksum import BLOCK, sum32
 from drizzleflow.errors import InputError
+from drizzleflow.frame import number
 from drizzleflow.files import replacing, write_text  # noqa: F401 (write_text: also found here)
 
 
@@ -45,6 +46,36 @@ def plane(hdus, key, dtype, path, index=None, rows=None) -> np.ndarray:
     if data is None:
         raise InputError(f"{path}[{key}]: the extension has no data")
     return np.ascontiguousarray(data, dtype=dtype)
+
+
+def expect_plane(hdu, shape, path, *, flags: bool = False) -> None:
+    """Refuse, by its header alone, a plane that is not an image of `shape`, or `flags` that are not integers of up to 32 bits.
+
+    Without axes it is HST's constant plane, of any shape, where it has PIXVALUE, and none where it has not.
+    """
+    header, where = hdu.header, f"{path}[{hdu.name},{hdu.ver}]" if hdu.name else path
+    if header["NAXIS"] == 0:
+        if "PIXVALUE" in header and number(header["PIXVALUE"]) is None:
+            raise InputError(f"{where}: PIXVALUE is {header['PIXVALUE']!r}, expected a number")
+        return
+    found = tuple(header.get(f"NAXIS{i}", 0) for i in range(header["NAXIS"], 0, -1))
+    if found[: -len(shape)] == (1,) * (len(found) - len(shape)):
+        found = found[-len(shape) :]
+    if found != tuple(shape):
+        raise InputError(f"{where}: shape {found}, expected {tuple(shape)} as the image has")
+    if flags and (header["BITPIX"] not in (8, 16, 32) or header.get("BSCALE", 1) != 1):
+        found = f"BITPIX {header['BITPIX']}" + (f" and BSCALE {header['BSCALE']}" if header.get("BSCALE", 1) != 1 else "")
+        raise InputError(f"{where}: flags with {found}, expected integers of at most 32 bits (BITPIX 8, 16, 32)")
+
+
+def expect_once(hdus, names, path) -> None:
+    """Refuse a file in which two extensions of the same one of `names` have one EXTVER."""
+    seen = set()
+    for hdu in hdus:
+        key = hdu.name, hdu.ver
+        if hdu.name in names and key in seen:
+            raise InputError(f"{path}: two extensions {hdu.name} with EXTVER {hdu.ver}, expected each once")
+        seen.add(key)
 
 
 def _encode(value: int) -> str:

@@ -47,6 +47,7 @@ def test_describe(tmp_path):
     assert hst.describe(member["path"], header) == {
         "group": "jabc01xyq", "nframes": 2, "cube": False, "nx": 8, "ny": 6, "instrument": "ACS",
         "detector": "WFC", "exp_type": "IMAGING", "filter": "F814W", "exptime": 500.0,
+        "err": True,
     }  # fmt: skip
 
 

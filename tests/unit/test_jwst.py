@@ -142,14 +142,17 @@ def test_integrations_of_a_cube(made):
 
 
 def test_a_plane_of_another_shape(tmp_path, made):
-    """As in MIRI coronagraphic cubes, whose variances keep the untrimmed shape."""
+    """Told by the plan; in cubes, where MIRI's coronagraphic variances keep the untrimmed shape, when they are read."""
 
     def change(hdus):
-        hdus["VAR_FLAT"].data = np.zeros((SHAPE[0] + 2, SHAPE[1]), np.float32)
+        shape = (*hdus["SCI"].shape[:-2], SHAPE[0] + 2, SHAPE[1])
+        hdus["VAR_FLAT"].data = np.zeros(shape, np.float32)
 
-    asked = member(edited(tmp_path, made["image"], change))
+    with pytest.raises(InputError, match=r"edited_cal\.fits\[VAR_FLAT,1\]: shape \(42, 48\), expected \(40, 48\)"):
+        member(edited(tmp_path, made["image"], change))
+    asked = member(edited(tmp_path, made["cube"], change))
     formats.read(asked, 1, ("data", "dq", "err"))
-    with pytest.raises(InputError, match=r"edited_cal\.fits\[VAR_FLAT\]: shape \(42, 48\), expected \(40, 48\)"):
+    with pytest.raises(InputError, match=r"edited_cal\.fits\[VAR_FLAT\]: shape \(\d, 42, 48\), expected \(40, 48\)"):
         formats.read(asked, 1, ("var",))
 
 

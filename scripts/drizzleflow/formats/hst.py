@@ -13,7 +13,7 @@ import re
 import numpy as np
 
 from drizzleflow.errors import InputError
-from drizzleflow.frame import Frame, SkyWCS
+from drizzleflow.frame import Frame, SkyWCS, number, text
 
 NAME = "hst"
 SUFFIXES = ("_flt", "_flc", "_crf", "_c0m")
@@ -37,28 +37,37 @@ _WFPC2 = {
 
 
 def recognise(header) -> bool:
-    return str(header.get("TELESCOP", "")).strip().upper() == "HST"
+    return text(header.get("TELESCOP")).upper() == "HST"
 
 
 def describe(path, header, options=None) -> dict:
     """What the plan needs to know of a file; all its chips are one group, named by ROOTNAME."""
-    from drizzleflow.fitsio import open_fits
+    from drizzleflow.fitsio import expect_once, expect_plane, open_fits
 
     with open_fits(path) as hdus:
+        expect_once(hdus, ("SCI", "ERR", "DQ"), path)
         chips = _chips(hdus, path)
-        shapes = {_shape(hdus[index].header, path, index) for index in chips.values()}
-    rootname = re.sub(r"[^A-Za-z0-9._+-]", "_", str(header.get("ROOTNAME", "")).strip().lower())
+        shapes = [_shape(hdus[index].header, path, index) for index in chips.values()]
+        for ver, shape in zip(chips, shapes, strict=True):
+            for name in ("ERR", "DQ"):
+                if (name, ver) in hdus:
+                    expect_plane(hdus[name, ver], shape, path, flags=name == "DQ")
+        errors = [hdus["ERR", ver].header if ("ERR", ver) in hdus else {} for ver in chips]
+        has_err = all(found.get("NAXIS") or "PIXVALUE" in found for found in errors)
+        exptime = number(header.get("EXPTIME", hdus[next(iter(chips.values()))].header.get("EXPTIME")))
+    rootname = re.sub(r"[^A-Za-z0-9._+-]", "_", text(header.get("ROOTNAME")).lower())
     return {
         "group": rootname or None,
         "nframes": len(chips),
         "cube": False,
         "nx": max(nx for _, nx in shapes),
         "ny": max(ny for ny, _ in shapes),
-        "instrument": str(header.get("INSTRUME", "")).strip(),
-        "detector": str(header.get("DETECTOR", "")).strip(),
-        "exp_type": str(header.get("OBSTYPE", "")).strip(),
+        "instrument": text(header.get("INSTRUME")),
+        "detector": text(header.get("DETECTOR")),
+        "exp_type": text(header.get("OBSTYPE")),
         "filter": _filter(header),
-        "exptime": _number(header.get("EXPTIME")),
+        "exptime": exptime,
+        "err": has_err,
     }
 
 
@@ -80,10 +89,10 @@ def read(member: dict, extver: int = 1, planes=("data", "dq"), options=None) -> 
         index = _index(_chips(hdus, path), extver, path)
         primary, sci = hdus[0].header, hdus[index].header
         shape = _shape(sci, path, index)
-        unit = str(sci.get("BUNIT", "")).strip()
+        unit = text(sci.get("BUNIT"))
         if unit.upper() not in _UNITS:
             raise InputError(f"{path}[SCI,{extver}]: BUNIT {unit!r}, expected one of {', '.join(_UNITS)}")
-        exptime = _number(primary.get("EXPTIME", sci.get("EXPTIME")))
+        exptime = number(primary.get("EXPTIME", sci.get("EXPTIME")))
         gain, readnoise = _detector_noise(primary, sci)
         is_rate = unit.upper().endswith("/S")
         gain = 1.0 if unit.upper().startswith("ELECTRON") else gain
@@ -115,18 +124,19 @@ def read(member: dict, extver: int = 1, planes=("data", "dq"), options=None) -> 
             dq=dq,
             unit=unit,
             exposure_time=exptime,
-            start_time=_number(primary.get("EXPSTART")),
-            end_time=_number(primary.get("EXPEND")),
-            level=_number(sci.get("MDRIZSKY")),
+            start_time=number(primary.get("EXPSTART")),
+            end_time=number(primary.get("EXPEND")),
+            level=number(sci.get("MDRIZSKY")),
             subtracted=False if "MDRIZSKY" in sci else None,
             gain=gain,
             readnoise=readnoise,
             cte_dir=cte_direction(
-                primary.get("INSTRUME", ""), primary.get("DETECTOR", ""), sci.get("CCDCHIP", 0), primary.get("CCDAMP", "")
+                text(primary.get("INSTRUME")), text(primary.get("DETECTOR")), int(number(sci.get("CCDCHIP")) or 0),
+                text(primary.get("CCDAMP")),
             ),
-            chip=str(sci.get("CCDCHIP", sci.get("DETECTOR", extver))),
+            chip=text(sci.get("CCDCHIP", sci.get("DETECTOR", extver))) or str(extver),
             pixelarea_steradians=_pixel_area(sci),
-            s_region=sci.get("S_REGION"),
+            s_region=text(sci.get("S_REGION")) or None,
             open_wcs=lambda: _open_wcs(path, extver, shape),
             meta={"primary": primary, "sci": sci},
         )
@@ -224,6 +234,8 @@ def _index(chips, extver, path) -> int:
 def _shape(header, path, index) -> tuple[int, int]:
     if header["NAXIS"] != 2:
         raise InputError(f"{path}[{index}]: SCI has {header['NAXIS']} dimensions, expected an image (2)")
+    if not header["NAXIS1"] * header["NAXIS2"]:
+        raise InputError(f"{path}[{index}]: {header['NAXIS1']} x {header['NAXIS2']} pixels; expected an image")
     return header["NAXIS2"], header["NAXIS1"]
 
 
@@ -235,22 +247,18 @@ def _bits(dq) -> np.ndarray:
     return dq
 
 
-def _number(value) -> float | None:
-    return None if value is None or isinstance(value, (str, bool)) else float(value)
-
-
 def _mean_of(header, keys) -> float | None:
     """Mean over the amplifiers that have a value; unused ones are 0."""
-    values = [v for v in (_number(header.get(key)) for key in keys) if v]
+    values = [v for v in (number(header.get(key)) for key in keys) if v]
     return sum(values) / len(values) if values else None
 
 
 def _detector_noise(primary, sci) -> tuple[float, float | None]:
     """(electrons per DN, read noise in electrons) of a chip."""
-    instrument = str(primary.get("INSTRUME", "")).strip().upper()
+    instrument = text(primary.get("INSTRUME")).upper()
     if instrument == "WFPC2":
-        table = _WFPC2.get(int(primary.get("ATODGAIN", 0)), {})
-        gain, readnoise = table.get(int(sci.get("DETECTOR", 0)), (None, None))
+        table = _WFPC2.get(int(number(primary.get("ATODGAIN")) or 0), {})
+        gain, readnoise = table.get(int(number(sci.get("DETECTOR")) or 0), (None, None))
     else:
         gain = _mean_of(primary, [f"ATODGN{a}" for a in "ABCD"]) or _mean_of(primary, ["ATODGAIN", "ADCGAIN"])
         readnoise = _mean_of(primary, [f"READNSE{a}" for a in "ABCD"]) or _mean_of(primary, ["READNSE"])
@@ -260,7 +268,7 @@ def _detector_noise(primary, sci) -> tuple[float, float | None]:
 def _filter(header) -> str:
     """FILTER, or what is in the light path of FILTER1/2 (ACS) and FILTNAM1/2 (WFPC2) but CLEAR."""
     names = [
-        str(header.get(key, "")).strip() for key in ("FILTER", "FILTER1", "FILTER2", "FILTNAM1", "FILTNAM2")
+        text(header.get(key)) for key in ("FILTER", "FILTER1", "FILTER2", "FILTNAM1", "FILTNAM2")
     ]
     return "+".join(name for name in names if name and not name.upper().startswith("CLEAR"))
 
@@ -300,7 +308,7 @@ def _pixel_area(sci) -> float | None:
     """
     from drizzleflow.fitswcs import nominal_pixel_area
 
-    scale = _number(sci.get("IDCSCALE"))
+    scale = number(sci.get("IDCSCALE"))
     return float(np.radians(scale / 3600) ** 2) if scale else nominal_pixel_area(sci)
 
 

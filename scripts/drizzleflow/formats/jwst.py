@@ -14,7 +14,7 @@ from functools import partial
 import numpy as np
 
 from drizzleflow.errors import InputError
-from drizzleflow.frame import Frame, SkyWCS
+from drizzleflow.frame import Frame, SkyWCS, number, text
 
 NAME = "jwst"
 SUFFIXES = ("_cal", "_calints", "_crf", "_crfints", "_rate", "_tweakreg", "_skymatch", "_match")
@@ -38,7 +38,7 @@ VARIANCES = {"rnoise": "VAR_RNOISE", "poisson": "VAR_POISSON", "flat": "VAR_FLAT
 
 
 def recognise(header) -> bool:
-    return str(header.get("TELESCOP", "")).strip().upper() == "JWST"
+    return text(header.get("TELESCOP")).upper() == "JWST"
 
 
 def group_id(header) -> str | None:
@@ -47,7 +47,7 @@ def group_id(header) -> str | None:
     Source: the file-name convention of JWST, ``jw<program><observation><visit>_<visit group><sequence><activity>_<exposure>``.
     """
     widths = {"PROGRAM": 5, "OBSERVTN": 3, "VISIT": 3, "VISITGRP": 2, "SEQ_ID": 1, "ACT_ID": 2, "EXPOSURE": 5}
-    values = [str(header.get(key, "")).strip() for key in widths]
+    values = [text(header.get(key)) for key in widths]
     if not all(values):
         return None
     parts = [value.zfill(width) for value, width in zip(values, widths.values(), strict=True)]
@@ -56,9 +56,10 @@ def group_id(header) -> str | None:
 
 def describe(path, header, options=None) -> dict:
     """What the plan needs to know of a file: identity, group and the frames' number and size."""
-    from drizzleflow.fitsio import open_fits
+    from drizzleflow.fitsio import expect_once, expect_plane, open_fits
 
     with open_fits(path) as hdus:
+        expect_once(hdus, ("SCI", "ERR", "DQ", "ASDF", *VARIANCES.values()), path)
         if "SCI" not in hdus:
             raise InputError(f"{path}: no SCI extension; a JWST member is a calibrated image (_cal or _calints)")
         sci = hdus["SCI"].header
@@ -67,17 +68,25 @@ def describe(path, header, options=None) -> dict:
             raise InputError(f"{path}[SCI]: {naxis} dimensions; expected an image (2) or a cube of integrations (3)")
         nframes = sci["NAXIS3"] if naxis == 3 else 1
         nx, ny = sci["NAXIS1"], sci["NAXIS2"]
+        if not nframes * nx * ny:
+            raise InputError(f"{path}[SCI]: {nx} x {ny} pixels; expected an image")
+        has_err = "ERR" in hdus
+        for name in ("ERR", "DQ", *VARIANCES.values()):
+            if name in hdus and (naxis == 2 or name in ("ERR", "DQ")):  # MIRI's coronagraphic cubes keep untrimmed variances
+                one = naxis == 2 or hdus[name].header["NAXIS"] == 2  # flags may hold for all integrations of a cube
+                expect_plane(hdus[name], (ny, nx) if one else (nframes, ny, nx), path, flags=name == "DQ")
     return {
         "group": group_id(header),
         "nframes": int(nframes),
         "cube": naxis == 3,
         "nx": int(nx),
         "ny": int(ny),
-        "instrument": str(header.get("INSTRUME", "")).strip(),
-        "detector": str(header.get("DETECTOR", "")).strip(),
-        "exp_type": str(header.get("EXP_TYPE", "")).strip(),
-        "filter": str(header.get("FILTER", "")).strip(),
-        "exptime": header.get("EFFEXPTM"),
+        "instrument": text(header.get("INSTRUME")),
+        "detector": text(header.get("DETECTOR")),
+        "exp_type": text(header.get("EXP_TYPE")),
+        "filter": text(header.get("FILTER")),
+        "exptime": number(header.get("EFFEXPTM")),
+        "err": has_err,
     }
 
 
@@ -105,7 +114,8 @@ def read(member: dict, extver: int = 1, planes=("data", "dq"), options=None, row
                 raise InputError(f"{path}[{name}]: shape {found}, expected {shape} as SCI has")
             return plane(hdus, name, dtype, path, index if len(found) == 3 else None, rows)
 
-        level = _number(sci.get("BKGLEVEL", primary.get("BKGLEVEL")))
+        level = number(sci.get("BKGLEVEL", primary.get("BKGLEVEL")))
+        subtracted = sci.get("BKGSUB", primary.get("BKGSUB"))
         frame = Frame(
             member=member["member"],
             extver=extver,
@@ -114,25 +124,21 @@ def read(member: dict, extver: int = 1, planes=("data", "dq"), options=None, row
             data=get("SCI", np.float32) if "data" in planes else None,
             err=get("ERR", np.float32) if "err" in planes else None,
             dq=get("DQ", np.uint32) if "dq" in planes else None,
-            unit=str(sci.get("BUNIT", "")),
-            exposure_time=_number(primary.get("EFFEXPTM")),
-            measurement_time=_number(primary.get("TMEASURE")),
-            duration=_number(primary.get("DURATION")),
-            start_time=_number(primary.get("EXPSTART")),
-            end_time=_number(primary.get("EXPEND")),
+            unit=text(sci.get("BUNIT")),
+            exposure_time=number(primary.get("EFFEXPTM")),
+            measurement_time=number(primary.get("TMEASURE")),
+            duration=number(primary.get("DURATION")),
+            start_time=number(primary.get("EXPSTART")),
+            end_time=number(primary.get("EXPEND")),
             level=level,
-            subtracted=sci.get("BKGSUB", primary.get("BKGSUB")),
-            pixelarea_steradians=_number(sci.get("PIXAR_SR", primary.get("PIXAR_SR"))),
-            s_region=sci.get("S_REGION"),
+            subtracted=subtracted if isinstance(subtracted, bool) else None,
+            pixelarea_steradians=number(sci.get("PIXAR_SR", primary.get("PIXAR_SR"))),
+            s_region=text(sci.get("S_REGION")) or None,
             open_wcs=lambda: _open_wcs(path, shape),
         )
         if "var" in planes:
             frame.var = {key: get(name, np.float32) for key, name in VARIANCES.items() if name in hdus}
     return frame
-
-
-def _number(value) -> float | None:
-    return None if value is None or isinstance(value, str) else float(value)
 
 
 def _open_wcs(path, shape) -> SkyWCS:

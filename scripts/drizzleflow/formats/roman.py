@@ -16,7 +16,7 @@ import numpy as np
 from drizzleflow import asdfnodes
 from drizzleflow.asdffile import AsdfFile
 from drizzleflow.errors import InputError
-from drizzleflow.frame import Frame, SkyWCS
+from drizzleflow.frame import Frame, SkyWCS, number
 
 NAME = "roman"
 SUFFIXES = ("_cal", "_crf", "_tweakreg", "_skymatch")
@@ -61,8 +61,9 @@ def group_id(meta: dict, path="") -> str:
     """
     found = meta.get("observation") or {}
     widths = {"program": 5, "execution_plan": 2, "pass": 3, "segment": 3, "observation": 3, "visit": 3, "exposure": 4}
-    values = {key: str(found.get(key, "")).strip() for key in widths}
-    values["execution_plan"] = values["execution_plan"] or str(found.get("plan", "")).strip()
+    found = found if isinstance(found, dict) else {}
+    values = {key: _text(found.get(key)) for key in widths}
+    values["execution_plan"] = values["execution_plan"] or _text(found.get("plan"))
     if all(re.fullmatch(r"[0-9]+", value) for value in values.values()):
         parts = [value.zfill(widths[key]) for key, value in values.items()]
         return f"r{''.join(parts[:-1])}_{parts[-1]}"
@@ -75,6 +76,10 @@ def group_id(meta: dict, path="") -> str:
 def describe(path, header, options=None) -> dict:
     """What the plan needs to know of a file, from its tree alone; `header` is the open `AsdfFile`."""
     meta, shape = _meta(header), _shape(header)
+    for name in ("data", "err", "dq", *VARIANCES.values()):
+        node = _plane_node(header, name, shape)
+        if node is not None:
+            header.check(node, name)
     instrument = _table(meta, "instrument")
     return {
         "group": group_id(meta, path),
@@ -87,6 +92,7 @@ def describe(path, header, options=None) -> dict:
         "exp_type": _text(_table(meta, "exposure").get("type")),
         "filter": _text(instrument.get("optical_element")),
         "exptime": _exposure_time(meta),
+        "err": _plane_node(header, "err", shape) is not None,
     }
 
 
@@ -145,7 +151,7 @@ def headers(path) -> list[tuple]:
         for key in place:
             value = value.get(key) if isinstance(value, dict) else None
         text = isinstance(value, str) and value.isascii() and value.isprintable() and value not in ("", "?", "None")
-        if text or (isinstance(value, (int, float)) and value != NONE):
+        if text or (_number(value) is not None):
             found.append((keyword, value, "meta." + ".".join(place)))
     return found
 
@@ -249,13 +255,22 @@ def _shape(file: AsdfFile) -> tuple[int, int]:
 
 def _plane(file: AsdfFile, name: str, shape, dtype=None, rows=None, node=None):
     """A plane as an array; None where the file has none."""
+    node = _plane_node(file, name, shape, node)
+    return None if node is None else file.array(node, dtype, rows, name)
+
+
+def _plane_node(file: AsdfFile, name: str, shape, node=None):
+    """The node of a plane that has the frame's shape; None where the file has none."""
     node = file.node("roman", name) if node is None else node
     if node is None or getattr(node, "tag", "") == "tag:yaml.org,2002:null":
         return None
     found = file.shape(node)
     if found != shape:
         raise InputError(f"{file.path}[{name}]: shape {found}, expected {shape} as data has")
-    return file.array(node, dtype, rows, name)
+    kind = asdfnodes.entry(asdfnodes.array_node(node), "datatype")
+    if name == "dq" and kind is not None and not re.fullmatch(r"u?int(8|16|32)", str(kind.value)):
+        raise InputError(f"{file.path}[dq]: flags of type {kind.value}, expected integers of at most 32 bits")
+    return node
 
 
 def _table(meta: dict, key: str) -> dict:
@@ -264,17 +279,16 @@ def _table(meta: dict, key: str) -> dict:
 
 
 def _text(value) -> str:
-    text = "" if value is None else str(value).strip()
-    return "" if text == "?" else text
+    """Text, or a number as such; "" for what is missing, unknown or a table."""
+    found = str(value).strip() if isinstance(value, (str, int, float)) else ""
+    return "" if found == "?" else found
 
 
 def _number(value) -> float | None:
     """A number, or that of a quantity; None for what is missing or stands for it."""
     if isinstance(value, dict):
         value = value.get("value")
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or value == NONE:
-        return None
-    return float(value)
+    return None if value == NONE else number(value)
 
 
 def _exposure_time(meta: dict) -> float | None:
@@ -286,7 +300,7 @@ def _exposure_time(meta: dict) -> float | None:
 def _unit(file: AsdfFile, meta: dict) -> str:
     unit = asdfnodes.entry(file.node("roman", "data"), "unit")
     if unit is not None:
-        return str(unit.value).replace(" ", "")
+        return str(unit.value).replace(" ", "") if isinstance(unit.value, str) else ""
     return "MJy/sr" if _table(meta, "cal_step").get("flux") == "COMPLETE" else "DN/s"
 
 
@@ -297,13 +311,16 @@ def mjd(time, path="") -> float | None:
         if kind not in ("iso", "isot"):
             from astropy.time import Time
 
-            return float(Time(time, format=kind).mjd)
+            try:
+                return float(Time(_text(time) if isinstance(time, str) else number(time), format=kind).mjd)
+            except Exception as error:  # a format that does not exist, a number that is no time in it
+                raise InputError(f"{path}: a time that cannot be read ({error})") from None
     if time is None or _text(time) == "":
         return None
     try:
         moment = datetime.datetime.fromisoformat(_text(time)[:26])  # to the microsecond
     except ValueError:
-        raise InputError(f"{path}: time {time!r}, expected a text like 2027-01-01T00:00:00.000") from None
+        raise InputError(f"{path}: time {_text(time)!r}, expected a text like 2027-01-01T00:00:00.000") from None
     return (moment.replace(tzinfo=None) - datetime.datetime(1858, 11, 17)) / datetime.timedelta(days=1)
 
 

@@ -14,7 +14,7 @@ import re
 import numpy as np
 
 from drizzleflow.errors import InputError
-from drizzleflow.frame import Frame, SkyWCS
+from drizzleflow.frame import Frame, SkyWCS, number, text
 
 NAME = "simple"
 SUFFIXES = ("_crf", "_sci")
@@ -45,12 +45,21 @@ def recognise(header) -> bool:
 
 def describe(path, header, options=None) -> dict:
     """What the plan needs to know of a file. No group: each file is its own unless the association says."""
-    from drizzleflow.fitsio import open_fits
+    from drizzleflow.fitsio import expect_once, expect_plane, open_fits
 
     options = _settings(options)
+    has_err = True
     with open_fits(path) as hdus:
         indices = _images(hdus, options, path)
         shapes = [_shape(hdus[index].header, path, index) for index in indices]
+        names = {key: options[key] for key in ("err", "dq", "ivar")} | {name: name for name in VARIANCES.values()}
+        expect_once(hdus, [name.upper() for name in names.values() if isinstance(name, str)], path)
+        for extver, (index, shape) in enumerate(zip(indices, shapes, strict=True), start=1):
+            found = {key: _companion(hdus, name, indices, extver) for key, name in names.items()}
+            for key, companion in found.items():
+                if companion is not None:
+                    expect_plane(hdus[companion], shape, path, flags=key == "dq")
+            has_err &= found["err"] is not None or found["ivar"] is not None
         headers = [hdus[indices[0]].header, header]
     return {
         "group": None,
@@ -63,6 +72,7 @@ def describe(path, header, options=None) -> dict:
         "exp_type": _text(headers, "EXP_TYPE"),
         "filter": _text(headers, options["filter_keyword"]),
         "exptime": _number(headers, options["exptime_keyword"]),
+        "err": has_err,
     }
 
 
@@ -85,7 +95,8 @@ def read(member: dict, extver: int = 1, planes=("data", "dq"), options=None) -> 
     path = member["path"]
     scale = float(member.get("flux_scale") or 1.0)
     with open_fits(path) as hdus:
-        index = _index(_images(hdus, options, path), extver, path)
+        indices = _images(hdus, options, path)
+        index = _index(indices, extver, path)
         headers = [hdus[index].header, hdus[0].header]
         shape = _shape(headers[0], path, index)
         exptime = _number(headers, options["exptime_keyword"])
@@ -105,30 +116,34 @@ def read(member: dict, extver: int = 1, planes=("data", "dq"), options=None) -> 
             gain=(_number(headers, options["gain_keyword"]) or 1.0) / scale,
             readnoise=_number(headers, options["readnoise_keyword"]),
             pixelarea_steradians=nominal_pixel_area(headers[0]),
-            s_region=headers[0].get("S_REGION"),
+            s_region=text(headers[0].get("S_REGION")) or None,
             open_wcs=lambda: _open_wcs(path, index, shape),
         )
         frame.per_pixel = not re.search(r"/\s*(sr|arcsec)|\b(sr|arcsec)\s*(\^|\*\*)?\s*-", frame.unit, re.IGNORECASE)
         if "data" in planes:
             frame.data = _scaled(plane(hdus, index, np.float32, path).reshape(shape), scale)
+        if not planes:
+            for key in ("ivar", "dq"):
+                if member.get(key):
+                    _beside(member[key], hdus, indices, extver, shape, key, pixels=False)
         ivar = None
         if {"err", "dq"} & set(planes):
-            ivar = _inverse_variance(member, hdus, index, extver, shape, options)
+            ivar = _inverse_variance(member, hdus, indices, extver, shape, options)
         if "err" in planes:
             if ivar is not None:
                 sigma = np.full(shape, np.nan, np.float32)
                 good = _has_weight(ivar)
                 sigma[good] = 1.0 / np.sqrt(ivar[good])
                 frame.err = _scaled(sigma, scale)
-            elif (found := _companion(hdus, options["err"], index, extver)) is not None:
+            elif (found := _companion(hdus, options["err"], indices, extver)) is not None:
                 frame.err = _scaled(
                     _same_shape(plane(hdus, found, np.float32, path), shape, path, found), scale
                 )
         if "dq" in planes:
-            frame.dq = _flags(member, hdus, index, extver, shape, options, ivar)
+            frame.dq = _flags(member, hdus, indices, extver, shape, options, ivar)
         if "var" in planes:
             for key, name in VARIANCES.items():
-                if (found := _companion(hdus, name, index, extver)) is not None:
+                if (found := _companion(hdus, name, indices, extver)) is not None:
                     variance = _same_shape(plane(hdus, found, np.float32, path), shape, path, found)
                     frame.var[key] = _scaled(variance, scale**2)
     return frame
@@ -137,8 +152,8 @@ def read(member: dict, extver: int = 1, planes=("data", "dq"), options=None) -> 
 def write_crf(member: dict, masks: dict, path, keywords: dict, options=None) -> None:
     """The member with a DQ of bits for every frame, in which outliers have ``simple.outlier_bit``.
 
-    A DQ that the file has is replaced; otherwise one is appended (EXTNAME as in ``simple.dq``, EXTVER the
-    frame's number). Flags from a file beside it are taken in, as bits, so that the crf stands alone. The
+    A DQ that the file has is replaced; otherwise one is appended (EXTNAME as in ``simple.dq``, EXTVER the image's,
+    or the frame's number where the images' are not all different). Flags from a file beside it are taken in, as bits, so that the crf stands alone. The
     image stays as it is: ``flux_scale`` is not applied. Every other data unit keeps its bytes.
 
     Parameters
@@ -164,17 +179,17 @@ def write_crf(member: dict, masks: dict, path, keywords: dict, options=None) -> 
             mask = masks.get(extver)
             if mask is not None and mask.shape != shape:
                 raise InputError(f"{source}[{index}]: mask of shape {mask.shape}, expected {shape}")
-            ivar = _inverse_variance(member, hdus, index, extver, shape, options)
-            dq = _flags(member, hdus, index, extver, shape, options, ivar)
+            ivar = _inverse_variance(member, hdus, indices, extver, shape, options)
+            dq = _flags(member, hdus, indices, extver, shape, options, ivar)
             dq = np.zeros(shape, np.uint32) if dq is None else dq
             if mask is not None:
                 dq[mask] |= bit
             changes[index, extver] = {"cards": crf.sci_cards(keywords, extver)}
-            found = _companion(hdus, options["dq"], index, extver)
+            found = _companion(hdus, options["dq"], indices, extver)
             if found is not None:
                 changes[found, extver] = {"data": dq, "cards": [BITS_CARD]}
             else:
-                append.append((image_header(dq, name, extver=extver, cards=[BITS_CARD]), dq))
+                append.append((image_header(dq, name, extver=_version(hdus, indices, extver), cards=[BITS_CARD]), dq))
     crf.write(source, os.fspath(path), changes, primary_cards=crf.primary_cards(keywords), append=append)
 
 
@@ -220,8 +235,15 @@ def _index(indices, extver, path) -> int:
     return indices[extver - 1]
 
 
-def _companion(hdus, name, index, extver) -> int | None:
-    """The HDU called `name` (or numbered so) with the image's EXTVER, or else the frame's number."""
+def _version(hdus, indices, extver) -> int:
+    """The EXTVER of a frame's companions: its own, or the frame's number where the images' are not all different."""
+    versions = [hdus[index].ver for index in indices]
+    return versions[extver - 1] if len(set(versions)) == len(versions) else extver
+
+
+def _companion(hdus, name, indices, extver) -> int | None:
+    """The HDU called `name` (or numbered so) that belongs to a frame: see `_version`; or else with the frame's number."""
+    index = indices[extver - 1]
     if name is None or name == "":
         return None
     if isinstance(name, int):
@@ -229,35 +251,39 @@ def _companion(hdus, name, index, extver) -> int | None:
     found = {
         hdu.ver: i for i, hdu in enumerate(hdus) if hdu.name == name.upper() and _is_image(hdu) and i != index
     }
-    return found.get(hdus[index].ver, found.get(extver))
+    return found.get(_version(hdus, indices, extver), found.get(extver))
 
 
-def _beside(path, hdus, index, extver, shape, what) -> np.ndarray:
-    """The plane of image `extver` in a file of its own: of the same name, or the file's n-th image."""
-    from drizzleflow.fitsio import open_fits, plane
+def _beside(path, hdus, indices, extver, shape, what, pixels: bool = True) -> np.ndarray | None:
+    """The plane of image `extver` in a file of its own: of the same name, or the file's n-th image. Without `pixels` only checked."""
+    from drizzleflow.fitsio import expect_plane, open_fits, plane
 
-    name, ver = hdus[index].name, hdus[index].ver
+    names = [(hdus[index].name, hdus[index].ver) for index in indices]
+    name = names[extver - 1]
     with open_fits(path) as others:
         images = [i for i, hdu in enumerate(others) if _is_image(hdu)]
-        same = [i for i in images if name and (others[i].name, others[i].ver) == (name, ver)]
+        same = [i for i in images if name[0] and names.count(name) == 1 and (others[i].name, others[i].ver) == name]
         if not same and extver > len(images):
             raise InputError(
                 f"{path}: no image for frame {extver} ({what}); the file has {len(images)} image(s)"
             )
         found = same[0] if same else images[extver - 1]
+        expect_plane(others[found], shape, path, flags=what == "dq")
+        if not pixels:
+            return None
         return _same_shape(plane(others, found, None, path), shape, path, found)
 
 
-def _inverse_variance(member, hdus, index, extver, shape, options) -> np.ndarray | None:
+def _inverse_variance(member, hdus, indices, extver, shape, options) -> np.ndarray | None:
     from drizzleflow.fitsio import plane
 
     path = member["path"]
     if member.get("ivar"):
-        ivar = _beside(member["ivar"], hdus, index, extver, shape, "ivar")
+        ivar = _beside(member["ivar"], hdus, indices, extver, shape, "ivar")
     else:
-        if _companion(hdus, options["err"], index, extver) is not None:
+        if _companion(hdus, options["err"], indices, extver) is not None:
             return None
-        found = _companion(hdus, options["ivar"], index, extver)
+        found = _companion(hdus, options["ivar"], indices, extver)
         if found is None:
             return None
         ivar = _same_shape(plane(hdus, found, None, path), shape, path, found)
@@ -268,14 +294,14 @@ def _has_weight(ivar) -> np.ndarray:
     return (ivar > 0) & np.isfinite(ivar)
 
 
-def _flags(member, hdus, index, extver, shape, options, ivar) -> np.ndarray | None:
+def _flags(member, hdus, indices, extver, shape, options, ivar) -> np.ndarray | None:
     from drizzleflow.fitsio import plane
 
     path = member["path"]
-    found = _companion(hdus, options["dq"], index, extver)
+    found = _companion(hdus, options["dq"], indices, extver)
     ready = found is not None and hdus[found].header.get(BITS_CARD[0]) == BITS_CARD[1]
     if member.get("dq") and not ready:
-        where, flags = member["dq"], _beside(member["dq"], hdus, index, extver, shape, "dq")
+        where, flags = member["dq"], _beside(member["dq"], hdus, indices, extver, shape, "dq")
     elif found is not None:
         where, flags = f"{path}[{options['dq']}]", plane(hdus, found, None, path)
         flags = _same_shape(flags, shape, path, found)
@@ -317,6 +343,8 @@ def _shape(header, path, index) -> tuple[int, int]:
         raise InputError(
             f"{path}[{index}]: an image of {header['NAXIS']} dimensions; expected 2 (see simple.sci)"
         )
+    if not header["NAXIS1"] * header["NAXIS2"]:
+        raise InputError(f"{path}[{index}]: {header['NAXIS1']} x {header['NAXIS2']} pixels; expected an image")
     return header["NAXIS2"], header["NAXIS1"]
 
 
@@ -336,14 +364,14 @@ def _number(headers, keyword) -> float | None:
         return None
     values = []
     for key in str(keyword).split(","):
-        value = next((h[key.strip()] for h in headers if key.strip() in h), None)
-        if isinstance(value, (int, float)) and not isinstance(value, bool):
-            values.append(float(value))
+        value = number(next((h[key.strip()] for h in headers if key.strip() in h), None))
+        if value is not None:
+            values.append(value)
     return sum(values) / len(values) if values else None
 
 
 def _text(headers, keyword) -> str:
-    return next((str(h[keyword]).strip() for h in headers if keyword and keyword in h), "")
+    return next((text(h[keyword]) for h in headers if keyword and keyword in h), "")
 
 
 def _open_wcs(path, index, shape) -> SkyWCS:
