@@ -26,12 +26,16 @@ with record.job(snakemake) as job:
         for key in ("path", "dq", "ivar"):
             if member[key]:
                 job.input_hash(member[key])
+                for warning in formats.verify(member[key]):
+                    job.warn("%s", warning)
         for extver in range(1, member["nframes"] + 1):
             if extver > 1 and member["cube"]:  # the integrations of a cube share one WCS
                 outlines.append({**outlines[-1], "extver": extver, "group": f"{member['group']}-i{extver:04d}"})
                 arrays |= {k.replace("/1/", f"/{extver}/"): v for k, v in arrays.items() if k.startswith(f"{member['member']}/1/")}
                 continue
             frame = formats.read(member, extver, (), opts["simple"])
+            if not (frame.exposure_time and frame.exposure_time > 0):
+                raise InputError(f"{member['path']}: exposure time {frame.exposure_time}, expected a positive number of seconds")
             try:
                 wcs = frame.wcs
                 found = footprint.describe(wcs, frame.s_region)

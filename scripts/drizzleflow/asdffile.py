@@ -34,7 +34,7 @@ MAGIC = b"#ASDF"
 _BLOCK = b"\xd3BLK"
 _HEAD = struct.Struct(">I4sQQQ16s")  #: flags, compression, bytes allocated, used, uncompressed, MD5
 _STREAMED = 1  #: flag of a block that reaches to the file's end
-_END_OF_TREE = re.compile(rb"\n\.\.\.[ \t]*\r?\n")
+END_OF_TREE = re.compile(rb"\n\.\.\.[ \t]*\r?\n")
 _TYPES = {"bool8", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16", "float32", "float64"}
 
 
@@ -83,7 +83,7 @@ class AsdfFile:
                 if not content.startswith(MAGIC):
                     raise InputError(f"{self.path}: not an ASDF file (it does not begin with {MAGIC.decode()})")
                 start = 0
-                while not (found := _END_OF_TREE.search(content, start)):
+                while not (found := END_OF_TREE.search(content, start)):
                     more = file.read(1 << 18)
                     if not more or _BLOCK in content:
                         raise InputError(f"{self.path}: the file is cut short: its tree has no end")

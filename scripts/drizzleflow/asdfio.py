@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 
+from drizzleflow.errors import InputError
+
 
 def asdf_bytes(tree: dict) -> bytes:
     """An ASDF file of `tree`, the same bytes in every process.
@@ -23,6 +25,31 @@ def asdf_bytes(tree: dict) -> bytes:
         out = io.BytesIO()
         stable.write_to(out)
     return out.getvalue()
+
+
+def expect_self_contained(content: bytes, where) -> None:
+    """Refuse an ASDF file that asdf is better not given: one that would exhaust it, or have it open other files or addresses.
+
+    Raises
+    ------
+    InputError
+        The tree has no end or is not YAML, its aliases expand without bound, or an array is in another file.
+    """
+    from drizzleflow import yamltext
+    from drizzleflow.asdffile import END_OF_TREE
+    from drizzleflow.asdfnodes import NDARRAY, entry, is_mapping, nodes
+
+    found = END_OF_TREE.search(content)
+    if not found:
+        raise InputError(f"{where}: not an ASDF tree, or cut short")
+    try:
+        root = yamltext.compose(content[: found.end()].decode("utf-8"))
+    except ValueError as error:  # also text that is not UTF-8
+        raise InputError(f"{where}: the tree is not valid YAML ({error})") from None
+    for node in nodes(*([] if root is None else [root])):
+        source = entry(node, "source") if is_mapping(node) and node.tag.startswith(NDARRAY) else None
+        if source is not None and not (isinstance(source.value, str) and source.value.lstrip("-").isdecimal()):
+            raise InputError(f"{where}: an array is in another file, expected all in this one")
 
 
 def quick_start() -> None:

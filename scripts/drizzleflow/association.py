@@ -11,9 +11,10 @@ import csv
 import json
 import os
 import re
+import reprlib
 from dataclasses import dataclass, field
 
-from drizzleflow.errors import InputError
+from drizzleflow.errors import InputError, has_control
 
 #: what a product, member or group may be called: it becomes a file name, safe for any shell or glob
 SAFE_NAME = re.compile(r"(?!\.{1,2}$)(?!-)[A-Za-z0-9._+-]{1,200}", re.ASCII)
@@ -77,8 +78,9 @@ def read(path, hst_table=None) -> list[Association]:
     ending = path.lower()
     if os.path.isdir(path):
         raise InputError(f"{path}: a folder, expected an association file (.json, _asn.fits or .csv)")
-    if not os.path.exists(path):
-        raise InputError(f"{path}: no such file")
+    if not os.path.isfile(path):  # a pipe would be waited for, /dev/zero read for ever
+        raise InputError(f"{path}: " + ("not a file" if os.path.exists(path) else "no such file"))
+    _expect_plain_path(path, path, "path")
     if ending.endswith(".json"):
         return _read_json(path)
     if ending.endswith(".csv"):
@@ -102,6 +104,9 @@ def check(association: Association) -> None:
         kinds = sorted({member["exptype"] for member in association.members})
         found = f"only {', '.join(kinds)}" if kinds else "no members"
         raise InputError(f"{source}: product {name}: no science member ({found}), expected at least one")
+    for member in science:
+        for key in ("path", "dq", "ivar"):
+            _expect_plain_path(source, member.get(key) or "", f"product {name}: member {member['member']!r}: {key}")
     seen, places = {}, {}
     for member in science:
         _check_name(source, f"product {name}: member", member["member"])
@@ -128,6 +133,14 @@ def check(association: Association) -> None:
                 f"({member['path']}), expected each file once"
             )
         places[place] = member["member"]
+
+
+def _expect_plain_path(source, path, what) -> None:
+    """Paths to read may be anything that a rule's input can be: Snakemake takes braces for wildcards."""
+    if has_control(path):
+        raise InputError(f"{source}: {what} {path!r} has control characters, expected none")
+    if "{" in path or "}" in path:
+        raise InputError(f"{source}: {what} {path!r} has braces, which Snakemake takes for wildcards; rename it, or name a link to it")
 
 
 def _check_name(source, what, name) -> None:
@@ -189,20 +202,22 @@ def _read_json(path) -> list[Association]:
             raise InputError(f"{path}: products[{i}]: no list 'members', expected one")
         name = product.get("name") or os.path.basename(path)[: -len(".json")]
         if not isinstance(name, str):
-            raise InputError(f"{path}: products[{i}].name is {name!r}, expected a text")
+            raise InputError(f"{path}: products[{i}].name is {reprlib.repr(name)}, expected a text")
         name = _EXTENSION.sub("", name)  # some tools write the product's file name there
         entry = Association(name, path, "" if asn_id is None else str(asn_id))
         for j, member in enumerate(members):
             here = f"{path}: products[{i}].members[{j}]"
             if not isinstance(member, dict):
                 raise InputError(
-                    f"{here} is {str(member)[:60]!r}, expected an object with expname and exptype"
+                    f"{here} is {reprlib.repr(member)}, expected an object with expname and exptype"
                 )
             for key in ("expname", "exptype"):
                 text = member.get(key)
-                if not isinstance(text, str) or not text.strip() or not text.isprintable():
-                    raise InputError(f"{here}: {key} is {member.get(key)!r}, expected a text")
+                if not isinstance(text, str) or not text.strip() or has_control(text):
+                    raise InputError(f"{here}: {key} is {reprlib.repr(member.get(key))}, expected a text")
             group = member.get("group_id")
+            if isinstance(group, (dict, list)):
+                raise InputError(f"{here}: group_id is {reprlib.repr(group)}, expected a text")
             entry.members.append(_member(path, member["expname"], member["exptype"], group=group))
         found.append(entry)
     return found

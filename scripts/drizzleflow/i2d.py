@@ -19,12 +19,21 @@ OWN_PREFIXES = (
 
 def headers(path) -> list[tuple]:
     """Cards (keyword, value, comment) of a FITS file's primary and first image header."""
+    from astropy.io.fits import VerifyError
+
     from drizzleflow.fitsio import open_fits
+
+    def readable(header):
+        for card in getattr(header, "cards", ()):
+            try:
+                yield card.keyword, card.value, card.comment
+            except VerifyError:  # no valid FITS: it stays in the flagged copy, as it is
+                continue
 
     with open_fits(path) as hdus:
         image = next((h.header for h in hdus[1:] if h.name == "SCI" or h.header.get("XTENSION", "").strip() == "IMAGE"), None)
         both = (hdus[0].header, image if image is not None else {})
-        return [(card.keyword, card.value, card.comment) for header in both for card in getattr(header, "cards", ())]
+        return [card for header in both for card in readable(header)]
 
 
 def merge_headers(paths, headers=headers) -> list[tuple]:

@@ -25,7 +25,7 @@ ROADS = {
     **dict.fromkeys(("NIS_SOSS", "MIR_LRS-SLITLESS", "NRC_TSGRISM", "NRS_BRIGHTOBJ", "NRC_TSIMAGE"), "tso"),
 }
 BUILT = ("imaging",)
-_DESCRIBED = "group nframes cube nx ny instrument detector exp_type filter exptime".split()
+_DESCRIBED = "group nframes cube nx ny instrument detector exp_type filter exptime err".split()
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,7 @@ class Member:
     exp_type: str = ""
     filter: str = ""
     exptime: float | None = None  #: s
+    err: bool = False  #: whether every frame has its uncertainty
     size: int = 0  #: bytes of the file
     dq: str | None = None  #: a file beside it
     ivar: str | None = None
@@ -114,7 +115,7 @@ class Cache:
     def _version() -> str:
         """Changes with the code that fills the cache."""
         here = os.path.dirname(os.path.abspath(__file__))
-        files = [os.path.join(here, "association.py"), os.path.join(here, "codehash.py"), os.path.abspath(__file__)]
+        files = [os.path.join(here, name) for name in ("association.py", "codehash.py", "fitsio.py", "fitslayout.py", "plan.py")]
         formats = os.path.join(here, "formats")
         files += sorted(os.path.join(formats, name) for name in os.listdir(formats) if name.endswith(".py"))
         status = [
@@ -257,6 +258,7 @@ def _product(table: association.Association, settings, cache, main_process) -> P
         asn_id=table.asn_id,
     )
     product.groups = _groups(table, members)
+    _expect_errors(table, product, settings)
     product.batches = _batches(members, settings["batch_size"])
     return product
 
@@ -270,6 +272,9 @@ def _member(table, entry, settings, about, cache, trust) -> Member:
     path = entry["path"]
     try:
         described, size = cache.lookup(path, about, lambda p: _describe(p, settings), trust)
+        for key in ("dq", "ivar"):
+            if key in entry:
+                cache.lookup(entry[key], "layout", _expect_whole, trust)
     except InputError as error:
         raise InputError(f"{table.source}: product {table.name}: {error}") from None
     except Exception as error:  # astropy raises many kinds for a broken file
@@ -277,6 +282,7 @@ def _member(table, entry, settings, about, cache, trust) -> Member:
             f"{table.source}: product {table.name}: {path}: not a readable FITS image "
             f"({type(error).__name__}: {error})"
         ) from None
+    described = {**described, "err": described.get("err") or "ivar" in entry}
     known = {key: described.get(key) for key in ("format", *_DESCRIBED)}
     known["group"] = entry.get("group") or known["group"] or entry["member"]
     more = {key: entry[key] for key in ("dq", "ivar", "flux_scale") if key in entry}
@@ -286,10 +292,34 @@ def _member(table, entry, settings, about, cache, trust) -> Member:
 def _describe(path, settings) -> dict:
     from drizzleflow import formats
 
+    if not formats.is_asdf(path):
+        _expect_whole(path)
     header = formats.header(path)
     name = formats.detect(header)
     described = formats.get(name).describe(path, header, settings["simple"])
     return {"format": name, **{key: described.get(key) for key in _DESCRIBED}}
+
+
+def _expect_whole(path) -> None:
+    """Refuse a FITS file that does not hold what its headers describe; packed files are left to the first job that reads them."""
+    from drizzleflow import fitslayout
+
+    if not fitslayout.is_compressed(path):
+        fitslayout.units(path)
+
+
+def _expect_errors(table, product, settings) -> None:
+    """Outliers are found by comparing with each pixel's uncertainty: better told now than after the median."""
+    options, resampled = product.options, product.options["single_drizzle"]["resample_data"]
+    images = len(product.groups) if resampled else sum(member.nframes for member in product.members)
+    compared = "blot" in settings["outlier_method"] and options["median"]["median"] and images > 1
+    if compared and (options["crmask"]["noise"] == "err" or not resampled):
+        for member in product.members:
+            if not member.err:
+                raise InputError(
+                    f"{table.source}: product {table.name}: {member.path}: no error plane, expected ERR or an inverse variance "
+                    "(without one, set outlier_method: none)"
+                )
 
 
 def _road(table, members, mode) -> str:
@@ -324,7 +354,8 @@ def _groups(table, members) -> dict:
             groups.setdefault(member.group, []).append((member.member, list(versions)))
     for name in groups:
         if not association.SAFE_NAME.fullmatch(name):
-            raise InputError(f"{table.source}: product {table.name}: group {name!r} cannot be a file name")
+            file = next(member.path for member in members if name.startswith(member.group))
+            raise InputError(f"{table.source}: product {table.name}: {file}: group {name!r} cannot be a file name")
     return groups
 
 

@@ -26,7 +26,7 @@ from typing import Self
 
 import drizzleflow
 from drizzleflow import guard, memory
-from drizzleflow.errors import InputError
+from drizzleflow.errors import InputError, harmless
 from drizzleflow.files import fingerprint, write_text
 
 FORMAT = 1  #: version of the record's layout
@@ -98,10 +98,10 @@ class Job:
         self._fault = not faulthandler.is_enabled()
         if self._fault:  # a crash in C code leaves its trace in the log
             faulthandler.enable(self._stream)
-        form = logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S")
+        form = _Harmless("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S")
         to_log, to_stderr = logging.StreamHandler(self._stream), logging.StreamHandler(sys.stderr)
         to_log.setFormatter(form)
-        to_stderr.setFormatter(logging.Formatter(f"{self.rule}: %(levelname)s: %(message)s"))
+        to_stderr.setFormatter(_Harmless(f"{self.rule}: %(levelname)s: %(message)s"))
         to_stderr.setLevel(logging.WARNING)
         self._handlers = [to_log, to_stderr, _Keep(self._warnings)]
         self._before = (logger.level, logger.propagate, warnings.showwarning)
@@ -126,7 +126,7 @@ class Job:
             self._close()
 
     def _say(self, error: Exception) -> None:
-        text = " ".join(str(error).split("\n")) or type(error).__name__
+        text = harmless(str(error)) or type(error).__name__
         if isinstance(error, InputError):
             self._stream.write(f"{self.rule}: {text}\n")
         else:
@@ -232,6 +232,13 @@ def versions() -> dict:
         if version:
             found[name] = str(version)
     return found
+
+
+class _Harmless(logging.Formatter):
+    """Entries may quote a file: each stays one line, without control characters."""
+
+    def format(self, entry):
+        return harmless(super().format(entry))
 
 
 class _Keep(logging.Handler):

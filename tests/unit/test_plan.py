@@ -39,7 +39,8 @@ def jwst(path, exposure=1, detector="NRCA1", exp_type="NRC_IMAGE", nints=None, s
     )  # fmt: skip
     primary.header.update(more)
     shape = shape if nints is None else (nints, *shape)
-    fits.HDUList([primary, fits.ImageHDU(np.zeros(shape, "f4"), name="SCI")]).writeto(path, overwrite=True)
+    planes = [fits.ImageHDU(np.zeros(shape, "f4"), name=name) for name in ("SCI", "ERR")]
+    fits.HDUList([primary, *planes]).writeto(path, overwrite=True)
     return path
 
 
@@ -47,7 +48,7 @@ def plain(path, shape=(6, 8), **keywords):
     hdu = fits.PrimaryHDU(np.zeros(shape, "f4"))
     hdu.header.update({"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CRVAL1": 10.0, "CRVAL2": 5.0, "CRPIX1": 1.0,
                        "CRPIX2": 1.0, "CDELT1": -1e-4, "CDELT2": 1e-4, "EXPTIME": 30.0, **keywords})  # fmt: skip
-    hdu.writeto(path, overwrite=True)
+    fits.HDUList([hdu, fits.ImageHDU(np.ones(shape, "f4"), name="ERR")]).writeto(path, overwrite=True)
     return path
 
 

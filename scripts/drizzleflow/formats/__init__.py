@@ -7,6 +7,7 @@ and the functions
 product. A new format is one new file and its name in ``NAMES``.
 """
 
+import os
 from importlib import import_module
 
 #: asked in this order; `simple` takes any FITS image
@@ -30,18 +31,34 @@ def ending(name: str) -> str:
     return ENDINGS.get(name, "fits")
 
 
+def is_asdf(path) -> bool:
+    """Whether a file is to be read as ASDF: by its first bytes, or by its name where these are broken."""
+    with open(path, "rb") as file:
+        return file.read(5) == b"#ASDF" or os.fspath(path).lower().endswith(".asdf")
+
+
 def header(path):
     """What tells a file's format: the primary header, or of an ASDF file its tree (`drizzleflow.asdffile.AsdfFile`)."""
     path = str(path)
-    with open(path, "rb") as file:
-        is_asdf = file.read(5) == b"#ASDF"
-    if is_asdf or path.lower().endswith(".asdf"):
+    if is_asdf(path):
         from drizzleflow.asdffile import AsdfFile
 
         return AsdfFile(path)
     from astropy.io import fits
 
     return fits.getheader(path, 0)
+
+
+def verify(path) -> list[str]:
+    """Compare a file with the checksums in it; warnings. `InputError`: it is damaged."""
+    if is_asdf(path):
+        from drizzleflow.asdffile import AsdfFile
+
+        AsdfFile(path).verify()
+        return []
+    from drizzleflow import fitslayout
+
+    return fitslayout.verify(path)
 
 
 def detect(header) -> str:

@@ -145,6 +145,7 @@ def _open_wcs(path, shape) -> SkyWCS:
     import asdf
     import gwcs  # noqa: F401  (its converters must be installed for asdf to find)
 
+    from drizzleflow.asdfio import expect_self_contained
     from drizzleflow.fitsio import open_fits
     from drizzleflow.gwcswcs import from_gwcs
 
@@ -155,6 +156,7 @@ def _open_wcs(path, shape) -> SkyWCS:
             tree_bytes = hdus["ASDF"].data[0][0].tobytes()
         except Exception as error:  # a file cut short
             raise InputError(f"{path}[ASDF]: cannot be read ({error})") from None
+    expect_self_contained(tree_bytes, f"{path}[ASDF]")
     try:
         # schemas are not checked: that takes longer than all the rest, and a WCS that works is what we need
         _ = asdf.get_config().extensions  # found once: a context starts from a copy
@@ -166,7 +168,12 @@ def _open_wcs(path, shape) -> SkyWCS:
                 wcsinfo = dict(tree["meta"].get("wcsinfo") or {})
     except Exception as error:
         raise InputError(f"{path}[ASDF]: no readable GWCS at meta.wcs ({error})") from None
-    return from_gwcs(wcs, shape, wcsinfo)
+    if not callable(wcs):
+        raise InputError(f"{path}[ASDF]: no GWCS at meta.wcs ({type(wcs).__name__}), expected that of assign_wcs")
+    try:
+        return from_gwcs(wcs, shape, wcsinfo)
+    except (AttributeError, TypeError, ValueError) as error:
+        raise InputError(f"{path}[ASDF]: meta.wcs or meta.wcsinfo cannot be used ({error})") from None
 
 
 def write_crf(member: dict, masks: dict, path, keywords: dict, options=None) -> None:

@@ -332,6 +332,7 @@ def _open_wcs(path, shape, info: dict) -> SkyWCS:
     import asdf
     import gwcs  # noqa: F401  (its converters must be installed for asdf to find)
 
+    from drizzleflow.asdfio import expect_self_contained
     from drizzleflow.gwcswcs import from_gwcs
 
     file = AsdfFile(path)
@@ -339,6 +340,7 @@ def _open_wcs(path, shape, info: dict) -> SkyWCS:
     if not asdfnodes.is_mapping(node):
         raise InputError(f"{path}: no 'roman.meta.wcs' in the tree; expected the GWCS of romancal's assign_wcs")
     content = file.part(wcs=node)
+    expect_self_contained(content, path)
     try:
         # schemas are not checked: that takes longer than all the rest, and a WCS that works is what we need
         _ = asdf.get_config().extensions  # found once: a context starts from a copy
