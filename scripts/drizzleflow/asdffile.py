@@ -196,8 +196,10 @@ class AsdfFile:
         block, needed = self.blocks[source], stored.itemsize * math.prod(shape)
         if block.data + block.used > os.path.getsize(self.path):
             raise InputError(f"{self.path}: the file is cut short within block {source}")
-        if needed + (offset if strides is None else 0) > block.size:
-            raise InputError(f"{where}: the file is cut short ({block.size} bytes in block {source}, expected {needed + offset})")
+        if offset < 0 or needed + (offset if strides is None else 0) > block.size:
+            raise InputError(
+                f"{where}: the file is cut short ({block.size} bytes in block {source}, expected {needed} from byte {offset} on)"
+            )
         return source, shape, stored, offset, strides
 
     def shape(self, node) -> tuple[int, ...] | None:

@@ -181,8 +181,9 @@ def _text(path) -> str:
 
 
 def _read_json(path) -> list[Association]:
+    text = _text(path)
     try:
-        table = json.loads(_text(path))
+        table = json.loads(text)
     except json.JSONDecodeError as error:
         raise InputError(
             f"{path}: not valid JSON, line {error.lineno} column {error.colno}: {error.msg}"
@@ -291,6 +292,9 @@ def read_hst_table(path) -> list[list]:
     """Rows ``[memname, memtype, present]`` of an HST association table (lower case, upper case, bool)."""
     from astropy.io import fits
 
+    from drizzleflow import fitslayout
+
+    fitslayout.units(path)
     try:
         with fits.open(path) as hdus:
             table = next((hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU)), None)

@@ -18,7 +18,7 @@ import reprlib
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 
-from drizzleflow.errors import InputError
+from drizzleflow.errors import LONGEST, InputError, has_control
 
 #: what is planned but not there; the words end the message
 NOT_YET = "is not built yet"
@@ -237,6 +237,11 @@ class _Checker:
                 raise InputError(f"{origin}: {here} is {_show(found)}, expected a list")
             entry = self._follow(rule["items"])
             return [self.table(one, entry, f"{here}[{i}]", origin) for i, one in enumerate(found or ())]
+        for one in found if isinstance(found, (list, tuple)) else [found]:
+            if isinstance(one, str) and (has_control(one) or len(one) > LONGEST):
+                raise InputError(f"{origin}: {here} is {_show(one)}, expected text of one line, at most {LONGEST} characters")
+            if isinstance(one, int) and abs(one) >= 1e300:
+                raise InputError(f"{origin}: {here} is {_show(one)}, expected {allowed(rule)}")
         canonical = _coerce(found, rule)
         if not _fits(canonical, rule):
             wanted = [found, *found] if isinstance(found, (list, tuple)) else [found]
@@ -379,8 +384,13 @@ def allowed(rule) -> str:
 
 
 _LIMITS = (("minimum", ">="), ("exclusiveMinimum", ">"), ("maximum", "<="))
-_REPR = reprlib.Repr()
-_REPR.maxlevel, _REPR.maxstring, _REPR.maxother, _REPR.maxlong = 3, 60, 80, 60
+class _Brief(reprlib.Repr):
+    def repr_int(self, value, level):  # Python refuses to write out thousands of digits
+        return repr(value) if abs(value) < 1e300 else f"{'-' * (value < 0)}1e300 or more"
+
+
+_REPR = _Brief()
+_REPR.maxlevel, _REPR.maxstring, _REPR.maxother = 3, 60, 80
 _WORDS = {
     "boolean": "true or false",
     "number": "a number",

@@ -8,13 +8,13 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\
 
 
 def harmless(text: str) -> str:
-    """`text` on one line: line breaks are spaces, other control characters are escapes (``\\x1b``), what is too long is cut.
+    """`text` on one line: line breaks are spaces, what cannot be printed escapes (``\\x1b``), too long a middle is left out.
 
     For what a file says, in messages and logs: it can neither forge a line nor reach the terminal.
     """
-    line = re.sub(r"\s*[\r\n]+\s*", " ", text[: 4 * LONGEST].strip())
-    line = _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), line)
-    return line if len(line) <= LONGEST else line[:LONGEST] + " ..."
+    line = re.sub(r"[\r\n]+ *", " ", text.strip())
+    line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in line)
+    return line if len(line) <= LONGEST else f"{line[: LONGEST // 2]} ... {line[-LONGEST // 4 :]}"
 
 
 def has_control(text: str) -> bool:

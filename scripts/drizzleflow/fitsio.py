@@ -54,6 +54,8 @@ def expect_plane(hdu, shape, path, *, flags: bool = False) -> None:
     Without axes it is HST's constant plane, of any shape, where it has PIXVALUE, and none where it has not.
     """
     header, where = hdu.header, f"{path}[{hdu.name},{hdu.ver}]" if hdu.name else path
+    if not hdu.is_image:
+        raise InputError(f"{where}: a table, expected an image")
     if header["NAXIS"] == 0:
         if "PIXVALUE" in header and number(header["PIXVALUE"]) is None:
             raise InputError(f"{where}: PIXVALUE is {header['PIXVALUE']!r}, expected a number")

@@ -105,7 +105,7 @@ def _walk(file, path, length) -> list[Unit]:
             _only_padding(file, block, path, at)
             return found
         if not found and not block.startswith(b"SIMPLE  ="):
-            raise InputError(f"{path}: not a readable FITS image (it does not begin with SIMPLE, {len(block)} bytes read)")
+            raise InputError(f"{path}: not a readable FITS file (it does not begin with SIMPLE, {len(block)} bytes read)")
         unit = Unit(len(found), at)
         unit.data = at + _header(file, block, unit, path)
         unit.size = _size(unit, path)
@@ -127,7 +127,7 @@ def _header(file, block, unit, path) -> int:
     """Read the header into ``unit.cards``; its length in bytes."""
     for number in range(1, MAX_HEADER):
         if len(block) < BLOCK:
-            raise InputError(f"{path}: not a readable FITS image (the file is cut short in the header of HDU {unit.index})")
+            raise InputError(f"{path}: not a readable FITS file (the file is cut short in the header of HDU {unit.index})")
         for start in range(0, BLOCK, 80):
             key = block[start : start + 8]
             if key == b"END     ":
@@ -138,7 +138,7 @@ def _header(file, block, unit, path) -> int:
                 if unit.cards.setdefault(name, value) != value and name not in _REPEATED:
                     raise InputError(f"{path}[{unit.name}]: {name} is twice in its header, with different values")
         block = file.read(BLOCK)
-    raise InputError(f"{path}: not a readable FITS image (the header of HDU {unit.index} has no END in {MAX_HEADER} blocks)")
+    raise InputError(f"{path}: not a readable FITS file (the header of HDU {unit.index} has no END in {MAX_HEADER} blocks)")
 
 
 def _value(text: bytes) -> bool | int | str | None:
@@ -180,7 +180,7 @@ def _size(unit, path) -> int:
         axes = axes[1:]
     if not axes:
         return 0
-    return abs(bitpix) // 8 * number("GCOUNT", 1) * (number("PCOUNT", 0) + math.prod(axes))
+    return abs(bitpix) // 8 * number("GCOUNT", 1, low=1) * (number("PCOUNT", 0) + math.prod(axes))
 
 
 def _inside(file, unit, path, length) -> None:

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import copy
 import math
+import re
 import warnings
 
 import numpy as np
 
 from drizzleflow.errors import InputError
-from drizzleflow.frame import SkyWCS
+from drizzleflow.frame import SkyWCS, number
 
+#: keywords of a header's first WCS that must be numbers
+_NUMERIC = re.compile(r"(CRVAL|CRPIX|CDELT)[12]|(CD|PC)[12]_[12]|PV[12]_\d+|(A|B|AP|BP)_(ORDER|\d_\d)")
 _TABLES = ("cpdis1", "cpdis2", "det2im1", "det2im2")
 
 
@@ -36,6 +39,7 @@ def open_sky_wcs(path, hdus, index, shape) -> SkyWCS:
     from astropy.wcs import WCS, FITSFixedWarning
 
     where = f"{path}[{hdus[index].name or index}]"
+    expect_numbers(hdus[index].header, where)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FITSFixedWarning)
@@ -55,6 +59,34 @@ def open_sky_wcs(path, hdus, index, shape) -> SkyWCS:
         return from_astropy(wcs, shape)
     except InputError as error:
         raise InputError(f"{where}: {error}") from None
+
+
+def expect_numbers(header, where) -> None:
+    """Refuse coordinates that astropy.wcs would mend or pass over: what is no number (it takes 0), a matrix of zeros (1 degree a
+    pixel), a pole beyond the pole, polynomials of orders that SIP does not have."""
+    from astropy.io.fits import VerifyError
+
+    values = {}
+    for card in header.cards:
+        key = card.keyword
+        if not _NUMERIC.fullmatch(key):
+            continue
+        try:
+            values[key] = number(card.value)
+        except VerifyError:  # NaN is none in FITS
+            values[key] = None
+        if values[key] is None:
+            raise InputError(f"{where}: its WCS cannot be used ({key} is {card.image[10:].split('/')[0].strip()}, expected a number)")
+    for axis in (1, 2):
+        row = [values[key] for key in (f"CD{axis}_1", f"CD{axis}_2") if key in values]
+        if (row and not any(row)) or values.get(f"CDELT{axis}") == 0:
+            raise InputError(f"{where}: its WCS cannot be used (its pixels have no size along axis {axis})")
+        kind = header.get(f"CTYPE{axis}")
+        if isinstance(kind, str) and kind.startswith("DEC-") and abs(values.get(f"CRVAL{axis}", 0)) > 90:
+            raise InputError(f"{where}: its WCS cannot be used (declination {values[f'CRVAL{axis}']}, off the sky)")
+    for key in ("A_ORDER", "B_ORDER", "AP_ORDER", "BP_ORDER"):
+        if not 0 <= values.get(key, 0) <= 9:
+            raise InputError(f"{where}: its WCS cannot be used ({key} is {values[key]:g}, expected 0 to 9)")
 
 
 def from_astropy(wcs, shape) -> SkyWCS:

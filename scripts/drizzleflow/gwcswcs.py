@@ -10,15 +10,18 @@ _WCSINFO = ("ra_ref", "dec_ref", "roll_ref", "v3yangle", "vparity")
 
 
 def from_gwcs(wcs, shape, wcsinfo) -> SkyWCS:
-    """A `SkyWCS` from a celestial GWCS and its wcsinfo (``ra_ref, dec_ref, roll_ref, v3yangle, vparity``; may be empty)."""
+    """A `SkyWCS` from a celestial GWCS and its wcsinfo (``ra_ref, dec_ref, roll_ref, v3yangle, vparity``; may be empty).
+
+    Its functions raise ValueError where the models of a broken file cannot be evaluated, whatever these raise themselves.
+    """
     bbox = None if wcs.bounding_box is None else box_edges(wcs.bounding_box)
 
     def to_sky(x, y):
-        lon, lat = wcs(np.asarray(x, float), np.asarray(y, float), with_bounding_box=False)[:2]
+        lon, lat = _evaluated(wcs, x, y)
         return np.asarray(lon, float), np.asarray(lat, float)
 
     def to_pixel(lon, lat):
-        x, y = wcs.invert(np.asarray(lon, float), np.asarray(lat, float), with_bounding_box=False)[:2]
+        x, y = _evaluated(wcs.invert, lon, lat)
         return np.asarray(x, float), np.asarray(y, float)
 
     info = {}
@@ -31,6 +34,13 @@ def from_gwcs(wcs, shape, wcsinfo) -> SkyWCS:
             "vparity": vparity,
         }
     return SkyWCS(to_sky, to_pixel, shape, bbox=bbox, info=info)
+
+
+def _evaluated(function, first, second):
+    try:
+        return function(np.asarray(first, float), np.asarray(second, float), with_bounding_box=False)[:2]
+    except Exception as error:
+        raise ValueError(f"its GWCS cannot be evaluated ({type(error).__name__}: {error})") from error
 
 
 def box_edges(box) -> tuple[tuple[float, float], tuple[float, float]]:

@@ -160,11 +160,11 @@ def write_wrong(folder, names):
     for stem, size in (("short", 1000), ("cut", (here / first).stat().st_size // 2)):
         (here / f"{stem}_exposure.fits").write_bytes((here / first).read_bytes()[:size])
     csv("truncated", ["path", second, "short_exposure.fits"],
-        "data/truncated.csv: product truncated: data/short_exposure.fits: not a readable FITS image")  # fmt: skip
+        "data/truncated.csv: product truncated: data/short_exposure.fits: not a readable FITS file")  # fmt: skip
     csv(
         "not_fits",
         ["path", "good.csv"],
-        "data/not_fits.csv: product not_fits: data/good.csv: not a readable FITS image",
+        "data/not_fits.csv: product not_fits: data/good.csv: not a readable FITS file",
     )
     columns = [
         fits.Column("MEMNAME", "14A", array=np.array(["J1AAAQ", "J1AA10"])),

@@ -217,7 +217,7 @@ def write_clean(member: dict, images: dict, path) -> None:
 
 def _chips(hdus, path) -> dict[int, int]:
     """EXTVER -> HDU index of the SCI extensions that hold an image, in order of EXTVER."""
-    found = {h.ver: i for i, h in enumerate(hdus) if h.name == "SCI" and h.header["NAXIS"] >= 2}
+    found = {h.ver: i for i, h in enumerate(hdus) if h.name == "SCI" and h.is_image and h.header["NAXIS"] >= 2}
     if not found:
         raise InputError(
             f"{path}: no SCI extension with an image; an HST member is a calibrated image (_flt or _flc)"

@@ -63,7 +63,7 @@ def describe(path, header, options=None) -> dict:
         if "SCI" not in hdus:
             raise InputError(f"{path}: no SCI extension; a JWST member is a calibrated image (_cal or _calints)")
         sci = hdus["SCI"].header
-        naxis = sci["NAXIS"]
+        naxis = sci["NAXIS"] if hdus["SCI"].is_image else 0
         if naxis not in (2, 3):
             raise InputError(f"{path}[SCI]: {naxis} dimensions; expected an image (2) or a cube of integrations (3)")
         nframes = sci["NAXIS3"] if naxis == 3 else 1
