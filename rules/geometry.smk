@@ -13,6 +13,8 @@ rule members:
         at("benchmark/members.tsv")
     conda:
         "../envs/drizzleflow.yaml"
+    # first of all: what is wrong with an association is told before anything is made of the others
+    priority: 1
     resources:
         mem_mb=200,
         runtime=10,

@@ -136,11 +136,11 @@ def check(association: Association) -> None:
 
 
 def _expect_plain_path(source, path, what) -> None:
-    """Paths to read may be anything that a rule's input can be: Snakemake takes braces for wildcards."""
+    """Paths to read may be anything that a rule's input can be: Snakemake fills in what is in braces, of either kind."""
     if has_control(path):
         raise InputError(f"{source}: {what} {path!r} has control characters, expected none")
-    if "{" in path or "}" in path:
-        raise InputError(f"{source}: {what} {path!r} has braces, which Snakemake takes for wildcards; rename it, or name a link to it")
+    if set("{}<>") & set(path):
+        raise InputError(f"{source}: {what} {path!r} has one of {{ }} < >, which Snakemake takes for names to fill in; expected none")
 
 
 def _check_name(source, what, name) -> None:

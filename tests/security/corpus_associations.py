@@ -128,7 +128,8 @@ def path(name, text, says):
 path("a NUL", "a\0b.fits", r"members\[0\]: expname is 'a\\x00b.fits', expected a text")
 path("a line break", "a\nb.fits", r"members\[0\]: expname is 'a\\nb.fits', expected a text")
 path("half a character", "\ud800.fits", r"expname is '\\ud800.fits', expected a text")
-path("braces", "{product}.fits", "has braces, which Snakemake takes for wildcards")
+path("braces", "{product}.fits", "has one of { } < >, which Snakemake takes for names to fill in")
+path("a name in angle brackets", "<results>/x.fits", "has one of { } < >, which Snakemake takes for names to fill in")
 path("ten thousand characters", "x" * 10_000 + ".fits", "no such file|cannot be a file name")
 
 
@@ -223,7 +224,7 @@ setting("an unknown preset", {"preset": "vlt"}, "preset is 'vlt', expected one o
 setting("a preset that is a path", {"preset": "../../../etc/passwd"}, "preset is .* expected one of")
 setting("a preset that is a list", {"preset": ["jwst"]}, "preset is .* expected one of")
 setting("outdir that is a list", {"outdir": ["a"]}, r"outdir is \['a'\], expected")
-setting("outdir with braces", {"outdir": "out{member}"}, r"outdir is 'out\{member\}', expected a path without braces")
+setting("outdir with braces", {"outdir": "out{member}"}, r"outdir is 'out\{member\}', expected a path without")
 setting("outdir with a line break", {"outdir": "a\nb"}, "outdir is .* expected text of one line")
 setting("outdir with a NUL", {"outdir": "a\0b"}, "outdir is .* expected text of one line")
 setting("a path without an end", {"outdir": "x" * 100_000}, "outdir is 'xxx")
