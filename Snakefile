@@ -11,6 +11,7 @@ min_version("9.20")
 
 
 include: "rules/common.smk"
+include: "rules/resume.smk"
 include: "rules/geometry.smk"
 include: "rules/sky.smk"
 include: "rules/imaging.smk"
@@ -26,6 +27,11 @@ rule all:
             for p in GOOD
         ],
         [masks(p) + cleaned(p) for p in GOOD],
+        # of the jobs whose record no other job reads: without it they have not ended
+        [
+            product_files(p, *(f"record/{step}.json" for step in ("grid_wcs", "report", "provenance")))
+            for p in GOOD
+        ],
 
 
 rule skymatch:

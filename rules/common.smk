@@ -4,14 +4,12 @@ import re
 
 from snakemake.exceptions import WorkflowError
 
-from drizzleflow import config as configuration, guard, plan as planning
+from drizzleflow import config as configuration, plan as planning
 from drizzleflow.codehash import code_hash
 from drizzleflow.errors import InputError
 from drizzleflow.formats import ending
 
 ROOT = str(workflow.basedir)
-
-guard.announce()  # scripts end with the process that started them
 
 try:
     CONFIG = configuration.resolve(
@@ -68,8 +66,6 @@ CODE = {
         "provenance",
     )
 }
-if workflow.is_main_process:
-    PLAN.cache.save()
 
 
 def at(name):
@@ -288,19 +284,3 @@ def mosaic_memory(wildcards):
 
 def minutes(pixels, per_megapixel=0.02):
     return int(10 + per_megapixel * pixels / 1e6)
-
-
-_held = None
-
-
-def hold_output_folder():
-    """One run at a time in an output folder: a kernel lock, which a killed run cannot leave behind."""
-    global _held
-    import fcntl
-
-    os.makedirs(OUT, exist_ok=True)
-    _held = open(f"{OUT}/.lock", "w")
-    try:
-        fcntl.flock(_held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise WorkflowError(f"another run is working in {OUT}; wait for it, or give this run another outdir")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import glob
 import hashlib
 import os
 from contextlib import contextmanager
+
+_WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
 
 
 @contextmanager
@@ -13,22 +16,43 @@ def replacing(path):
     """A temporary name beside `path` that becomes `path` when the block ends well, and vanishes when it does not.
 
     Leftovers of a killed writer of the same file are removed first; the data reach the disk before the rename.
+
+    Raises
+    ------
+    OSError
+        The disk is full, read-only or the like; its ``filename`` is `path`.
     """
     path = os.fspath(path)
     folder, name = os.path.split(path)
-    os.makedirs(folder or ".", exist_ok=True)
-    for stale in glob.glob(os.path.join(glob.escape(folder), f".{glob.escape(name)}.tmp-*")):
-        os.unlink(stale)
     temporary = os.path.join(folder, f".{name}.tmp-{os.getpid()}")
     try:
+        os.makedirs(folder or ".", exist_ok=True)
+        for stale in glob.glob(os.path.join(glob.escape(folder), f".{glob.escape(name)}.tmp-*")):
+            os.unlink(stale)
         yield temporary
         with open(temporary, "rb") as written:
             os.fsync(written.fileno())
         os.replace(temporary, path)
-    except BaseException:
+    except BaseException as error:
         if os.path.exists(temporary):
             os.unlink(temporary)
+        # a write that fails for want of space names no file, an open names the temporary one
+        if isinstance(error, OSError) and (error.filename == temporary or error.errno in _WRITING):
+            raise OSError(error.errno, error.strerror, path) from error
         raise
+
+
+def settle(paths) -> None:
+    """Put the names of new files on the disk, as `replacing` does with their bytes: a power cut does not take them back."""
+    for folder in dict.fromkeys(os.path.dirname(path) or "." for path in paths):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        except OSError as error:
+            if error.errno != errno.EINVAL:  # a file system that cannot
+                raise
+        finally:
+            os.close(handle)
 
 
 def write_text(path, text: str) -> None:

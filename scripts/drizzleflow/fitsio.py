@@ -12,8 +12,8 @@ from astropy.io import fits
 
 from drizzleflow.checksum import BLOCK, sum32
 from drizzleflow.errors import InputError
-from drizzleflow.frame import number
 from drizzleflow.files import replacing, write_text  # noqa: F401 (write_text: also found here)
+from drizzleflow.frame import number
 
 
 def open_fits(path, **kwargs):

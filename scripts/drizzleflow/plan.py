@@ -109,7 +109,13 @@ class Cache:
             same = False
         self.files: dict = stored["files"] if same else {}
         self.code: dict = stored["code"] if same else {}  #: for `drizzleflow.codehash.code_hash`
+        self.replaced: set[str] = set()  #: paths that had another size or time when the cache was written
         self._stored = text if same else ""
+
+    @property
+    def saved(self) -> bool:
+        """Whether the file holds what is known here."""
+        return self._stored == self._text()
 
     @staticmethod
     def _version() -> str:
@@ -130,9 +136,9 @@ class Cache:
 
     def save(self) -> None:
         """Write what is new, whole or not at all; a folder that cannot be written is no reason to stop."""
-        text = self._text()
-        if self.path is None or text == self._stored:
+        if self.path is None or self.saved:
             return
+        text = self._text()
         try:
             write_text(self.path, text)
             self._stored = text
@@ -157,6 +163,8 @@ class Cache:
             return entry[2], entry[0]
         status = os.stat(path)
         if not entry or entry[:2] != [status.st_size, status.st_mtime_ns]:
+            if entry:
+                self.replaced.add(os.fspath(path))
             entry = self.files[key] = [status.st_size, status.st_mtime_ns, make(path)]
         return entry[2], entry[0]
 
@@ -205,7 +213,7 @@ def build(settings: dict, cache_path, main_process: bool = True) -> Plan:
         product.error = product.error and " ".join(product.error.split())
         product.options = product.options or config.for_product(settings)
         products[product.name] = product
-    if main_process:
+    if main_process and not cache.replaced:  # whoever acts on that saves it then
         cache.save()
     return Plan(products, cache)
 

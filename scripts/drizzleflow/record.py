@@ -22,12 +22,13 @@ import sys
 import time
 import traceback
 import warnings
+from contextlib import suppress
 from typing import Self
 
 import drizzleflow
 from drizzleflow import guard, memory
 from drizzleflow.errors import InputError, harmless
-from drizzleflow.files import fingerprint, write_text
+from drizzleflow.files import fingerprint, settle, write_text
 
 FORMAT = 1  #: version of the record's layout
 PACKAGES = ("numpy", "scipy", "astropy", "drizzle", "gwcs", "asdf", "PIL", "jinja2")
@@ -52,8 +53,9 @@ class Job:
     rule : str
         Name of the rule.
 
-    On `InputError` the context writes one line ``rule: message`` to the log and to stderr and exits with status 1; on
-    any other exception the traceback goes to the log and one line to stderr. The record is only written at a good end.
+    On `InputError`, and on an `OSError` that names a file, the context writes one line ``rule: message`` to the log and to
+    stderr and exits with status 1; on any other exception the traceback goes to the log and one line to stderr. The record is
+    only written at a good end: when all outputs are on the disk, and the raw inputs are still those of the plan.
     """
 
     def __init__(self, snakemake):
@@ -92,15 +94,19 @@ class Job:
         memory.keep_freed()
         self._started, self._clock = _now(), time.perf_counter()
         path = next(iter(_values(getattr(self._snakemake, "log", None))), None)
-        if path and os.path.dirname(path):
-            os.makedirs(os.path.dirname(path), exist_ok=True)
-        self._stream = open(path or os.devnull, "w", encoding="utf-8", buffering=1)
+        try:
+            if path and os.path.dirname(path):
+                os.makedirs(os.path.dirname(path), exist_ok=True)
+            self._stream = open(path or os.devnull, "w", encoding="utf-8", buffering=1)
+        except OSError as error:
+            raise SystemExit(f"{self.rule}: {_one_line(error)}") from None
         self._fault = not faulthandler.is_enabled()
         if self._fault:  # a crash in C code leaves its trace in the log
             faulthandler.enable(self._stream)
         form = _Harmless("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S")
         to_log, to_stderr = logging.StreamHandler(self._stream), logging.StreamHandler(sys.stderr)
         to_log.setFormatter(form)
+        to_log.handleError = lambda entry: None  # a full disk is told where an output needs it
         to_stderr.setFormatter(_Harmless(f"{self.rule}: %(levelname)s: %(message)s"))
         to_stderr.setLevel(logging.WARNING)
         self._handlers = [to_log, to_stderr, _Keep(self._warnings)]
@@ -116,6 +122,7 @@ class Job:
         try:
             if error is None:
                 try:
+                    self._check_inputs()
                     self._write_record()
                 except Exception as failed:  # told as any other error of the job
                     error = failed
@@ -126,13 +133,13 @@ class Job:
             self._close()
 
     def _say(self, error: Exception) -> None:
-        text = harmless(str(error)) or type(error).__name__
-        if isinstance(error, InputError):
-            self._stream.write(f"{self.rule}: {text}\n")
-        else:
-            traceback.print_exception(error, file=self._stream)
-            text = f"{type(error).__name__}: {text}"
-        print(f"{self.rule}: {text}", file=sys.stderr, flush=True)
+        text = f"{self.rule}: {_one_line(error)}"
+        print(text, file=sys.stderr, flush=True)
+        with suppress(OSError):  # the disk may be full
+            if isinstance(error, InputError) or getattr(error, "filename", None):
+                self._stream.write(f"{text}\n")
+            else:
+                traceback.print_exception(error, file=self._stream)
 
     def _close(self) -> None:
         for handler in self._handlers:
@@ -141,7 +148,18 @@ class Job:
         logger.setLevel(level)
         if self._fault:
             faulthandler.disable()
-        self._stream.close()
+        with suppress(OSError):
+            self._stream.close()
+
+    def _inputs(self) -> list[str]:
+        given = map(os.fspath, _values(getattr(self._snakemake, "input", None)))
+        return list(dict.fromkeys([*given, *self._hashes]))
+
+    def _check_inputs(self) -> None:
+        for path in guard.replaced(self._inputs()):
+            raise InputError(
+                f"{path}: replaced while the run was going on (another size or time stamp than at its start); start it again"
+            )
 
     def _write_record(self) -> None:
         given = self._snakemake
@@ -149,7 +167,7 @@ class Job:
         params = plain(_named(getattr(given, "params", None)))
         paths = [os.fspath(path) for path in _values(given.output)]
         made = [fingerprint(path) for path in paths if path != target]
-        inputs = list(dict.fromkeys([*map(os.fspath, _values(getattr(given, "input", None))), *self._hashes]))
+        inputs = self._inputs()
         content = {
             "format": FORMAT,
             "rule": self.rule,
@@ -172,7 +190,9 @@ class Job:
             "thumbnails": self._thumbnails,
         }
         if target:  # a rule without products (audit) needs none
+            settle(path for path in paths if path != target)  # a record says that all it names is there
             write_text(target, sealed(content))
+            settle([target])
 
 
 def read(path) -> dict:
@@ -255,6 +275,15 @@ class _Keep(logging.Handler):
 def _warning_to_log(message, category, filename, lineno, file=None, line=None):
     text = " ".join(str(message).split())
     logger.warning("%s: %s (%s:%d)", category.__name__, text, os.path.basename(filename), lineno)
+
+
+def _one_line(error: Exception) -> str:
+    text = harmless(str(error)) or type(error).__name__
+    if isinstance(error, InputError):
+        return text
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return harmless(f"{error.filename}: {error.strerror}")
+    return f"{type(error).__name__}: {text}"
 
 
 def _named(given) -> dict:

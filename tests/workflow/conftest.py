@@ -1,4 +1,4 @@
-"""Fixtures of the workflow tests; the functions behind them are in running.py."""
+"""Fixtures of the workflow tests; the functions behind them are in running.py and runs.py."""
 
 import os
 import shutil
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from running import REPO
-from runs import CONFIG, KINDS, complete
+from runs import CONFIG, KINDS, complete, products
 
 from drizzleflow.simulate import simulate
 
@@ -23,7 +23,7 @@ def field(tmp_path_factory):
 @pytest.fixture(scope="session")
 def data(field, tmp_path_factory):
     """A folder with the simulated exposures in data/, the same relative paths wherever it is copied."""
-    here = tmp_path_factory.mktemp("disturbed")
+    here = tmp_path_factory.mktemp("exposures")
     (here / "data").mkdir()
     for path in field["members"]:
         shutil.copy2(path, here / "data")
@@ -46,6 +46,18 @@ def undisturbed(data, loaded_by_jobs, tmp_path_factory):
     for kind in KINDS:
         assert list((folder / "results" / "field").glob(kind)), f"no {kind}"
     return folder
+
+
+@pytest.fixture(scope="session")
+def expected(undisturbed):
+    """The hashes of its products."""
+    return products(undisturbed / "results")
+
+
+@pytest.fixture
+def fresh(data, tmp_path):
+    """A working folder in which nothing has run."""
+    return shutil.copytree(data, tmp_path / "run")
 
 
 @pytest.fixture

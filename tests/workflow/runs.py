@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import os
 import re
@@ -27,13 +28,12 @@ NOT_PRODUCTS = (
     "audit.log",
 )
 
-
-#: of the run that nobody disturbs (conftest.py)
+#: of the runs in the folders of the fixtures `fresh`, `undisturbed` and `finished` (conftest.py)
 CONFIG = {"associations": "data/field_asn.json", "batch_size": 2}
 #: every kind of its products, as patterns below the product's folder: none may escape the comparisons by not being there
 KINDS = [
     "members.csv", "footprints.csv", "sky.csv", "grid.json", "grid.asdf", "footprint/*.npz", "footprint/*.json",
-    "sky/*.csv", "single/*_outlier_i2d.fits", "field_median.fits", "blot/*_blot.fits", "crmask/*_crmask.fits",
+    "sky/*.csv", "sky/*.npz", "single/*_outlier_i2d.fits", "field_median.fits", "blot/*_blot.fits", "crmask/*_crmask.fits",
     "crf/*_crf.fits", "field_i2d.fits",
 ]  # fmt: skip
 #: the jobs that a change in the comparison with the median starts
@@ -41,12 +41,16 @@ AFTER_CRMASK = {"crmask_member": 3, "mosaic_product": 1, "report_product": 1, "p
 
 
 def start(
-    folder: Path, config: dict, *arguments, cores: int = 2, repo: Path = REPO, **environment
+    folder: Path, config: dict, *arguments, cores: int = 2, repo: Path = REPO, prefix=(), **environment
 ) -> subprocess.Popen:
-    """Start ``snakemake`` in `folder`, leading a new process group; what it says goes to ``said.txt`` there."""
+    """Start ``snakemake`` in `folder`, leading a new process group; what it says goes to ``said.txt`` there.
+
+    `prefix`: words of a command that starts it.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
     command = [
+        *prefix,
         SNAKEMAKE,
         *arguments,
         "-s",
@@ -121,17 +125,33 @@ def working(out: Path, step: str) -> Callable[[], bool]:
     return moment
 
 
-def alive(session: int) -> list[str]:
-    """The command lines of the processes of a session that have not ended."""
-    found = []
+def alive(session: int) -> dict[int, list[str]]:
+    """The processes of a session that have not ended, and the words of their command lines."""
+    found = {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             state, _, _, belongs = (folder / "stat").read_text().rpartition(")")[2].split()[:4]
             if int(belongs) == session and state not in "ZX":
-                found.append((folder / "cmdline").read_text().replace("\0", " "))
+                found[int(folder.name)] = (folder / "cmdline").read_text().rstrip("\0").split("\0")
         except OSError:
             continue
     return found
+
+
+def kill_at(folder: Path, moment: Callable[[], object], config: dict = CONFIG) -> None:
+    """Start a run and SIGKILL its process group at a moment."""
+    process = start(folder, config)
+    try:
+        wait_for(process, moment)
+    finally:
+        assert end(process) == -signal.SIGKILL
+
+
+def unfinished(folder: Path) -> list[str]:
+    """The outputs, there or not, of the jobs that were at work when the run in a folder was killed."""
+    top = folder / ".snakemake" / "incomplete"
+    keys = ["".join(path.relative_to(top).parts).replace("@", "") for path in top.rglob("*") if path.is_file()]
+    return sorted(base64.urlsafe_b64decode(key).decode() for key in keys)
 
 
 def products(out: Path) -> dict[str, str]:
@@ -151,6 +171,13 @@ def differing(found: dict[str, str], expected: dict[str, str]) -> dict[str, str]
         for name in sorted({*found, *expected})
         if found.get(name) != expected.get(name)
     }
+
+
+def assert_as_undisturbed(folder: Path, expected: dict[str, str], config: dict = CONFIG) -> None:
+    """The products are those of an undisturbed run, nothing lies beside them and nothing is left to do."""
+    assert differing(products(folder / "results"), expected) == {}
+    assert [path for path in folder.rglob("*") if ".tmp-" in path.name] == []
+    assert jobs(complete(folder, config, "--dry-run")) == {}
 
 
 def jobs(text: str) -> dict[str, int]:
