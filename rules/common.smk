@@ -4,7 +4,7 @@ import re
 
 from snakemake.exceptions import WorkflowError
 
-from drizzleflow import config as configuration, plan as planning
+from drizzleflow import checkout, config as configuration, plan as planning
 from drizzleflow.codehash import code_hash
 from drizzleflow.errors import InputError
 from drizzleflow.formats import ending
@@ -66,6 +66,9 @@ CODE = {
         "provenance",
     )
 }
+if workflow.is_main_process:
+    PLAN.cache.git = checkout.describe(ROOT)
+checkout.announce(PLAN.cache.git, workflow.configfiles)
 
 
 def at(name):
@@ -218,7 +221,7 @@ def records(product):
     here = f"{OUT}/{product}/record"
     found = [f"{here}/members.json"]
     found += [f"{here}/footprint/{batch}.json" for batch in GOOD[product].batches]
-    found += [f"{here}/grid.json"]
+    found += [f"{here}/grid.json", f"{here}/grid_wcs.json"]
     if measures_sky(product):
         found += [f"{here}/sky_overlaps/{batch}.json" for batch in GOOD[product].batches]
     found += [f"{here}/skymatch.json"]

@@ -28,6 +28,7 @@ rule report_product:
 rule provenance:
     input:
         records=lambda wc: records(wc.product),
+        report=at("record/report.json"),
     output:
         provenance=at("provenance.json"),
         record=at("record/provenance.json"),

@@ -28,3 +28,5 @@ with record.job(snakemake) as job:
             images[extver] = clean(frame.data, None, mask | bad, blotted)
             job.log("%s %d: %d pixels replaced", member["member"], extver, int(np.count_nonzero(images[extver][1])))
     format_module.write_clean(member, images, snakemake.output.crclean)
+    for source in (snakemake.input.file, snakemake.input.blot):
+        job.contribution(snakemake.output.crclean, source, member=member["member"], mask=snakemake.input.mask)

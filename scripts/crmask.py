@@ -66,6 +66,11 @@ with record.job(snakemake) as job:
     write_hdus(snakemake.output.mask, [primary, *images({v: m.astype(np.uint8) for v, m in masks.items()}, "CRMASK")])
     if snakemake.output.get("blot"):
         write_hdus(snakemake.output.blot, [primary, *images(blots, "SCI")])
+        for path in snakemake.input.median:
+            job.contribution(snakemake.output.blot, path, member=member["member"])
     keywords = {"S_OUTLIR": outcome[1:], **background_keywords(opts["skymatch"], levels, member)}
     formats.get(member["format"]).write_crf(member, masks, snakemake.output.crf, keywords, opts["simple"])
+    for source in (member["path"], *snakemake.input.median):
+        job.contribution(snakemake.output.mask, source, member=member["member"])
+    job.contribution(snakemake.output.crf, member["path"], member=member["member"], mask=snakemake.output.mask)
     job.statistics.update(frames=found, status=status)

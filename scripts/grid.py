@@ -32,6 +32,8 @@ with record.job(snakemake) as job:
     if len(units) > 1:
         listed = ", ".join(f"{member} in {unit or 'no unit'}" for unit, member in units.items())
         raise InputError(f"members in different units: {listed}; expected one unit")
+    if snakemake.input.wcs:
+        job.input_hash(snakemake.input.wcs)
     made = grid.build(frames, opts["grid"])
     s_region, outside = covered([frame["outline"] for frame in frames], made)
     if not s_region:

@@ -35,6 +35,8 @@ with record.job(snakemake) as job:
     if made.err is not None:
         hdus.append((image_header(made.err, "ERR", cards=place), made.err))
     write_hdus(snakemake.output.median, hdus)
+    for single in singles:
+        job.contribution(snakemake.output.median, single.path, window=single.window)
     ny, nx = made.sci.shape
     job.log("%s of %d images over %d x %d pixels", settings["combine_type"], len(singles), nx, ny)
     job.statistics.update(

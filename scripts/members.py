@@ -14,6 +14,8 @@ with record.job(snakemake) as job:
     opts = snakemake.params.opts
     if opts["error"]:
         raise InputError(opts["error"])
+    for path in snakemake.input:
+        job.input_hash(path)
     text = io.StringIO()
     table = csv.DictWriter(text, fieldnames=list(opts["members"][0]), lineterminator="\n")
     table.writeheader()

@@ -3,6 +3,8 @@
 Settings: mosaic, grid.pad, grid.pixmap_tolerance. Output: {product}_i2d.fits.
 """
 
+import json
+
 import numpy as np
 
 from drizzleflow import formats, i2d, mosaic, record
@@ -22,16 +24,22 @@ with record.job(snakemake) as job:
     members = read_members(snakemake.input.members, snakemake.input.crfs)
     if snakemake.input.bands:
         model = mosaic.join([np.load(path) for path in snakemake.input.bands])
-        unit = str(model.pop("unit"))
+        unit, windows = str(model.pop("unit")), json.loads(str(model.pop("windows")))
     else:
         inputs = MosaicInputs(snakemake.input, grid, opts)
         model, unit = mosaic.drizzle(members, grid, settings, inputs.read, pad=opts["grid"]["pad"])
+        windows = inputs.windows
     model |= i2d.exposure_times(members, opts["simple"])
     headers = getattr(formats.get(members[0]["format"]), "headers", i2d.headers)
     cards = i2d.merge_headers(snakemake.input.crfs, headers)
     i2d.write_i2d(
         snakemake.output.mosaic, model, grid, unit=unit, parameters=settings, cards=cards, report_var=settings["report_var"]
     )
+    for member in members:
+        for extver, window in windows.get(member["member"], {}).items():
+            job.contribution(
+                snakemake.output.mosaic, member["path"], member=member["member"], extver=int(extver), window=window
+            )
     job.statistics.update(
         pointings=model["pointings"], exposure_time=model["exposure_time"], covered=covered(model["wht"])
     )

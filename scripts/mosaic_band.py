@@ -1,7 +1,9 @@
 """mosaic_band: the flagged members drizzled onto one band of the grid's rows.
 
-Settings: mosaic, grid.pad, grid.pixmap_tolerance. Output: mosaic/{band}.npz (the output model's arrays and the unit).
+Settings: mosaic, grid.pad, grid.pixmap_tolerance. Output: mosaic/{band}.npz (the output model's arrays, the unit, and every frame's window).
 """
+
+import json
 
 import numpy as np
 
@@ -22,5 +24,5 @@ with record.job(snakemake) as job:
     model, unit = mosaic.drizzle(members, grid, opts["mosaic"], inputs.read, pad=opts["grid"]["pad"], rows=rows)
     arrays = {key: value for key, value in model.items() if isinstance(value, np.ndarray)}
     with replacing(snakemake.output.band) as temporary, open(temporary, "wb") as out:
-        np.savez(out, unit=np.array(unit), **arrays)
+        np.savez(out, unit=np.array(unit), windows=np.array(json.dumps(inputs.windows)), **arrays)
     job.statistics["rows"] = list(rows)

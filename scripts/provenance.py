@@ -1,8 +1,9 @@
 """provenance: provenance.json of a product, from the jobs' records."""
 
-from drizzleflow import provenance, record
+from drizzleflow import checkout, provenance, record
 
 with record.job(snakemake) as job:
     provenance.collect(
-        snakemake.input.records, snakemake.wildcards.product, snakemake.output.provenance, snakemake.params.opts["sources"]
-    )
+        [*snakemake.input.records, snakemake.input.report], snakemake.wildcards.product, snakemake.output.provenance,
+        snakemake.params.opts["sources"], checkout.announced()["config"], job.account(),
+    )  # fmt: skip

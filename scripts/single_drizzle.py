@@ -42,5 +42,11 @@ with record.job(snakemake) as job:
     else:
         made = single.unresampled(*next(frames()), settings, good_bits=good_bits, flags=flags.DQ_FLAGS)
     made.write(snakemake.output.single)
+    for member, extvers in opts["frames"]:
+        for extver in extvers:
+            job.contribution(
+                snakemake.output.single, member["path"], member=member["member"], extver=extver, window=made.window,
+                mask=next(iter(snakemake.input.static), None),
+            )  # fmt: skip
     job.statistics.update(window=list(made.window), mean_weight=made.mean_weight)
     job.thumbnail("single", made.sci)

@@ -16,6 +16,8 @@ from drizzleflow.tables import SKY_COLUMNS, read_skylist, rows
 
 with record.job(snakemake) as job:
     settings = snakemake.params.opts["skymatch"]
+    if snakemake.input.skylist:
+        job.input_hash(snakemake.input.skylist)
     frames = {(row["member"], int(row["extver"])): row for row in rows(snakemake.input.footprints)}
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from drizzleflow import formats
+from drizzleflow.footprint import window
+from drizzleflow.kernels import kernel_reach
 from drizzleflow.pixmap import LatticeFiles
 from drizzleflow.staticmask import StaticMasks
 from drizzleflow.tables import read_levels
@@ -19,17 +23,26 @@ class MosaicInputs:
     grid : Grid
     options : dict
         The sections ``mosaic``, ``grid`` and ``simple`` of the configuration.
+
+    Attributes
+    ----------
+    windows : dict
+        member -> {extver: (x0, x1, y0, y1)}, half open: the rectangle of the grid that a frame can reach; of the frames that were
+        read and reach some.
     """
 
     def __init__(self, files, grid, options: dict):
         self.grid, self.options = grid, options
-        self.static = StaticMasks(files.static)
+        self.static, self.windows = StaticMasks(files.static), {}
         self.lattices, self.levels = LatticeFiles(files.lattices), read_levels(files.sky)
 
     def read(self, member: dict, extver: int, planes, rows_of):
         """(Frame, pixmap, level) as `drizzleflow.mosaic.drizzle` asks."""
-        rows = rows_of(self.lattices.lattice(member["member"], extver))
-        step = self.options["mosaic"]
+        lattice, step = self.lattices.lattice(member["member"], extver), self.options["mosaic"]
+        rows = rows_of(lattice)
+        x0, x1, y0, y1 = found = self.window(lattice)
+        if x0 < x1 and y0 < y1:
+            self.windows.setdefault(member["member"], {})[extver] = found
         by_sky = step["weight_type"] == "ivm-sky"
         frame = formats.read(member, extver, planes, self.options["simple"], None if by_sky else rows).on_grid(self.grid)
         self.static.apply(member, frame, rows)
@@ -40,3 +53,10 @@ class MosaicInputs:
             frame, self.grid, step["pixmap_stepsize"], int(step["pixmap_order"]), self.options["grid"]["pixmap_tolerance"], rows
         )
         return frame, pixmap, self.levels.get((member["member"], extver))
+
+    def window(self, lattice) -> tuple[int, int, int, int]:
+        """The rectangle of the grid (x0, x1, y0, y1), half open, that a frame can reach; empty where that is none."""
+        x, y = self.grid.to_pixel(lattice.lon, lattice.lat)
+        if not np.isfinite(x).any():
+            return 0, 0, 0, 0
+        return window(x, y, kernel_reach(self.options["mosaic"]["kernel"], self.grid.coarsest), self.grid.shape)

@@ -110,6 +110,7 @@ class Cache:
         self.files: dict = stored["files"] if same else {}
         self.code: dict = stored["code"] if same else {}  #: for `drizzleflow.codehash.code_hash`
         self.replaced: set[str] = set()  #: paths that had another size or time when the cache was written
+        self.git: dict | None = stored.get("git") if same else None  #: of `drizzleflow.checkout.describe`
         self._stored = text if same else ""
 
     @property
@@ -130,9 +131,8 @@ class Cache:
         return hashlib.sha256(json.dumps(status).encode()).hexdigest()[:16]
 
     def _text(self) -> str:
-        return json.dumps(
-            {"version": self._version(), "files": self.files, "code": self.code}, sort_keys=True
-        )
+        stored = {"version": self._version(), "files": self.files, "code": self.code, "git": self.git}
+        return json.dumps(stored, sort_keys=True)
 
     def save(self) -> None:
         """Write what is new, whole or not at all; a folder that cannot be written is no reason to stop."""

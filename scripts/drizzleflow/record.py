@@ -26,12 +26,15 @@ from contextlib import suppress
 from typing import Self
 
 import drizzleflow
-from drizzleflow import guard, memory
+from drizzleflow import checkout, guard, memory
 from drizzleflow.errors import InputError, harmless
 from drizzleflow.files import fingerprint, settle, write_text
 
 FORMAT = 1  #: version of the record's layout
-PACKAGES = ("numpy", "scipy", "astropy", "drizzle", "gwcs", "asdf", "PIL", "jinja2")
+PACKAGES = (
+    "snakemake", "numpy", "scipy", "astropy", "drizzle", "gwcs", "asdf", "spherical_geometry", "shapely", "pandas", "lz4", "PIL",
+    "jinja2",
+)  # fmt: skip
 MAX_WARNINGS = 100  #: kept in a record; the log has all
 _SEAL = ',\n "seal": "'
 
@@ -64,6 +67,7 @@ class Job:
         self.statistics: dict = {}
         self._thumbnails: dict[str, str] = {}
         self._hashes: dict[str, dict] = {}
+        self._contributions: list[dict] = []
         self._warnings: list[str] = []
 
     def log(self, message: str, *args) -> None:
@@ -78,6 +82,15 @@ class Job:
         """Hash an input that no other job has made; ``{"path", "sha256", "size"}``, also kept in the record."""
         self._hashes[os.fspath(path)] = found = fingerprint(path)
         return found
+
+    def contribution(self, product, source, **how) -> None:
+        """Say that the file `source` went into the output `product`; `drizzleflow.provenance` tells it on.
+
+        `how`: ``member`` and ``extver`` (the frame), ``window`` (x0, x1, y0, y1 on the grid, half open, that it can reach), ``mask``
+        (the file that says which of its pixels did not count).
+        """
+        how = {key: os.fspath(value) if key == "mask" else plain(value) for key, value in how.items() if value is not None}
+        self._contributions.append({"product": os.fspath(product), "source": os.fspath(source), **how})
 
     def thumbnail(self, name: str, array, mask=None, size: int = 256, limits=None) -> tuple[float, float]:
         """Keep a small PNG of a 2-D array (see `drizzleflow.thumbnail.png`); returns the limits of its stretch.
@@ -161,32 +174,40 @@ class Job:
                 f"{path}: replaced while the run was going on (another size or time stamp than at its start); start it again"
             )
 
-    def _write_record(self) -> None:
+    def account(self) -> dict:
+        """What the record says and is known before the job's end: all but its outputs and the end."""
         given = self._snakemake
-        target = getattr(given.output, "record", None)
         params = plain(_named(getattr(given, "params", None)))
-        paths = [os.fspath(path) for path in _values(given.output)]
-        made = [fingerprint(path) for path in paths if path != target]
         inputs = self._inputs()
-        content = {
+        return {
             "format": FORMAT,
             "rule": self.rule,
             "wildcards": plain(_named(getattr(given, "wildcards", None))),
             "params": {key: value for key, value in params.items() if key != "code"},
             "code": params.get("code"),
-            "inputs": [self._hashes.get(path, {"path": path}) for path in inputs],
-            "outputs": made,
+            "git": checkout.announced()["git"],
+            "versions": versions(),
+            "host": os.uname().nodename,
+            "started": self._started,
             "log": next(iter(map(os.fspath, _values(getattr(given, "log", None)))), None),
+            "inputs": [self._hashes.get(path, {"path": path}) for path in inputs],
+        }
+
+    def _write_record(self) -> None:
+        given = self._snakemake
+        target = getattr(given.output, "record", None)
+        paths = [os.fspath(path) for path in _values(given.output)]
+        content = {
+            **self.account(),
+            "outputs": [fingerprint(path) for path in paths if path != target],
+            "contributions": self._contributions,
             "statistics": plain(self.statistics),
             "warnings": self._warnings[:MAX_WARNINGS],
             "warnings_count": len(self._warnings),
-            "started": self._started,
             "ended": _now(),
             "seconds": round(time.perf_counter() - self._clock, 3),
             "peak_mb": _peak_mb(),
             "threads": getattr(given, "threads", None),
-            "host": os.uname().nodename,
-            "versions": versions(),
             "thumbnails": self._thumbnails,
         }
         if target:  # a rule without products (audit) needs none

@@ -7,14 +7,15 @@ import random
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
-from drizzleflow import provenance, record
+from drizzleflow import checkout, provenance, record
 from drizzleflow.errors import InputError
 from drizzleflow.files import write_text
 
 
-def run(rule, inputs, outputs, hashed=(), **wildcards):
+def run(rule, inputs, outputs, hashed=(), contributions=(), **wildcards):
     """One job, in the working folder."""
     where = "_".join(wildcards.values()) or rule
     given = SimpleNamespace(
@@ -28,6 +29,8 @@ def run(rule, inputs, outputs, hashed=(), **wildcards):
     with record.job(given) as job:
         for path in hashed:
             job.input_hash(path)
+        for how in contributions:
+            job.contribution(**how)
         for path in outputs:
             write_text(path, f"{rule} {path}")
     return given.output.record
@@ -42,9 +45,11 @@ def records(tmp_path, monkeypatch):
         raw = tmp_path / f"{member}_cal.fits"
         raw.write_text(member)
         crf = f"results/p/crf/{member}_crf.fits"
-        made.append(run("crmask", [str(raw)], [crf], hashed=[str(raw)], product="p", member=member))
+        how = {"product": crf, "source": raw, "mask": Path(f"results/p/{member}_mask.fits"), "member": member}
+        made.append(run("crmask", [str(raw)], [crf], [str(raw)], [how], product="p", member=member))
     crfs = ["results/p/crf/a_crf.fits", "results/p/crf/b c:ü%_crf.fits"]
-    made.append(run("mosaic", crfs, ["results/p/p_i2d.fits"], product="p"))
+    parts = [{"product": "results/p/p_i2d.fits", "source": crf, "extver": np.int64(1), "window": (0, 5, k, 9)} for k, crf in enumerate(crfs)]
+    made.append(run("mosaic", crfs, ["results/p/p_i2d.fits"], contributions=parts, product="p"))
     (tmp_path / "asn.json").write_text("{}")
     return made
 
@@ -57,6 +62,8 @@ def test_every_file_and_job_is_there(records):
     document = provenance.collect(records, "p", "results/p/provenance.json", ["asn.json", "a_cal.fits"])
     assert json.loads(Path("results/p/provenance.json").read_text()) == document
     files = {entry["df:path"]: entry for entry in document["entity"].values() if "df:path" in entry}
+    masks = {files.pop(f"results/p/{member}_mask.fits")["df:path"] for member in ("a", "b c:ü%")}
+    assert len(masks) == 2
     assert set(files) == {"a_cal.fits", "b c:ü%_cal.fits", "asn.json", "results/p/crf/a_crf.fits",
                           "results/p/crf/b c:ü%_crf.fits", "results/p/p_i2d.fits", *records}  # fmt: skip
     assert files["a_cal.fits"]["df:sha256"] == sha("a")
@@ -92,6 +99,46 @@ def test_the_chain_goes_from_the_mosaic_to_the_members(records):
             assert item["prov:activity"] in document["activity"]
             assert item.get("prov:entity", "product:p") in document["entity"]
             assert item.get("prov:agent") in {None, *document["agent"]}
+
+
+def test_which_frame_window_and_mask_made_a_product(records):
+    """The mosaic's frames with their windows, and the masks of the copies that stand for the frames."""
+    document = provenance.collect(records, "p", "results/p/provenance.json")
+    found = {
+        document["entity"][item["prov:usedEntity"]]["df:path"]: item
+        for item in document["wasDerivedFrom"].values()
+        if item["prov:generatedEntity"] == "file:results/p/p_i2d.fits"
+    }
+    assert set(found) == {"results/p/crf/a_crf.fits", "results/p/crf/b c:ü%_crf.fits"}
+    for k, member in enumerate(("a", "b c:ü%")):
+        item = found[f"results/p/crf/{member}_crf.fits"]
+        assert json.loads(item["df:window"]) == [0, 5, k, 9] and item["df:extver"] == 1 and item["prov:activity"] == "job:mosaic/p"
+        assert document["entity"][item["df:mask"]["$"]]["df:path"] == f"results/p/{member}_mask.fits"
+    raw = [item for item in document["wasDerivedFrom"].values() if item["prov:usedEntity"] == "file:a_cal.fits"]
+    assert [(item["prov:generatedEntity"], item["df:member"]) for item in raw] == [("file:results/p/crf/a_crf.fits", "a")]
+
+
+def test_the_run_itself_is_in_it(records, monkeypatch):
+    """Configuration, git commit and the job that writes the document."""
+    Path("my.yaml").write_text("outdir: results\n")
+    monkeypatch.setenv(checkout.VARIABLE, "")
+    checkout.announce({"commit": "c0ffee", "dirty": True}, [Path("my.yaml")])
+    records.append(run("report", records, ["results/p/report.html"], product="p"))
+    out = "results/p/provenance.json"
+    given = SimpleNamespace(rule="provenance", wildcards={"product": "p"}, input=records, params={"code": "c"},
+                            output=SimpleNamespace(provenance=out, record="results/p/record/provenance.json"), log=[])  # fmt: skip
+    with record.job(given) as job:
+        document = provenance.collect(records, "p", out, ["asn.json"], checkout.announced()["config"], job.account())
+    own = document["activity"]["job:provenance/p"]
+    assert own["df:code"] == "c" and "prov:startTime" in own and "prov:endTime" not in own
+    assert {"prov:entity": f"file:{out}", "prov:activity": "job:provenance/p"} in document["wasGeneratedBy"].values()
+    assert "df:sha256" not in document["entity"][f"file:{out}"]
+    assert document["entity"]["file:my.yaml"]["df:sha256"] == sha("outdir: results\n")
+    assert [*document["wasInfluencedBy"].values()] == [{"prov:influencee": "product:p", "prov:influencer": "file:my.yaml"}]
+    agent = {item["prov:activity"]: item["prov:agent"] for item in document["wasAssociatedWith"].values()}
+    for job, commit in (("job:report/p", "c0ffee"), ("job:provenance/p", "c0ffee"), ("job:mosaic/p", None)):
+        assert document["agent"][agent[job]].get("df:git_commit") == commit
+    assert document["agent"][agent["job:report/p"]]["df:git_dirty"] is True
 
 
 def test_the_order_of_records_does_not_matter(records):
@@ -149,7 +196,8 @@ def test_the_prov_package_reads_it(records):
     document = provenance.collect(records, "p", "out.json", ["asn.json"])
     read = model.ProvDocument.deserialize("out.json", format="json")
     for kind, found in (("entity", model.ProvEntity), ("activity", model.ProvActivity), ("agent", model.ProvAgent),
-                        ("used", model.ProvUsage), ("wasGeneratedBy", model.ProvGeneration)):  # fmt: skip
+                        ("used", model.ProvUsage), ("wasGeneratedBy", model.ProvGeneration),
+                        ("wasDerivedFrom", model.ProvDerivation)):  # fmt: skip
         assert len(list(read.get_records(found))) == len(document[kind])
     again = json.loads(read.serialize(format="json"))
     assert set(again["entity"]) == set(document["entity"])

@@ -1,7 +1,10 @@
 """Where a product comes from: every file and every job behind it, as W3C PROV in its JSON form.
 
 Files are entities, jobs are activities that ``used`` some and generated others (``wasGeneratedBy``), and the software of
-a job is the agent it ``wasAssociatedWith``. https://www.w3.org/submissions/prov-json/ defines the layout.
+a job is the agent it ``wasAssociatedWith``. Which frame went into which product (``wasDerivedFrom``) has its window of the grid and
+its mask. https://www.w3.org/submissions/prov-json/ defines the layout.
+
+``python -m drizzleflow.provenance`` traces one pixel and exports a run: see `drizzleflow.provenance.__main__`.
 """
 
 from __future__ import annotations
@@ -23,7 +26,7 @@ PREFIX = {
 }
 
 
-def collect(records, product: str, out_path, sources=()) -> dict:
+def collect(records, product: str, out_path, sources=(), config=(), own: dict | None = None) -> dict:
     """Write the provenance of one product.
 
     Parameters
@@ -36,6 +39,11 @@ def collect(records, product: str, out_path, sources=()) -> dict:
         The JSON file.
     sources : list of paths
         Files that no job made (the association, members, tables). Those that no record has hashed are hashed here.
+    config : list of paths
+        The configuration files of the run.
+    own : dict, optional
+        What the job that writes `out_path` says of itself (`drizzleflow.record.Job.account`): it is an activity like the others,
+        without an end; the file cannot hold its own hash.
 
     Returns
     -------
@@ -66,17 +74,23 @@ def collect(records, product: str, out_path, sources=()) -> dict:
         for given in entry.get("inputs") or ():
             if given.get("sha256"):
                 files.seen(given)
-    for source in sources:
+    for source in (*sources, *config):
         if not files.known(source):
             files.seen(fingerprint(source))
+    if own is not None:
+        jobs.append((None, {**own, "outputs": [{"path": os.fspath(out_path)}]}))
 
-    document = {"prefix": dict(PREFIX), "entity": {}, "activity": {}, "agent": {},
-                "used": {}, "wasGeneratedBy": {}, "wasAssociatedWith": {}, "hadMember": {}}  # fmt: skip
+    document = {"prefix": dict(PREFIX), "entity": {}, "activity": {}, "agent": {}, "used": {}, "wasGeneratedBy": {},
+                "wasAssociatedWith": {}, "wasDerivedFrom": {}, "wasInfluencedBy": {}, "hadMember": {}}  # fmt: skip
+    told = [how for _, entry in jobs for how in entry.get("contributions") or ()]
+    masks = {relative(how["product"]): how["mask"] for how in told if "mask" in how}
     for path, entry in jobs:
-        _add_job(document, files, path, entry)
+        _add_contributions(document, files, _add_job(document, files, path, entry), entry, masks)
     for source in sources:
         files.name(source)
-    _add_product(document, files, product, jobs)
+    name = _add_product(document, files, product, jobs)
+    for path in config:
+        _relate(document, "wasInfluencedBy", "i", {"prov:influencee": name, "prov:influencer": files.name(path)})
     document["entity"].update(files.entities())
     for part in ("entity", "activity", "agent"):
         document[part] = dict(sorted(document[part].items()))
@@ -131,7 +145,7 @@ class _Files:
         return found
 
 
-def _add_job(document, files: _Files, path: str, entry: dict) -> None:
+def _add_job(document, files: _Files, path: str | None, entry: dict) -> str:
     wildcards = entry.get("wildcards") or {}
     label = " ".join([entry["rule"], *map(str, wildcards.values())])
     name = "job:" + "/".join(
@@ -145,41 +159,53 @@ def _add_job(document, files: _Files, path: str, entry: dict) -> None:
         "df:wildcards": json.dumps(wildcards, ensure_ascii=False),
         "df:params": json.dumps(entry.get("params") or {}, ensure_ascii=False, sort_keys=True),
     }
-    named = {"prov:startTime": "started", "prov:endTime": "ended", "df:code": "code", "df:host": "host"}
+    named = {"prov:startTime": "started", "prov:endTime": "ended", "df:code": "code", "df:host": "host", "df:log": "log"}
     activity.update({key: entry[source] for key, source in named.items() if entry.get(source)})
     document["activity"][name] = activity
     for given in _unique(entry.get("inputs")):
-        _relate(
-            document,
-            "used",
-            "u",
-            {"prov:activity": name, "prov:entity": files.name(given["path"], given.get("sha256"))},
-        )
-    for made in [*_unique(entry.get("outputs")), {"path": path}]:
-        _relate(document, "wasGeneratedBy", "g",
-                {"prov:entity": files.name(made["path"], made.get("sha256")), "prov:activity": name})  # fmt: skip
-    agent = _agent(document, entry.get("versions") or {})
+        used = files.name(given["path"], given.get("sha256"))
+        _relate(document, "used", "u", {"prov:activity": name, "prov:entity": used})
+    for made in [*_unique(entry.get("outputs")), *([{"path": path}] if path else [])]:
+        generated = files.name(made["path"], made.get("sha256"))
+        _relate(document, "wasGeneratedBy", "g", {"prov:entity": generated, "prov:activity": name})
+    agent = _agent(document, entry.get("versions") or {}, entry.get("git"))
     _relate(document, "wasAssociatedWith", "a", {"prov:activity": name, "prov:agent": agent})
+    return name
+
+
+def _add_contributions(document, files: _Files, job: str, entry: dict, masks: dict) -> None:
+    """Which frame went into which product: its window of the grid, and the mask of the frame or of the copy that stands for it."""
+    for how in entry.get("contributions") or ():
+        product, source = files.name(how["product"]), files.name(how["source"])
+        relation = {"prov:generatedEntity": product, "prov:usedEntity": source, "prov:activity": job}
+        relation.update({f"df:{key}": how[key] for key in ("member", "extver") if key in how})
+        if "window" in how:
+            relation["df:window"] = json.dumps(how["window"])
+        mask = how.get("mask") or masks.get(relative(how["source"]))
+        if mask:
+            relation["df:mask"] = {"$": files.name(mask), "type": "prov:QUALIFIED_NAME"}
+        _relate(document, "wasDerivedFrom", "d", relation)
 
 
 def _unique(entries) -> list[dict]:
     return list({relative(entry["path"]): entry for entry in entries or ()}.values())
 
 
-def _agent(document, versions: dict) -> str:
-    """One software agent for each set of versions that jobs ran with."""
-    text = json.dumps(versions, sort_keys=True)
+def _agent(document, versions: dict, git: dict | None) -> str:
+    """One software agent for each set of versions, and commit of drizzleflow, that jobs ran with."""
+    text = json.dumps([versions, git] if git else versions, sort_keys=True)
     name = "software:" + hashlib.sha256(text.encode()).hexdigest()[:16]
     document["agent"][name] = {
         "prov:type": {"$": "prov:SoftwareAgent", "type": "prov:QUALIFIED_NAME"},
         "prov:label": f"drizzleflow {versions.get('drizzleflow', '')}".strip(),
         **{f"df:{package}": version for package, version in sorted(versions.items())},
+        **{f"df:git_{key}": value for key, value in sorted((git or {}).items())},
     }
     return name
 
 
-def _add_product(document, files: _Files, product: str, jobs) -> None:
-    """The product: a collection of the files that bear its name."""
+def _add_product(document, files: _Files, product: str, jobs) -> str:
+    """The product: a collection of the files that bear its name; the entity's name."""
     name = "product:" + quote(product, safe="+,=~")
     kind = {"$": "prov:Collection", "type": "prov:QUALIFIED_NAME"}
     document["entity"][name] = {"prov:type": kind, "prov:label": product}
@@ -188,6 +214,7 @@ def _add_product(document, files: _Files, product: str, jobs) -> None:
             if os.path.basename(made["path"]).startswith(f"{product}_"):
                 member = {"prov:collection": name, "prov:entity": files.name(made["path"], made["sha256"])}
                 _relate(document, "hadMember", "m", member)
+    return name
 
 
 def _relate(document, kind: str, letter: str, relation: dict) -> None:
