@@ -5,7 +5,7 @@ Settings: crmask.corr. Output: crclean/{member}_crclean.fits, SCI and DQ as Astr
 
 import numpy as np
 
-from drizzleflow import dq, formats, record
+from drizzleflow import dq, formats, history, record
 from drizzleflow.driz_cr import clean
 from drizzleflow.errors import InputError
 from drizzleflow.fitsio import open_fits, plane
@@ -27,6 +27,7 @@ with record.job(snakemake) as job:
             bad = ~dq.good_pixels(frame.dq, good_bits, format_module.DQ_FLAGS, frame.shape)
             images[extver] = clean(frame.data, None, mask | bad, blotted)
             job.log("%s %d: %d pixels replaced", member["member"], extver, int(np.count_nonzero(images[extver][1])))
-    format_module.write_clean(member, images, snakemake.output.crclean)
+        stamp = history.keywords(opts, snakemake.params.code, masks[0].header.get("PROVIN"))
+    format_module.write_clean(member, images, snakemake.output.crclean, stamp)
     for source in (snakemake.input.file, snakemake.input.blot):
         job.contribution(snakemake.output.crclean, source, member=member["member"], mask=snakemake.input.mask)

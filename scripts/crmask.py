@@ -4,9 +4,11 @@ Settings: crmask, single_drizzle (resample_data, pixmap), skymatch (method, for 
 crf/{member}_crf.fits and, where intermediates are kept, blot/{member}_blot.fits.
 """
 
+import os
+
 import numpy as np
 
-from drizzleflow import formats, record, rejection, thumbnail
+from drizzleflow import formats, history, record, rejection, thumbnail
 from drizzleflow.fitsio import image_header, write_hdus
 from drizzleflow.grid import Grid
 from drizzleflow.pixmap import LatticeFiles
@@ -62,13 +64,15 @@ with record.job(snakemake) as job:
         return [(image_header(planes[v], name, extver=v), planes[v]) for v in planes]
 
     outcome = ("S_OUTLIR", status, "outlier detection status")
-    primary = (image_header(None, primary=True, cards=[outcome]), None)
+    stamp = history.keywords(opts, snakemake.params.code, lattices.sha256(member["member"]))
+    lines = [f"{member['member']} compared with {os.path.basename(path)}" for path in snakemake.input.median]
+    primary = (image_header(None, primary=True, cards=[outcome, *history.cards(stamp, lines)]), None)
     write_hdus(snakemake.output.mask, [primary, *images({v: m.astype(np.uint8) for v, m in masks.items()}, "CRMASK")])
     if snakemake.output.get("blot"):
         write_hdus(snakemake.output.blot, [primary, *images(blots, "SCI")])
         for path in snakemake.input.median:
             job.contribution(snakemake.output.blot, path, member=member["member"])
-    keywords = {"S_OUTLIR": outcome[1:], **background_keywords(opts["skymatch"], levels, member)}
+    keywords = {"S_OUTLIR": outcome[1:], **stamp, **background_keywords(opts["skymatch"], levels, member)}
     formats.get(member["format"]).write_crf(member, masks, snakemake.output.crf, keywords, opts["simple"])
     for source in (member["path"], *snakemake.input.median):
         job.contribution(snakemake.output.mask, source, member=member["member"])

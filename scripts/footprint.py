@@ -1,7 +1,7 @@
 """footprint: what each frame of a batch covers, and its WCS on a sparse lattice; the one place that opens a GWCS.
 
 Settings: grid.pixmap_tolerance, pixmap_stepsize and pixmap_order of single_drizzle and mosaic, skymatch.stepsize.
-Outputs: footprint/{batch}.json (outlines, reference points), footprint/{batch}.npz (lattices).
+Outputs: footprint/{batch}.json (outlines, reference points), footprint/{batch}.npz (lattices, hashes of the members' files).
 """
 
 import json
@@ -12,7 +12,7 @@ from drizzleflow import asdfio, astrodrizzle_frame, footprint, formats, record
 from drizzleflow.errors import InputError
 from drizzleflow.files import replacing, write_text
 from drizzleflow.overlap import border
-from drizzleflow.pixmap import Lattice, step_name
+from drizzleflow.pixmap import Lattice, LatticeFiles, step_name
 
 with record.job(snakemake) as job:
     asdfio.quick_start()
@@ -23,7 +23,8 @@ with record.job(snakemake) as job:
         steps[step_name(step, order)] = (step, order) if step_name(step, order) != "auto" else ("auto", 3)
     outlines, arrays = [], {}
     for member in opts["members"]:
-        for key in ("path", "dq", "ivar"):
+        arrays[LatticeFiles.hash_key(member["member"])] = np.array(job.input_hash(member["path"])["sha256"])
+        for key in ("dq", "ivar"):
             if member[key]:
                 job.input_hash(member[key])
                 for warning in formats.verify(member[key]):

@@ -4,7 +4,9 @@ Settings: the median section. Output: {product}_median.fits (SCI, NUSED, and ERR
 the singles cover.
 """
 
-from drizzleflow import record
+import os
+
+from drizzleflow import history, record
 from drizzleflow.combine import Parameters, median_image
 from drizzleflow.errors import InputError
 from drizzleflow.fitsio import image_header, write_hdus
@@ -19,8 +21,7 @@ with record.job(snakemake) as job:
         raise InputError("single_drizzle.resample_data: false needs frames of one shape, found "
                          + ", ".join(sorted({str(single.shape) for single in singles})))  # fmt: skip
     window = union(singles)
-    taken = [key for key in settings if key.startswith("combine_") or key == "median_newmasks"]
-    parameters = Parameters(combine_maskpt=settings["maskpt"], **{key: settings[key] for key in taken})
+    parameters = Parameters.of(settings)
     made = median_image(singles, window, parameters)
     notes = list(made.notes)
     if parameters.statistic == "minmed" and opts["skymatch"]["skymethod"] == "match":
@@ -28,7 +29,8 @@ with record.job(snakemake) as job:
     for note in notes:
         job.warn("%s", note)
     place = cards(window, singles[0].unit, Grid.load(snakemake.input.grid) if resampled else None)
-    primary = [("NCOMBINE", len(singles), "images combined"), ("COMBTYPE", settings["combine_type"], "combination")]
+    stamp = history.cards(history.keywords(opts, snakemake.params.code), [os.path.basename(single.path) for single in singles])
+    primary = [("NCOMBINE", len(singles), "images combined"), ("COMBTYPE", settings["combine_type"], "combination"), *stamp]
     hdus = [(image_header(None, primary=True, cards=primary), None)]
     hdus.append((image_header(made.sci, "SCI", cards=place), made.sci))
     hdus.append((image_header(made.nused, "NUSED", cards=[c for c in place if c[0] != "BUNIT"]), made.nused))

@@ -7,7 +7,7 @@ import json
 
 import numpy as np
 
-from drizzleflow import formats, i2d, mosaic, record
+from drizzleflow import formats, history, i2d, mosaic, record
 from drizzleflow.grid import Grid
 from drizzleflow.inputs import MosaicInputs
 from drizzleflow.tables import read_members
@@ -31,10 +31,13 @@ with record.job(snakemake) as job:
         windows = inputs.windows
     model |= i2d.exposure_times(members, opts["simple"])
     headers = getattr(formats.get(members[0]["format"]), "headers", i2d.headers)
-    cards = i2d.merge_headers(snakemake.input.crfs, headers)
+    hashes = {}
+    cards = i2d.merge_headers(snakemake.input.crfs, headers, hashes)
+    lines = history.members([(m["member"], m["nframes"]) for m in members], {m["member"]: hashes.get(m["path"]) for m in members})
     i2d.write_i2d(
-        snakemake.output.mosaic, model, grid, unit=unit, parameters=settings, cards=cards, report_var=settings["report_var"]
-    )
+        snakemake.output.mosaic, model, grid, unit=unit, parameters=settings, cards=cards, report_var=settings["report_var"],
+        history=history.cards(history.keywords(opts, snakemake.params.code), lines),
+    )  # fmt: skip
     for member in members:
         for extver, window in windows.get(member["member"], {}).items():
             job.contribution(

@@ -4,7 +4,7 @@ Settings: single_drizzle, grid.pad, grid.pixmap_tolerance. Output: single/{group
 Without resampling (resample_data: false) the frame itself and its weights.
 """
 
-from drizzleflow import formats, record, single
+from drizzleflow import formats, history, record, single
 from drizzleflow.grid import Grid
 from drizzleflow.pixmap import LatticeFiles
 from drizzleflow.staticmask import StaticMasks
@@ -41,7 +41,9 @@ with record.job(snakemake) as job:
         )
     else:
         made = single.unresampled(*next(frames()), settings, good_bits=good_bits, flags=flags.DQ_FLAGS)
-    made.write(snakemake.output.single)
+    names = [member["member"] for member, _ in opts["frames"]]
+    lines = history.members([(m["member"], len(v)) for m, v in opts["frames"]], {name: lattices.sha256(name) for name in names})
+    made.write(snakemake.output.single, history.cards(history.keywords(opts, snakemake.params.code), lines))
     for member, extvers in opts["frames"]:
         for extver in extvers:
             job.contribution(

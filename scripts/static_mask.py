@@ -7,7 +7,7 @@ from itertools import groupby
 
 import numpy as np
 
-from drizzleflow import formats, record, staticmask
+from drizzleflow import formats, history, record, staticmask
 
 with record.job(snakemake) as job:
     opts, masks = snakemake.params.opts, {}
@@ -22,5 +22,6 @@ with record.job(snakemake) as job:
         images = (formats.read(member, extver, ("data",), opts["simple"]).data for _, member, extver in found)
         masks[key] = staticmask.static_mask(images, opts["static_mask"]["static_sig"])
         job.log("%s: %d pixels masked", " ".join(map(str, key)), int(np.count_nonzero(~masks[key])))
-    staticmask.write(snakemake.output.static, masks)
+    lines = history.members([(member["member"], member["nframes"]) for member in opts["members"]], {})
+    staticmask.write(snakemake.output.static, masks, history.cards(history.keywords(opts, snakemake.params.code), lines))
     job.statistics["masked"] = {" ".join(map(str, key)): int(np.count_nonzero(~good)) for key, good in masks.items()}

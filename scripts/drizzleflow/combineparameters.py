@@ -61,6 +61,12 @@ class Parameters:
             raise InputError(f"combine_bufsize is {self.combine_bufsize!r}, expected MiB, a number > 0")
         put(self, "combine_bufsize", size)
 
+    @classmethod
+    def of(cls, settings: dict) -> Parameters:
+        """Those of the configuration's ``median`` section."""
+        taken = {key: value for key, value in settings.items() if key.startswith("combine_") or key == "median_newmasks"}
+        return cls(combine_maskpt=settings["maskpt"], **taken)
+
     @property
     def statistic(self) -> str:
         """combine_type without the i of the types that fill: median, mean, minmed, sum or auto."""

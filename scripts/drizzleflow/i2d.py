@@ -36,16 +36,19 @@ def headers(path) -> list[tuple]:
         return [card for header in both for card in readable(header)]
 
 
-def merge_headers(paths, headers=headers) -> list[tuple]:
+def merge_headers(paths, headers=headers, hashes: dict | None = None) -> list[tuple]:
     """Cards that have one value in all files, in the first file's order; `headers` gives those of a file.
 
-    What differs between the inputs (times, pointings, detectors) and what describes a single file is left out.
+    What differs between the inputs (times, pointings, detectors) and what describes a single file is left out. `hashes` is filled:
+    path -> PROVIN, the hash of the file that a flagged copy was made from.
     """
     merged: dict[str, tuple] | None = None
     for path in paths:
         found = {}
         for card in headers(path):
             key = card[0]
+            if key == "PROVIN" and hashes is not None:
+                hashes[path] = card[1]
             if key and key not in OWN_KEYWORDS and not key.startswith(tuple(OWN_PREFIXES)):
                 found.setdefault(key, card)
         if merged is None:
@@ -55,7 +58,7 @@ def merge_headers(paths, headers=headers) -> list[tuple]:
     return [card for card in (merged or {}).values() if not hasattr(card[1], "image")]
 
 
-def write_i2d(path, model: dict, grid, *, unit: str, parameters: dict, cards=(), report_var: bool = True) -> None:
+def write_i2d(path, model: dict, grid, *, unit: str, parameters: dict, cards=(), report_var: bool = True, history=()) -> None:
     """Write a product: SCI, ERR, CON, WHT, VAR_*, DQ (those that `model` has), each with the grid's WCS.
 
     Parameters
@@ -66,6 +69,8 @@ def write_i2d(path, model: dict, grid, *, unit: str, parameters: dict, cards=(),
         ``pixfrac``, ``kernel``, ``weight_type``, ``fillval`` for the header.
     cards : list
         Merged input cards.
+    history : list
+        Cards of `drizzleflow.history`.
     """
     from drizzleflow.fitsio import image_header, write_hdus
 
@@ -101,7 +106,7 @@ def write_i2d(path, model: dict, grid, *, unit: str, parameters: dict, cards=(),
         squared = [("BUNIT", f"({unit})^2", "unit of the pixels")] if unit else []
         planes += [(n.upper(), model.get(n), squared) for n in ("var_poisson", "var_rnoise", "var_flat") if n in model]
     planes.append(("DQ", model.get("dq"), ()))
-    hdus = [(image_header(None, primary=True, cards=_unique(primary)), None)]
+    hdus = [(image_header(None, primary=True, cards=[*_unique(primary), *history]), None)]
     for name, data, extra in planes:
         if data is not None:
             hdus.append((image_header(data, name, cards=[*wcs, *extra]), data))

@@ -338,12 +338,12 @@ def exact(wcs: SkyWCS, grid, rows=None) -> np.ndarray:
 
 
 class LatticeFiles:
-    """The lattices that the ``footprint`` jobs saved, by member, frame and step.
+    """The lattices that the ``footprint`` jobs saved, by member, frame and step, and the hashes of the members' files.
 
     Parameters
     ----------
     paths : list of path
-        ``.npz`` files with keys ``member/extver/step/array``.
+        ``.npz`` files with keys ``member/extver/step/array``, and a `hash_key` for each member.
     """
 
     def __init__(self, paths):
@@ -353,6 +353,19 @@ class LatticeFiles:
                 for key in stored.files:
                     member, extver, step, _ = key.rsplit("/", 3)
                     self._where[member, int(extver), step] = path
+
+    @staticmethod
+    def hash_key(member: str) -> str:
+        """The key of a member's hash: later jobs need not read the file again to tell which one it was."""
+        return f"{member}/0/file/sha256"
+
+    def sha256(self, member: str) -> str | None:
+        """The hash of a member's file, as the ``footprint`` job saw it; None where it was not kept."""
+        path = self._where.get((member, 0, "file"))
+        if path is None:
+            return None
+        with np.load(path) as stored:
+            return str(stored[self.hash_key(member)])
 
     def lattice(self, member: str, extver: int, step: str = "auto") -> Lattice:
         prefix = f"{member}/{extver}/{step}/"

@@ -50,8 +50,11 @@ class SingleImage(Noisy):
         """Rows of 'SCI' or 'WHT', as `drizzleflow.windowed.Windowed.read` gives them from disk."""
         return (self.sci if plane == "SCI" else self.wht)[y0:y1].copy()
 
-    def write(self, path) -> None:
-        """Write SCI and WHT; the mean weights and the noise in SCI's header spare the median a second look."""
+    def write(self, path, primary=()) -> None:
+        """Write SCI and WHT; the mean weights and the noise in SCI's header spare the median a second look.
+
+        `primary`: cards (keyword, value, comment) for the primary header.
+        """
         from drizzleflow.fitsio import image_header, write_hdus
 
         place = cards(self.window, self.unit, self.grid)
@@ -61,7 +64,7 @@ class SingleImage(Noisy):
             if np.isfinite(mean)
         ]
         noise = [("WHTTYPE", self.weight_type, "what the weights are"), *(self.noise.cards() if self.noise else [])]
-        hdus = [(image_header(None, primary=True), None)]
+        hdus = [(image_header(None, primary=True, cards=primary), None)]
         hdus += [(image_header(self.sci, "SCI", cards=[*place[:2], *means, *noise, *place[2:]]), self.sci)]
         hdus += [(image_header(self.wht, "WHT", cards=[c for c in place if c[0] != "BUNIT"]), self.wht)]
         write_hdus(path, hdus)

@@ -110,11 +110,14 @@ class StaticMasks:
         return frame
 
 
-def write(path, masks: dict) -> None:
-    """Write ``{signature: bool (ny, nx)}``, True at good pixels, as extensions STATIC (uint8, 1 = good)."""
+def write(path, masks: dict, primary=()) -> None:
+    """Write ``{signature: bool (ny, nx)}``, True at good pixels, as extensions STATIC (uint8, 1 = good).
+
+    `primary`: cards (keyword, value, comment) for the primary header.
+    """
     from drizzleflow.fitsio import image_header, write_hdus
 
-    hdus = [(image_header(None, primary=True), None)]
+    hdus = [(image_header(None, primary=True, cards=primary), None)]
     for number, (key, good) in enumerate(masks.items(), start=1):
         cards = [("INSTRUME", key[0], "instrument"), ("DETECTOR", key[1], "detector"), ("CHIP", key[2], "chip")]
         plane = good.astype(np.uint8)

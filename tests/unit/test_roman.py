@@ -416,6 +416,15 @@ def test_a_step_that_was_skipped_and_no_level(tmp_path, made):
     assert meta["cal_step"]["outlier_detection"] == "SKIPPED" and "background" not in meta
 
 
+def test_what_the_copy_says_of_its_making(tmp_path, made):
+    """Texts, though they look like numbers."""
+    known = {"PROVVER": ("drizzleflow 1", ""), "PROVCODE": ("1" * 64, ""), "PROVIN": ("12e" + "4" * 61, "")}
+    roman.write_crf(member(made), {1: np.zeros(SHAPE, bool)}, tmp_path / "s_crf.asdf", {"S_OUTLIR": ("COMPLETE", ""), **known})
+    meta = AsdfFile(tmp_path / "s_crf.asdf").value("roman", "meta")
+    assert meta["drizzleflow"] == {"software": "drizzleflow 1", "code_sha256": "1" * 64, "input_sha256": "12e" + "4" * 61}
+    assert ("PROVIN", "12e" + "4" * 61) in [card[:2] for card in roman.headers(tmp_path / "s_crf.asdf")]
+
+
 def test_the_input_is_never_replaced(tmp_path, made):
     path = tmp_path / "x_cal.asdf"
     path.write_bytes(Path(made).read_bytes())

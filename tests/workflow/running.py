@@ -19,8 +19,9 @@ from astropy.io import fits
 REPO = Path(__file__).resolve().parents[2]
 SHARED = REPO.parent / "shared" / "data"
 SNAKEMAKE = Path(sys.executable).with_name("snakemake")
+PROV_KEYWORDS = ("PROVVER", "PROVCODE", "PROVCONF", "PROVIN")
 #: keywords that a crf may have and its input has not (the contract)
-CRF_KEYWORDS = {"S_OUTLIR", "BKGMETH", "BKGLEVEL", "BKGSUB", "CHECKSUM", "DATASUM"}
+CRF_KEYWORDS = {"S_OUTLIR", "BKGMETH", "BKGLEVEL", "BKGSUB", *PROV_KEYWORDS, "CHECKSUM", "DATASUM"}
 
 
 @dataclass

@@ -31,7 +31,7 @@ CHANGES = {
     "a formula": ([("drizzleflow/flagging.py", "np.abs(sci - blot", "1.0000001 * np.abs(sci - blot")], AFTER_CRMASK),
     "a script": ([("median.py", "from drizzleflow import", "import sys\nfrom drizzleflow import")], AFTER_MEDIAN),
     "the report": ([("drizzleflow/report.py", "import json\n", "import json, sys\n")], {"report_product": 1, "provenance": 1}),
-    "a side branch": ([("drizzleflow/gridfile.py", "import numpy as np\n", "import math, numpy as np\n")], {"grid_wcs": 1}),
+    "a side branch": ([("drizzleflow/gridfile.py", "import numpy as np\n", "import math, numpy as np\n")], {"grid_wcs": 1, "report_product": 1, "provenance": 1}),
     "what all jobs use": ([("drizzleflow/record.py", "import json\n", "import json, cmath\n")], ALL),
 }
 

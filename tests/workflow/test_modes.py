@@ -16,6 +16,7 @@ from astropy.io import fits
 from astropy.wcs import WCS
 from running import (
     CRF_KEYWORDS,
+    PROV_KEYWORDS,
     cards,
     data_bytes,
     digests,
@@ -273,6 +274,25 @@ def test_crf_is_the_input_but_for_what_the_contract_names(modes, product):
                     np.testing.assert_array_equal(dq & value != 0, mask)
                     np.testing.assert_array_equal(dq & ~value, was)
                 assert mask.any()
+
+
+@pytest.mark.parametrize("product", ["base", "jsim01010", "plain"])
+def test_headers_tell_what_a_file_was_made_from(modes, product):
+    """Hashes of the input files, of code and settings; HISTORY only in products of our own."""
+    folder, hashes = modes.product(product), {}
+    for row in rows(folder / "members.csv"):
+        name = row["member"]
+        hashes[name] = [*digests([row["path"]]).values()][0]
+        crf, *others = (fits.getheader(folder / kind / f"{name}_{kind}.fits") for kind in ("crf", "crmask", "blot"))
+        assert crf["PROVIN"] == hashes[name] and [crf[key] for key in PROV_KEYWORDS] == [others[0][key] for key in PROV_KEYWORDS]
+        assert all(f"{name} compared with {product}_median.fits" in str(other["HISTORY"]) for other in others)
+        assert str(crf.get("HISTORY")) == str(fits.getheader(row["path"]).get("HISTORY"))
+    records = {name: json.loads((folder / f"record/{name}.json").read_text()) for name in ("mosaic", "median")}
+    for name, path in (("mosaic", f"{product}_i2d.fits"), ("median", f"{product}_median.fits")):
+        header = fits.getheader(folder / path)
+        assert header["PROVCODE"] == records[name]["code"] and header["PROVVER"].startswith("drizzleflow ")
+    text = "".join(fits.getheader(folder / f"{product}_i2d.fits")["HISTORY"])
+    assert [text.index(f": {name}") < text.index(value) for name, value in hashes.items()] == [True] * len(hashes)
 
 
 # -- outliers are found, and only they

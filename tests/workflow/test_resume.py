@@ -78,8 +78,8 @@ def test_one_run_at_a_time(fresh, expected):
 
 
 def test_layout_does_not_show(fresh, expected):
-    """One core, jobs for single members, sections of one row."""
-    config = {**CONFIG, "batch_size": 1, "median": {"combine_bufsize": 0.0005}}
+    """One core, jobs for single members, sections of one row, the mosaic in bands."""
+    config = {**CONFIG, "batch_size": 1, "median": {"combine_bufsize": 0.0005}, "mosaic": {"bands": 3}}
     complete(fresh, config, cores=1)
     found = products(fresh / "results")
 
@@ -107,7 +107,7 @@ def test_changed_parameter(finished, expected):
     assert jobs(complete(finished, config)) == AFTER_CRMASK
     again = differing(products(out), expected)
     assert set(again.values()) == {"other bytes"}
-    assert {name.split("/")[1] for name in again} == {"crmask", "crf", "field_i2d.fits"}
+    assert {name.split("/")[1] for name in again} == {"blot", "crmask", "crf", "field_i2d.fits"}  # a blot by its header alone
     assert jobs(complete(finished, config)) == {}
 
 

@@ -194,13 +194,15 @@ def write_crf(member: dict, masks: dict, path, keywords: dict, options=None) -> 
     crf.write(source, os.fspath(path), changes, primary_cards=crf.primary_cards(keywords), append=append)
 
 
-def write_clean(member: dict, images: dict, path) -> None:
+def write_clean(member: dict, images: dict, path, keywords: dict | None = None) -> None:
     """The member with SCI and DQ replaced: AstroDrizzle's ``_crclean.fits``; every other data unit keeps its bytes.
 
     Parameters
     ----------
     images : dict
         extver -> (float32 SCI, int16 DQ), as `drizzleflow.driz_cr.clean` gives them.
+    keywords : dict, optional
+        keyword -> (value, comment) for the primary header.
     """
     from drizzleflow import crf
     from drizzleflow.fitsio import open_fits
@@ -212,7 +214,7 @@ def write_clean(member: dict, images: dict, path) -> None:
             changes["SCI", ver] = {"data": data}
             if ("DQ", ver) in hdus and hdus["DQ", ver].header["NAXIS"]:
                 changes["DQ", ver] = {"data": dq}
-    crf.write(member["path"], os.fspath(path), changes)
+    crf.write(member["path"], os.fspath(path), changes, primary_cards=crf.primary_cards(keywords or {}))
 
 
 def _chips(hdus, path) -> dict[int, int]:

@@ -45,8 +45,10 @@ CARDS = {
     "PROGRAM": ("observation", "program"), "EXECPLAN": ("observation", "execution_plan"), "PASS": ("observation", "pass"),
     "SEGMENT": ("observation", "segment"), "OBSERVTN": ("observation", "observation"), "VISIT": ("observation", "visit"),
     "CAL_VER": ("calibration_software_version",), "CRDS_CTX": ("ref_file", "crds", "context"),
-    "PHOTMJSR": ("photometry", "conversion_megajanskys"),
+    "PHOTMJSR": ("photometry", "conversion_megajanskys"), "PROVIN": ("drizzleflow", "input_sha256"),
 }  # fmt: skip
+#: PROV* keyword -> name in meta.drizzleflow of a flagged copy
+PROVENANCE = {"PROVVER": "software", "PROVCODE": "code_sha256", "PROVCONF": "settings_sha256", "PROVIN": "input_sha256"}
 
 
 def recognise(header) -> bool:
@@ -160,15 +162,15 @@ def write_crf(member: dict, masks: dict, path, keywords: dict, options=None) -> 
     """The member with its outliers marked: dq gains DO_NOT_USE and OUTLIER, invalid pixels become NaN.
 
     A pixel that is NaN in data, err or a variance, or DO_NOT_USE in dq, is NaN in all of them and DO_NOT_USE. Of the rest of
-    the tree only ``meta.cal_step.outlier_detection`` and, where a level was found, ``meta.background`` change; every other
-    node keeps its tag and text, every other block its bytes. New planes are not compressed.
+    the tree only ``meta.cal_step.outlier_detection``, ``meta.drizzleflow`` (of `PROVENANCE`) and, where a level was found,
+    ``meta.background`` change; every other node keeps its tag and text, every other block its bytes. New planes are not compressed.
 
     Parameters
     ----------
     masks : dict
         {1: bool (ny, nx)}, True at outliers.
     keywords : dict
-        ``S_OUTLIR`` and ``BKG*``: keyword -> (value, comment).
+        ``S_OUTLIR``, ``BKG*`` and ``PROV*``: keyword -> (value, comment).
     """
     file = AsdfFile(member["path"])
     meta, shape = _meta(file), _shape(file)
@@ -212,14 +214,14 @@ def write_crf(member: dict, masks: dict, path, keywords: dict, options=None) -> 
 def _record(node, meta: dict, keywords: dict) -> None:
     """Write into meta what the FITS formats say with keywords."""
     status, level = keywords.get("S_OUTLIR", (None,))[0], keywords.get("BKGLEVEL", (None,))[0]
-    changes = {}
+    changes = {"drizzleflow": {name: keywords[key][0] for key, name in PROVENANCE.items() if key in keywords}}
     if status is not None:
         changes["cal_step"] = {"outlier_detection": status}
     if level is not None:
         method, subtracted = keywords["BKGMETH"][0], keywords["BKGSUB"][0]
         changes["background"] = {"level": float(level), "method": method, "subtracted": bool(subtracted)}
     for table, values in changes.items():
-        if not isinstance(meta.get(table), dict):
+        if values and not isinstance(meta.get(table), dict):
             asdfnodes.set_entry(node, table, asdfnodes.mapping())
         for key, value in values.items():
             asdfnodes.set_entry(asdfnodes.entry(node, table), key, asdfnodes.scalar(value))
