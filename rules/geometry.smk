@@ -11,10 +11,10 @@ rule members:
         at("log/members.log"),
     benchmark:
         at("benchmark/members.tsv")
-    conda:
-        "../envs/drizzleflow.yaml"
     # first of all: what is wrong with an association is told before anything is made of the others
     priority: 1
+    conda:
+        "../envs/drizzleflow.yaml"
     resources:
         mem_mb=200,
         runtime=10,

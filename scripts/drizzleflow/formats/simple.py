@@ -54,7 +54,7 @@ def describe(path, header, options=None) -> dict:
         shapes = [_shape(hdus[index].header, path, index) for index in indices]
         names = {key: options[key] for key in ("err", "dq", "ivar")} | {name: name for name in VARIANCES.values()}
         expect_once(hdus, [name.upper() for name in names.values() if isinstance(name, str)], path)
-        for extver, (index, shape) in enumerate(zip(indices, shapes, strict=True), start=1):
+        for extver, shape in enumerate(shapes, start=1):
             found = {key: _companion(hdus, name, indices, extver) for key, name in names.items()}
             for key, companion in found.items():
                 if companion is not None:
