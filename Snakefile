@@ -11,6 +11,7 @@ min_version("9.20")
 
 
 include: "rules/common.smk"
+include: "rules/resources.smk"
 include: "rules/resume.smk"
 include: "rules/geometry.smk"
 include: "rules/sky.smk"

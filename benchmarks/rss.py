@@ -1,39 +1,36 @@
-"""Peak RSS and time of every rule, from the benchmark files of finished runs; and the slope of memory.
+"""Memory and time of every rule of finished runs: mem_mb asked beside the peak that was measured; and the slope of memory.
 
     python benchmarks/rss.py results/PRODUCT [results_of_a_larger_run/PRODUCT ...]
 
-Reads ``benchmark/{rule}/*.tsv`` (and ``benchmark/{rule}.tsv``) of each product folder, as Snakemake writes
-them: ``max_rss`` in MiB, ``s`` in seconds. With two folders or more, the growth of each rule's peak from the
-first to the last follows, in MiB for each further group of the association (an image of the stack: compare it
-with ``median.combine_bufsize``). A job that ends before Snakemake's first sample (about 0.5 s) has no value:
-such jobs are counted as unmeasured.
+Reads the jobs' records (``record/**/*.json``): ``mem_mb`` is what the rule asked for, ``peak_mb`` the largest resident
+memory of the job's process (MiB, from the kernel, not sampled). For each rule: the largest peak, the range of mem_mb, the
+smallest and the largest ratio of mem_mb to peak, with ``!`` where a job's ratio is not from 1.1 to 1.6 (see `honest`), and
+the seconds. With two folders or more, the growth of each rule's peak from the first to the last follows, in MiB for
+each further group of the association (an image of the stack: compare it with ``median.combine_bufsize``).
 """
 
 import csv
-import math
+import json
 import statistics
 import sys
 from pathlib import Path
 
-
-def measured(value):
-    """A number of a benchmark file, None where Snakemake had no sample."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        return None
-    return None if math.isnan(number) else number
+LOWEST, HIGHEST, FLOOR = 1.1, 1.6, 200
+MB = 1e6 / 2**20  #: MiB, what Snakemake means by a megabyte
 
 
-def benchmarks(product_dir):
-    """rule -> list of rows of the benchmark files."""
+def honest(asked, peak) -> bool:
+    """Whether `asked` (mem_mb) is 1.1 to 1.6 times `peak` (MiB), be a megabyte 10^6 bytes or 2^20; no job asks for less than 200."""
+    return isinstance(asked, int) and asked * MB >= LOWEST * peak and (asked <= HIGHEST * peak or asked == FLOOR)
+
+
+def jobs(product_dir):
+    """rule -> [(mem_mb asked, peak in MiB, seconds, name of the record)] of a product."""
     rules = {}
-    folder = Path(product_dir) / "benchmark"
-    for path in sorted(folder.rglob("*.tsv")):
-        parts = path.relative_to(folder).parts
-        rule = parts[0] if len(parts) > 1 else path.stem
-        with open(path, newline="") as stream:
-            rules.setdefault(rule, []).extend(csv.DictReader(stream, delimiter="\t"))
+    for path in sorted((Path(product_dir) / "record").rglob("*.json")):
+        record = json.loads(path.read_text())
+        job = record["mem_mb"], record["peak_mb"], record["seconds"], path.stem
+        rules.setdefault(record["rule"], []).append(job)
     return rules
 
 
@@ -43,41 +40,30 @@ def groups(product_dir):
         return len({row["group"] for row in csv.DictReader(stream) if row["exptype"].lower() == "science"})
 
 
-def summary(rows):
-    """Jobs, peak RSS (MiB, None if no job was sampled), unmeasured jobs, median and total seconds."""
-    peaks = [measured(row["max_rss"]) for row in rows]
-    known = [peak for peak in peaks if peak]
-    seconds = [measured(row["s"]) or 0.0 for row in rows]
-    return {
-        "jobs": len(rows),
-        "peak": max(known) if known else None,
-        "unmeasured": len(rows) - len(known),
-        "median_s": statistics.median(seconds),
-        "total_s": sum(seconds),
-    }
+def line(rule, found) -> str:
+    """A rule's line of the table."""
+    asked, peaks, seconds, _ = zip(*found, strict=True)
+    ratios = [a / p for a, p in zip(asked, peaks, strict=True)]
+    wrong = sum(not honest(a, p) for a, p, *_ in found)
+    span = f"{min(asked)}-{max(asked)}" if min(asked) < max(asked) else f"{asked[0]}"
+    ratio = f"{min(ratios):.2f}-{max(ratios):.2f}"
+    text = f"  {rule:<22s}{len(found):>5d}{max(peaks):>9.0f}{span:>12s}{ratio:>13s}"
+    return f"{text}{statistics.median(seconds):>10.2f}{sum(seconds):>9.1f}{f'  ! {wrong}' if wrong else ''}"
 
 
 def main(folders):
-    runs = [
-        (Path(folder), groups(folder), {rule: summary(rows) for rule, rows in benchmarks(folder).items()})
-        for folder in folders
-    ]
+    runs = [(Path(folder), groups(folder), jobs(folder)) for folder in folders]
     for folder, number, rules in runs:
         print(f"{folder}: {number} groups")
-        print(
-            f"  {'rule':<18s}{'jobs':>5s}{'peak RSS':>10s}{'median s':>10s}{'total s':>9s}{'unmeasured':>12s}"
-        )
-        for rule, row in rules.items():
-            peak = "-" if row["peak"] is None else f"{row['peak']:.0f}"
-            times = f"{row['median_s']:>10.2f}{row['total_s']:>9.1f}"
-            print(f"  {rule:<18s}{row['jobs']:>5d}{peak:>10s}{times}{row['unmeasured']:>12d}")
+        print(f"  {'rule':<22s}{'jobs':>5s}{'peak MiB':>9s}{'mem_mb':>12s}{'ratio':>13s}{'median s':>10s}{'total s':>9s}")
+        for rule, found in rules.items():
+            print(line(rule, found))
     if len(runs) > 1 and runs[-1][1] != runs[0][1]:
         (_, first, before), (_, last, after) = runs[0], runs[-1]
         print(f"growth from {first} to {last} groups, MiB for each further group")
-        for rule in after:
-            a, b = before.get(rule, {}).get("peak"), after[rule]["peak"]
-            if a and b:
-                print(f"  {rule:<18s}{(b - a) / (last - first):>8.2f}")
+        for rule in after.keys() & before.keys():
+            a, b = (max(job[1] for job in rules[rule]) for rules in (before, after))
+            print(f"  {rule:<22s}{(b - a) / (last - first):>8.2f}")
 
 
 if __name__ == "__main__":

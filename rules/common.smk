@@ -264,26 +264,13 @@ def flagged(ending):
     }
 
 
-# resources
-def megabytes(pixels, bytes_a_pixel, floor=200):
-    return int(max(floor, 1.2 * (150 + pixels * bytes_a_pixel / 2**20)))
-
-
-def frame_pixels(product, names):
-    """Pixels of the largest frame among some members."""
-    return max(m.nx * m.ny for m in (GOOD[product].member(name) for name in names))
+def frame_pixels(product, names=None):
+    """Pixels of the largest frame among some members, by default all."""
+    found = members(product) if names is None else [GOOD[product].member(name) for name in names]
+    return max(m.nx * m.ny for m in found)
 
 
 def total_pixels(product):
     return sum(m.nx * m.ny * m.nframes for m in members(product))
 
 
-def mosaic_memory(wildcards):
-    """Of a band of the mosaic; its file is put together a band at a time."""
-    product = wildcards.product
-    largest = frame_pixels(product, [m.member for m in members(product)])
-    return megabytes(largest + total_pixels(product) / bands(product), 60)
-
-
-def minutes(pixels, per_megapixel=0.02):
-    return int(10 + per_megapixel * pixels / 1e6)

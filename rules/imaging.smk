@@ -18,9 +18,7 @@ rule single_drizzle_group:
     conda:
         "../envs/drizzleflow.yaml"
     resources:
-        mem_mb=lambda wc: megabytes(
-            frame_pixels(wc.product, stack_members(wc)) * (1 + len(stack_members(wc))), 35
-        ),
+        mem_mb=single_memory,
         runtime=lambda wc, input: minutes(input.size_mb * 1e5),
     params:
         opts=lambda wc: {
@@ -48,13 +46,7 @@ rule median_product:
     conda:
         "../envs/drizzleflow.yaml"
     resources:
-        mem_mb=lambda wc: megabytes(
-            4 * total_pixels(wc.product) / len(STACK[wc.product])
-            + len(STACK[wc.product])
-            * (options(wc.product, "median")["median"]["combine_bufsize"] or 1)
-            * 2**19,
-            8,
-        ),
+        mem_mb=median_memory,
         runtime=lambda wc: minutes(total_pixels(wc.product)),
     params:
         opts=lambda wc: options(wc.product, "median", "single_drizzle", "skymatch"),
@@ -81,7 +73,7 @@ rule crmask_member:
     conda:
         "../envs/drizzleflow.yaml"
     resources:
-        mem_mb=lambda wc: megabytes(frame_pixels(wc.product, [wc.member]), 80),
+        mem_mb=crmask_memory,
         runtime=lambda wc, input: minutes(input.size_mb * 1e5),
     params:
         opts=lambda wc: {
@@ -119,7 +111,7 @@ rule crclean_member:
     conda:
         "../envs/drizzleflow.yaml"
     resources:
-        mem_mb=lambda wc: megabytes(frame_pixels(wc.product, [wc.member]), 60),
+        mem_mb=of_frames("crclean", "crmask"),
         runtime=lambda wc, input: minutes(input.size_mb * 1e5),
     params:
         opts=lambda wc: {

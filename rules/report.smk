@@ -16,7 +16,7 @@ rule report_product:
     conda:
         "../envs/drizzleflow.yaml"
     resources:
-        mem_mb=lambda wc, input: int(300 + 3 * input.size_mb),
+        mem_mb=records_memory,
         runtime=10,
     params:
         opts={},
@@ -39,7 +39,7 @@ rule provenance:
     conda:
         "../envs/drizzleflow.yaml"
     resources:
-        mem_mb=lambda wc, input: int(300 + 3 * input.size_mb),
+        mem_mb=records_memory,
         runtime=10,
     params:
         opts=lambda wc: {"sources": [PLAN.products[wc.product].source]},

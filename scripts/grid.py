@@ -12,7 +12,7 @@ from drizzleflow import grid, record
 from drizzleflow.errors import InputError
 from drizzleflow.files import write_text
 from drizzleflow.neighbours import neighbours
-from drizzleflow.region import covered
+from drizzleflow.region import covered, tilt, windows
 
 COLUMNS = ("member", "extver", "group", "level", "subtracted", "scale", "pixel_area", "nx", "ny", "outline", "sky_outline")
 
@@ -35,12 +35,14 @@ with record.job(snakemake) as job:
     if snakemake.input.wcs:
         job.input_hash(snakemake.input.wcs)
     made = grid.build(frames, opts["grid"])
-    s_region, outside = covered([frame["outline"] for frame in frames], made)
+    outlines, groups = [frame["outline"] for frame in frames], [frame["group"] for frame in frames]
+    s_region, outside = covered(outlines, made)
     if not s_region:
         raise InputError(f"grid: none of the {len(frames)} frames falls on the output grid; check {given(opts['grid'])}")
     for number in outside:
         job.warn("%s %d falls outside the output grid", frames[number]["member"], frames[number]["extver"])
-    replace(made, s_region=s_region).save(snakemake.output.grid)
+    made = replace(made, s_region=s_region, windows=windows(outlines, groups, made), tilt=tilt(outlines, made))
+    made.save(snakemake.output.grid)
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(COLUMNS)
@@ -50,7 +52,6 @@ with record.job(snakemake) as job:
     write_text(snakemake.output.footprints, text.getvalue())
     near_to = {}
     if "match" in opts["skymatch"]["skymethod"].lower() and not opts["skymatch"]["skip"]:
-        groups = [frame["group"] for frame in frames]
         near_to = neighbours([frame["sky_outline"] for frame in frames], groups, opts["skymatch"]["max_overlaps"])
     write_text(snakemake.output.overlaps, json.dumps(near_to, indent=0) + "\n")
     job.log("grid of %d x %d pixels of %.5g arcsec", made.shape[1], made.shape[0], made.pixel_scale)

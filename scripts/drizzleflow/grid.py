@@ -8,7 +8,7 @@ own WCS outlines instead of their S_REGION keywords (config ``grid.footprints``)
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
 
@@ -34,6 +34,8 @@ class Grid:
     input_scale : size of the largest input pixel in output pixels; None where it is not known
     custom : None, or the text of a FITS header (any celestial projection), or ``asdf:`` and a path
     s_region : the part of it that frames cover; see `drizzleflow.region`
+    windows : group -> (x0, x1, y0, y1), half open: about what the group covers; empty where it meets nothing
+    tilt : largest slope |dy/dx| of a frame's rows here
     """
 
     shape: tuple[int, int]
@@ -46,6 +48,8 @@ class Grid:
     custom: str | None = None
     input_scale: float | None = None
     s_region: str = ""
+    windows: dict[str, tuple[int, int, int, int]] = field(default_factory=dict)
+    tilt: float = 0.0
 
     @property
     def coarsest(self) -> float:

@@ -90,13 +90,13 @@ class Mosaic:
     def finish(self) -> tuple[dict, str]:
         """The output model of the band and its unit. Variances that no input has are left out."""
         self.resample.finalize()
-        model = self.resample.output_model
+        model, reported = self.resample.output_model, self.resample.seen_variances - {"var_total"}
+        self.resample = None  # so that each padded plane goes as soon as it is cropped
         x0, _, y0, _ = self.box
         inner = np.s_[..., self.rows[0] - y0 : self.rows[1] - y0, -x0 : self.grid.shape[1] - x0]
         for key, plane in model.items():
             if isinstance(plane, np.ndarray) and plane.ndim >= 2:
                 model[key] = np.ascontiguousarray(plane[inner])
-        reported = self.resample.seen_variances - {"var_total"}
         model = {k: v for k, v in model.items() if not k.startswith("var_") or k in reported}
         return model, self.unit
 
@@ -161,6 +161,7 @@ class Stacked:
         for index in np.ndindex(self.shape[:-2]):
             for number in range(len(self._bands)):
                 yield self._band(number)[index]
+        self._held = None, None
 
     def __getitem__(self, rows: slice) -> np.ndarray:
         """Some rows (..., rows, nx)."""

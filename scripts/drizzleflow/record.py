@@ -207,6 +207,7 @@ class Job:
             "ended": _now(),
             "seconds": round(time.perf_counter() - self._clock, 3),
             "peak_mb": _peak_mb(),
+            "mem_mb": getattr(getattr(given, "resources", None), "mem_mb", None),
             "threads": getattr(given, "threads", None),
             "thumbnails": self._thumbnails,
         }

@@ -1,8 +1,10 @@
-"""The part of a grid that frames cover, as S_REGION says it."""
+"""The part of a grid that frames cover: as S_REGION says it, and the windows of groups."""
 
 from __future__ import annotations
 
 import numpy as np
+
+from drizzleflow.footprint import window
 
 TOLERANCE = 0.5  #: px; vertices that matter less are left out
 
@@ -42,6 +44,42 @@ def covered(outlines, grid) -> tuple[str, list[int]]:
     polygons = [p for p in getattr(union, "geoms", [union]) if p.geom_type == "Polygon" and not p.is_empty]
     polygons = [shapely.geometry.polygon.orient(shapely.Polygon(p.exterior)) for p in shapely.normalize(shapely.MultiPolygon(polygons)).geoms]
     return " ".join(_text(polygon, grid) for polygon in polygons), outside
+
+
+def windows(outlines, groups, grid) -> dict[str, list[int]]:
+    """The window of a grid that each group's frames cover together: what a single drizzle will hold, to a few pixels.
+
+    Parameters
+    ----------
+    outlines : list of (lon, lat)
+        Each frame's outer edge, degrees.
+    groups : list of str
+        Each frame's group.
+
+    Returns
+    -------
+    dict
+        group -> [x0, x1, y0, y1], half open; x0 = x1 where nothing of it meets the grid.
+    """
+    ny, nx = grid.shape
+    found = {}
+    for outline, group in zip(outlines, groups, strict=True):
+        x, y = grid.to_pixel(*np.array(outline, float))
+        x0, x1, y0, y1 = window(x, y, 0, grid.shape) if np.isfinite(x + y).all() else (nx, 0, ny, 0)
+        a0, a1, b0, b1 = found.get(group, (nx, 0, ny, 0))
+        found[group] = [min(a0, x0), max(a1, x1), min(b0, y0), max(b1, y1)] if x0 < x1 and y0 < y1 else [a0, a1, b0, b1]
+    return {group: box if box[0] < box[1] else [0, 0, 0, 0] for group, box in found.items()}
+
+
+def tilt(outlines, grid) -> float:
+    """The largest slope |dy/dx| of the frames' rows on a grid: how many rows of a frame a band of the grid can need."""
+    slopes = [0.0]
+    for outline in outlines:
+        x, y = grid.to_pixel(*np.array(outline, float))
+        corner = len(x) // 4  # the first side follows a row
+        if np.isfinite(x + y).all():
+            slopes.append(abs(y[corner] - y[0]) / max(abs(x[corner] - x[0]), 1e-3))
+    return float(max(slopes))
 
 
 def _text(polygon, grid) -> str:

@@ -17,6 +17,8 @@ from drizzleflow.resample import Resample
 from drizzleflow.weights import build_driz_weight, mean_weights
 from drizzleflow.windowed import WEIGHT_KEYWORDS, cards
 
+NOT_DRIZZLED = ("err", "var_poisson", "var_flat", "var_total")  #: planes that neither the image nor its weights take
+
 
 @dataclass
 class SingleImage(Noisy):
@@ -95,7 +97,8 @@ def drizzle(frames, grid, pixmap, settings: dict, *, good_bits, flags, pad: bool
     for frame, level in frames:
         noise = of_frame(frame, level)
         noises.append(noise if noise is None or frame.per_pixel else noise.binned(grid.pixel_scale_ratio or 1.0))
-        models.append(frame_model(frame, pixmap(frame), level))
+        model = frame_model(frame, pixmap(frame), level)
+        models.append({key: plane for key, plane in model.items() if key not in NOT_DRIZZLED})  # all are held at once
         unit = frame.product_unit or frame.unit
     ny, nx = grid.shape
     boxes = [window(m["pixmap"][..., 0], m["pixmap"][..., 1], reach) for m in models if np.isfinite(m["pixmap"]).any()]

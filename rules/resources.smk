@@ -1,0 +1,141 @@
+# What jobs ask for: memory by what they hold at their peak, and time. The figures are measured: benchmarks/README.md, "Memory".
+import json
+
+# mem_mb is MARGIN times the expected peak in MiB. Snakemake means 10^6 bytes by a MB, most clusters 2^20: a third more than
+# the peak where a cluster takes it so, 27 % more where it goes by Snakemake's unit. A job that is tried again asks for more.
+MARGIN, FLOOR = 1.33, 200
+
+# step: MiB of the interpreter and its libraries, and bytes for each pixel of the largest frame
+FRAMES = {
+    "sky_overlaps": (52, 29),
+    "static_mask": (52, 20),
+    "single_drizzle": (50, 30),
+    "crmask": (50, 80),
+    "crclean": (52, 40),
+    "mosaic": (50, 63),
+}
+GWCS = 75  # MiB more where a JWST or Roman WCS is evaluated exactly
+TABLES = 0.02  # MiB for each frame of a product, where all outlines are read
+
+_grids = {}
+
+
+def grid_of(input):
+    """grid.json as a dictionary. Where it is not there yet Snakemake says <TBD>, and asks again when it is."""
+    path = str(input.grid)
+    status = os.stat(path)
+    version = status.st_mtime_ns, status.st_size
+    if path not in _grids or _grids[path][0] != version:
+        try:
+            with open(path, encoding="utf-8") as file:
+                found = json.load(file)
+            found = {key: found[key] for key in ("shape", "pixel_scale_ratio", "windows", "tilt")}
+            covered = [box for box in found["windows"].values() if box[0] < box[1]]
+            x0, x1, y0, y1 = zip(*covered) if covered else [(0,)] * 4
+            _grids[path] = version, found | {"extent": (min(x0), max(x1), min(y0), max(y1))}
+        except (ValueError, LookupError, TypeError):
+            # cut short, or an older version's: it is made anew before anything reads it
+            raise FileNotFoundError(2, "not a grid", path)
+    return _grids[path][1]
+
+
+def resampled(product):
+    return GOOD[product].options["single_drizzle"]["resample_data"]
+
+
+def area(box):
+    return (box[1] - box[0]) * (box[3] - box[2])
+
+
+def evaluates(product, settings):
+    """MiB for the libraries of the exact WCS, where a step's settings ask for it."""
+    step = settings.get("pixmap_stepsize", "auto")
+    exact = step == "astrodrizzle" or (step != "auto" and step <= 1) or settings.get("overlap") == "scan"
+    return GWCS if exact and members(product)[0].format in ("jwst", "roman") else 0
+
+
+def asked(peak, attempt=1):
+    return attempt * max(FLOOR, int(MARGIN * peak))
+
+
+def of_frames(step, section):
+    """mem_mb of a step that goes through its members' frames one by one."""
+
+    def mem_mb(wildcards, attempt):
+        product, (base, each) = wildcards.product, FRAMES[step]
+        names = GOOD[product].batches[wildcards.batch] if hasattr(wildcards, "batch") else None
+        names = [wildcards.member] if hasattr(wildcards, "member") else names
+        base += evaluates(product, options(product, section)[section])
+        return asked(base + each * frame_pixels(product, names) / 2**20, attempt)
+
+    return mem_mb
+
+
+def table_memory(base):
+    """mem_mb of a step that holds the outlines of all frames, and no image."""
+
+    def mem_mb(wildcards, attempt):
+        return asked(base + TABLES * sum(m.nframes for m in members(wildcards.product)), attempt)
+
+    return mem_mb
+
+
+def records_memory(wildcards, input, attempt):
+    return asked(35 + 3 * input.size_mb, attempt)
+
+
+def single_memory(wildcards, input, attempt):
+    """All frames of a group, their pixel maps, and the window that they cover."""
+    product, group = wildcards.product, wildcards.group
+    base, each = FRAMES["single_drizzle"]
+    settings = GOOD[product].options["single_drizzle"]
+    base += evaluates(product, settings)
+    held = [GOOD[product].member(name) for name, extvers in STACK[product][group] for _ in extvers]
+    pixels = sum(m.nx * m.ny for m in held)
+    covered = area(grid_of(input)["windows"][group]) if resampled(product) else pixels
+    return asked(base + (each * pixels + 16 * covered) / 2**20, attempt)
+
+
+def median_memory(wildcards, input, attempt):
+    """The combined image, with what writing it adds or the sections of the stack."""
+    product, settings = wildcards.product, GOOD[wildcards.product].options["median"]
+    pixels = area(grid_of(input)["extent"]) if resampled(product) else frame_pixels(product)
+    kept = 10 if settings["combine_type"] == "auto" else 6
+    section = min((settings["combine_bufsize"] or 1) * 2**20, 8 * pixels)
+    held = kept * pixels + max(6 * pixels, 1.3 * section * len(STACK[product]))
+    return asked(48 + held / 2**20, attempt)
+
+
+def crmask_memory(wildcards, input, attempt):
+    """One frame and its pixel map, or the copy of the input with the masks and blots of all its frames."""
+    product, (base, each) = wildcards.product, FRAMES["crmask"]
+    member = GOOD[product].member(wildcards.member)
+    base += evaluates(product, GOOD[product].options["single_drizzle"])
+    held = max(each + 9 * (member.nframes - 1), 60 * member.nframes if member.cube else 0)
+    return asked(base + held * member.nx * member.ny / 2**20, attempt)
+
+
+def mosaic_memory(wildcards, input, attempt):
+    """The planes of a band, with the rows of a frame that reach it, or what finishing adds."""
+    product, (base, each) = wildcards.product, FRAMES["mosaic"]
+    settings, grid = GOOD[product].options["mosaic"], grid_of(input)
+    rows, width = -(-grid["shape"][0] // bands(product)), grid["shape"][1]
+    context = -(-sum(m.nframes for m in members(product)) // 32) if settings["context"] == "full" else 0
+    if "bands" in input.keys() and input.bands:  # made: they are put together plane by plane
+        return asked(base + rows * width * (12 + 4 * context) / 2**20, attempt)
+    planes = 2 + context + settings["propagate_dq"]
+    if settings["report_var"] or settings["compute_err"] == "from_var":
+        planes += 3 if members(product)[0].format in ("jwst", "roman") else 1
+    if settings["compute_err"] == "driz_err":
+        planes, each = planes + 3, each + 4
+    if settings["variance"] == "reference":
+        planes, each = planes + 6, each + 40
+    base += evaluates(product, settings)
+    tilt, ratio = grid["tilt"], grid["pixel_scale_ratio"]
+    reach = max(m.nx * min(m.ny, rows * ratio * (1 + tilt) + m.nx * tilt) for m in members(product))
+    held = 4 * planes * rows * width + max(each * reach, 12 * rows * width)
+    return asked(base + held / 2**20, attempt)
+
+
+def minutes(pixels, per_megapixel=0.02):
+    return int(10 + per_megapixel * pixels / 1e6)
