@@ -16,7 +16,7 @@ rule members:
     conda:
         "../envs/drizzleflow.yaml"
     resources:
-        mem_mb=asked(30),
+        mem_mb=constant(30),
         runtime=10,
     params:
         opts=lambda wc: {
@@ -43,7 +43,7 @@ rule footprint:
     conda:
         "../envs/drizzleflow.yaml"
     resources:
-        mem_mb=asked(125 + 15),
+        mem_mb=constant(140),
         runtime=lambda wc, input: minutes(input.size_mb * 1e5),
     params:
         opts=lambda wc: {
@@ -71,7 +71,7 @@ rule grid:
     conda:
         "../envs/drizzleflow.yaml"
     resources:
-        mem_mb=table_memory(80),
+        mem_mb=grid_memory,
         runtime=10,
     params:
         opts=lambda wc: options(wc.product, "grid", "skymatch"),
@@ -94,7 +94,7 @@ rule grid_wcs:
     conda:
         "../envs/drizzleflow.yaml"
     resources:
-        mem_mb=asked(125),
+        mem_mb=constant(125),
         runtime=10,
     params:
         opts={},

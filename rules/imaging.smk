@@ -111,7 +111,7 @@ rule crclean_member:
     conda:
         "../envs/drizzleflow.yaml"
     resources:
-        mem_mb=of_frames("crclean", "crmask"),
+        mem_mb=frame_memory("crclean", "crmask"),
         runtime=lambda wc, input: minutes(input.size_mb * 1e5),
     params:
         opts=lambda wc: {

@@ -4,12 +4,14 @@ import json
 # mem_mb is MARGIN times the expected peak in MiB. Snakemake means 10^6 bytes by a MB, most clusters 2^20: a third more than
 # the peak where a cluster takes it so, 27 % more where it goes by Snakemake's unit. A job that is tried again asks for more.
 MARGIN, FLOOR = 1.33, 200
+ENGINE = 130  # for a snakemake process (100 MiB) that starts a cluster's job there; Slurm's executor has two
 
 # step: MiB of the interpreter and its libraries, and bytes for each pixel of the largest frame
 FRAMES = {
     "sky_overlaps": (52, 29),
+    "sky_cells": (52, 104),  # sky_overlaps with skystat auto
     "static_mask": (52, 20),
-    "single_drizzle": (50, 30),
+    "single_drizzle": (50, 18),
     "crmask": (50, 80),
     "crclean": (52, 40),
     "mosaic": (50, 63),
@@ -54,15 +56,22 @@ def evaluates(product, settings):
     return GWCS if exact and members(product)[0].format in ("jwst", "roman") else 0
 
 
-def asked(peak, attempt=1):
-    return attempt * max(FLOOR, int(MARGIN * peak))
+def asked(peak, attempt):
+    engines = 0 if workflow.local_exec else 2 if workflow.executor_plugin.name == "slurm" else 1
+    return attempt * max(FLOOR, int(MARGIN * peak)) + engines * ENGINE
 
 
-def of_frames(step, section):
+def by_cells(product):
+    """Whether skies are compared in cells of the sky."""
+    return GOOD[product].options["skymatch"]["skystat"] == "auto"
+
+
+def frame_memory(step, section):
     """mem_mb of a step that goes through its members' frames one by one."""
 
     def mem_mb(wildcards, attempt):
-        product, (base, each) = wildcards.product, FRAMES[step]
+        product = wildcards.product
+        base, each = FRAMES["sky_cells" if step == "sky_overlaps" and by_cells(product) else step]
         names = GOOD[product].batches[wildcards.batch] if hasattr(wildcards, "batch") else None
         names = [wildcards.member] if hasattr(wildcards, "member") else names
         base += evaluates(product, options(product, section)[section])
@@ -71,13 +80,21 @@ def of_frames(step, section):
     return mem_mb
 
 
-def table_memory(base):
-    """mem_mb of a step that holds the outlines of all frames, and no image."""
+def constant(peak):
+    return lambda wildcards, attempt: asked(peak, attempt)
 
-    def mem_mb(wildcards, attempt):
-        return asked(base + TABLES * sum(m.nframes for m in members(wildcards.product)), attempt)
 
-    return mem_mb
+def grid_memory(wildcards, attempt):
+    return asked(80 + TABLES * sum(m.nframes for m in members(wildcards.product)), attempt)
+
+
+def skymatch_memory(wildcards, attempt):
+    """The tables, and the cells of up to 32 frames."""
+    product, peak = wildcards.product, 45
+    frames = sum(m.nframes for m in members(product))
+    if by_cells(product):
+        peak += 0.8 * min(frames, 32) * frame_pixels(product) / 2**20
+    return asked(peak + TABLES * frames, attempt)
 
 
 def records_memory(wildcards, input, attempt):
@@ -91,9 +108,9 @@ def single_memory(wildcards, input, attempt):
     settings = GOOD[product].options["single_drizzle"]
     base += evaluates(product, settings)
     held = [GOOD[product].member(name) for name, extvers in STACK[product][group] for _ in extvers]
-    pixels = sum(m.nx * m.ny for m in held)
+    largest, pixels = max(m.nx * m.ny for m in held), sum(m.nx * m.ny for m in held)
     covered = area(grid_of(input)["windows"][group]) if resampled(product) else pixels
-    return asked(base + (each * pixels + 16 * covered) / 2**20, attempt)
+    return asked(base + (each * largest + 28 * pixels + 16 * covered) / 2**20, attempt)
 
 
 def median_memory(wildcards, input, attempt):

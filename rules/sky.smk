@@ -14,7 +14,7 @@ rule static_mask:
     conda:
         "../envs/drizzleflow.yaml"
     resources:
-        mem_mb=of_frames("static_mask", "static_mask"),
+        mem_mb=frame_memory("static_mask", "static_mask"),
         runtime=lambda wc, input: minutes(input.size_mb * 1e5),
     params:
         opts=lambda wc: {
@@ -45,7 +45,7 @@ rule sky_overlaps:
     conda:
         "../envs/drizzleflow.yaml"
     resources:
-        mem_mb=of_frames("sky_overlaps", "skymatch"),
+        mem_mb=frame_memory("sky_overlaps", "skymatch"),
         runtime=lambda wc, input: minutes(input.size_mb * 1e5),
     params:
         opts=lambda wc: {**options(wc.product, "skymatch", "grid", "simple"), "members": batch_members(wc)},
@@ -71,7 +71,7 @@ rule skymatch_product:
     conda:
         "../envs/drizzleflow.yaml"
     resources:
-        mem_mb=table_memory(45),
+        mem_mb=skymatch_memory,
         runtime=10,
     params:
         opts=lambda wc: options(wc.product, "skymatch"),

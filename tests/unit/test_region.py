@@ -1,10 +1,10 @@
-"""S_REGION: the part of a grid that frames cover."""
+"""The part of a grid that frames cover: S_REGION, the windows of groups, and how far frames are rolled."""
 
 import numpy as np
 import pytest
 
 from drizzleflow.grid import Grid, parse_s_region
-from drizzleflow.region import covered
+from drizzleflow.region import covered, tilt, windows
 
 GRID = Grid((80, 120), (359.999, 60.0), (59.5, 39.5), (-1e-5, 0.0, 0.0, 1e-5), 0.036)
 
@@ -45,3 +45,16 @@ def test_a_hole_is_not_told(hole):
     ring = [outline(10, 20, 10, 60), outline(10, 60, 10, 20), outline(50, 60, 10, 60), outline(10, 60, 50, 60)]
     text = covered(ring if hole else [outline(10, 60, 10, 60)], GRID)[0]
     assert corners(text) == [{(10, 10), (60, 10), (60, 60), (10, 60)}]
+
+
+def test_windows_hold_the_frames_of_a_group_inside_the_grid():
+    frames = [outline(10.2, 50.4, 10.2, 40), outline(60, 130, 20, 59.8), outline(30.2, 39.8, -20, 4.8), outline(200, 260, 10, 20)]
+    assert windows(frames, ["a", "a", "b", "c"], GRID) == {"a": [10, 120, 10, 61], "b": [30, 41, 0, 6], "c": [0, 0, 0, 0]}
+
+
+def test_tilt_is_the_slope_of_the_most_rolled_frame():
+    angle = np.radians(30)
+    x, y = GRID.to_pixel(*outline(0, 40, 0, 20))
+    rolled = GRID.to_sky(x * np.cos(angle) - y * np.sin(angle), x * np.sin(angle) + y * np.cos(angle))
+    assert tilt([outline(0, 40, 0, 20)], GRID) == pytest.approx(0, abs=1e-6)
+    assert tilt([outline(0, 40, 0, 20), rolled], GRID) == pytest.approx(np.tan(angle), rel=1e-5)

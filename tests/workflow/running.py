@@ -19,6 +19,9 @@ from astropy.io import fits
 REPO = Path(__file__).resolve().parents[2]
 SHARED = REPO.parent / "shared" / "data"
 SNAKEMAKE = Path(sys.executable).with_name("snakemake")
+sys.path.append(str(REPO / "benchmarks"))
+import rss  # noqa: E402
+
 PROV_KEYWORDS = ("PROVVER", "PROVCODE", "PROVCONF", "PROVIN")
 #: keywords that a crf may have and its input has not (the contract)
 CRF_KEYWORDS = {"S_OUTLIR", "BKGMETH", "BKGLEVEL", "BKGSUB", *PROV_KEYWORDS, "CHECKSUM", "DATASUM"}
@@ -70,6 +73,17 @@ def write_table(path: Path, columns: str, lines) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("\n".join([columns, *lines]) + "\n")
     return path
+
+
+def dishonest(out: Path) -> list[str]:
+    """The jobs of finished runs whose mem_mb is not 1.1 to 1.6 times their measured peak, as `benchmarks/rss.py` judges it."""
+    found = [(product.name, rule, *job) for product in out.iterdir() if product.is_dir() for rule, all in rss.jobs(product).items() for job in all]
+    assert found, f"{out}: no records"
+    return [
+        f"{product}: {rule} {name}: asked for {asked}, took {peak}"
+        for product, rule, asked, peak, _, name in found
+        if not rss.honest(asked, peak)
+    ]
 
 
 def rows(path) -> list[dict]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from astropy.io import fits
-from running import digests, masks, open_verified, rows, run
+from running import digests, dishonest, masks, open_verified, rows, run
 
 from drizzleflow.simulate import simulate
 from drizzleflow.simulate_score import score
@@ -121,3 +121,7 @@ def test_advice_is_told_in_log_and_report(inputs, tmp_path):
         assert "WARNING" in log and words[name] in log
         if name == "even":
             assert words[name] in (product / "report.html").read_text()
+
+
+def test_the_jobs_ask_for_the_memory_that_they_take(made):
+    assert dishonest(made.out) == []

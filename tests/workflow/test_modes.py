@@ -20,6 +20,7 @@ from running import (
     cards,
     data_bytes,
     digests,
+    dishonest,
     masks,
     open_verified,
     planted,
@@ -133,6 +134,10 @@ def test_every_product_is_made_and_no_input_is_touched(modes):
     assert digests(modes.before) == modes.before
 
 
+def test_the_jobs_ask_for_the_memory_that_they_take(modes):
+    assert dishonest(modes.out) == []
+
+
 # -- the contract
 
 
@@ -155,7 +160,7 @@ def test_singles_and_median_hold_a_window_of_the_grid(modes, product):
         whole, (ny, nx) = WCS(hdus["SCI"].header), hdus["SCI"].shape
     paths = [(path, "WHT") for path in (folder / "single").glob("*_outlier_i2d.fits")]
     assert len(paths) == 3
-    windows = []
+    windows, foreseen = [], json.loads((folder / "grid.json").read_text())["windows"]
     for path, second in [*paths, (folder / f"{product}_median.fits", "NUSED")]:
         with fits.open(path) as hdus:
             more = ["ERR"] if second == "NUSED" else []
@@ -171,6 +176,9 @@ def test_singles_and_median_hold_a_window_of_the_grid(modes, product):
                 u, v = whole.all_world2pix(*WCS(hdu.header).all_pix2world(x, y, 0), 0)
                 np.testing.assert_allclose([u - x, v - y], [[x0] * 3, [y0] * 3], atol=1e-6)
             windows.append((x0, y0, x0 + sci.shape[1], y0 + sci.shape[0]))
+            if second == "WHT":  # what memory is asked for
+                fx0, fx1, fy0, fy1 = foreseen[path.name.removesuffix("_outlier_i2d.fits")]
+                assert np.abs(np.subtract(windows[-1], (fx0, fy0, fx1, fy1))).max() <= 8
     assert len(set(windows)) > 1, "dithered exposures all have one window"
     lower, upper = np.min(windows[:-1], axis=0)[:2], np.max(windows[:-1], axis=0)[2:]
     assert windows[-1] == (*lower, *upper)

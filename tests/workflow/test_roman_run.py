@@ -8,7 +8,7 @@ import gwcs  # noqa: F401  (its converters must be installed for asdf to find)
 import numpy as np
 import pytest
 from astropy.io import fits
-from running import digests, masks, open_verified, planted, rows, run, star_offsets
+from running import digests, dishonest, masks, open_verified, planted, rows, run, star_offsets
 from runs import jobs
 
 from drizzleflow.simulate import simulate
@@ -125,3 +125,7 @@ def test_a_wrong_member_is_told_in_one_line(made):
     assert done.process.returncode == 1 and "Traceback" not in done.said
     message = f"members: wrong.csv: product wrong: {names[1]}: no 'roman' in the tree; expected a Roman WFI level-2 image"
     assert message in done.said
+
+
+def test_the_jobs_ask_for_the_memory_that_they_take(made):
+    assert dishonest(made.out) == []
