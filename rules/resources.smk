@@ -6,15 +6,18 @@ import json
 MARGIN, FLOOR = 1.33, 200
 ENGINE = 130  # for a snakemake process (100 MiB) that starts a cluster's job there; Slurm's executor has two
 
-# step: MiB of the interpreter and its libraries, and bytes for each pixel of the largest frame
+# step: MiB of the interpreter and its libraries; bytes for each pixel of the largest frame, by the members' format
 FRAMES = {
-    "sky_overlaps": (52, 29),
-    "sky_cells": (52, 104),  # sky_overlaps with skystat auto
-    "static_mask": (52, 20),
-    "single_drizzle": (50, 18),
-    "crmask": (50, 80),
-    "crclean": (52, 40),
-    "mosaic": (50, 63),
+    "sky_overlaps": (52, {"jwst": 29, "roman": 27, "hst": 31, "simple": 32}),
+    "sky_cells": (
+        52,
+        {"jwst": 104, "roman": 104, "hst": 107, "simple": 107},
+    ),  # sky_overlaps with skystat auto
+    "static_mask": (52, {"jwst": 20, "roman": 20, "hst": 16, "simple": 20}),
+    "single_drizzle": (50, {"jwst": 18, "roman": 38, "hst": 36, "simple": 36}),
+    "crmask": (50, {"jwst": 80, "roman": 66, "hst": 67, "simple": 67}),
+    "crclean": (52, {"hst": 40}),
+    "mosaic": (50, {"jwst": 63, "roman": 63, "hst": 75, "simple": 59}),
 }
 GWCS = 75  # MiB more where a JWST or Roman WCS is evaluated exactly
 TABLES = 0.02  # MiB for each frame of a product, where all outlines are read
@@ -49,6 +52,12 @@ def area(box):
     return (box[1] - box[0]) * (box[3] - box[2])
 
 
+def of_frame(product, step):
+    """MiB, and bytes a pixel, of a step."""
+    base, each = FRAMES[step]
+    return base, each[members(product)[0].format]
+
+
 def evaluates(product, settings):
     """MiB for the libraries of the exact WCS, where a step's settings ask for it."""
     step = settings.get("pixmap_stepsize", "auto")
@@ -71,7 +80,7 @@ def frame_memory(step, section):
 
     def mem_mb(wildcards, attempt):
         product = wildcards.product
-        base, each = FRAMES["sky_cells" if step == "sky_overlaps" and by_cells(product) else step]
+        base, each = of_frame(product, "sky_cells" if step == "sky_overlaps" and by_cells(product) else step)
         names = GOOD[product].batches[wildcards.batch] if hasattr(wildcards, "batch") else None
         names = [wildcards.member] if hasattr(wildcards, "member") else names
         base += evaluates(product, options(product, section)[section])
@@ -104,7 +113,7 @@ def records_memory(wildcards, input, attempt):
 def single_memory(wildcards, input, attempt):
     """All frames of a group, their pixel maps, and the window that they cover."""
     product, group = wildcards.product, wildcards.group
-    base, each = FRAMES["single_drizzle"]
+    base, each = of_frame(product, "single_drizzle")
     settings = GOOD[product].options["single_drizzle"]
     base += evaluates(product, settings)
     held = [GOOD[product].member(name) for name, extvers in STACK[product][group] for _ in extvers]
@@ -125,16 +134,18 @@ def median_memory(wildcards, input, attempt):
 
 def crmask_memory(wildcards, input, attempt):
     """One frame and its pixel map, or the copy of the input with the masks and blots of all its frames."""
-    product, (base, each) = wildcards.product, FRAMES["crmask"]
-    member = GOOD[product].member(wildcards.member)
+    product, member = wildcards.product, GOOD[wildcards.product].member(wildcards.member)
+    base, each = of_frame(product, "crmask")
     base += evaluates(product, GOOD[product].options["single_drizzle"])
-    held = max(each + 9 * (member.nframes - 1), 60 * member.nframes if member.cube else 0)
+    each += 22 * (GOOD[product].options["crmask"]["noise"] == "model")
+    held = max(each + 14 * (member.nframes - 1), 60 * member.nframes if member.cube else 0)
     return asked(base + held * member.nx * member.ny / 2**20, attempt)
 
 
 def mosaic_memory(wildcards, input, attempt):
     """The planes of a band, with the rows of a frame that reach it, or what finishing adds."""
-    product, (base, each) = wildcards.product, FRAMES["mosaic"]
+    product = wildcards.product
+    base, each = of_frame(product, "mosaic")
     settings, grid = GOOD[product].options["mosaic"], grid_of(input)
     rows, width = -(-grid["shape"][0] // bands(product)), grid["shape"][1]
     context = -(-sum(m.nframes for m in members(product)) // 32) if settings["context"] == "full" else 0
@@ -147,6 +158,8 @@ def mosaic_memory(wildcards, input, attempt):
         planes, each = planes + 3, each + 4
     if settings["variance"] == "reference":
         planes, each = planes + 6, each + 40
+    if settings["pixmap_stepsize"] != "auto":
+        each += 20
     base += evaluates(product, settings)
     tilt, ratio = grid["tilt"], grid["pixel_scale_ratio"]
     reach = max(m.nx * min(m.ny, rows * ratio * (1 + tilt) + m.nx * tilt) for m in members(product))

@@ -72,7 +72,7 @@ rule skymatch_product:
         "../envs/drizzleflow.yaml"
     resources:
         mem_mb=skymatch_memory,
-        runtime=10,
+        runtime=lambda wc: minutes(total_pixels(wc.product)),
     params:
         opts=lambda wc: options(wc.product, "skymatch"),
         code=CODE["skymatch"],
