@@ -12,7 +12,8 @@ import re
 from dataclasses import dataclass
 
 from drizzleflow.errors import InputError
-from drizzleflow.formats.hst import _UNITS, _WFPC2, _mean_of, _number
+from drizzleflow.formats.hst import _UNITS, _WFPC2, _mean_of
+from drizzleflow.frame import number
 from drizzleflow.noise import Noise
 
 #: the unit of MDRIZSKY, that of the exposure, where only the single (in ELECTRONS/S) is there: by instrument and detector
@@ -127,7 +128,7 @@ def _keys(given, default):
 def _either(primary, sci, keys):
     """Mean of the non-zero values of keywords, of the chip's header where it has any, else of the primary; 0 if all are 0."""
     for header in (sci, primary):
-        if any(_number(header.get(key)) is not None for key in keys):
+        if any(number(header.get(key)) is not None for key in keys):
             return _mean_of(header, keys) or 0.0
     return None
 
@@ -153,10 +154,10 @@ def _detector(primary, sci):
     """(electrons per DN or None, read noise in electrons or None) of a chip."""
     instrument = str(primary.get("INSTRUME", "")).strip().upper()
     if instrument == "WFPC2":
-        chip = _number(sci.get("DETECTOR", primary.get("DETECTOR")))
-        return _WFPC2.get(int(_number(primary.get("ATODGAIN")) or 0), {}).get(int(chip or 0), (None, None))
+        chip = number(sci.get("DETECTOR", primary.get("DETECTOR")))
+        return _WFPC2.get(int(number(primary.get("ATODGAIN")) or 0), {}).get(int(chip or 0), (None, None))
     if instrument == "NICMOS":
-        return _NICMOS.get(int(_number(primary.get("CAMERA")) or 0), (None, None))
+        return _NICMOS.get(int(number(primary.get("CAMERA")) or 0), (None, None))
     if instrument == "ACS" and str(primary.get("DETECTOR", "")).strip().upper() == "SBC":
         return 1.0, 0.0  # a photon counter
     gain = readnoise = None
@@ -192,7 +193,7 @@ def _sky(sources, user, exptime):
     key = user.skyuser or "MDRIZSKY"
 
     def of_chip(primary, sci):
-        value = _number(sci.get(key, primary.get(key)))
+        value = number(sci.get(key, primary.get(key)))
         if not value:
             return value
         instrument, detector = (str(primary.get(k, "")).strip().upper() for k in ("INSTRUME", "DETECTOR"))

@@ -32,7 +32,7 @@ def read_members(path, files=None) -> list[dict]:
     found = []
     for row in rows(path):
         member = {k: (None if v == "" else kinds.get(k, str)(v)) for k, v in row.items()}
-        member["cube"] = row["cube"] == "True"
+        member |= {key: row[key] == "True" for key in ("cube", "err")}
         found.append(member)
     if files is not None:
         found = [dict(member, path=path) for member, path in zip(found, files, strict=True)]

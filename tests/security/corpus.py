@@ -35,9 +35,6 @@ def case(name: str, flavour: str, stage: str, says: str = "", **more):
 
 def every() -> dict[str, Case]:
     """All cases, by name."""
-    import corpus_asdf
-    import corpus_associations
-    import corpus_fits
     import corpus_headers  # noqa: F401
 
     return CASES

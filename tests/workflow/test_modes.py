@@ -290,7 +290,7 @@ def test_headers_tell_what_a_file_was_made_from(modes, product):
     folder, hashes = modes.product(product), {}
     for row in rows(folder / "members.csv"):
         name = row["member"]
-        hashes[name] = [*digests([row["path"]]).values()][0]
+        (hashes[name],) = digests([row["path"]]).values()
         crf, *others = (fits.getheader(folder / kind / f"{name}_{kind}.fits") for kind in ("crf", "crmask", "blot"))
         assert crf["PROVIN"] == hashes[name] and [crf[key] for key in PROV_KEYWORDS] == [others[0][key] for key in PROV_KEYWORDS]
         assert all(f"{name} compared with {product}_median.fits" in str(other["HISTORY"]) for other in others)
