@@ -271,7 +271,7 @@ class Resample:
         if self._enable_var and self.variance == "exact":
             more["data2"] = [self._variance_plane(model, n) for n in self.variance_array_names]
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Kernel .*not flux-conserving")  # said once, when the kernel was chosen
+            warnings.filterwarnings("ignore", "Kernel .*flux-conserving")  # said once, when the kernel was chosen
             self._driz.add_image(data, **arguments, **more)
             self.add_model_hook(model, pixmap, arguments["pixel_scale_ratio"], iscale, weight, *region)
             if self._driz_error is not None:

@@ -351,3 +351,12 @@ def test_kernel_reach(kernel, radius):
     """At least what the study measured: ceil(radius x scale) + 2."""
     for scale in (0.5, 1.0, 2.0, 3.3):
         assert kernel_reach(kernel, scale) >= np.ceil(radius * scale) + 2
+
+
+def test_a_lossy_kernel_is_told_once_not_with_every_image(caplog):
+    resample = Resample(target(), 2, kernel="lanczos3", enable_var=False)
+    assert [record.getMessage() for record in caplog.records] == ["kernel lanczos3 does not conserve flux"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for _ in range(2):
+            resample.add_model(model(np.ones((5, 6))))

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import variants
 from running import REPO
 from runs import CONFIG, KINDS, complete, products
 
@@ -18,6 +19,12 @@ def field(tmp_path_factory):
         tmp_path_factory.mktemp("field"), exposures=3, detectors=1, shape=(160, 160), seed=5, product="field",
         cosmic_rays=0.004, roll=1.0,
     )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def modes(field, tmp_path_factory):
+    """The run of variants.py: many products, none of which a test may change."""
+    return variants.make(field, tmp_path_factory.mktemp("modes"))
 
 
 @pytest.fixture(scope="session")
