@@ -22,6 +22,8 @@ from runs import (
     working,
 )
 
+from drizzleflow.provenance.trace import trace
+
 #: named after batches of members
 OF_BATCHES = ("field/footprint/", "field/sky/")
 
@@ -88,6 +90,9 @@ def test_layout_does_not_show(fresh, expected):
 
     assert differing(common(found), common(expected)) == {}
     assert len(common(found)) > 15
+    assert trace(fresh / "results/field/field_i2d.fits", 80, 75)["agrees"] is True  # of bands too
+    derived = json.loads((fresh / "results/field/provenance.json").read_text())["wasDerivedFrom"].values()
+    assert sum(item["prov:generatedEntity"].endswith("field_i2d.fits") for item in derived) == 3
 
 
 def test_nothing_changed(finished):

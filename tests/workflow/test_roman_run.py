@@ -11,6 +11,7 @@ from astropy.io import fits
 from running import digests, dishonest, masks, open_verified, planted, rows, run, star_offsets
 from runs import jobs
 
+from drizzleflow.provenance.trace import trace
 from drizzleflow.simulate import simulate
 from drizzleflow.simulate_score import score
 
@@ -102,6 +103,20 @@ def test_the_mosaic(made):
         bright = [float(np.nanpercentile(image, 99.9)) for image in (hdus["SCI"].data, file["roman"]["data"])]
         conversion = file["roman"]["meta"]["photometry"]["conversion_megajanskys"]
         assert hdus["SCI"].header["BUNIT"] == "MJy/sr" and bright[0] == pytest.approx(bright[1] * conversion, rel=0.3)
+
+
+def test_one_pixel_is_traced(made):
+    """From the ASDF copies; their tree and the mosaic's HISTORY have the hashes of the raw files."""
+    product = made.product(PRODUCT)
+    with fits.open(product / f"{PRODUCT}_i2d.fits") as hdus:
+        y, x = np.unravel_index(np.nanargmax(hdus["WHT"].data), hdus["WHT"].shape)
+        text = "".join(hdus[0].header["HISTORY"])
+    found = trace(product / f"{PRODUCT}_i2d.fits", x, y)
+    assert found["agrees"] is True and found["notes"] == [] and found["sum"]["CON"]
+    for frame in found["frames"]:
+        assert frame["sha256"] == [*digests([frame["source"]]).values()].pop() and frame["sha256"] in text
+        with asdf.open(product / frame["file"]) as crf:
+            assert crf["roman"]["meta"]["drizzleflow"]["input_sha256"] == frame["sha256"]
 
 
 def test_beside_a_product_of_another_format(made, field):
