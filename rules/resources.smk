@@ -14,8 +14,8 @@ FRAMES = {
         {"jwst": 104, "roman": 104, "hst": 107, "simple": 107},
     ),  # sky_overlaps with skystat auto
     "static_mask": (52, {"jwst": 20, "roman": 20, "hst": 16, "simple": 20}),
-    "single_drizzle": (50, {"jwst": 18, "roman": 38, "hst": 36, "simple": 36}),
-    "crmask": (50, {"jwst": 80, "roman": 66, "hst": 67, "simple": 67}),
+    "single_drizzle": (50, {"jwst": 18, "roman": 33, "hst": 36, "simple": 36}),
+    "crmask": (50, {"jwst": 80, "roman": 62, "hst": 67, "simple": 67}),
     "crclean": (52, {"hst": 40}),
     "mosaic": (50, {"jwst": 63, "roman": 63, "hst": 75, "simple": 59}),
 }
@@ -52,17 +52,19 @@ def area(box):
     return (box[1] - box[0]) * (box[3] - box[2])
 
 
-def of_frame(product, step):
-    """MiB, and bytes a pixel, of a step."""
-    base, each = FRAMES[step]
-    return base, each[members(product)[0].format]
+def of_frame(product, step, settings):
+    """MiB, and bytes for each pixel of a frame, of a step with its settings."""
+    (base, each), (libraries, more) = FRAMES[step], exact(product, settings)
+    return base + libraries, each[members(product)[0].format] + more
 
 
-def evaluates(product, settings):
-    """MiB for the libraries of the exact WCS, where a step's settings ask for it."""
+def exact(product, settings):
+    """MiB, and bytes a pixel of a frame, that a step's settings add where they ask for exact coordinates."""
     step = settings.get("pixmap_stepsize", "auto")
-    exact = step == "astrodrizzle" or (step != "auto" and step <= 1) or settings.get("overlap") == "scan"
-    return GWCS if exact and members(product)[0].format in ("jwst", "roman") else 0
+    dense = step not in ("auto", "astrodrizzle") and step <= 1
+    gwcs = members(product)[0].format in ("jwst", "roman")
+    libraries = GWCS if gwcs and (step == "astrodrizzle" or dense or settings.get("overlap") == "scan") else 0
+    return libraries, 22 if step == "astrodrizzle" else 5 * dense
 
 
 def asked(peak, attempt):
@@ -80,10 +82,10 @@ def frame_memory(step, section):
 
     def mem_mb(wildcards, attempt):
         product = wildcards.product
-        base, each = of_frame(product, "sky_cells" if step == "sky_overlaps" and by_cells(product) else step)
+        known = "sky_cells" if step == "sky_overlaps" and by_cells(product) else step
+        base, each = of_frame(product, known, GOOD[product].options[section])
         names = GOOD[product].batches[wildcards.batch] if hasattr(wildcards, "batch") else None
         names = [wildcards.member] if hasattr(wildcards, "member") else names
-        base += evaluates(product, options(product, section)[section])
         return asked(base + each * frame_pixels(product, names) / 2**20, attempt)
 
     return mem_mb
@@ -113,13 +115,15 @@ def records_memory(wildcards, input, attempt):
 def single_memory(wildcards, input, attempt):
     """All frames of a group, their pixel maps, and the window that they cover."""
     product, group = wildcards.product, wildcards.group
-    base, each = of_frame(product, "single_drizzle")
     settings = GOOD[product].options["single_drizzle"]
-    base += evaluates(product, settings)
+    base, each = of_frame(product, "single_drizzle", settings)
+    kept = 28
+    if settings["weight_type"] == "exptime":  # no variances
+        kept, each = kept - 4, each - 18
     held = [GOOD[product].member(name) for name, extvers in STACK[product][group] for _ in extvers]
-    largest, pixels = max(m.nx * m.ny for m in held), sum(m.nx * m.ny for m in held)
-    covered = area(grid_of(input)["windows"][group]) if resampled(product) else pixels
-    return asked(base + (each * largest + 28 * pixels + 16 * covered) / 2**20, attempt)
+    pixels = [m.nx * m.ny for m in held]
+    covered = area(grid_of(input)["windows"][group]) if resampled(product) else sum(pixels)
+    return asked(base + (each * max(pixels) + kept * sum(pixels) + 16 * covered) / 2**20, attempt)
 
 
 def median_memory(wildcards, input, attempt):
@@ -135,9 +139,7 @@ def median_memory(wildcards, input, attempt):
 def crmask_memory(wildcards, input, attempt):
     """One frame and its pixel map, or the copy of the input with the masks and blots of all its frames."""
     product, member = wildcards.product, GOOD[wildcards.product].member(wildcards.member)
-    base, each = of_frame(product, "crmask")
-    base += evaluates(product, GOOD[product].options["single_drizzle"])
-    each += 22 * (GOOD[product].options["crmask"]["noise"] == "model")
+    base, each = of_frame(product, "crmask", GOOD[product].options["single_drizzle"])
     held = max(each + 14 * (member.nframes - 1), 60 * member.nframes if member.cube else 0)
     return asked(base + held * member.nx * member.ny / 2**20, attempt)
 
@@ -145,24 +147,22 @@ def crmask_memory(wildcards, input, attempt):
 def mosaic_memory(wildcards, input, attempt):
     """The planes of a band, with the rows of a frame that reach it, or what finishing adds."""
     product = wildcards.product
-    base, each = of_frame(product, "mosaic")
     settings, grid = GOOD[product].options["mosaic"], grid_of(input)
+    base, each = of_frame(product, "mosaic", settings)
+    by_rows = members(product)[0].format in ("jwst", "roman")  # others read whole frames
     rows, width = -(-grid["shape"][0] // bands(product)), grid["shape"][1]
     context = -(-sum(m.nframes for m in members(product)) // 32) if settings["context"] == "full" else 0
     if "bands" in input.keys() and input.bands:  # made: they are put together plane by plane
         return asked(base + rows * width * (12 + 4 * context) / 2**20, attempt)
     planes = 2 + context + settings["propagate_dq"]
     if settings["report_var"] or settings["compute_err"] == "from_var":
-        planes += 3 if members(product)[0].format in ("jwst", "roman") else 1
+        planes += 3 if by_rows else 1
     if settings["compute_err"] == "driz_err":
         planes, each = planes + 3, each + 4
     if settings["variance"] == "reference":
         planes, each = planes + 6, each + 40
-    if settings["pixmap_stepsize"] != "auto":
-        each += 20
-    base += evaluates(product, settings)
-    tilt, ratio = grid["tilt"], grid["pixel_scale_ratio"]
-    reach = max(m.nx * min(m.ny, rows * ratio * (1 + tilt) + m.nx * tilt) for m in members(product))
+    tilt, needed = grid["tilt"], rows * grid["pixel_scale_ratio"] * (1 + grid["tilt"])
+    reach = max(m.nx * (min(m.ny, needed + m.nx * tilt) if by_rows else m.ny) for m in members(product))
     held = 4 * planes * rows * width + max(each * reach, 12 * rows * width)
     return asked(base + held / 2**20, attempt)
 
