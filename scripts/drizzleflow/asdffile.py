@@ -251,7 +251,7 @@ class AsdfFile:
         if "source" not in about:
             try:
                 return np.ascontiguousarray(np.asarray(about.get("data"), dtype=dtype)[cut])
-            except (TypeError, ValueError) as error:
+            except (IndexError, TypeError, ValueError) as error:
                 raise InputError(f"{where}: not an array of numbers ({error})") from None
         source, shape, stored, offset, strides = self._place(node, where)
         content = self.block(source)

@@ -39,14 +39,16 @@ def open_sky_wcs(path, hdus, index, shape) -> SkyWCS:
     from astropy.wcs import WCS, FITSFixedWarning
 
     where = f"{path}[{hdus[index].name or index}]"
-    expect_numbers(hdus[index].header, where)
     try:
+        expect_numbers(hdus[index].header, where)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FITSFixedWarning)
             wcs = WCS(hdus[index].header, fobj=hdus)
             if wcs.naxis > 2:
                 wcs = wcs.sub([1, 2])
             wcs.wcs.set()
+    except InputError:
+        raise
     except Exception as error:
         reason = str(error).strip().replace("\n", " ")
         raise InputError(f"{where}: its WCS cannot be used ({reason})") from None
@@ -217,11 +219,14 @@ def _orientation(to_sky, crpix, shape) -> dict:
 def nominal_pixel_area(header) -> float | None:
     """Solid angle (sr) of a pixel by the linear terms of axes 1 and 2 (degrees); None without them."""
     if "CD1_1" in header or "CD2_2" in header:
-        cd = [header.get(f"CD{i}_{j}", 0.0) for i in (1, 2) for j in (1, 2)]
-        area = cd[0] * cd[3] - cd[1] * cd[2]
+        terms = [header.get(f"CD{i}_{j}", 0.0) for i in (1, 2) for j in (1, 2)]
+        steps = [1.0, 1.0]
     elif "CDELT1" in header and "CDELT2" in header:
-        pc = [header.get(f"PC{i}_{j}", float(i == j)) for i in (1, 2) for j in (1, 2)]
-        area = header["CDELT1"] * header["CDELT2"] * (pc[0] * pc[3] - pc[1] * pc[2])
+        terms = [header.get(f"PC{i}_{j}", float(i == j)) for i in (1, 2) for j in (1, 2)]
+        steps = [header["CDELT1"], header["CDELT2"]]
     else:
         return None
+    if any(number(term) is None for term in (*terms, *steps)):
+        return None
+    area = steps[0] * steps[1] * (terms[0] * terms[3] - terms[1] * terms[2])
     return abs(area) * (math.pi / 180.0) ** 2 or None

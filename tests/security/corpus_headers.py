@@ -141,6 +141,21 @@ def _(b):
     b.card("BELL", "'\x07\x1b[31m'")
 
 
+def unparsable(name, key, hdu=1, says="Unparsable card|a header card that is no FITS|its WCS cannot be used", flavour="simple"):
+    """Found by fuzzing: astropy looks at a card when it is asked for its value, long after the file is opened."""
+
+    @case(f"a card that cannot be parsed, {name}", flavour, "plan|footprint", says)
+    def _(b):
+        b.card(key, "1.2.3.4 5", hdu)
+
+
+unparsable("the unit", "BUNIT")
+unparsable("the matrix", "CD1_1")
+unparsable("the projection", "CTYPE1")
+unparsable("the exposure time", "EXPTIME", 0)
+unparsable("the chip", "CCDCHIP", flavour="hst")
+
+
 @case("headers that are not ASCII", "simple", "accepted")
 def _(b):
     b.replace(b"'PLAIN   '", b"'PL\xc4\xffN   '")

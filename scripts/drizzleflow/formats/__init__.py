@@ -10,6 +10,8 @@ product. A new format is one new file and its name in ``NAMES``.
 import os
 from importlib import import_module
 
+from drizzleflow.errors import InputError
+
 #: asked in this order; `simple` takes any FITS image
 NAMES = ("roman", "jwst", "hst", "simple")
 #: formats whose flagged copies are not FITS: the endings of their names
@@ -69,9 +71,19 @@ def detect(header) -> str:
 def read(member: dict, extver: int = 1, planes=("data", "dq"), options: dict | None = None, rows=None):
     """One `Frame` of a member; see the format modules' ``read``. With `rows` (first, end) only those of each plane."""
     module = get(member["format"])
-    if rows is not None and module.READS_ROWS:
-        return module.read(member, extver, planes, options, rows)
-    frame = module.read(member, extver, planes, options)
+    more = (rows,) if rows is not None and module.READS_ROWS else ()
+    try:
+        frame = module.read(member, extver, planes, options, *more)
+    except InputError:
+        raise
+    except Exception as error:
+        from astropy.io.fits import VerifyError
+
+        if isinstance(error, VerifyError):  # astropy looks at a card when it is asked for its value
+            raise InputError(f"{member['path']}: a header card that is no FITS ({error})") from None
+        raise
+    if more:
+        return frame
     if "var" in planes:
         from drizzleflow.weights import variances_from_err
 
