@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 
 from bench import Bench
 
@@ -35,6 +36,6 @@ def case(name: str, flavour: str, stage: str, says: str = "", **more):
 
 def every() -> dict[str, Case]:
     """All cases, by name."""
-    import corpus_headers  # noqa: F401
-
+    for part in ("fits", "headers", "asdf", "associations"):
+        import_module(f"corpus_{part}")
     return CASES

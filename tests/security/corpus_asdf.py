@@ -107,7 +107,7 @@ def _(b):
 
 @roman("a GWCS that cannot be evaluated", "plan|footprint", "GWCS|not valid YAML")
 def _(b):  # found by fuzzing: gwcs fails in its own ways where models do not fit together
-    b.tree(r"(?<=!transform/)remap_axes-1\.5\.0 *(?P<rest>[^\n]*\n *mapping: )[^\n]*", "remap_axes-1.5.0 {mapping: [1, 7, 0]}")
+    b.tree(r"mapping: \[0, 1, 0, 1\]", "mapping: [0, 0, 0, 0]")
 
 
 @roman("exposure times NaN and infinite", "footprint", "exposure time None, expected a positive number")

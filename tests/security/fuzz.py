@@ -26,8 +26,20 @@ with atheris.instrument_imports(include=["drizzleflow"], enable_loader_override=
     import drizzleflow.formats.hst
     import drizzleflow.formats.jwst
     import drizzleflow.formats.roman
-    import drizzleflow.formats.simple
-    from drizzleflow import asdffile, asdfio, association, config, fitslayout, fitswcs, footprint, formats, i2d, plan, yamltext  # noqa: F401
+    import drizzleflow.formats.simple  # noqa: F401
+    from drizzleflow import (  # noqa: F401
+        asdffile,
+        asdfio,
+        association,
+        config,
+        fitslayout,
+        fitswcs,
+        footprint,
+        formats,
+        i2d,
+        plan,
+        yamltext,
+    )
     from drizzleflow.errors import InputError
 
 from bench import PRESETS, Bench, defaults, examine, one_line  # noqa: E402
