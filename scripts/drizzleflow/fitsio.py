@@ -15,8 +15,6 @@ from drizzleflow.errors import InputError
 from drizzleflow.files import replacing, write_text  # noqa: F401 (write_text: also found here)
 from drizzleflow.frame import number
 
-BLOCK = 2880
-
 
 def open_fits(path, **kwargs):
     """`astropy.io.fits.open` (memory-mapped, unscaled integers converted) that names the file when it cannot."""
