@@ -8,7 +8,7 @@ import io
 import json
 from dataclasses import replace
 
-from drizzleflow import grid, record
+from drizzleflow import asdfio, grid, record
 from drizzleflow.errors import InputError
 from drizzleflow.files import write_text
 from drizzleflow.neighbours import neighbours
@@ -34,6 +34,7 @@ with record.job(snakemake) as job:
         raise InputError(f"members in different units: {listed}; expected one unit")
     if snakemake.input.wcs:
         job.input_hash(snakemake.input.wcs)
+    asdfio.expect_file(opts["grid"]["output_wcs"])
     made = grid.build(frames, opts["grid"])
     outlines, groups = [frame["outline"] for frame in frames], [frame["group"] for frame in frames]
     s_region, outside = covered(outlines, made)

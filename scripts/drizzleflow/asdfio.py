@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 
 from drizzleflow.errors import InputError
 
@@ -50,6 +51,13 @@ def expect_self_contained(content: bytes, where) -> None:
         source = entry(node, "source") if is_mapping(node) and node.tag.startswith(NDARRAY) else None
         if source is not None and not (isinstance(source.value, str) and source.value.lstrip("-").isdecimal()):
             raise InputError(f"{where}: an array is in another file, expected all in this one")
+
+
+def expect_file(path) -> None:
+    """`expect_self_contained` of a file that a user names; one that is not ASDF by its ending is left to others."""
+    if str(path).endswith(".asdf") and os.path.isfile(path):
+        with open(path, "rb") as file:
+            expect_self_contained(file.read(), path)
 
 
 def quick_start() -> None:

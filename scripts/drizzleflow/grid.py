@@ -8,6 +8,7 @@ own WCS outlines instead of their S_REGION keywords (config ``grid.footprints``)
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
@@ -305,6 +306,8 @@ def _open_asdf(path: str) -> _Custom:
 def _from_file(path, shape, first) -> Grid:
     """The grid of ``grid.output_wcs``: an ASDF file (``wcs``, optional ``array_shape``) or a FITS file or header text."""
     path = str(path)
+    if not os.path.isfile(path):  # a pipe would be waited for
+        raise InputError(f"grid.output_wcs: {path}: " + ("not a file" if os.path.exists(path) else "no such file"))
     try:
         if path.endswith(".asdf"):
             grid = _from_asdf(path, shape)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+import os
 
 from drizzleflow.errors import InputError
 
@@ -54,6 +55,8 @@ def read_skylist(path, members) -> dict[str, float]:
     InputError
         A line that is none, a member without a line or with two.
     """
+    if not os.path.isfile(path):  # a pipe would be waited for
+        raise InputError(f"{path}: not a readable list of sky levels ({'not a file' if os.path.exists(path) else 'no such file'})")
     try:
         with open(path, encoding="utf-8") as stream:
             lines = [line.split("#")[0].split() for line in stream]

@@ -5,19 +5,17 @@ import re
 import warnings
 
 import numpy as np
-from bench import Bench, judge, products_left
+import pytest
+from bench import Bench, judge, one_line, products_left
 from corpus import every
 
-from drizzleflow import formats
+from drizzleflow import asdfio, formats, grid
 from drizzleflow.errors import InputError
 
 CASES = every()
 
 
-def pytest_generate_tests(metafunc):
-    metafunc.parametrize("name", CASES)
-
-
+@pytest.mark.parametrize("name", CASES)
 def test_case(name, tmp_path, monkeypatch):
     case, home = CASES[name], tmp_path / "home"
     home.mkdir()
@@ -58,3 +56,30 @@ def read_or_refused(product):
             planes = [frame.data, frame.err, frame.dq, *frame.var.values()]
             assert all(plane.shape == frame.shape for plane in planes if plane is not None)
             assert frame.data.dtype == np.float32 and (frame.dq is None or frame.dq.dtype == np.uint32)
+
+
+BOMB = "#ASDF 1.0.0\n%YAML 1.1\n--- !<tag:stsci.edu:asdf/core/asdf-1.1.0>\na0: &a0 [x,x]\n" + "".join(
+    f"a{i}: &a{i} [*a{i - 1},*a{i - 1}]\n" for i in range(1, 60)
+)
+
+
+@pytest.mark.parametrize(
+    "name, content, says",
+    [
+        ("pipe.fits", None, r"grid\.output_wcs: .*pipe\.fits: not a file"),
+        ("pipe.asdf", None, r"grid\.output_wcs: .*pipe\.asdf: not a file"),
+        ("laughs.asdf", BOMB + "...\n", r"laughs\.asdf: the tree is not valid YAML \(its aliases make more than"),
+        ("deep.asdf", "#ASDF 1.0.0\n--- " + "[" * 100_000 + "\n...\n", r"deep\.asdf: .*more than 200 collections"),
+        ("cut.asdf", "#ASDF 1.0.0\n---\nwcs: 1\n", r"cut\.asdf: not an ASDF tree, or cut short"),
+        ("text.fits", "CTYPE1 = nothing", r"grid\.output_wcs: .*text\.fits"),
+    ],
+)
+def test_an_output_wcs(tmp_path, name, content, says):
+    """What a user names is looked at like what a file holds."""
+    path, footprint = tmp_path / name, {"outline": [[1, 2], [1, 2]], "pixel_area": 1e-12, "scale": 0.1, "s_region": None}
+    os.mkfifo(path) if content is None else path.write_text(content)
+    options = {"output_wcs": str(path), "output_shape": None, "footprints": "wcs"}
+    with pytest.raises(InputError, match=says) as caught:
+        asdfio.expect_file(path)
+        grid.build([footprint], options)
+    one_line(caught.value)
