@@ -24,9 +24,10 @@ with record.job(snakemake) as job:
     outlines, arrays = [], {}
     for member in opts["members"]:
         arrays[LatticeFiles.hash_key(member["member"])] = np.array(job.input_hash(member["path"])["sha256"])
-        for key in ("dq", "ivar"):
+        for key in ("path", "dq", "ivar"):
             if member[key]:
-                job.input_hash(member[key])
+                if key != "path":
+                    job.input_hash(member[key])
                 for warning in formats.verify(member[key]):
                     job.warn("%s", warning)
         for extver in range(1, member["nframes"] + 1):
