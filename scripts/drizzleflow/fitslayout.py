@@ -46,12 +46,6 @@ class Unit:
         return self.data + -(-self.size // BLOCK) * BLOCK
 
 
-def is_compressed(path) -> bool:
-    """Whether the whole file is gzipped or the like (tile-compressed images are not meant)."""
-    with open(path, "rb") as file:
-        return file.read(2) in COMPRESSED
-
-
 def units(path) -> list[Unit]:
     """The HDUs of a file, in order.
 

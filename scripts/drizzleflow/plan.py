@@ -301,24 +301,17 @@ def _describe(path, settings) -> dict:
     from drizzleflow import formats
 
     _expect_whole(path)
-    try:
-        header = formats.header(path)
-        name = formats.detect(header)
-        described = formats.get(name).describe(path, header, settings["simple"])
-    except Exception:  # what is missing in a packed file may be what was cut off: then that is the reason
-        _expect_whole(path, packed=True)
-        raise
+    header = formats.header(path)
+    name = formats.detect(header)
+    described = formats.get(name).describe(path, header, settings["simple"])
     return {"format": name, **{key: described.get(key) for key in _DESCRIBED}}
 
 
-def _expect_whole(path, packed: bool = False) -> None:
-    """Refuse a FITS file that does not hold what its headers describe; only `packed` ones where they are asked for.
-
-    These must be unpacked for it: that is left to the first job that reads them.
-    """
+def _expect_whole(path) -> None:
+    """Refuse a FITS file that does not hold what its headers describe, before astropy sees it: of gzipped ones it may never end."""
     from drizzleflow import fitslayout, formats
 
-    if not formats.is_asdf(path) and fitslayout.is_compressed(path) == packed:
+    if not formats.is_asdf(path):
         fitslayout.units(path)
 
 
