@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 
 from drizzleflow.errors import InputError
 
@@ -49,7 +50,8 @@ def expect_self_contained(content: bytes, where) -> None:
         raise InputError(f"{where}: the tree is not valid YAML ({error})") from None
     for node in nodes(*([] if root is None else [root])):
         source = entry(node, "source") if is_mapping(node) and node.tag.startswith(NDARRAY) else None
-        if source is not None and not (isinstance(source.value, str) and source.value.lstrip("-").isdecimal()):
+        # fits:SCI,1 is how JWST files name their own HDUs; asdf alone does not follow it
+        if source is not None and not (isinstance(source.value, str) and re.fullmatch(r"-?[0-9]+|fits:.*", source.value)):
             raise InputError(f"{where}: an array is in another file, expected all in this one")
 
 

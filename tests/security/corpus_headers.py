@@ -85,6 +85,14 @@ gwcs(
     b'meta: {wcs: !core/ndarray-1.0.0 {source: "http://localhost:9/x", datatype: float64, shape: [2], byteorder: little}}',
     "an array is in another file",
 )
+
+
+@case("arrays that are in the file's own HDUs", "jwst", "accepted")
+def _(b):  # as the JWST pipeline writes them
+    own = b"data: !core/ndarray-1.0.0 {source: 'fits:SCI,1', datatype: float32, byteorder: big, shape: [24, 32]}\n"
+    tree_of(b, lambda old: old.replace(b"\nmeta:", b"\n" + own + b"meta:", 1))
+
+
 gwcs("a GWCS that would run a command", b'meta: {wcs: !!python/object/apply:os.system ["touch PWNED"]}', "no GWCS at meta.wcs|no readable GWCS")
 
 
