@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import os
+import resource
 import subprocess
 import sys
 import textwrap
@@ -15,7 +16,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from drizzleflow import files, record, thumbnail
+from drizzleflow import files, guard, record, thumbnail
 from drizzleflow.errors import InputError
 
 
@@ -122,6 +123,45 @@ def test_other_errors_leave_a_traceback_in_the_log(given, capsys):
     assert log.startswith("Traceback")
     assert "test_other_errors" in log
     assert capsys.readouterr().err == "crmask: KeyError: 'key'\n"
+
+
+def test_a_disk_that_takes_no_more_is_told_by_the_files_name(given, capsys):
+    """A limit on the size of files stands in for a full disk."""
+    given.log = ["/dev/full"]  # where every write fails
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with pytest.raises(SystemExit), record.job(given) as job:
+        job.log("this line is lost")
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+        try:
+            write(given.output.mask, b"x" * 2000)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert capsys.readouterr().err == "crmask: results/p/crmask/m1.fits: File too large\n"
+    assert list(Path("results/p/crmask").iterdir()) == []
+
+
+def test_a_log_that_cannot_be_opened_is_told(given, capsys):
+    Path("results").write_text("a file where the folder should be")
+    with pytest.raises(SystemExit, match=r"^crmask: results/logs: Not a directory$"), record.job(given):
+        pass
+
+
+def test_a_member_replaced_since_the_plan_fails_the_job(given, capsys, monkeypatch):
+    status = os.stat("raw.fits")
+    entry = [status.st_size, status.st_mtime_ns, {}]
+    Path("plan.json").write_text(json.dumps({"files": {f"{os.path.abspath('raw.fits')} about": entry}}))
+    monkeypatch.setenv(guard.PLAN, "plan.json")
+    write(given.output.mask)
+    with record.job(given):
+        pass
+    os.unlink(given.output.record)
+    with pytest.raises(SystemExit), record.job(given):
+        os.utime("raw.fits", (1, 1))
+    assert capsys.readouterr().err.startswith("crmask: raw.fits: replaced while the run was going on ")
+    assert not Path(given.output.record).exists()
+    os.unlink("raw.fits")  # gone when it was read: nothing to say
+    with record.job(given):
+        pass
 
 
 def test_a_job_that_does_not_write_its_output_fails(given, capsys):
