@@ -99,13 +99,11 @@ def grid_memory(wildcards, attempt):
     return asked(80 + TABLES * sum(m.nframes for m in members(wildcards.product)), attempt)
 
 
-def skymatch_memory(wildcards, attempt):
-    """The tables, and the cells of up to 32 frames."""
-    product, peak = wildcards.product, 45
-    frames = sum(m.nframes for m in members(product))
-    if by_cells(product):
-        peak += 0.8 * min(frames, 32) * frame_pixels(product) / 2**20
-    return asked(peak + TABLES * frames, attempt)
+def skymatch_memory(wildcards, input, attempt):
+    """The tables, the cells of up to 32 frames, and the differences of two."""
+    frames = sum(m.nframes for m in members(wildcards.product))
+    cells = sum(os.path.getsize(file) for file in input.cells) / frames / 2**20
+    return asked(45 + TABLES * frames + (min(frames, 32) + 6) * cells, attempt)
 
 
 def records_memory(wildcards, input, attempt):
@@ -140,6 +138,8 @@ def crmask_memory(wildcards, input, attempt):
     """One frame and its pixel map, or the copy of the input with the masks and blots of all its frames."""
     product, member = wildcards.product, GOOD[wildcards.product].member(wildcards.member)
     base, each = of_frame(product, "crmask", GOOD[product].options["single_drizzle"])
+    if resampled(product):
+        each += 7 * (grid_of(input)["pixel_scale_ratio"] ** -2 - 1)  # the part of the median under the frame
     held = max(each + 14 * (member.nframes - 1), 60 * member.nframes if member.cube else 0)
     return asked(base + held * member.nx * member.ny / 2**20, attempt)
 
