@@ -22,9 +22,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from drizzleflow import record
-from drizzleflow.checksum import BLOCK
 from drizzleflow.errors import InputError
-from drizzleflow.fitsverify import Verifier
+from drizzleflow.fitslayout import units
+from drizzleflow.fitsverify import PIECE, Sums
 
 logger = logging.getLogger("drizzleflow")
 
@@ -32,7 +32,6 @@ logger = logging.getLogger("drizzleflow")
 BESIDE, WITHIN = (".lock", ".plan.json", "audit.log"), ("log", "benchmark")
 TEMPORARY = ("*/mosaic/*",)  #: products that every run removes when they have been used
 NOTES = ("unplanned", "versions")  #: kinds that are no fault
-PIECE = 364 * BLOCK  #: bytes (about 1 MiB) read at a time
 
 
 @dataclass(frozen=True, order=True)
@@ -324,19 +323,25 @@ def _compare(path, claim: Claim, fits: bool) -> str:
     """What is wrong with a file; "" if nothing. It is read once."""
     if not stat.S_ISREG(os.stat(path).st_mode):
         return "not a regular file"
-    digest, verifier, buffer = hashlib.sha256(), Verifier() if fits else None, bytearray(PIECE)
+    problems, sums, digest, buffer = [], None, hashlib.sha256(), bytearray(PIECE)
     with open(path, "rb") as stream:
         size = os.fstat(stream.fileno()).st_size
         if size != claim.size:
             return f"{size} bytes, recorded {claim.size}"
+        if fits:
+            try:
+                sums = Sums(units(path))
+            except InputError as error:
+                problems.append(str(error).removeprefix(f"{path}: ").removeprefix(os.fspath(path)))
         while length := stream.readinto(buffer):
             piece = memoryview(buffer)[:length]
             digest.update(piece)
-            if verifier:
-                verifier.update(piece)
-    problems = verifier.close() if verifier else []
+            if sums:
+                sums.update(piece)
     if digest.hexdigest() != claim.sha256:
         problems.insert(0, f"sha256 {digest.hexdigest()[:16]}…, recorded {claim.sha256[:16]}…")
+    for unit, keyword, fault in sums.faults() if sums else ():
+        problems.append(f"[{unit.name}]: {fault or f'no {keyword}'}")
     return "; ".join(problems)
 
 

@@ -1,7 +1,7 @@
-"""Where the HDUs of a FITS file are, by its headers alone: whether the file is whole, and whether its checksums hold.
+"""Where the HDUs of a FITS file are, by its headers alone, and whether the file is whole.
 
 The plan walks over every member's headers (a millisecond a file), so that a file that is cut short, or claims an image that
-cannot be in it, is told before any job starts; `footprint`, which hashes the file anyway, compares the checksums.
+cannot be in it, is told before any job starts; `drizzleflow.fitsverify` compares the checksums.
 The layout is that of the FITS Standard 4.0. No numpy and no astropy: the plan imports this.
 """
 
@@ -55,21 +55,11 @@ def units(path) -> list[Unit]:
         The file is not FITS, is cut short, or a header describes no possible data: negative axes, another BITPIX, more
         data than the file has. Nothing is allocated for what a header claims.
     """
-    return _guarded(path, _walk)
+    return guarded(path, walk)
 
 
-def verify(path) -> list[str]:
-    """Compare DATASUM and CHECKSUM where an HDU has them; warnings (one line each) of headers that were edited.
-
-    Raises
-    ------
-    InputError
-        As `units`, or the data of an HDU are not those of its DATASUM.
-    """
-    return _guarded(path, _verify)
-
-
-def _guarded(path, work):
+def guarded(path, work):
+    """``work(file, path, length)`` with a file that is unpacked on the way (its length is then None); every failure is an `InputError`."""
     try:
         with open(path, "rb") as file:
             packer = COMPRESSED.get(file.read(2))
@@ -90,7 +80,8 @@ def _guarded(path, work):
         raise InputError(f"{path}: cannot be decompressed ({error})") from None
 
 
-def _walk(file, path, length) -> list[Unit]:
+def walk(file, path, length) -> list[Unit]:
+    """`units` of an open file of `length` bytes (None: not known)."""
     found, at = [], 0
     while True:
         file.seek(at)
@@ -188,35 +179,3 @@ def _inside(file, unit, path, length) -> None:
             length = end if file.read(1) else file.tell()
     if unit.size and end > length:
         raise InputError(f"{path}[{unit.name}]: the file is cut short ({length} bytes, expected {end})")
-
-
-def _verify(file, path, length) -> list[str]:
-    from drizzleflow.checksum import sum32
-
-    warnings = []
-    for unit in _walk(file, path, length):
-        stated = {key: unit.cards.get(key) for key in ("DATASUM", "CHECKSUM")}
-        if not any(isinstance(value, str) and value.strip() for value in stated.values()):
-            continue
-        total = _sum(file, unit.data, unit.end, sum32)
-        if isinstance(stated["DATASUM"], str) and stated["DATASUM"].isdecimal() and int(stated["DATASUM"]) != total:
-            raise InputError(
-                f"{path}[{unit.name}]: the data are not those of DATASUM ({total}, expected {stated['DATASUM']}): the file is "
-                "damaged, or was changed without its checksum (astropy's fitscheck --write renews it)"
-            )
-        if isinstance(stated["CHECKSUM"], str) and len(stated["CHECKSUM"]) == 16:
-            whole = _sum(file, unit.start, unit.data, sum32, total)
-            if whole not in (0, 0xFFFFFFFF):
-                warnings.append(f"{path}[{unit.name}]: its header is not that of CHECKSUM: edited after it was written, or damaged")
-    return warnings
-
-
-def _sum(file, start, end, add, total=0) -> int:
-    file.seek(start)
-    while start < end:
-        part = file.read(min(1 << 24, end - start))
-        if not part:
-            break
-        total = add(part + b"\0" * (-len(part) % 4), total)
-        start += len(part)
-    return total

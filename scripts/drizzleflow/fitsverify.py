@@ -1,100 +1,88 @@
-"""Do the checksums in a FITS file fit its bytes? For files that are read in pieces; needs numpy alone.
+"""Do the checksums in a FITS file fit its bytes? Needs numpy alone.
 
 DATASUM and CHECKSUM are those of FITS Standard 4.0, section 4.4.2.7 and appendix J.
 """
 
 from __future__ import annotations
 
-import re
-
-import numpy as np
+from collections.abc import Iterator
 
 from drizzleflow.checksum import BLOCK, sum32
+from drizzleflow.errors import InputError
+from drizzleflow.fitslayout import Unit, guarded, walk
 
+PIECE = 364 * BLOCK  #: bytes (about 1 MiB) read at a time
 _GOOD = (0, 0xFFFFFFFF)  #: sums of an HDU whose CHECKSUM is right: both zeros of the ones' complement
-_CARD = re.compile(rb"([A-Z0-9_-]+) *= +(?:'([^']*)'|([^/]*))")
 
 
-class Verifier:
-    """Compares DATASUM and CHECKSUM of every HDU of a FITS file with its bytes, which pass by once.
+class Sums:
+    """The sums of the header and of the data of every HDU of a file, whose bytes pass by once.
 
-    `update` takes the file's pieces in their order, each a multiple of 2880 bytes long but for the last; `close` ends it.
-
-    Attributes
+    Parameters
     ----------
-    problems : list of str
-        What is wrong, one line an HDU, with the HDU's number and name.
+    units : list of Unit
+        Of `drizzleflow.fitslayout.units`.
     """
 
-    def __init__(self):
-        self.problems: list[str] = []
-        self._number = 0
-        self._begin()
-
-    def _begin(self):
-        self._header, self._cards, self._left, self._sum = bytearray(), {}, 0, 0
+    def __init__(self, units: list[Unit]):
+        self._units = units
+        self._ends = [end for unit in units for end in (unit.data, unit.end)]
+        self._sums = [0] * len(self._ends)
+        self._at = self._part = 0
 
     def update(self, piece) -> None:
+        """Take the file's next piece, a multiple of four bytes long but for the last."""
         piece, at = memoryview(piece), 0
-        while at < len(piece) and self._header is not None:
-            if self._left:
-                part = piece[at : at + self._left]
-                self._sum = sum32(part[: len(part) & ~3], self._sum)
-                self._left -= len(part)
+        while at < len(piece) and self._part < len(self._ends):
+            part = piece[at : at + self._ends[self._part] - self._at]
+            if len(part) % 4:
+                part = bytes(part) + b"\0" * (-len(part) % 4)
+            self._sums[self._part] = sum32(part, self._sums[self._part])
+            at, self._at = at + len(part), self._at + len(part)
+            if self._at >= self._ends[self._part]:
+                self._part += 1
+
+    def faults(self) -> Iterator[tuple[Unit, str, str]]:
+        """(HDU, keyword, what is wrong) for each checksum that is missing (text: "") or does not fit."""
+        for unit, header, data in zip(self._units, self._sums[::2], self._sums[1::2], strict=True):
+            stated = unit.cards.get("DATASUM")
+            if not isinstance(stated, str) or not stated.isdecimal():
+                yield unit, "DATASUM", ""
+            elif int(stated) != data:
+                yield unit, "DATASUM", f"the data are not those of DATASUM ({data}, expected {stated})"
+                continue  # so the whole cannot fit
+            stated = unit.cards.get("CHECKSUM")
+            if not isinstance(stated, str) or len(stated) != 16:
+                yield unit, "CHECKSUM", ""
             else:
-                part = piece[at : at + BLOCK]
-                self._header += part
-                self._read_header(bytes(part))
-            at += len(part)
-            if self._cards and not self._left:
-                self._compare()
+                whole = header + data
+                if (whole & 0xFFFFFFFF) + (whole >> 32) not in _GOOD:
+                    yield unit, "CHECKSUM", "its header is not that of CHECKSUM"
 
-    def close(self) -> list[str]:
-        """The problems, with that of a file that ends too early."""
-        if self._header is not None and (self._left or self._header or not self._number):
-            self._give_up("cut short")
-        return self.problems
 
-    def _read_header(self, block: bytes) -> None:
-        if not block.isascii() or not self._header.startswith((b"SIMPLE  =", b"XTENSION=")):
-            self._give_up("no header where one is expected")
-        elif len(block) == BLOCK and any(block[i : i + 8] == b"END     " for i in range(0, BLOCK, 80)):
-            images = (bytes(self._header[i : i + 80]) for i in range(0, len(self._header), 80))
-            matches = filter(None, map(_CARD.match, images))
-            self._cards = {m[1].decode(): (m[3] if m[2] is None else m[2]).strip().decode() for m in matches}
-            try:
-                self._left = self._data_size()
-            except (KeyError, ValueError):
-                self._give_up("its header does not say how long its data are")
+def verify(path) -> list[str]:
+    """Compare DATASUM and CHECKSUM where an HDU has them; warnings (one line each) of headers that were edited.
 
-    def _data_size(self) -> int:
-        """Bytes of the data unit, in whole blocks."""
-        axes = [int(self._cards[f"NAXIS{n}"]) for n in range(1, int(self._cards["NAXIS"]) + 1)]
-        if self._cards.get("GROUPS") == "T" and axes and not axes[0]:
-            axes = axes[1:]
-        pixels = int(np.prod(axes, dtype=object)) if axes else 0
-        count = int(self._cards.get("GCOUNT", 1)) * (int(self._cards.get("PCOUNT", 0)) + pixels) if axes else 0
-        size = count * abs(int(self._cards["BITPIX"])) // 8
-        if size < 0:
-            raise ValueError
-        return -(-size // BLOCK) * BLOCK
+    Raises
+    ------
+    InputError
+        As `drizzleflow.fitslayout.units`, or the data of an HDU are not those of its DATASUM.
+    """
 
-    def _name(self) -> str:
-        name = self._cards.get("EXTNAME")
-        return f"HDU {self._number} ({name})" if name else f"HDU {self._number}"
+    def read(file, path, length):
+        sums = Sums(walk(file, path, length))
+        file.seek(0)
+        while piece := file.read(PIECE):
+            sums.update(piece)
+        return sums
 
-    def _compare(self) -> None:
-        """At the end of an HDU."""
-        recorded = self._cards.get("DATASUM")
-        if recorded is None or "CHECKSUM" not in self._cards:
-            self.problems.append(f"{self._name()}: no DATASUM or CHECKSUM")
-        elif recorded != str(self._sum):
-            self.problems.append(f"{self._name()}: the data sum up to {self._sum}, its DATASUM is {recorded}")
-        elif sum32(self._header, self._sum) not in _GOOD:
-            self.problems.append(f"{self._name()}: the header does not fit its CHECKSUM")
-        self._number += 1
-        self._begin()
-
-    def _give_up(self, problem: str) -> None:
-        self.problems.append(f"{self._name()}: {problem}")
-        self._header, self._cards = None, {}
+    warnings = []
+    for unit, keyword, fault in guarded(path, read).faults():
+        if fault and keyword == "DATASUM":
+            raise InputError(
+                f"{path}[{unit.name}]: {fault}: the file is damaged, or was changed without its checksum "
+                "(astropy's fitscheck --write renews it)"
+            )
+        if fault:
+            warnings.append(f"{path}[{unit.name}]: {fault}: edited after it was written, or damaged")
+    return warnings

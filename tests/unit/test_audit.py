@@ -212,7 +212,7 @@ def test_fits_checksums_of_a_file_that_is_as_recorded(tmp_path, monkeypatch):
     run("mosaic", [], ["results/p/p_i2d.fits"], action=make)
     (finding,) = audit("results")
     assert (finding.kind, finding.path) == ("altered", "results/p/p_i2d.fits")
-    assert finding.detail.startswith("HDU 1 (SCI): the data sum up to ")
+    assert finding.detail.startswith("[SCI]: the data are not those of DATASUM ")
 
 
 def test_what_a_run_would_do(finished):

@@ -1,5 +1,7 @@
 """checksum.py and fitsverify.py: FITS checksums against astropy's, and any flipped byte of a FITS file found."""
 
+import io
+
 import numpy as np
 import pytest
 from astropy.io import fits
@@ -7,15 +9,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drizzleflow.checksum import sum32
+from drizzleflow.errors import InputError
 from drizzleflow.fitsio import image_header, write_hdus
-from drizzleflow.fitsverify import Verifier
+from drizzleflow.fitslayout import walk
+from drizzleflow.fitsverify import Sums, verify
 
 
-def verify(content: bytes, piece: int = 2880 * 2) -> list[str]:
-    verifier = Verifier()
+def faults(content: bytes, piece: int = 2880 * 2) -> list[str]:
+    """What is wrong with the bytes of a file, as the audit reads them."""
+    try:
+        sums = Sums(walk(io.BytesIO(content), "x.fits", len(content)))
+    except InputError as error:
+        return [str(error)]
     for start in range(0, len(content), piece):
-        verifier.update(content[start : start + piece])
-    return verifier.close()
+        sums.update(content[start : start + piece])
+    return [f"{unit.name}: {fault or keyword}" for unit, keyword, fault in sums.faults()]
 
 
 @pytest.fixture(scope="module")
@@ -49,13 +57,13 @@ def test_sum_is_that_of_astropy(words, start):
 
 @pytest.mark.parametrize("pieces", [1, 2, 100])
 def test_astropys_checksums_hold(good, pieces):
-    assert verify(good, 2880 * pieces) == []
+    assert faults(good, 2880 * pieces) == []
 
 
 def test_our_own_hold(tmp_path):
     data = np.arange(7000, dtype=np.float32).reshape(70, 100)
     write_hdus(tmp_path / "x.fits", [(image_header(None, primary=True), None), (image_header(data, "SCI"), data)])
-    assert verify((tmp_path / "x.fits").read_bytes()) == []
+    assert faults((tmp_path / "x.fits").read_bytes()) == [] == verify(tmp_path / "x.fits")
 
 
 def test_any_flipped_bit_is_found(good):
@@ -63,35 +71,41 @@ def test_any_flipped_bit_is_found(good):
     for place in {*rng.integers(0, len(good), 1500).tolist(), 0, len(good) - 1}:
         bad = bytearray(good)
         bad[place] ^= 1 << int(rng.integers(0, 8))
-        assert verify(bytes(bad)), place
+        assert faults(bytes(bad)), place
 
 
-def test_it_says_which(good):
+def test_it_says_which(good, tmp_path):
     at = good.index(b"SCI  ") + 2880
-    bad = good[:at] + bytes([good[at] ^ 1]) + good[at + 1 :]
-    (problem,) = verify(bad)
-    assert problem.startswith("HDU 1 (SCI): the data sum up to ")
-    (problem,) = verify(good.replace(b"'TAB     '", b"'TUB     '"))
-    assert problem == "HDU 2 (TUB): the header does not fit its CHECKSUM"
-    (problem,) = verify(good.replace(b"DATASUM ", b"DUTASUM ", 1))
-    assert problem == "HDU 0: no DATASUM or CHECKSUM"
+    cases = [
+        (good[:at] + bytes([good[at] ^ 1]) + good[at + 1 :], "SCI: the data are not those of DATASUM "),
+        (good.replace(b"'TAB     '", b"'TUB     '"), "TUB: its header is not that of CHECKSUM"),
+        (good.replace(b"DATASUM ", b"DUTASUM ", 1), "0: DATASUM"),
+    ]
+    for content, problem in cases:
+        assert faults(content)[0].startswith(problem)
+    path = tmp_path / "x.fits"
+    path.write_bytes(cases[0][0])
+    with pytest.raises(InputError, match=r"x\.fits\[SCI\]: the data are not those of DATASUM .*: the file is damaged"):
+        verify(path)
+    path.write_bytes(cases[1][0])
+    assert [warning.split("]: ")[1] for warning in verify(path)] == ["its header is not that of CHECKSUM: edited after it was written, or damaged"]
+    path.write_bytes(good.replace(b"DATASUM ", b"DUTASUM ").replace(b"CHECKSUM", b"CHICKSUM"))
+    assert verify(path) == []  # nothing is stated
 
 
 @pytest.mark.parametrize(
     "content, problem",
     [
-        (b"", "HDU 0: cut short"),
-        (b"SIMPLE  =" + b" " * 2871, "HDU 0: cut short"),
-        (b"hello", "HDU 0: no header where one is expected"),
-        (b"SIMPLE  = T" + b"\xff" * 5000, "HDU 0: no header where one is expected"),
-        (b"SIMPLE  =".ljust(80) + b"NAXIS   = x".ljust(80) + b"END".ljust(2720), "HDU 0: its header does not say how long its data are"),
+        (b"", "does not begin with SIMPLE"),
+        (b"SIMPLE  =" + b" " * 2871, "cut short in the header of HDU 0"),
+        (b"hello", "does not begin with SIMPLE"),
+        (b"SIMPLE  =".ljust(80) + b"NAXIS   = x".ljust(80) + b"END".ljust(2720), "SIMPLE is not T"),
     ],
-)  # fmt: skip
+)
 def test_what_is_no_fits(content, problem):
-    assert verify(content) == [problem]
+    assert problem in faults(content)[0]
 
 
-def test_cut_short_or_too_long(good):
-    assert verify(good[:-1]) == ["HDU 4: cut short"]
-    assert verify(good[: 2880 * 3]) == ["HDU 1 (SCI): cut short"]
-    assert verify(good + b"\0" * 2880) == ["HDU 5: no header where one is expected"]
+def test_cut_short(good):
+    assert "the file is cut short" in faults(good[: 2880 * 3])[0]
+    assert faults(good[:-1])  # what is missing counts as zeros

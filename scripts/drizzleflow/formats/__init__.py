@@ -58,9 +58,9 @@ def verify(path) -> list[str]:
 
         AsdfFile(path).verify()
         return []
-    from drizzleflow import fitslayout
+    from drizzleflow import fitsverify
 
-    return fitslayout.verify(path)
+    return fitsverify.verify(path)
 
 
 def detect(header) -> str:
