@@ -272,5 +272,3 @@ def frame_pixels(product, names=None):
 
 def total_pixels(product):
     return sum(m.nx * m.ny * m.nframes for m in members(product))
-
-

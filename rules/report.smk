@@ -16,7 +16,7 @@ rule report_product:
     conda:
         "../envs/drizzleflow.yaml"
     resources:
-        mem_mb=records_memory,
+        mem_mb=records_memory(0.6),
         runtime=10,
     params:
         opts={},
@@ -39,7 +39,7 @@ rule provenance:
     conda:
         "../envs/drizzleflow.yaml"
     resources:
-        mem_mb=records_memory,
+        mem_mb=records_memory(1.0),
         runtime=10,
     params:
         opts=lambda wc: {"sources": [PLAN.products[wc.product].source]},

@@ -16,7 +16,7 @@ FRAMES = {
     "static_mask": (52, {"jwst": 20, "roman": 20, "hst": 16, "simple": 20}),
     "single_drizzle": (50, {"jwst": 18, "roman": 33, "hst": 36, "simple": 36}),
     "crmask": (50, {"jwst": 80, "roman": 62, "hst": 67, "simple": 67}),
-    "crclean": (52, {"hst": 40}),
+    "crclean": (52, {"hst": 52}),
     "mosaic": (50, {"jwst": 63, "roman": 63, "hst": 75, "simple": 59}),
 }
 GWCS = 75  # MiB more where a JWST or Roman WCS is evaluated exactly
@@ -106,8 +106,9 @@ def skymatch_memory(wildcards, input, attempt):
     return asked(45 + TABLES * frames + (min(frames, 32) + 6) * cells, attempt)
 
 
-def records_memory(wildcards, input, attempt):
-    return asked(35 + 3 * input.size_mb, attempt)
+def records_memory(each):
+    """MiB for each MB of records."""
+    return lambda wildcards, input, attempt: asked(30 + each * input.size_mb, attempt)
 
 
 def single_memory(wildcards, input, attempt):
@@ -130,7 +131,7 @@ def median_memory(wildcards, input, attempt):
     pixels = area(grid_of(input)["extent"]) if resampled(product) else frame_pixels(product)
     kept = 10 if settings["combine_type"] == "auto" else 6
     section = min((settings["combine_bufsize"] or 1) * 2**20, 8 * pixels)
-    held = kept * pixels + max(6 * pixels, 1.3 * section * len(STACK[product]))
+    held = kept * pixels + max(6 * pixels, section * (0.8 * len(STACK[product]) + 2.6))
     return asked(48 + held / 2**20, attempt)
 
 
