@@ -51,20 +51,24 @@ def whole(path, end=b"}"):
         return file.read() == end
 
 
+def output_of(name):
+    """The output that a note is on; None for another file that has come there."""
+    try:
+        return base64.urlsafe_b64decode(name.replace("@", "").replace(os.sep, "")).decode()
+    except ValueError:
+        return None
+
+
 def forgotten(records):
     """Outputs whose notes a full disk or a power cut took: Snakemake would not see that their settings change.
 
     Where there are none at all somebody has removed them, and Snakemake warns.
     """
-    found = {
-        os.path.relpath(os.path.join(folder, name), NOTES): os.path.join(folder, name)
-        for folder, _, names in os.walk(NOTES)
-        for name in names
-    }
-    missing = {path for path in records if name_of_note(path) not in found}
-    broken = [key for key, path in found.items() if not whole(path)]
-    paths = {base64.urlsafe_b64decode(key.replace("@", "").replace(os.sep, "")).decode() for key in broken}
-    return paths | (missing if len(missing) < len(records) else set())
+    notes = [os.path.join(folder, name) for folder, _, names in os.walk(NOTES) for name in names]
+    found = {output_of(os.path.relpath(path, NOTES)): path for path in notes}
+    missing = [path for path in records if path not in found]
+    broken = [output for output, path in found.items() if output and not whole(path)]
+    return {*broken, *(missing if len(missing) < len(records) else ())}
 
 
 def outdated(records):
@@ -99,13 +103,15 @@ def doubt_what_is_left():
         for name in names
         if name.endswith(".json") and not name.startswith(".")
     ]
-    cut = {
-        path for path in records if not whole(path, b"}\n")
-    }  # written last: its job's other outputs are in doubt
+    # a record is written last: where it has no end, its job's other outputs are in doubt
+    cut = {path for path in records if not whole(path, b"}\n")}
     make_again(cut | forgotten(records) | outdated(records))
     PLAN.cache.save()
 
 
 if workflow.is_main_process and not another_run():
-    doubt_what_is_left()
+    try:
+        doubt_what_is_left()
+    except OSError as error:
+        raise WorkflowError(f"{error.filename}: {error.strerror}")
 guard.announce(f"{OUT}/.plan.json" if PLAN.cache.saved else None)
