@@ -16,6 +16,7 @@ from astropy.wcs import WCS
 from running import (
     CRF_KEYWORDS,
     PROV_KEYWORDS,
+    REPO,
     cards,
     data_bytes,
     digests,
@@ -30,6 +31,7 @@ from running import (
 from scipy import ndimage
 from variants import SKY, centre, wanted_header
 
+from drizzleflow import checkout
 from drizzleflow.simulate import simulate
 from drizzleflow.simulate_score import score
 
@@ -206,6 +208,7 @@ def test_headers_tell_what_a_file_was_made_from(modes, product):
     for name, path in (("mosaic", f"{product}_i2d.fits"), ("median", f"{product}_median.fits")):
         header = fits.getheader(folder / path)
         assert header["PROVCODE"] == records[name]["code"] and header["PROVVER"].startswith("drizzleflow ")
+    assert (records["mosaic"]["git"] is None) == (checkout.describe(REPO) is None)
     text = "".join(fits.getheader(folder / f"{product}_i2d.fits")["HISTORY"])
     assert [text.index(f": {name}") < text.index(value) for name, value in hashes.items()] == [True] * len(hashes)
 
