@@ -8,11 +8,9 @@ ENGINE = 130  # for a snakemake process (100 MiB) that starts a cluster's job th
 
 # step: MiB of the interpreter and its libraries; bytes for each pixel of the largest frame, by the members' format
 FRAMES = {
-    "sky_overlaps": (52, {"jwst": 29, "roman": 27, "hst": 31, "simple": 32}),
-    "sky_cells": (
-        52,
-        {"jwst": 104, "roman": 104, "hst": 107, "simple": 107},
-    ),  # sky_overlaps with skystat auto
+    "sky_overlaps": (52, {"jwst": 29, "roman": 27, "hst": 31, "simple": 35}),
+    # sky_overlaps with skystat auto
+    "sky_cells": (52, {"jwst": 68, "roman": 68, "hst": 73, "simple": 74}),
     "static_mask": (52, {"jwst": 20, "roman": 20, "hst": 16, "simple": 20}),
     "single_drizzle": (50, {"jwst": 18, "roman": 33, "hst": 36, "simple": 36}),
     "crmask": (50, {"jwst": 80, "roman": 62, "hst": 67, "simple": 67}),
