@@ -29,5 +29,5 @@ with record.job(snakemake) as job:
             job.log("%s %d: %d pixels replaced", member["member"], extver, int(np.count_nonzero(images[extver][1])))
         stamp = history.keywords(opts, snakemake.params.code, masks[0].header.get("PROVIN"))
     format_module.write_clean(member, images, snakemake.output.crclean, stamp)
-    for source in (snakemake.input.file, snakemake.input.blot):
+    for source in (snakemake.input.files[0], snakemake.input.blot):
         job.contribution(snakemake.output.crclean, source, member=member["member"], mask=snakemake.input.mask)

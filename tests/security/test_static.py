@@ -10,7 +10,7 @@ REPO = Path(__file__).resolve().parents[2]
 MODULES = sorted([*(REPO / "scripts").rglob("*.py"), *(REPO / "benchmarks").glob("*.py")])
 RULES = [REPO / "Snakefile", *sorted((REPO / "rules").glob("*.smk"))]
 NAMES = {"eval", "exec", "compile", "__import__", "execfile"}
-PACKAGES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal", "commands", "pty", "code"}
+PACKAGES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal", "pty", "code"}
 #: calls that start a shell or make objects of a file's text
 CALLS = re.compile(
     r"os\.(system|popen|exec\w+|spawn\w+|posix_spawn\w*)|subprocess\.(getoutput|getstatusoutput)|asyncio\.create_subprocess_shell"
