@@ -20,7 +20,7 @@ demo: env
 	$(BIN)/python -m drizzleflow.demo demo $(BIN)/snakemake
 
 test: env
-	$(BIN)/python -m pytest -q tests/unit tests/security tests/workflow
+	$(BIN)/python -m pytest -q -n 2 --dist loadgroup tests/unit tests/security tests/workflow
 
 # the peers mostly use one core: two at a time
 parity: env .venv-jwst/ready .venv-drizzlepac/ready
