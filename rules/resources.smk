@@ -152,7 +152,7 @@ def mosaic_memory(wildcards, input, attempt):
     rows, width = -(-grid["shape"][0] // bands(product)), grid["shape"][1]
     context = -(-sum(m.nframes for m in members(product)) // 32) if settings["context"] == "full" else 0
     if "bands" in input.keys() and input.bands:  # made: they are put together plane by plane
-        return asked(base + rows * width * (12 + 4 * context) / 2**20, attempt)
+        return asked(FRAMES["mosaic"][0] + rows * width * (12 + 4 * context) / 2**20, attempt)
     planes = 2 + context + settings["propagate_dq"]
     if settings["report_var"] or settings["compute_err"] == "from_var":
         planes += 3 if by_rows else 1
