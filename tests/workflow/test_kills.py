@@ -96,6 +96,7 @@ def test_killed_at_random(data, expected, span, tmp_path, kills, in_a_row):
             time.sleep(span * draw.uniform(0, 0.95 if in_a_row == 1 else 0.6))
             if end(process) != -signal.SIGKILL:  # it was done before
                 assert process.returncode == 0, said(folder)[-3000:]
+                span *= 0.8  # the machine has less to do than when it was measured
                 break
             survived += 1
             steps = {Path(path).parts[3].removesuffix(".json") for path in unfinished(folder) if "/record/" in path}
