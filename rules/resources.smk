@@ -42,6 +42,13 @@ def grid_of(input):
     return _grids[path][1]
 
 
+def window_of(input, group):
+    windows = grid_of(input)["windows"]
+    if group not in windows:  # a grid from before the group came
+        raise FileNotFoundError(2, f"no window of {group} yet", str(input.grid))
+    return windows[group]
+
+
 def resampled(product):
     return GOOD[product].options["single_drizzle"]["resample_data"]
 
@@ -119,7 +126,7 @@ def single_memory(wildcards, input, attempt):
         kept, each = kept - 4, each - 18
     held = [GOOD[product].member(name) for name, extvers in STACK[product][group] for _ in extvers]
     pixels = [m.nx * m.ny for m in held]
-    covered = area(grid_of(input)["windows"][group]) if resampled(product) else sum(pixels)
+    covered = area(window_of(input, group)) if resampled(product) else sum(pixels)
     return asked(base + (each * max(pixels) + kept * sum(pixels) + 16 * covered) / 2**20, attempt)
 
 
