@@ -60,7 +60,8 @@ def area(box):
 def of_frame(product, step, settings):
     """MiB, and bytes for each pixel of a frame, of a step with its settings."""
     (base, each), (libraries, more) = FRAMES[step], exact(product, settings)
-    return base + libraries, each[members(product)[0].format] + more
+    # a format that a step does not take fails in its job, with a reason
+    return base + libraries, each.get(members(product)[0].format, max(each.values())) + more
 
 
 def exact(product, settings):
