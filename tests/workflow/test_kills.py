@@ -93,7 +93,11 @@ def test_killed_at_random(data, expected, span, tmp_path, kills, in_a_row):
         folder = shutil.copytree(data, tmp_path / f"run{number}")
         for _ in range(min(in_a_row, kills - survived)):
             process = start(folder, CONFIG)
-            time.sleep(span * draw.uniform(0, 0.95 if in_a_row == 1 else 0.6))
+            if in_a_row == 1:  # each kill in its own part of the time
+                moment = 0.95 * (survived + draw.random()) / kills
+            else:
+                moment = draw.uniform(0, 0.6)
+            time.sleep(span * moment)
             if end(process) != -signal.SIGKILL:  # it was done before
                 assert process.returncode == 0, said(folder)[-3000:]
                 span *= 0.8  # the machine has less to do than when it was measured
@@ -106,7 +110,7 @@ def test_killed_at_random(data, expected, span, tmp_path, kills, in_a_row):
         assert_as_undisturbed(folder, expected)
         shutil.rmtree(folder)
     print(f"{survived} kills survived in {number} runs, amid {at}")
-    assert kills < 20 or len(at) > 1 + kills // 10  # they really hit several steps
+    assert kills < 20 or len(at) > kills // 10 and set(at) != {"no job"}  # they really hit several steps
 
 
 def test_killed_with_temporary_intermediates(fresh, expected):

@@ -91,9 +91,7 @@ def replace(folder, other, age):
     coming.rename(member(folder))
 
 
-@pytest.mark.parametrize(
-    ("step", "age"), [("plan", "old"), ("footprint", "new"), ("footprint", "old"), ("median", "old")]
-)
+@pytest.mark.parametrize(("step", "age"), [("plan", "old"), ("footprint", "new"), ("median", "old")])
 def test_member_replaced(fresh, other, step, age):
     """Before a job reads it, while jobs read it, and between two that do."""
     moment = started(fresh) if step == "plan" else working(fresh / "results", step)
