@@ -23,11 +23,11 @@ with record.job(snakemake) as job:
         steps[step_name(step, order)] = (step, order) if step_name(step, order) != "auto" else ("auto", 3)
     outlines, arrays = [], {}
     for member in opts["members"]:
-        arrays[LatticeFiles.hash_key(member["member"])] = np.array(job.input_hash(member["path"])["sha256"])
         for key in ("path", "dq", "ivar"):
             if member[key]:
-                if key != "path":
-                    job.input_hash(member[key])
+                hashed = job.input_hash(member[key])
+                if key == "path":
+                    arrays[LatticeFiles.hash_key(member["member"])] = np.array(hashed["sha256"])
                 for warning in formats.verify(member[key]):
                     job.warn("%s", warning)
         for extver in range(1, member["nframes"] + 1):
