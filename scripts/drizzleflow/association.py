@@ -15,6 +15,7 @@ import reprlib
 from dataclasses import dataclass, field
 
 from drizzleflow.errors import InputError, has_control
+from drizzleflow.files import why_no_file
 
 #: what a product, member or group may be called: it becomes a file name, safe for any shell or glob
 SAFE_NAME = re.compile(r"(?!\.{1,2}$)(?!-)[A-Za-z0-9._+-]{1,200}", re.ASCII)
@@ -79,7 +80,7 @@ def read(path, hst_table=None) -> list[Association]:
     if os.path.isdir(path):
         raise InputError(f"{path}: a folder, expected an association file (.json, _asn.fits or .csv)")
     if not os.path.isfile(path):  # a pipe would be waited for, /dev/zero read for ever
-        raise InputError(f"{path}: " + ("not a file" if os.path.exists(path) else "no such file"))
+        raise InputError(f"{path}: {why_no_file(path)}")
     _expect_plain_path(path, path, "path")
     if ending.endswith(".json"):
         return _read_json(path)
@@ -121,10 +122,9 @@ def check(association: Association) -> None:
         for key in ("path", "dq", "ivar"):
             file = member.get(key)
             if file and not os.path.isfile(file):
-                what = "not a file" if os.path.exists(file) else "no such file"
                 column = "" if key == "path" else f" ({key})"
                 raise InputError(
-                    f"{source}: product {name}: member {member['member']}: {file}{column}: {what}"
+                    f"{source}: product {name}: member {member['member']}: {file}{column}: {why_no_file(file)}"
                 )
         place = os.path.realpath(member["path"])
         if place in places:

@@ -55,6 +55,11 @@ def settle(paths) -> None:
             os.close(handle)
 
 
+def why_no_file(path) -> str:
+    """What to say of a path that is no regular file: "not a file" (a folder, a pipe, a device) or "no such file"."""
+    return "not a file" if os.path.exists(path) else "no such file"
+
+
 def write_text(path, text: str) -> None:
     """Write a small text file, whole or not at all."""
     with replacing(path) as temporary, open(temporary, "w", encoding="utf-8", newline="\n") as out:

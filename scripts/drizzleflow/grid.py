@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, field, replace
 import numpy as np
 
 from drizzleflow.errors import InputError
+from drizzleflow.files import why_no_file, write_text
 from drizzleflow.pixmap import from_tangent_plane, tangent_plane
 
 MAX_PIXELS = 4_000_000_000  #: a larger grid is taken for a mistake (bad coordinates) before memory is taken
@@ -94,8 +95,6 @@ class Grid:
         )
 
     def save(self, path) -> None:
-        from drizzleflow.files import write_text
-
         write_text(path, json.dumps(asdict(self), indent=1) + "\n")
 
     @classmethod
@@ -307,7 +306,7 @@ def _from_file(path, shape, first) -> Grid:
     """The grid of ``grid.output_wcs``: an ASDF file (``wcs``, optional ``array_shape``) or a FITS file or header text."""
     path = str(path)
     if not os.path.isfile(path):  # a pipe would be waited for
-        raise InputError(f"grid.output_wcs: {path}: " + ("not a file" if os.path.exists(path) else "no such file"))
+        raise InputError(f"grid.output_wcs: {path}: {why_no_file(path)}")
     try:
         if path.endswith(".asdf"):
             grid = _from_asdf(path, shape)

@@ -7,6 +7,7 @@ import math
 import os
 
 from drizzleflow.errors import InputError
+from drizzleflow.files import why_no_file
 
 #: first columns of sky.csv; `sky` is in the frame's unit per pixel
 SKY_COLUMNS = ("member", "group", "sky", "component", "npix", "valid", "sigma", "extver")
@@ -56,7 +57,7 @@ def read_skylist(path, members) -> dict[str, float]:
         A line that is none, a member without a line or with two.
     """
     if not os.path.isfile(path):  # a pipe would be waited for
-        raise InputError(f"{path}: not a readable list of sky levels ({'not a file' if os.path.exists(path) else 'no such file'})")
+        raise InputError(f"{path}: not a readable list of sky levels ({why_no_file(path)})")
     try:
         with open(path, encoding="utf-8") as stream:
             lines = [line.split("#")[0].split() for line in stream]
