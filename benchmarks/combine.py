@@ -26,7 +26,8 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 
-from drizzleflow.combine import Parameters, combine_stack, median_image, nanmedian
+from drizzleflow.combine.stack import Parameters, median_image, nanmedian
+from drizzleflow.combine import combine_stack
 
 SKY, READNOISE, TIME = 200.0, 5.0, 100.0  #: e-, e-, s
 SIGMA = np.sqrt(SKY + READNOISE**2) / TIME  #: of blank sky in one image, e-/s
@@ -153,8 +154,8 @@ def memory(options):
 
 
 def write_files(folder, n):
-    from drizzleflow.noise import Noise
-    from drizzleflow.single import SingleImage
+    from drizzleflow.frames.noise import Noise
+    from drizzleflow.resample.single import SingleImage
 
     rng = np.random.default_rng(n)
     weight = np.full((256, 2048), TIME, np.float32)
@@ -166,7 +167,7 @@ def write_files(folder, n):
 
 def one(options):
     """A process of `memory`: start and peak in MiB, pixels of the output, most images in a section."""
-    from drizzleflow.windowed import Windowed, union
+    from drizzleflow.frames.windowed import Windowed, union
 
     singles = [Windowed.open(path) for path in sorted(Path(options.folder).iterdir())]
     window = union(singles)

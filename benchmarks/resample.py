@@ -19,15 +19,15 @@ import numpy as np
 from stcal.resample import Resample as Peer
 from stcal.resample.utils import calc_pixmap as peer_pixmap
 
-from drizzleflow.footprint import describe
-from drizzleflow.frame import SkyWCS
-from drizzleflow.grid import build
-from drizzleflow.gridfile import to_gwcs
-from drizzleflow.gwcswcs import from_gwcs
-from drizzleflow.memory import keep_freed
-from drizzleflow.pixmap import Lattice, exact, from_lattice
+from drizzleflow.geometry.footprint import describe
+from drizzleflow.frames.frame import SkyWCS
+from drizzleflow.geometry.grid import build
+from drizzleflow.geometry.output_wcs import to_gwcs
+from drizzleflow.geometry.gwcs_wcs import from_gwcs
+from drizzleflow.jobs.malloc import keep_freed
+from drizzleflow.geometry.pixmap import Lattice, exact, from_lattice
 from drizzleflow.resample import Resample
-from drizzleflow.simulate_jwst import nircam_like
+from drizzleflow.simulate.jwst import nircam_like
 
 GRID = {
     "pixel_scale": None, "pixel_scale_ratio": 1.0, "rotation": 20.0, "crpix": None, "crval": None, "output_shape": None,

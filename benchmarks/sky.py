@@ -10,7 +10,7 @@ sky of 150 to 300 e-, PSF (FWHM 2 to 3 px) and rays (30 to 10,000 e- on 0.5 % of
 Errors are in units of the Cramer-Rao bound of blank sky without rays, where a mean has 1 and a median 1.25.
 
 statistics: pairs, the first frame's sky 1.5 times the second's; error of the difference of the two skies in the overlap, rms and
-bias. "cells" is `drizzleflow.skycells`. bound: levels of N exposures, rms about their mean. The bound is that of all pixels, with nothing
+bias. "cells" is `drizzleflow.sky.cells`. bound: levels of N exposures, rms about their mean. The bound is that of all pixels, with nothing
 known about the scene (where k images see a place, a pair of them gets 2/k of it: pairs share pixels). Each exposure is compared
 with its four largest overlaps (the default), or with "all". The peer is stcal.skymatch with its step's defaults (mode, 4 sigma,
 npix) on the same arrays. solver: measured overlaps alone, no pixels; a survey, or pairs by chance (no sky looks like that).
@@ -33,11 +33,11 @@ import numpy as np
 from scipy.spatial import cKDTree
 from scipy.special import erf
 
-from drizzleflow.neighbours import neighbours
-from drizzleflow.overlap import border
-from drizzleflow.sky import SkyRow, overlap_statistics, solve
-from drizzleflow.skycells import SIDE, SkyCells, differences
-from drizzleflow.skystatistics import SkyStats
+from drizzleflow.geometry.neighbours import neighbours
+from drizzleflow.geometry.overlap import border
+from drizzleflow.sky.levels import SkyRow, overlap_statistics, solve
+from drizzleflow.sky.cells import SIDE, SkyCells, differences
+from drizzleflow.arrays.statistics import SkyStats
 
 READNOISE, SCALE = 5.0, 1e-5  #: e-, degrees a pixel
 FIELDS = {  #: stars per 1000 px, nebula and galaxy in e-, rays of `statistics`' first frame

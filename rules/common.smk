@@ -5,7 +5,7 @@ import re
 from snakemake.exceptions import WorkflowError
 
 from drizzleflow import checkout, config as configuration, plan as planning
-from drizzleflow.codehash import code_hash
+from drizzleflow.plan.codehash import code_hash
 from drizzleflow.errors import InputError
 from drizzleflow.formats import ending
 

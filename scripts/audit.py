@@ -10,8 +10,8 @@ import tempfile
 
 import yaml
 
-from drizzleflow import guard
-from drizzleflow.audit import audit, tell
+from drizzleflow.jobs import guard
+from drizzleflow.provenance.audit import audit, tell
 from drizzleflow.errors import InputError
 
 

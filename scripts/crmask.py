@@ -8,12 +8,14 @@ import os
 
 import numpy as np
 
-from drizzleflow import formats, history, record, rejection, thumbnail
-from drizzleflow.fitsio import image_header, write_hdus
-from drizzleflow.grid import Grid
-from drizzleflow.pixmap import LatticeFiles
-from drizzleflow.tables import background_keywords, read_levels
-from drizzleflow.windowed import Windowed
+from drizzleflow import formats
+from drizzleflow.jobs import history, record, thumbnail
+from drizzleflow.outliers import compare as rejection
+from drizzleflow.io.fits import image_header, write_hdus
+from drizzleflow.geometry.grid import Grid
+from drizzleflow.geometry.pixmap import LatticeFiles
+from drizzleflow.io.tables import background_keywords, read_levels
+from drizzleflow.frames.windowed import Windowed
 
 with record.job(snakemake) as job:
     opts = snakemake.params.opts

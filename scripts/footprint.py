@@ -8,14 +8,17 @@ import json
 
 import numpy as np
 
-from drizzleflow import asdfio, astrodrizzle_frame, footprint, formats, record
+from drizzleflow.io import asdf_trees
+from drizzleflow.geometry import astrodrizzle_frame, footprint
+from drizzleflow import formats
+from drizzleflow.jobs import record
 from drizzleflow.errors import InputError
-from drizzleflow.files import replacing, write_text
-from drizzleflow.overlap import border
-from drizzleflow.pixmap import Lattice, LatticeFiles, step_name
+from drizzleflow.io.files import replacing, write_text
+from drizzleflow.geometry.overlap import border
+from drizzleflow.geometry.pixmap import Lattice, LatticeFiles, step_name
 
 with record.job(snakemake) as job:
-    asdfio.quick_start()
+    asdf_trees.quick_start()
     opts = snakemake.params.opts
     steps = {"auto": ("auto", 3)}
     for section in ("single_drizzle", "mosaic"):

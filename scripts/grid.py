@@ -8,11 +8,13 @@ import io
 import json
 from dataclasses import replace
 
-from drizzleflow import asdfio, grid, record
+from drizzleflow.io import asdf_trees
+from drizzleflow.geometry import grid
+from drizzleflow.jobs import record
 from drizzleflow.errors import InputError
-from drizzleflow.files import write_text
-from drizzleflow.neighbours import neighbours
-from drizzleflow.region import covered, tilt, windows
+from drizzleflow.io.files import write_text
+from drizzleflow.geometry.neighbours import neighbours
+from drizzleflow.geometry.region import covered, tilt, windows
 
 COLUMNS = ("member", "extver", "group", "level", "subtracted", "scale", "pixel_area", "nx", "ny", "outline", "sky_outline")
 
@@ -34,7 +36,7 @@ with record.job(snakemake) as job:
         raise InputError(f"members in different units: {listed}; expected one unit")
     if snakemake.input.wcs:
         job.input_hash(snakemake.input.wcs)
-    asdfio.expect_file(opts["grid"]["output_wcs"])
+    asdf_trees.expect_file(opts["grid"]["output_wcs"])
     made = grid.build(frames, opts["grid"])
     outlines, groups = [frame["outline"] for frame in frames], [frame["group"] for frame in frames]
     s_region, outside = covered(outlines, made)

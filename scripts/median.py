@@ -6,12 +6,12 @@ the singles cover.
 
 import os
 
-from drizzleflow import history, record
-from drizzleflow.combine import Parameters, median_image
+from drizzleflow.jobs import history, record
+from drizzleflow.combine.stack import Parameters, median_image
 from drizzleflow.errors import InputError
-from drizzleflow.fitsio import image_header, write_hdus
-from drizzleflow.grid import Grid
-from drizzleflow.windowed import Windowed, cards, union
+from drizzleflow.io.fits import image_header, write_hdus
+from drizzleflow.geometry.grid import Grid
+from drizzleflow.frames.windowed import Windowed, cards, union
 
 with record.job(snakemake) as job:
     opts = snakemake.params.opts

@@ -7,10 +7,12 @@ import json
 
 import numpy as np
 
-from drizzleflow import formats, history, i2d, mosaic, record
-from drizzleflow.grid import Grid
-from drizzleflow.inputs import MosaicInputs
-from drizzleflow.tables import read_members
+from drizzleflow import formats
+from drizzleflow.jobs import history, record
+from drizzleflow.resample import i2d, mosaic
+from drizzleflow.geometry.grid import Grid
+from drizzleflow.jobs.inputs import MosaicInputs
+from drizzleflow.io.tables import read_members
 
 
 def covered(wht) -> float:

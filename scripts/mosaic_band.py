@@ -7,11 +7,12 @@ import json
 
 import numpy as np
 
-from drizzleflow import mosaic, record
-from drizzleflow.files import replacing
-from drizzleflow.grid import Grid
-from drizzleflow.inputs import MosaicInputs
-from drizzleflow.tables import read_members
+from drizzleflow.resample import mosaic
+from drizzleflow.jobs import record
+from drizzleflow.io.files import replacing
+from drizzleflow.geometry.grid import Grid
+from drizzleflow.jobs.inputs import MosaicInputs
+from drizzleflow.io.tables import read_members
 
 with record.job(snakemake) as job:
     opts = snakemake.params.opts

@@ -1,6 +1,7 @@
 """provenance: provenance.json of a product, from the jobs' records."""
 
-from drizzleflow import checkout, provenance, record
+from drizzleflow.jobs import checkout, record
+from drizzleflow import provenance
 
 with record.job(snakemake) as job:
     provenance.collect(

@@ -4,12 +4,14 @@ Settings: single_drizzle, grid.pad, grid.pixmap_tolerance. Output: single/{group
 Without resampling (resample_data: false) the frame itself and its weights.
 """
 
-from drizzleflow import formats, history, record, single
-from drizzleflow.grid import Grid
-from drizzleflow.pixmap import LatticeFiles
-from drizzleflow.staticmask import StaticMasks
-from drizzleflow.tables import read_levels
-from drizzleflow.weights import add_sky_variance
+from drizzleflow import formats
+from drizzleflow.jobs import history, record
+from drizzleflow.resample import single
+from drizzleflow.geometry.grid import Grid
+from drizzleflow.geometry.pixmap import LatticeFiles
+from drizzleflow.outliers.static_mask import StaticMasks
+from drizzleflow.io.tables import read_levels
+from drizzleflow.resample.weights import add_sky_variance
 
 with record.job(snakemake) as job:
     opts = snakemake.params.opts

@@ -10,14 +10,16 @@ import json
 
 import numpy as np
 
-from drizzleflow import dq, formats, record
-from drizzleflow.files import replacing, write_text
-from drizzleflow.grid import Grid
-from drizzleflow.pixmap import LatticeFiles, from_lattice
-from drizzleflow.sky import SkyStats, overlap_statistics
-from drizzleflow.skycells import SkyCells, by_rows
-from drizzleflow.staticmask import StaticMasks
-from drizzleflow.tables import rows
+from drizzleflow.arrays import dq
+from drizzleflow import formats
+from drizzleflow.jobs import record
+from drizzleflow.io.files import replacing, write_text
+from drizzleflow.geometry.grid import Grid
+from drizzleflow.geometry.pixmap import LatticeFiles, from_lattice
+from drizzleflow.sky.levels import SkyStats, overlap_statistics
+from drizzleflow.sky.cells import SkyCells, by_rows
+from drizzleflow.outliers.static_mask import StaticMasks
+from drizzleflow.io.tables import rows
 
 with record.job(snakemake) as job:
     opts = snakemake.params.opts

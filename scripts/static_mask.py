@@ -7,7 +7,9 @@ from itertools import groupby
 
 import numpy as np
 
-from drizzleflow import formats, history, record, staticmask
+from drizzleflow import formats
+from drizzleflow.jobs import history, record
+from drizzleflow.outliers import static_mask
 
 with record.job(snakemake) as job:
     opts, masks = snakemake.params.opts, {}
@@ -16,12 +18,12 @@ with record.job(snakemake) as job:
         for member in opts["members"]:
             for extver in range(1, member["nframes"] + 1):
                 frame = formats.read(member, extver, (), opts["simple"])
-                yield staticmask.signature(member, frame), member, extver
+                yield static_mask.signature(member, frame), member, extver
 
     for key, found in groupby(sorted(frames(), key=lambda entry: entry[0]), key=lambda entry: entry[0]):
         images = (formats.read(member, extver, ("data",), opts["simple"]).data for _, member, extver in found)
-        masks[key] = staticmask.static_mask(images, opts["static_mask"]["static_sig"])
+        masks[key] = static_mask.static_mask(images, opts["static_mask"]["static_sig"])
         job.log("%s: %d pixels masked", " ".join(map(str, key)), int(np.count_nonzero(~masks[key])))
     lines = history.members([(member["member"], member["nframes"]) for member in opts["members"]], {})
-    staticmask.write(snakemake.output.static, masks, history.cards(history.keywords(opts, snakemake.params.code), lines))
+    static_mask.write(snakemake.output.static, masks, history.cards(history.keywords(opts, snakemake.params.code), lines))
     job.statistics["masked"] = {" ".join(map(str, key)): int(np.count_nonzero(~good)) for key, good in masks.items()}

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 from astropy.io import fits
 
-from drizzleflow import astrodrizzle_frame, astrodrizzle_grid, stepmap
-from drizzleflow.blot import blot
-from drizzleflow.driz_cr import driz_cr
+from drizzleflow.geometry import astrodrizzle_frame, astrodrizzle_grid, astrodrizzle_pixmap
+from drizzleflow.outliers.blot import blot
+from drizzleflow.outliers.driz_cr import driz_cr
 from drizzleflow.formats import hst
 from drizzleflow.resample import Resample
-from drizzleflow.staticmask import static_mask
+from drizzleflow.outliers.static_mask import static_mask
 
 PRODUCT = "oracle"
 PAD = 3  #: pixels about the grid: the peer keeps the outer parts of what drizzle would drop
@@ -78,7 +78,7 @@ class Run:
 
     def drizzled(self, grid, members, *, kernel, pixfrac, bits, cosmic_rays, weight="EXP"):
         """`Resample` with the peer's recipe; members: the exposures, all of whose chips are added in order."""
-        stepsize = self.keywords.get("stepsize", stepmap.STEPSIZE)
+        stepsize = self.keywords.get("stepsize", astrodrizzle_pixmap.STEPSIZE)
         ratio = grid.pixel_scale / self.scale  # output over undistorted input pixel
         ny, nx = grid.shape
         output = Resample(
@@ -96,7 +96,7 @@ class Run:
                 data = (frame.data - np.float32(self.sky(path, extver))) * factor
                 output.add_model({
                     "data": data, "dq": (~good).astype(np.uint32),
-                    "pixmap": stepmap.pixmap(frame.wcs, output.output_wcs, stepsize),
+                    "pixmap": astrodrizzle_pixmap.pixmap(frame.wcs, output.output_wcs, stepsize),
                     "var_rnoise": self.variance(path, extver, weight) * factor**2, "var_poisson": None, "var_flat": None, "var_sky": None, "err": None,
                     "exposure_time": frame.exposure_time, "measurement_time": None, "duration": frame.exposure_time,
                     "start_time": frame.start_time, "end_time": frame.end_time, "group_id": path.name, "filename": path.name,
@@ -178,7 +178,7 @@ def check_crmasks(run):
         for extver in run.chips:
             frame, sky = run.frames[path, extver], run.sky(path, extver)
             electrons = run.electrons(frame)
-            pixmap = stepmap.pixmap(frame.wcs, grid)
+            pixmap = astrodrizzle_pixmap.pixmap(frame.wcs, grid)
             own = blot(median, pixmap, fillval=0.0, interp=interp)
             own = own * np.float32(frame.exposure_time / ratio**2 / electrons) + np.float32(sky)
             peer = image(run.folder / f"{run.root(path)}_sci{extver}_blt.fits")
@@ -202,7 +202,7 @@ def check_crmasks(run):
 
 
 def stray_memory(pixmap, shape, interp):
-    """Pixels whose blot the peer takes from memory that is not the median's; see `drizzleflow.blot`."""
+    """Pixels whose blot the peer takes from memory that is not the median's; see `drizzleflow.outliers.blot`."""
     ny, nx = shape
     if interp == "nearest":
         return (pixmap[..., 0] >= nx - 0.5) | (pixmap[..., 1] >= ny - 0.5)

@@ -16,7 +16,7 @@ sys.path.append(sys.argv[3])
 
 from drizzlepac import astrodrizzle, createMedian  # noqa: E402
 
-from drizzleflow import createmedian  # noqa: E402
+from drizzleflow.combine import createmedian  # noqa: E402
 
 STEP = "STEP 4: CREATE MEDIAN IMAGE"
 theirs = createMedian.createMedian

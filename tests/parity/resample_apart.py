@@ -17,7 +17,7 @@ from resample_cases import draw, tangent_wcs
 
 from drizzleflow.errors import InputError
 from drizzleflow.resample import Resample
-from drizzleflow.resample_utils import compute_mean_pixel_area
+from drizzleflow.resample.utils import compute_mean_pixel_area
 
 
 class Explicit(both.Peer):

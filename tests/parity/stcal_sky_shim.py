@@ -11,12 +11,13 @@ import types
 import stcal
 from shim_report import OURS, counted, pytest_collectreport, pytest_runtest_logreport, pytest_sessionfinish  # noqa: F401 (hooks)
 
-from drizzleflow import sky, skyimage, skymatching, skystatistics
+from drizzleflow.sky import levels as sky, skyimage, skymatch
+from drizzleflow.arrays import statistics as skystatistics
 
 
 def install():
     """Our names in place of the peer's."""
-    OURS.update(sky=sky.__file__, skyimage=skyimage.__file__, skymatching=skymatching.__file__)
+    OURS.update(sky=sky.__file__, skyimage=skyimage.__file__, skymatching=skymatch.__file__)
     for owner in (sky.SkyImage, sky.SkyGroup, sky.SkyStats):
         for name in ("__init__", "calc_sky", "intersection"):
             if hasattr(owner, name):
@@ -29,7 +30,7 @@ def install():
     stcal.skymatch = package
     # ``stcal.skymatch.skymatch`` is the function where it is asked of the package, the module where it is imported
     sys.modules |= {
-        "stcal.skymatch": package, "stcal.skymatch.skyimage": skyimage, "stcal.skymatch.skymatch": skymatching,
+        "stcal.skymatch": package, "stcal.skymatch.skyimage": skyimage, "stcal.skymatch.skymatch": skymatch,
         "stcal.skymatch.skystatistics": skystatistics,
     }  # fmt: skip
 

@@ -12,8 +12,8 @@ import pytest
 from peer_drizzlepac import VARIANTS
 from peers import DRIZZLEPAC, HERE, REPO, astrodrizzle, call, require
 
-from drizzleflow.driz_cr import clean, driz_cr, zero_padded_deriv
-from drizzleflow.staticmask import static_mask
+from drizzleflow.outliers.driz_cr import clean, driz_cr, zero_padded_deriv
+from drizzleflow.outliers.static_mask import static_mask
 
 ASSETS = REPO.parent / "shared" / "data" / "wcs_assets"
 TABLES = ASSETS / "hst_uvis_sample_svm_flc_10x10.fits"
@@ -94,8 +94,8 @@ def test_grids_of_real_headers(tmp_path):
     from astropy.io import fits
     from astropy.wcs import WCS
 
-    from drizzleflow import astrodrizzle_frame, astrodrizzle_grid
-    from drizzleflow.fitswcs import from_astropy
+    from drizzleflow.geometry import astrodrizzle_frame, astrodrizzle_grid
+    from drizzleflow.geometry.fits_wcs import from_astropy
 
     require(DRIZZLEPAC)
     files = {"astropy_j94f05bgq_flt.fits": (2048, 4096), TABLES.name: (2051, 4096)}

@@ -10,7 +10,7 @@ import pytest
 from astropy.io import fits
 from peers import DRIZZLEPAC, REPO, call, require
 
-from drizzleflow.createmedian import median
+from drizzleflow.combine.createmedian import median
 
 #: without thresholds: the peer scales them (docs/createmedian.md)
 SETS = [

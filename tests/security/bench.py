@@ -20,7 +20,10 @@ from types import SimpleNamespace
 
 from astropy.io import fits
 
-from drizzleflow import config, footprint, formats, i2d, plan
+from drizzleflow.plan import config, products as plan
+from drizzleflow.geometry import footprint
+from drizzleflow import formats
+from drizzleflow.resample import i2d
 from drizzleflow.errors import InputError
 from drizzleflow.simulate import simulate
 

@@ -9,7 +9,9 @@ import pytest
 from bench import Bench, judge, one_line, products_left
 from corpus import every
 
-from drizzleflow import asdfio, formats, grid
+from drizzleflow.io import asdf_trees
+from drizzleflow import formats
+from drizzleflow.geometry import grid
 from drizzleflow.errors import InputError
 
 CASES = every()
@@ -80,6 +82,6 @@ def test_an_output_wcs(tmp_path, name, content, says):
     os.mkfifo(path) if content is None else path.write_text(content)
     options = {"output_wcs": str(path), "output_shape": None, "footprints": "wcs"}
     with pytest.raises(InputError, match=says) as caught:
-        asdfio.expect_file(path)
+        asdf_trees.expect_file(path)
         grid.build([footprint], options)
     one_line(caught.value)

@@ -8,7 +8,7 @@ from bench import PRESETS, Bench, defaults, examine, one_line
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from drizzleflow import association, config
+from drizzleflow.plan import association, config
 from drizzleflow.errors import InputError, harmless
 
 SCHEMA = json.loads((PRESETS.parent / "schemas" / "config.schema.json").read_text())

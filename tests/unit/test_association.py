@@ -10,7 +10,7 @@ from astropy.io import fits
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from drizzleflow import association
+from drizzleflow.plan import association
 from drizzleflow.errors import InputError
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data" / "asn"

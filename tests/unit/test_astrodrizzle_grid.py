@@ -3,17 +3,17 @@
 import numpy as np
 import pytest
 
-from drizzleflow import simulate_hst
-from drizzleflow.astrodrizzle_frame import aperture_angle, orientation
-from drizzleflow.astrodrizzle_grid import build
+from drizzleflow.simulate import hst
+from drizzleflow.geometry.astrodrizzle_frame import aperture_angle, orientation
+from drizzleflow.geometry.astrodrizzle_grid import build
 from drizzleflow.errors import InputError
-from drizzleflow.frame import SkyWCS
+from drizzleflow.frames.frame import SkyWCS
 
 SHAPE = (120, 160)
 
 
 def chip(ra, dec, roll=40.0):
-    return SkyWCS(simulate_hst.to_sky_of(simulate_hst.wcs_cards(SHAPE, ra, dec, roll)), None, SHAPE)
+    return SkyWCS(hst.to_sky_of(hst.wcs_cards(SHAPE, ra, dec, roll)), None, SHAPE)
 
 
 CHIPS = [chip(150.1, 2.2), chip(150.1013, 2.2008, 41.0)]

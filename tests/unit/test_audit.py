@@ -11,11 +11,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from drizzleflow import provenance, record
-from drizzleflow.audit import audit, main
+from drizzleflow import provenance
+from drizzleflow.jobs import record
+from drizzleflow.provenance.audit import audit, main
 from drizzleflow.errors import InputError
-from drizzleflow.files import write_text
-from drizzleflow.fitsio import image_header, write_hdus
+from drizzleflow.io.files import write_text
+from drizzleflow.io.fits import image_header, write_hdus
 
 
 def run(rule, inputs, outputs, hashed=(), action=None):

@@ -8,10 +8,10 @@ import slow_combine as slow
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drizzleflow import autocombine, stacknoise
+from drizzleflow.combine import auto as autocombine, stack_noise
 from drizzleflow.combine import combine_stack
 from drizzleflow.errors import InputError
-from drizzleflow.stacknoise import StackNoise
+from drizzleflow.combine.stack_noise import StackNoise
 
 SKY, READNOISE, TIME = 200.0, 5.0, 100.0
 SIGMA = np.sqrt(SKY + READNOISE**2) / TIME
@@ -133,7 +133,7 @@ def section(image, y0, y1, x0, x1):
 
 def test_known_noise_is_taken():
     images = [Image(np.zeros((2, 2)), (0, 0), 100.0, 5.0, 20.0, 2.0), Image(np.zeros((2, 2)), (0, 0), 50.0, 0.0, 0.0, 1.0)]
-    noise, notes = stacknoise.of_images(images, section)
+    noise, notes = stack_noise.of_images(images, section)
     assert not notes and noise.poisson and len(noise) == 2
     np.testing.assert_allclose(noise.constant, [45 / 200**2, 0])
     np.testing.assert_allclose(noise.slope, [1 / 200, 1 / 50])
@@ -150,7 +150,7 @@ def test_unknown_noise_is_measured():
         top = 75 if i == 3 else 0
         data = scene + rng.normal(0, sigma, scene.shape) + 500 * (rng.random(scene.shape) < 0.003)
         images.append(Image(data[top : top + 150].astype(np.float32), (0, top)))
-    noise, notes = stacknoise.of_images(images, section)
+    noise, notes = stack_noise.of_images(images, section)
     assert not noise.poisson and len(notes) == 1 and notes[0].startswith("exptime, readnoise, sky, electrons not known")
     np.testing.assert_allclose(noise.readnoise, sigmas, rtol=0.08)
     np.testing.assert_allclose(noise.constant, noise.readnoise**2)
@@ -177,4 +177,4 @@ def test_without_noise_rays_are_still_removed(kind):
 )  # fmt: skip
 def test_impossible_noise_is_refused(name, value):
     with pytest.raises(InputError, match=rf"^{name} of image 3 is .*expected"):
-        stacknoise.check(name, value, 3)
+        stack_noise.check(name, value, 3)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drizzleflow.blot import blot
+from drizzleflow.outliers.blot import blot
 from drizzleflow.errors import InputError
 
 

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from drizzleflow import checkout
+from drizzleflow.jobs import checkout
 
 
 @pytest.fixture

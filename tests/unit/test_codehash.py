@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drizzleflow.codehash import closure, code_hash
+from drizzleflow.plan.codehash import closure, code_hash
 from drizzleflow.errors import InputError
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"

@@ -11,14 +11,15 @@ import slow_combine as slow
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drizzleflow import orderstatistics
-from drizzleflow.combine import Combined, Parameters, combine_stack, median_image
-from drizzleflow.combineparameters import TYPES
+from drizzleflow.arrays import ranks
+from drizzleflow.combine.stack import Combined, Parameters, median_image
+from drizzleflow.combine import combine_stack
+from drizzleflow.combine.parameters import TYPES
 from drizzleflow.errors import InputError
-from drizzleflow.noise import Noise
-from drizzleflow.single import SingleImage
-from drizzleflow.weights import mean_weights
-from drizzleflow.windowed import Windowed, union
+from drizzleflow.frames.noise import Noise
+from drizzleflow.resample.single import SingleImage
+from drizzleflow.resample.weights import mean_weights
+from drizzleflow.frames.windowed import Windowed, union
 
 MEDIAN = Parameters(combine_type="median")
 BASE = np.array([[0, 1], [2, 3]], np.float32)
@@ -421,8 +422,8 @@ def test_images_beside_a_tile_are_not_sorted_with_it(tmp_path, monkeypatch):
     """A mosaic of 8 images side by side: each block has the images that reach it."""
     one = np.ones((8, 700), np.float32)
     singles = [write_single(tmp_path, i, one * i, one, 700 * i, 0) for i in range(8)]
-    depths, ranked = [], orderstatistics.ranked
-    monkeypatch.setattr(orderstatistics, "ranked", lambda block, *more: (depths.append(len(block)), ranked(block, *more))[1])
+    depths, ranked = [], ranks.ranked
+    monkeypatch.setattr(ranks, "ranked", lambda block, *more: (depths.append(len(block)), ranked(block, *more))[1])
     for kind in ("median", "minmed", "auto"):
         made = median_image(singles, union(singles), Parameters(combine_type=kind))
         np.testing.assert_array_equal(made.sci[0], np.repeat(np.arange(8), 700))

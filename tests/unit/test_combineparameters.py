@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from drizzleflow.combine import combine_stack
-from drizzleflow.combineparameters import Parameters, advice
+from drizzleflow.combine.parameters import Parameters, advice
 from drizzleflow.errors import InputError
 
 

@@ -12,7 +12,7 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from drizzleflow import config
+from drizzleflow.plan import config
 from drizzleflow.errors import InputError
 
 ROOT = Path(__file__).parents[2]

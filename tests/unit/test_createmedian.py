@@ -18,11 +18,11 @@ from createmedian_files import (
     write_singles,
 )
 
-from drizzleflow.createmedian import createMedian, median, output_name
-from drizzleflow.drizzlesingles import DrizzledSingle, find
+from drizzleflow.combine.createmedian import createMedian, median, output_name
+from drizzleflow.combine.drizzle_singles import DrizzledSingle, find
 from drizzleflow.errors import InputError
-from drizzleflow.exposurenoise import Overrides
-from drizzleflow.single import SingleImage
+from drizzleflow.combine.exposure_noise import Overrides
+from drizzleflow.resample.single import SingleImage
 
 
 @pytest.fixture
@@ -164,7 +164,7 @@ def test_other_storage(tmp_path, monkeypatch, kind):
 
 def test_windows_on_one_grid(tmp_path, monkeypatch):
     """This workflow's singles hold only the window that they cover, and their own noise."""
-    from drizzleflow.noise import Noise
+    from drizzleflow.frames.noise import Noise
 
     monkeypatch.chdir(tmp_path)
     sci, wht = pixels()

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from drizzleflow import crf, fitsio
+from drizzleflow.io import fits_copy, fits as fitsio
 from drizzleflow.errors import InputError
 
 DATA = Path(__file__).parents[2] / ".." / "shared" / "data"
@@ -77,7 +77,7 @@ def test_real_files_keep_their_bytes_and_cards(name, tmp_path):
     source, out = DATA / name, tmp_path / "out.fits"
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        crf.write(source, out, {}, primary_cards=[("S_OUTLIR", "COMPLETE", "outlier detection")])
+        fits_copy.write(source, out, {}, primary_cards=[("S_OUTLIR", "COMPLETE", "outlier detection")])
     assert data_bytes(out) == data_bytes(source)
     with fits.open(source, disable_image_compression=True) as before, opened(out) as after:
         assert len(before) == len(after)
@@ -92,7 +92,7 @@ def test_changes_only_what_is_named(sample, tmp_path):
     dq = np.arange(15, dtype=np.uint32).reshape(5, 3) + (1 << 31)
     new = (fitsio.image_header(dq, "MORE", extver=2), dq)
     changes = {("DQ", 1): {"data": dq}, (1, 1): {"cards": [("BKGLEVEL", 1.5, "sky")]}}
-    crf.write(
+    fits_copy.write(
         sample,
         out,
         changes,
@@ -116,7 +116,7 @@ def test_new_data_in_a_scaled_and_in_a_compressed_image(sample, tmp_path):
     out = tmp_path / "out.fits"
     whole = np.arange(63, dtype=np.int16).reshape(7, 9)
     flags = np.ones((40, 30), np.uint8)
-    crf.write(sample, out, {("SCALED", 1): {"data": whole}, ("PACKED", 1): {"data": flags}})
+    fits_copy.write(sample, out, {("SCALED", 1): {"data": whole}, ("PACKED", 1): {"data": flags}})
     with opened(out) as hdus:
         for key, data in (("SCALED", whole), ("PACKED", flags)):
             assert hdus[key].data.dtype.name == data.dtype.name
@@ -128,7 +128,7 @@ def test_constant_plane_becomes_an_image(tmp_path):
     header = fits.Header({"PIXVALUE": 7, "NPIX1": 4, "NPIX2": 3, "KEEP": 1})
     fits.HDUList([fits.PrimaryHDU(), fits.ImageHDU(header=header, name="DQ")]).writeto(tmp_path / "in.fits")
     data = np.arange(12, dtype=np.int16).reshape(3, 4)
-    crf.write(tmp_path / "in.fits", tmp_path / "out.fits", {("DQ", 1): {"data": data}})
+    fits_copy.write(tmp_path / "in.fits", tmp_path / "out.fits", {("DQ", 1): {"data": data}})
     with opened(tmp_path / "out.fits") as hdus:
         np.testing.assert_array_equal(hdus["DQ"].data, data)
         assert "PIXVALUE" not in hdus["DQ"].header and hdus["DQ"].header["KEEP"] == 1
@@ -138,18 +138,18 @@ def test_gzip_input_same_as_plain(sample, tmp_path):
     packed = tmp_path / "in.fits.gz"
     packed.write_bytes(gzip.compress(sample.read_bytes()))
     for source, out in ((sample, "a"), (packed, "b")):
-        crf.write(source, tmp_path / out, {("SCI", 1): {"cards": [("BKGSUB", False, "")]}})
+        fits_copy.write(source, tmp_path / out, {("SCI", 1): {"cards": [("BKGSUB", False, "")]}})
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
 def test_one_clear_message(sample, tmp_path):
     out = tmp_path / "out.fits"
     with pytest.raises(InputError, match=r"in.fits\[NOPE,1\]: no such extension"):
-        crf.write(sample, out, {("NOPE", 1): {}})
+        fits_copy.write(sample, out, {("NOPE", 1): {}})
     with pytest.raises(InputError, match="replace its own input"):
-        crf.write(sample, sample, {})
+        fits_copy.write(sample, sample, {})
     with pytest.raises(InputError, match="no such file"):
-        crf.write(tmp_path / "none.fits", out, {})
+        fits_copy.write(tmp_path / "none.fits", out, {})
     cut = tmp_path / "cut.fits"
     whole = tmp_path / "whole.fits"
     fits.PrimaryHDU(np.zeros((100, 100), np.float32)).writeto(whole)
@@ -157,7 +157,7 @@ def test_one_clear_message(sample, tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         with pytest.raises(InputError, match="cut short"):
-            crf.write(cut, out, {})
+            fits_copy.write(cut, out, {})
     assert not out.exists() and not [n for n in os.listdir(tmp_path) if ".tmp-" in n]
 
 

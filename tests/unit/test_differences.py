@@ -6,14 +6,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from drizzleflow import config, fitsio, footprint, single
+from drizzleflow.plan import config
+from drizzleflow.io import fits as fitsio
+from drizzleflow.geometry import footprint
+from drizzleflow.resample import single
 from drizzleflow.errors import InputError
-from drizzleflow.frame import Frame, SkyWCS
-from drizzleflow.grid import Grid, build
-from drizzleflow.neighbours import neighbours
+from drizzleflow.frames.frame import Frame, SkyWCS
+from drizzleflow.geometry.grid import Grid, build
+from drizzleflow.geometry.neighbours import neighbours
 from drizzleflow.resample import Resample
-from drizzleflow.skycells import SkyCells
-from drizzleflow.skystatistics import SkyStats
+from drizzleflow.sky.cells import SkyCells
+from drizzleflow.arrays.statistics import SkyStats
 
 ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = {"kernel": "square", "pixfrac": 1.0, "fillval": "NAN", "weight_type": "ivm"}

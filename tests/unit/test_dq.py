@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drizzleflow.dq import good_mask_value, good_pixels
+from drizzleflow.arrays.dq import good_mask_value, good_pixels
 from drizzleflow.errors import InputError
 
 FLAGS = {"DO_NOT_USE": 1, "JUMP_DET": 4, "DROPOUT": 8, "NON_SCIENCE": 512, "REFERENCE_PIXEL": 1 << 31}

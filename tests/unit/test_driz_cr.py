@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drizzleflow.driz_cr import clean, driz_cr, grown, zero_padded_deriv
+from drizzleflow.outliers.driz_cr import clean, driz_cr, grown, zero_padded_deriv
 from drizzleflow.errors import InputError
 from drizzleflow.formats.hst import cte_direction
 

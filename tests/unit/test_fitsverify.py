@@ -8,11 +8,11 @@ from astropy.io import fits
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drizzleflow.checksum import sum32
+from drizzleflow.io.checksum import sum32
 from drizzleflow.errors import InputError
-from drizzleflow.fitsio import image_header, write_hdus
-from drizzleflow.fitslayout import walk
-from drizzleflow.fitsverify import Sums, verify
+from drizzleflow.io.fits import image_header, write_hdus
+from drizzleflow.io.fits_layout import walk
+from drizzleflow.io.fits_verify import Sums, verify
 
 
 def faults(content: bytes, piece: int = 2880 * 2) -> list[str]:

@@ -7,11 +7,11 @@ from astropy.coordinates import SkyCoord
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drizzleflow.footprint import box, describe, outline, separation, window
-from drizzleflow.frame import SkyWCS
-from drizzleflow.grid import Grid
-from drizzleflow.gwcswcs import from_gwcs
-from drizzleflow.simulate_jwst import nircam_like
+from drizzleflow.geometry.footprint import box, describe, outline, separation, window
+from drizzleflow.frames.frame import SkyWCS
+from drizzleflow.geometry.grid import Grid
+from drizzleflow.geometry.gwcs_wcs import from_gwcs
+from drizzleflow.simulate.jwst import nircam_like
 
 
 def tan(shape=(40, 60), crval=(30.0, -20.0), angle=25.0, parity=-1, step=(0.05, 0.05), info=None):

@@ -9,12 +9,12 @@ from astropy.wcs import WCS
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from drizzleflow import grid as grid_module
+from drizzleflow.geometry import grid as grid_module
 from drizzleflow.errors import InputError
-from drizzleflow.footprint import describe
-from drizzleflow.grid import Grid, build, parse_s_region
-from drizzleflow.gwcswcs import from_gwcs
-from drizzleflow.simulate_jwst import nircam_like, s_region
+from drizzleflow.geometry.footprint import describe
+from drizzleflow.geometry.grid import Grid, build, parse_s_region
+from drizzleflow.geometry.gwcs_wcs import from_gwcs
+from drizzleflow.simulate.jwst import nircam_like, s_region
 
 OPTIONS = {
     "pixel_scale": None, "pixel_scale_ratio": 1.0, "rotation": None, "crpix": None, "crval": None,

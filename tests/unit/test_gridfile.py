@@ -8,8 +8,8 @@ from astropy.io import fits
 from test_grid import CASES, OPTIONS, fits_file, header_of, sky_of
 
 from drizzleflow.errors import InputError
-from drizzleflow.grid import Grid, build
-from drizzleflow.gridfile import to_gwcs, write_asdf
+from drizzleflow.geometry.grid import Grid, build
+from drizzleflow.geometry.output_wcs import to_gwcs, write_asdf
 
 GRID = Grid((200, 300), (10.0, 20.0), (150.25, 100.0), (-8e-6, 1e-6, 1e-6, 8e-6), 0.029, 0.9)
 X, Y = np.array([0.0, 299.0, 33.3]), np.array([0.0, 199.0, 150.1])

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from drizzleflow import __version__, history
-from drizzleflow.fitsio import image_header, write_hdus
+from drizzleflow import __version__
+from drizzleflow.jobs import history
+from drizzleflow.io.fits import image_header, write_hdus
 
 OPTIONS = {
     "median": {"combine_type": "auto", "combine_bufsize": 1.0},
@@ -64,7 +65,7 @@ def test_what_is_not_known_is_left_out():
 
 
 def test_a_members_hash_lies_beside_its_lattices(tmp_path):
-    from drizzleflow.pixmap import LatticeFiles
+    from drizzleflow.geometry.pixmap import LatticeFiles
 
     np.savez(tmp_path / "b.npz", **{LatticeFiles.hash_key("a/b"): np.array("f" * 64)})
     assert LatticeFiles([tmp_path / "b.npz"]).sha256("a/b") == "f" * 64

@@ -10,7 +10,7 @@ from astropy.io import fits
 
 from drizzleflow import formats
 from drizzleflow.errors import InputError
-from drizzleflow.fitsio import image_header, write_hdus
+from drizzleflow.io.fits import image_header, write_hdus
 from drizzleflow.formats import jwst
 from drizzleflow.simulate import simulate
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from drizzleflow.leveling import DENSE, Network, spanning_forest
+from drizzleflow.sky.network import DENSE, Network, spanning_forest
 
 
 def raster(side, rng):

@@ -6,8 +6,8 @@ import slow_combine as slow
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drizzleflow.minmed import dilate, min_med
-from drizzleflow.stacknoise import StackNoise
+from drizzleflow.combine.minmed import dilate, min_med
+from drizzleflow.combine.stack_noise import StackNoise
 
 
 def noise_of(n, exptime=100.0, readnoise=5.0, sky=0.0, electrons=1.0, poisson=True):

@@ -12,18 +12,19 @@ from astropy.wcs import WCS
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drizzleflow import formats, i2d, mosaic
-from drizzleflow.fitsio import image_header, write_hdus
-from drizzleflow.footprint import describe
+from drizzleflow import formats
+from drizzleflow.resample import i2d, mosaic
+from drizzleflow.io.fits import image_header, write_hdus
+from drizzleflow.geometry.footprint import describe
 from drizzleflow.formats import jwst
-from drizzleflow.frame import Frame
-from drizzleflow.framemodel import frame_model
-from drizzleflow.grid import Grid, build
-from drizzleflow.gwcswcs import from_gwcs
-from drizzleflow.mosaic import Mosaic
-from drizzleflow.pixmap import Lattice, exact, from_lattice
-from drizzleflow.simulate_jwst import nircam_like
-from drizzleflow.weights import variances_from_err
+from drizzleflow.frames.frame import Frame
+from drizzleflow.resample.models import frame_model
+from drizzleflow.geometry.grid import Grid, build
+from drizzleflow.geometry.gwcs_wcs import from_gwcs
+from drizzleflow.resample.mosaic import Mosaic
+from drizzleflow.geometry.pixmap import Lattice, exact, from_lattice
+from drizzleflow.simulate.jwst import nircam_like
+from drizzleflow.resample.weights import variances_from_err
 
 SHAPE = (60, 66)
 SETTINGS = {

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from drizzleflow.neighbours import neighbours
+from drizzleflow.geometry.neighbours import neighbours
 
 
 def square(x, y=0.0, side=1.0):

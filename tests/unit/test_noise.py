@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from drizzleflow.frame import Frame
-from drizzleflow.noise import Noise, of_frame, pooled, signal_and_variance
+from drizzleflow.frames.frame import Frame
+from drizzleflow.frames.noise import Noise, of_frame, pooled, signal_and_variance
 
 SHAPE, TIME, GAIN, READ, SKY = (400, 300), 250.0, 1.7, 12.0, 0.4  # SKY in units; GAIN electrons/s a unit
 

@@ -9,20 +9,8 @@ import slow_combine as slow
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drizzleflow import orderstatistics
-from drizzleflow.orderstatistics import (
-    BLOCK,
-    NETWORK_LIMIT,
-    _exchange,
-    block_pixels,
-    good_counts,
-    nanmedian,
-    relaxed,
-    sorting_network,
-    total,
-    trimmed_mean,
-    trimmed_median,
-)
+from drizzleflow.arrays import ranks
+from drizzleflow.arrays.ranks import BLOCK, NETWORK_LIMIT, _exchange, block_pixels, good_counts, nanmedian, relaxed, sorting_network, total, trimmed_mean, trimmed_median
 
 
 @pytest.mark.parametrize("n", range(1, 13))
@@ -129,7 +117,7 @@ def test_trimmed_statistics_are_the_definitions(seed, n, nlow, nhigh, missing):
 
 def test_blocks_of_deep_stacks_are_smaller():
     assert block_pixels(2) == BLOCK
-    assert block_pixels(1000) * 1000 <= orderstatistics.BLOCK_VALUES
+    assert block_pixels(1000) * 1000 <= ranks.BLOCK_VALUES
     assert block_pixels(10**6) == 256
 
 

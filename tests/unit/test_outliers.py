@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from scipy.ndimage import binary_dilation
 
 from drizzleflow.errors import InputError
-from drizzleflow.outliers import abs_deriv, dilate, flag_cr, flag_crs, flag_resampled_crs, noise, pair
+from drizzleflow.outliers import abs_deriv, flag_cr
+from drizzleflow.outliers.detection import dilate, flag_crs, flag_resampled_crs, noise, pair
 
 ZEROS = np.zeros((5, 7), np.float32)
 

@@ -6,8 +6,8 @@ from gwcs import region
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drizzleflow import overlap
-from drizzleflow.overlap import border, near, overlap_vertices, overlapping, rasterise
+from drizzleflow.geometry import overlap
+from drizzleflow.geometry.overlap import border, near, overlap_vertices, overlapping, rasterise
 
 
 def square(ra, dec, side=0.1, turn=0.0):

@@ -9,24 +9,15 @@ from astropy.io import fits
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drizzleflow import pixmap
-from drizzleflow.fitswcs import from_astropy, open_sky_wcs
-from drizzleflow.footprint import describe
-from drizzleflow.frame import Frame, SkyWCS
-from drizzleflow.grid import Grid, build
-from drizzleflow.gwcswcs import from_gwcs
-from drizzleflow.pixmap import (
-    Lattice,
-    LatticeFiles,
-    exact,
-    from_lattice,
-    from_tangent_plane,
-    inside,
-    step_name,
-    tangent_plane,
-)
-from drizzleflow.simulate_hst import wcs_cards
-from drizzleflow.simulate_jwst import nircam_like, read_wcs
+from drizzleflow.geometry import pixmap
+from drizzleflow.geometry.fits_wcs import from_astropy, open_sky_wcs
+from drizzleflow.geometry.footprint import describe
+from drizzleflow.frames.frame import Frame, SkyWCS
+from drizzleflow.geometry.grid import Grid, build
+from drizzleflow.geometry.gwcs_wcs import from_gwcs
+from drizzleflow.geometry.pixmap import Lattice, LatticeFiles, exact, from_lattice, from_tangent_plane, inside, step_name, tangent_plane
+from drizzleflow.simulate.hst import wcs_cards
+from drizzleflow.simulate.jwst import nircam_like, read_wcs
 
 DATA = Path(__file__).parents[2] / ".." / "shared" / "data"
 GRID_OPTIONS = {
@@ -232,8 +223,8 @@ def test_the_number_of_threads_makes_no_difference(tmp_path):
     import sys
 
     code = (
-        "import hashlib; from drizzleflow.pixmap import Lattice, from_lattice; from drizzleflow.grid import Grid;"
-        "import numpy as np; from drizzleflow.frame import SkyWCS;"
+        "import hashlib; from drizzleflow.geometry.pixmap import Lattice, from_lattice; from drizzleflow.geometry.grid import Grid;"
+        "import numpy as np; from drizzleflow.frames.frame import SkyWCS;"
         "g = Grid((64, 4096), (80., 10.), (1., 2.), (-1e-5, 1e-6, 2e-6, 1e-5), .036);"
         "w = SkyWCS(lambda x, y: g.to_sky(x + 1e-6 * x * y, y + 1e-6 * x * x), None, (64, 4096));"
         "print(hashlib.sha256(from_lattice(Lattice.sample(w), g)).hexdigest())"

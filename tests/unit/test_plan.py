@@ -13,7 +13,7 @@ from astropy.io import fits
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drizzleflow import association, config, plan
+from drizzleflow.plan import association, config, products as plan
 from drizzleflow.errors import InputError
 
 ROOT = Path(__file__).parents[2]

@@ -10,9 +10,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from drizzleflow import checkout, provenance, record
+from drizzleflow.jobs import checkout, record
+from drizzleflow import provenance
 from drizzleflow.errors import InputError
-from drizzleflow.files import write_text
+from drizzleflow.io.files import write_text
 
 
 def run(rule, inputs, outputs, hashed=(), contributions=(), **wildcards):

@@ -16,7 +16,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from drizzleflow import files, guard, record, thumbnail
+from drizzleflow.io import files
+from drizzleflow.jobs import guard, record, thumbnail
 from drizzleflow.errors import InputError
 
 

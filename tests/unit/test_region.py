@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from drizzleflow.grid import Grid, parse_s_region
-from drizzleflow.region import covered, tilt, windows
+from drizzleflow.geometry.grid import Grid, parse_s_region
+from drizzleflow.geometry.region import covered, tilt, windows
 
 GRID = Grid((80, 120), (359.999, 60.0), (59.5, 39.5), (-1e-5, 0.0, 0.0, 1e-5), 0.036)
 

@@ -7,7 +7,9 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from drizzleflow import report, tables, thumbnail
+from drizzleflow.report import contents as report
+from drizzleflow.io import tables
+from drizzleflow.jobs import thumbnail
 from drizzleflow.errors import InputError
 
 EVIL = "<script>alert('1')</script>"

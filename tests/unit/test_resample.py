@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drizzleflow.errors import InputError
-from drizzleflow.grid import Grid
-from drizzleflow.kernels import KERNELS, kernel_reach, parse_fillval
+from drizzleflow.geometry.grid import Grid
+from drizzleflow.resample.kernels import KERNELS, kernel_reach, parse_fillval
 from drizzleflow.resample import Resample
 
 FLUX_CONSERVING = ("square", "point", "turbo")

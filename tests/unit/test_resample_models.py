@@ -8,14 +8,14 @@ import pytest
 from astropy.nddata import BitFlagNameMap
 from test_resample import ONES, model, run, shifted, target
 
-from drizzleflow import resample_utils as utils
+from drizzleflow.resample import utils
 from drizzleflow.errors import InputError
-from drizzleflow.footprint import describe
-from drizzleflow.grid import Grid, build
-from drizzleflow.gridfile import to_gwcs
-from drizzleflow.gwcswcs import from_gwcs
+from drizzleflow.geometry.footprint import describe
+from drizzleflow.geometry.grid import Grid, build
+from drizzleflow.geometry.output_wcs import to_gwcs
+from drizzleflow.geometry.gwcs_wcs import from_gwcs
 from drizzleflow.resample import Resample
-from drizzleflow.simulate_jwst import nircam_like
+from drizzleflow.simulate.jwst import nircam_like
 
 SHAPE = (90, 110)
 GRID = Grid((120, 130), (150.1, 2.2), (64.5, 59.5), (-8e-6, 3e-6, 3e-6, 8e-6), 0.0308)

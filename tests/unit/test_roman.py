@@ -13,9 +13,11 @@ import pytest
 from astropy import units as u
 from astropy.time import Time
 
-from drizzleflow import asdfnodes, formats, i2d
-from drizzleflow.asdffile import AsdfFile
-from drizzleflow.asdfio import asdf_bytes
+from drizzleflow.io import asdf_nodes
+from drizzleflow import formats
+from drizzleflow.resample import i2d
+from drizzleflow.io.asdf_file import AsdfFile
+from drizzleflow.io.asdf_trees import asdf_bytes
 from drizzleflow.errors import InputError
 from drizzleflow.formats import roman
 from drizzleflow.simulate import simulate
@@ -83,10 +85,10 @@ def flag(path, to, masks=None):
 def outline(node, at=()) -> dict:
     """Place -> (tag, text) of every node below one, arrays' numbers of blocks apart."""
     found = {at: (node.tag, node.value if isinstance(node.value, str) else None)}
-    if asdfnodes.is_mapping(node):
+    if asdf_nodes.is_mapping(node):
         for key, value in node.value:
             found |= outline(value, (*at, key.value))
-    elif asdfnodes.is_sequence(node):
+    elif asdf_nodes.is_sequence(node):
         for number, value in enumerate(node.value):
             found |= outline(value, (*at, number))
     return found
@@ -299,8 +301,8 @@ def real(made, tmp_path_factory):
 
 
 def test_a_real_gwcs(real):
-    from drizzleflow.footprint import describe
-    from drizzleflow.pixmap import Lattice
+    from drizzleflow.geometry.footprint import describe
+    from drizzleflow.geometry.pixmap import Lattice
 
     wcs = formats.read(member(real), 1, ()).wcs
     lon, lat = wcs.to_sky(np.array([0.0]), np.array([0.0]))
@@ -497,7 +499,7 @@ def test_blocks_of_lz4(monkeypatch):
     """What the pipeline writes by default: pieces with their lengths; the package is asked for only then."""
     from lz4.block import compress
 
-    from drizzleflow.asdffile import Block, _decompressed
+    from drizzleflow.io.asdf_file import Block, _decompressed
 
     def block(kind, size):
         return Block(0, 0, 0, 0, size, kind, False, bytes(16))

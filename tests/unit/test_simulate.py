@@ -11,14 +11,16 @@ import pytest
 from astropy.io import fits
 from astropy.wcs import WCS
 
-from drizzleflow import formats, simulate_jwst
-from drizzleflow import simulate_scene as scene
+from drizzleflow import formats
+from drizzleflow.simulate import jwst as simulate_jwst
+from drizzleflow.simulate import scene
 from drizzleflow.errors import InputError
 from drizzleflow.formats import hst, jwst
-from drizzleflow.frame import SkyWCS
-from drizzleflow.simulate import pointings, simulate
-from drizzleflow.simulate_hst import to_sky_of, wcs_cards
-from drizzleflow.simulate_score import score, score_frame, table
+from drizzleflow.frames.frame import SkyWCS
+from drizzleflow.simulate.exposures import pointings
+from drizzleflow.simulate import simulate
+from drizzleflow.simulate.hst import to_sky_of, wcs_cards
+from drizzleflow.simulate.score import score, score_frame, table
 
 SMALL = {"exposures": 3, "detectors": 2, "shape": (96, 112), "stars": 900, "galaxies": 300}
 

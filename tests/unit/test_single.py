@@ -5,15 +5,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drizzleflow.combine import Parameters, median_image
-from drizzleflow.frame import Frame
-from drizzleflow.framemodel import frame_model
-from drizzleflow.grid import Grid
-from drizzleflow.kernels import kernel_reach
+from drizzleflow.combine.stack import Parameters, median_image
+from drizzleflow.frames.frame import Frame
+from drizzleflow.resample.models import frame_model
+from drizzleflow.geometry.grid import Grid
+from drizzleflow.resample.kernels import kernel_reach
 from drizzleflow.resample import Resample
-from drizzleflow.single import SingleImage, drizzle, unresampled
-from drizzleflow.weights import mean_weights, variances_from_err
-from drizzleflow.windowed import Windowed
+from drizzleflow.resample.single import SingleImage, drizzle, unresampled
+from drizzleflow.resample.weights import mean_weights, variances_from_err
+from drizzleflow.frames.windowed import Windowed
 
 SETTINGS = {"kernel": "square", "pixfrac": 1.0, "fillval": "NAN", "weight_type": "ivm"}
 SHAPE = (30, 36)

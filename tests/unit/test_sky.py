@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drizzleflow.errors import InputError
-from drizzleflow.overlap import border
-from drizzleflow.sky import SkyRow, check_connected, overlap_statistics, solve
-from drizzleflow.skystatistics import SkyStats
+from drizzleflow.geometry.overlap import border
+from drizzleflow.sky.levels import SkyRow, check_connected, overlap_statistics, solve
+from drizzleflow.arrays.statistics import SkyStats
 
 K = np.arange(5000.0)
 VALUES = (np.sin(K * K * 0.37) + np.cos(1.3 * K) + 0.2 * np.sin(K) ** 15 * 40 + 7).astype(np.float32)
@@ -350,7 +350,7 @@ def test_equal_to_the_dense_pseudo_inverse(n, extra, seed, weights):
 def test_sparse_and_dense_agree(weights, monkeypatch):
     rows, groups, _ = network(120, 300, 5)
     dense = solve(rows, groups, weights=weights)
-    monkeypatch.setattr("drizzleflow.leveling.DENSE", 10)
+    monkeypatch.setattr("drizzleflow.sky.network.DENSE", 10)
     sparse = solve(rows, groups, weights=weights)
     np.testing.assert_allclose([f.sky for f in sparse], [f.sky for f in dense], atol=1e-9)
     np.testing.assert_allclose([f.sigma for f in sparse], [f.sigma for f in dense], rtol=0.25)

@@ -9,7 +9,7 @@ from spherical_geometry.polygon import MalformedPolygonError, SphericalPolygon
 
 from drizzleflow.errors import InputError
 from drizzleflow.sky import SkyGroup, SkyImage, SkyStats
-from drizzleflow.skyimage import outlines_of
+from drizzleflow.sky.skyimage import outlines_of
 
 
 def test_what_an_image_remembers():

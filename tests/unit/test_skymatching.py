@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from sky_images import SHAPE, STEP, image, skies
 
-from drizzleflow import sky, skyimage
+from drizzleflow.sky import levels as sky, skyimage
 from drizzleflow.errors import InputError
-from drizzleflow.overlap import overlap_vertices
+from drizzleflow.geometry.overlap import overlap_vertices
 from drizzleflow.sky import SkyGroup, SkyImage, SkyStats, match
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from drizzleflow.errors import InputError
-from drizzleflow.staticmask import lower_limit, static_mask
+from drizzleflow.outliers.static_mask import lower_limit, static_mask
 
 
 def sky(seed, level=100.0, sigma=5.0, shape=(200, 180)):

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from drizzleflow import stepmap
+from drizzleflow.geometry import astrodrizzle_pixmap
 from drizzleflow.errors import InputError
-from drizzleflow.frame import SkyWCS
+from drizzleflow.frames.frame import SkyWCS
 
 
 class Plane:
@@ -23,7 +23,7 @@ FRAME = SkyWCS(bent, None, (37, 52))
 
 
 def test_exact_at_the_nodes_and_bilinear_between():
-    found = stepmap.pixmap(FRAME, Plane())
+    found = astrodrizzle_pixmap.pixmap(FRAME, Plane())
     assert found.shape == (37, 52, 2) and found.dtype == np.float64
     y, x = np.mgrid[9:37:10, 9:52:10]  # 1-based 10, 20, 30 ...
     np.testing.assert_allclose(found[9:37:10, 9:52:10], np.stack(bent(x, y), axis=-1), rtol=1e-14)
@@ -35,18 +35,18 @@ def test_exact_at_the_nodes_and_bilinear_between():
 
 def test_step_one_is_exact_and_rows_do_not_depend_on_the_choice():
     y, x = np.mgrid[:37, :52]
-    np.testing.assert_allclose(stepmap.pixmap(FRAME, Plane(), 1), np.stack(bent(x, y), axis=-1), rtol=1e-14)
-    whole = stepmap.pixmap(FRAME, Plane(), 7)
+    np.testing.assert_allclose(astrodrizzle_pixmap.pixmap(FRAME, Plane(), 1), np.stack(bent(x, y), axis=-1), rtol=1e-14)
+    whole = astrodrizzle_pixmap.pixmap(FRAME, Plane(), 7)
     for rows in ((0, 1), (5, 30), (36, 37)):
-        np.testing.assert_array_equal(stepmap.pixmap(FRAME, Plane(), 7, rows), whole[slice(*rows)])
+        np.testing.assert_array_equal(astrodrizzle_pixmap.pixmap(FRAME, Plane(), 7, rows), whole[slice(*rows)])
 
 
 def test_a_frame_smaller_than_a_step():
-    found = stepmap.pixmap(SkyWCS(bent, None, (3, 4)), Plane())
+    found = astrodrizzle_pixmap.pixmap(SkyWCS(bent, None, (3, 4)), Plane())
     assert found.shape == (3, 4, 2) and np.isfinite(found).all()
 
 
 @pytest.mark.parametrize("step", [0, -1, 2.5])
 def test_bad_step(step):
     with pytest.raises(InputError, match="stepsize"):
-        stepmap.pixmap(FRAME, Plane(), step)
+        astrodrizzle_pixmap.pixmap(FRAME, Plane(), step)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from test_resample import model, run, shifted, target
 
-from drizzleflow.resample_utils import correlated_noise
+from drizzleflow.resample.utils import correlated_noise
 
 SHAPE, REALISATIONS = (36, 36), 300
 CASES = [(1.0, 1.0), (0.8, 1.0), (1.0, 0.5), (0.8, 0.5)]

@@ -8,13 +8,8 @@ from astropy.stats import sigma_clip
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drizzleflow.frame import Frame
-from drizzleflow.weights import (
-    background_variance,
-    build_driz_weight,
-    mean_weights,
-    variances_from_err,
-)
+from drizzleflow.frames.frame import Frame
+from drizzleflow.resample.weights import background_variance, build_driz_weight, mean_weights, variances_from_err
 
 
 def test_ivm_is_the_inverse_variance_and_zero_where_there_is_none():

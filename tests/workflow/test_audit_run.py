@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from runs import CONFIG, KINDS, call, copy_checkout
 
-from drizzleflow import record
-from drizzleflow.audit import Evidence, audit
+from drizzleflow.jobs import record
+from drizzleflow.provenance.audit import Evidence, audit
 from drizzleflow.errors import InputError
 
 CLEAN = "audit: every file is what its record says"
@@ -80,7 +80,7 @@ def test_damage_of_every_kind_in_one_audit(finished):
 
 def test_changed_code_is_told_apart(finished, tmp_path):
     checkout = copy_checkout(tmp_path / "checkout")
-    path = checkout / "scripts/drizzleflow/gridfile.py"
+    path = checkout / "scripts/drizzleflow/geometry/output_wcs.py"
     path.write_text(path.read_text() + "CHANGED = 1\n")
     _, found = tell(finished, repo=checkout)
     assert found["results/field/grid.asdf"] == ("stale", "made with other code")

@@ -11,7 +11,7 @@ from conftest import watching
 from running import REPO, write_table
 from runs import AFTER_CRMASK, CONFIG, complete, copy_checkout, jobs
 
-from drizzleflow.codehash import closure
+from drizzleflow.plan.codehash import closure
 from drizzleflow.simulate import simulate
 
 AFTER_MEDIAN = {"median_product": 1, **AFTER_CRMASK}
@@ -21,19 +21,19 @@ ALL = {"members": 1, "footprint": 2, "grid": 1, "grid_wcs": 1, "sky_overlaps": 2
 CHANGES = {
     "what is no code, and code that no rule reaches": (
         [
-            ("drizzleflow/flagging.py", "import numpy as np\n", "import  numpy as np  # arrays\n\n\n"),
-            ("drizzleflow/record.py", '"""The frame', '"""New. The frame'),
-            ("drizzleflow/simulate.py", "import math\n", "import math, sys\n"),
-            ("drizzleflow/createmedian.py", "import math\n", "import math, json\n"),
-            ("drizzleflow/audit.py", "import json\n", "import json, math\n"),
+            ("drizzleflow/outliers/thresholds.py", "import numpy as np\n", "import  numpy as np  # arrays\n\n\n"),
+            ("drizzleflow/jobs/record.py", '"""The frame', '"""New. The frame'),
+            ("drizzleflow/simulate/exposures.py", "import math\n", "import math, sys\n"),
+            ("drizzleflow/combine/createmedian.py", "import math\n", "import math, json\n"),
+            ("drizzleflow/provenance/audit.py", "import json\n", "import json, math\n"),
         ],
         {},
     ),
-    "a formula": ([("drizzleflow/flagging.py", "np.abs(sci - blot", "1.0000001 * np.abs(sci - blot")], AFTER_CRMASK),
+    "a formula": ([("drizzleflow/outliers/thresholds.py", "np.abs(sci - blot", "1.0000001 * np.abs(sci - blot")], AFTER_CRMASK),
     "a script": ([("median.py", "from drizzleflow import", "import sys\nfrom drizzleflow import")], AFTER_MEDIAN),
-    "the report": ([("drizzleflow/report.py", "import json\n", "import json, sys\n")], {"report_product": 1, "provenance": 1}),
-    "a side branch": ([("drizzleflow/gridfile.py", "import numpy as np\n", "import math, numpy as np\n")], {"grid_wcs": 1, "report_product": 1, "provenance": 1}),
-    "what all jobs use": ([("drizzleflow/record.py", "import json\n", "import json, cmath\n")], ALL),
+    "the report": ([("drizzleflow/report/contents.py", "import json\n", "import json, sys\n")], {"report_product": 1, "provenance": 1}),
+    "a side branch": ([("drizzleflow/geometry/output_wcs.py", "import numpy as np\n", "import math, numpy as np\n")], {"grid_wcs": 1, "report_product": 1, "provenance": 1}),
+    "what all jobs use": ([("drizzleflow/jobs/record.py", "import json\n", "import json, cmath\n")], ALL),
 }
 
 
@@ -91,7 +91,7 @@ def assert_in_hash(folder: Path) -> set[str]:
     """Every module that a job has loaded is in the hash of its rule's code; the scripts."""
     found, cache = loaded(folder), {}
     for script, modules in found.items():
-        assert "drizzleflow.record" in modules
+        assert "drizzleflow.jobs.record" in modules
         assert modules <= set(closure(REPO / "scripts" / script, REPO / "scripts", cache)), script
     return set(found)
 

@@ -8,7 +8,7 @@ import pytest
 from astropy.io import fits
 from running import run
 
-from drizzleflow import demo
+from drizzleflow.simulate import demo
 from drizzleflow.errors import InputError
 from drizzleflow.simulate import simulate
 

@@ -13,9 +13,9 @@ from running import REPO
 from runs import call, complete, jobs, products
 
 from drizzleflow import formats
-from drizzleflow.config import load, resolve
+from drizzleflow.plan.config import load, resolve
 from drizzleflow.errors import InputError
-from drizzleflow.plan import build
+from drizzleflow.plan.products import build
 from drizzleflow.simulate import simulate
 
 CONFIG = {"associations": "data/good.csv", "batch_size": 4}

@@ -8,7 +8,7 @@ from astropy.io import fits
 from running import digests, dishonest, masks, open_verified, rows, run
 
 from drizzleflow.simulate import simulate
-from drizzleflow.simulate_score import score
+from drizzleflow.simulate.score import score
 
 SHAPE = (256, 300)
 

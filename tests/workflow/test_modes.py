@@ -31,9 +31,9 @@ from running import (
 from scipy import ndimage
 from variants import SKY, centre, wanted_header
 
-from drizzleflow import checkout
+from drizzleflow.jobs import checkout
 from drizzleflow.simulate import simulate
-from drizzleflow.simulate_score import score
+from drizzleflow.simulate.score import score
 
 JUMP_DET = 4  #: JWST: a good pixel, by default
 

@@ -13,7 +13,7 @@ from running import digests, masks, open_verified, run, shared, star_offsets, wr
 from scipy import ndimage
 
 from drizzleflow.simulate import simulate
-from drizzleflow.simulate_score import score
+from drizzleflow.simulate.score import score
 
 OUTLIER = 16
 EIGHT = np.ones((3, 3), bool)

@@ -13,7 +13,7 @@ from runs import jobs
 
 from drizzleflow.provenance.trace import trace
 from drizzleflow.simulate import simulate
-from drizzleflow.simulate_score import score
+from drizzleflow.simulate.score import score
 
 PRODUCT = "wide"
 

@@ -88,8 +88,8 @@ def test_an_outlier_is_listed_and_does_not_count(modes, product):
     inner = {member: np.argwhere(planes[1][20:-20, 20:-20]) + 20 for member, planes in masks(folder).items()}
     member = max(inner, key=lambda name: len(inner[name]))
     y, x = inner[member][0]
-    from drizzleflow.grid import Grid
-    from drizzleflow.pixmap import LatticeFiles, from_lattice
+    from drizzleflow.geometry.grid import Grid
+    from drizzleflow.geometry.pixmap import LatticeFiles, from_lattice
 
     lattice = LatticeFiles(sorted((folder / "footprint").glob("*.npz"))).lattice(member, 1)
     u, v = np.rint(from_lattice(lattice, Grid.load(folder / "grid.json"), (y, y + 1))[0, x]).astype(int)
@@ -207,7 +207,7 @@ def test_crate(modes, tmp_path, form, capsys):
     raw = {os.path.basename(row["path"]) for row in rows(product / "members.csv")}
     assert raw <= {os.path.basename(path) for path in listed}
     if form != "in place":
-        assert {"workflow/Snakefile", "workflow/scripts/drizzleflow/resample.py", "workflow/rules/common.smk"} <= names
+        assert {"workflow/Snakefile", "workflow/scripts/drizzleflow/resample/resample.py", "workflow/rules/common.smk"} <= names
     assert "ComputationalWorkflow" in crate.mainEntity.type
     run = crate.dereference("#run")
     assert run["instrument"] is crate.mainEntity and run["startTime"] < run["endTime"]

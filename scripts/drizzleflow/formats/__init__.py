@@ -1,4 +1,4 @@
-"""File formats: one module each, all behind `drizzleflow.frame.Frame`.
+"""File formats: one module each, all behind `drizzleflow.frames.frame.Frame`.
 
 A format module has ``NAME``, ``SUFFIXES``, ``DQ_FLAGS``, ``GOOD_BITS``, ``SKY_BITS``, ``OUTLIER``, ``ERR_ALONE``, ``READS_ROWS``
 and the functions
@@ -40,10 +40,10 @@ def is_asdf(path) -> bool:
 
 
 def header(path):
-    """What tells a file's format: the primary header, or of an ASDF file its tree (`drizzleflow.asdffile.AsdfFile`)."""
+    """What tells a file's format: the primary header, or of an ASDF file its tree (`drizzleflow.io.asdf_file.AsdfFile`)."""
     path = str(path)
     if is_asdf(path):
-        from drizzleflow.asdffile import AsdfFile
+        from drizzleflow.io.asdf_file import AsdfFile
 
         return AsdfFile(path)
     from astropy.io import fits
@@ -54,13 +54,13 @@ def header(path):
 def verify(path) -> list[str]:
     """Compare a file with the checksums in it; warnings. `InputError`: it is damaged."""
     if is_asdf(path):
-        from drizzleflow.asdffile import AsdfFile
+        from drizzleflow.io.asdf_file import AsdfFile
 
         AsdfFile(path).verify()
         return []
-    from drizzleflow import fitsverify
+    from drizzleflow.io import fits_verify
 
-    return fitsverify.verify(path)
+    return fits_verify.verify(path)
 
 
 def detect(header) -> str:
@@ -85,7 +85,7 @@ def read(member: dict, extver: int = 1, planes=("data", "dq"), options: dict | N
     if more:
         return frame
     if "var" in planes:
-        from drizzleflow.weights import variances_from_err
+        from drizzleflow.resample.weights import variances_from_err
 
         variances_from_err(frame)
     return frame if rows is None else frame.cut(rows)

@@ -13,7 +13,7 @@ import re
 import numpy as np
 
 from drizzleflow.errors import InputError
-from drizzleflow.frame import Frame, SkyWCS, number, text
+from drizzleflow.frames.frame import Frame, SkyWCS, number, text
 
 NAME = "hst"
 SUFFIXES = ("_flt", "_flc", "_crf", "_c0m")
@@ -42,7 +42,7 @@ def recognise(header) -> bool:
 
 def describe(path, header, options=None) -> dict:
     """What the plan needs to know of a file; all its chips are one group, named by ROOTNAME."""
-    from drizzleflow.fitsio import expect_once, expect_plane, open_fits
+    from drizzleflow.io.fits import expect_once, expect_plane, open_fits
 
     with open_fits(path) as hdus:
         expect_once(hdus, ("SCI", "ERR", "DQ"), path)
@@ -82,7 +82,7 @@ def read(member: dict, extver: int = 1, planes=("data", "dq"), options=None) -> 
     InputError
         A plane is missing or has another shape than SCI, or BUNIT is not in electrons or counts.
     """
-    from drizzleflow.fitsio import open_fits, plane
+    from drizzleflow.io.fits import open_fits, plane
 
     path = member["path"]
     with open_fits(path) as hdus:
@@ -160,8 +160,8 @@ def write_crf(member: dict, masks: dict, path, keywords: dict, options=None) -> 
         keyword -> (value, comment): ``BKG*`` go to SCI (a value may be a dict extver -> value), others to the
         primary.
     """
-    from drizzleflow import crf
-    from drizzleflow.fitsio import image_header, open_fits, plane
+    from drizzleflow.io import fits_copy
+    from drizzleflow.io.fits import image_header, open_fits, plane
 
     source = member["path"]
     changes, append = {}, []
@@ -170,7 +170,7 @@ def write_crf(member: dict, masks: dict, path, keywords: dict, options=None) -> 
         for extver, index in enumerate(chips.values(), start=1):
             ver = hdus[index].ver
             shape = _shape(hdus[index].header, source, index)
-            changes[index, ver] = {"cards": crf.sci_cards(keywords, extver)}
+            changes[index, ver] = {"cards": fits_copy.sci_cards(keywords, extver)}
             if extver not in masks:
                 continue
             if masks[extver].shape != shape:
@@ -191,7 +191,7 @@ def write_crf(member: dict, masks: dict, path, keywords: dict, options=None) -> 
                 changes["DQ", ver] = {"data": dq}
             else:
                 append.append((image_header(dq, "DQ", extver=ver), dq))
-    crf.write(source, os.fspath(path), changes, primary_cards=crf.primary_cards(keywords), append=append)
+    fits_copy.write(source, os.fspath(path), changes, primary_cards=fits_copy.primary_cards(keywords), append=append)
 
 
 def write_clean(member: dict, images: dict, path, keywords: dict | None = None) -> None:
@@ -200,12 +200,12 @@ def write_clean(member: dict, images: dict, path, keywords: dict | None = None) 
     Parameters
     ----------
     images : dict
-        extver -> (float32 SCI, int16 DQ), as `drizzleflow.driz_cr.clean` gives them.
+        extver -> (float32 SCI, int16 DQ), as `drizzleflow.outliers.driz_cr.clean` gives them.
     keywords : dict, optional
         keyword -> (value, comment) for the primary header.
     """
-    from drizzleflow import crf
-    from drizzleflow.fitsio import open_fits
+    from drizzleflow.io import fits_copy
+    from drizzleflow.io.fits import open_fits
 
     with open_fits(member["path"]) as hdus:
         versions = [hdus[index].ver for index in _chips(hdus, member["path"]).values()]
@@ -214,7 +214,7 @@ def write_clean(member: dict, images: dict, path, keywords: dict | None = None) 
             changes["SCI", ver] = {"data": data}
             if ("DQ", ver) in hdus and hdus["DQ", ver].header["NAXIS"]:
                 changes["DQ", ver] = {"data": dq}
-    crf.write(member["path"], os.fspath(path), changes, primary_cards=crf.primary_cards(keywords or {}))
+    fits_copy.write(member["path"], os.fspath(path), changes, primary_cards=fits_copy.primary_cards(keywords or {}))
 
 
 def _chips(hdus, path) -> dict[int, int]:
@@ -276,7 +276,7 @@ def _filter(header) -> str:
 
 
 def cte_direction(instrument: str, detector: str, chip: int, amps: str = "") -> int:
-    """Where charge trails lie on a chip, as `cte_dir` of `drizzleflow.driz_cr.driz_cr`.
+    """Where charge trails lie on a chip, as `cte_dir` of `drizzleflow.outliers.driz_cr.driz_cr`.
 
     Parameters
     ----------
@@ -308,15 +308,15 @@ def _pixel_area(sci) -> float | None:
 
     The chips of ACS/WFC differ by 5 % in area on the sky; their flat fields are made so that the sky has one value on both.
     """
-    from drizzleflow.fitswcs import nominal_pixel_area
+    from drizzleflow.geometry.fits_wcs import nominal_pixel_area
 
     scale = number(sci.get("IDCSCALE"))
     return float(np.radians(scale / 3600) ** 2) if scale else nominal_pixel_area(sci)
 
 
 def _open_wcs(path, extver, shape) -> SkyWCS:
-    from drizzleflow.fitsio import open_fits
-    from drizzleflow.fitswcs import open_sky_wcs
+    from drizzleflow.io.fits import open_fits
+    from drizzleflow.geometry.fits_wcs import open_sky_wcs
 
     with open_fits(path) as hdus:
         return open_sky_wcs(path, hdus, _index(_chips(hdus, path), extver, path), shape)

@@ -14,7 +14,7 @@ from functools import partial
 import numpy as np
 
 from drizzleflow.errors import InputError
-from drizzleflow.frame import Frame, SkyWCS, number, text
+from drizzleflow.frames.frame import Frame, SkyWCS, number, text
 
 NAME = "jwst"
 SUFFIXES = ("_cal", "_calints", "_crf", "_crfints", "_rate", "_tweakreg", "_skymatch", "_match")
@@ -56,7 +56,7 @@ def group_id(header) -> str | None:
 
 def describe(path, header, options=None) -> dict:
     """What the plan needs to know of a file: identity, group and the frames' number and size."""
-    from drizzleflow.fitsio import expect_once, expect_plane, open_fits
+    from drizzleflow.io.fits import expect_once, expect_plane, open_fits
 
     with open_fits(path) as hdus:
         expect_once(hdus, ("SCI", "ERR", "DQ", "ASDF", *VARIANCES.values()), path)
@@ -98,7 +98,7 @@ def read(member: dict, extver: int = 1, planes=("data", "dq"), options=None, row
     InputError
         A plane is missing, or its shape is not that of SCI.
     """
-    from drizzleflow.fitsio import open_fits, plane
+    from drizzleflow.io.fits import open_fits, plane
 
     path = member["path"]
     index = extver - 1 if member["cube"] else None
@@ -145,9 +145,9 @@ def _open_wcs(path, shape) -> SkyWCS:
     import asdf
     import gwcs  # noqa: F401  (its converters must be installed for asdf to find)
 
-    from drizzleflow.asdfio import expect_self_contained
-    from drizzleflow.fitsio import open_fits
-    from drizzleflow.gwcswcs import from_gwcs
+    from drizzleflow.io.asdf_trees import expect_self_contained
+    from drizzleflow.io.fits import open_fits
+    from drizzleflow.geometry.gwcs_wcs import from_gwcs
 
     with open_fits(path) as hdus:
         if "ASDF" not in hdus:
@@ -189,8 +189,8 @@ def write_crf(member: dict, masks: dict, path, keywords: dict, options=None) -> 
     keywords : dict
         keyword -> (value, comment) for the headers: ``S_OUTLIR`` and ``PROV*`` in the primary, ``BKG*`` in SCI.
     """
-    from drizzleflow import crf
-    from drizzleflow.fitsio import image_header, open_fits, plane
+    from drizzleflow.io import fits_copy
+    from drizzleflow.io.fits import image_header, open_fits, plane
 
     source = member["path"]
     with open_fits(source) as hdus:
@@ -217,5 +217,5 @@ def write_crf(member: dict, masks: dict, path, keywords: dict, options=None) -> 
             changes["DQ", 1] = {"data": dq}
         else:
             append.append((image_header(dq, "DQ"), dq))
-        changes["SCI", 1]["cards"] = crf.sci_cards(keywords, 1)
-        crf.write(source, os.fspath(path), changes, primary_cards=crf.primary_cards(keywords), append=append)
+        changes["SCI", 1]["cards"] = fits_copy.sci_cards(keywords, 1)
+        fits_copy.write(source, os.fspath(path), changes, primary_cards=fits_copy.primary_cards(keywords), append=append)

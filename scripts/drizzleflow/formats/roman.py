@@ -13,10 +13,10 @@ from functools import partial
 
 import numpy as np
 
-from drizzleflow import asdfnodes
-from drizzleflow.asdffile import AsdfFile
+from drizzleflow.io import asdf_nodes
+from drizzleflow.io.asdf_file import AsdfFile
 from drizzleflow.errors import InputError
-from drizzleflow.frame import Frame, SkyWCS, number
+from drizzleflow.frames.frame import Frame, SkyWCS, number
 
 NAME = "roman"
 SUFFIXES = ("_cal", "_crf", "_tweakreg", "_skymatch")
@@ -196,17 +196,17 @@ def write_crf(member: dict, masks: dict, path, keywords: dict, options=None) -> 
     uses, arrays = file.uses(), {}
     for name, kind in (kinds | {"dq": "uint32"}).items():
         node = file.node("roman", name)
-        array = asdfnodes.array_node(node)
-        source = asdfnodes.source_of(array)
+        array = asdf_nodes.array_node(node)
+        source = asdf_nodes.source_of(array)
         if uses.get(source) != 1:  # in the tree itself, or shared with another array
             source = max([len(file.blocks) - 1, *arrays]) + 1
         # functions: one plane in memory at a time
         arrays[source] = dq if name == "dq" else partial(blanked, name, node)
-        new = asdfnodes.array_entry(source, kind, shape, like=array or file.node("roman", "data"))
+        new = asdf_nodes.array_entry(source, kind, shape, like=array or file.node("roman", "data"))
         if array is not None and array is not node:  # a quantity keeps its unit
             pairs = [(key, new if key.value == "value" else value) for key, value in node.value]
             new = type(node)(node.tag, pairs, flow_style=False)
-        asdfnodes.set_entry(roman, name, new)
+        asdf_nodes.set_entry(roman, name, new)
     _record(file.node("roman", "meta"), meta, keywords)
     file.write(os.fspath(path), arrays)
 
@@ -222,9 +222,9 @@ def _record(node, meta: dict, keywords: dict) -> None:
         changes["background"] = {"level": float(level), "method": method, "subtracted": bool(subtracted)}
     for table, values in changes.items():
         if values and not isinstance(meta.get(table), dict):
-            asdfnodes.set_entry(node, table, asdfnodes.mapping())
+            asdf_nodes.set_entry(node, table, asdf_nodes.mapping())
         for key, value in values.items():
-            asdfnodes.set_entry(asdfnodes.entry(node, table), key, asdfnodes.scalar(value))
+            asdf_nodes.set_entry(asdf_nodes.entry(node, table), key, asdf_nodes.scalar(value))
 
 
 # -- what is where in the tree
@@ -235,12 +235,12 @@ def _meta(file: AsdfFile) -> dict:
     node = file.node("roman")
     if node is None:
         raise InputError(f"{file.path}: no 'roman' in the tree; expected a Roman WFI level-2 image (_cal.asdf)")
-    meta = asdfnodes.entry(node, "meta")
-    if not asdfnodes.is_mapping(meta):
+    meta = asdf_nodes.entry(node, "meta")
+    if not asdf_nodes.is_mapping(meta):
         raise InputError(f"{file.path}: no 'roman.meta' in the tree; expected a Roman WFI level-2 image (_cal.asdf)")
     large = ("wcs", "cal_logs", "wcs_fit_results")
     try:
-        return {key.value: asdfnodes.plain(value) for key, value in meta.value if key.value not in large}
+        return {key.value: asdf_nodes.plain(value) for key, value in meta.value if key.value not in large}
     except Exception as error:  # yaml's, and those of what a number or a table is made of
         raise InputError(f"{file.path}: 'roman.meta' cannot be understood ({error})") from None
 
@@ -269,7 +269,7 @@ def _plane_node(file: AsdfFile, name: str, shape, node=None):
     found = file.shape(node)
     if found != shape:
         raise InputError(f"{file.path}[{name}]: shape {found}, expected {shape} as data has")
-    kind = asdfnodes.entry(asdfnodes.array_node(node), "datatype")
+    kind = asdf_nodes.entry(asdf_nodes.array_node(node), "datatype")
     if name == "dq" and kind is not None and not re.fullmatch(r"u?int(8|16|32)", str(kind.value)):
         raise InputError(f"{file.path}[dq]: flags of type {kind.value}, expected integers of at most 32 bits")
     return node
@@ -300,7 +300,7 @@ def _exposure_time(meta: dict) -> float | None:
 
 
 def _unit(file: AsdfFile, meta: dict) -> str:
-    unit = asdfnodes.entry(file.node("roman", "data"), "unit")
+    unit = asdf_nodes.entry(file.node("roman", "data"), "unit")
     if unit is not None:
         return str(unit.value).replace(" ", "") if isinstance(unit.value, str) else ""
     return "MJy/sr" if _table(meta, "cal_step").get("flux") == "COMPLETE" else "DN/s"
@@ -334,12 +334,12 @@ def _open_wcs(path, shape, info: dict) -> SkyWCS:
     import asdf
     import gwcs  # noqa: F401  (its converters must be installed for asdf to find)
 
-    from drizzleflow.asdfio import expect_self_contained
-    from drizzleflow.gwcswcs import from_gwcs
+    from drizzleflow.io.asdf_trees import expect_self_contained
+    from drizzleflow.geometry.gwcs_wcs import from_gwcs
 
     file = AsdfFile(path)
     node = file.node("roman", "meta", "wcs")
-    if not asdfnodes.is_mapping(node):
+    if not asdf_nodes.is_mapping(node):
         raise InputError(f"{path}: no 'roman.meta.wcs' in the tree; expected the GWCS of romancal's assign_wcs")
     content = file.part(wcs=node)
     expect_self_contained(content, path)
@@ -361,7 +361,7 @@ def _open_wcs(path, shape, info: dict) -> SkyWCS:
 
 def _on_frame(wcs: SkyWCS) -> bool:
     """Whether the reference point of wcsinfo is the frame's own: it may be that of the whole camera, half a degree away."""
-    from drizzleflow.footprint import separation
+    from drizzleflow.geometry.footprint import separation
 
     ny, nx = wcs.shape
     centre_and_corners = np.array([0.5, 0.0, 1.0, 0.0, 1.0]), np.array([0.5, 0.0, 0.0, 1.0, 1.0])

@@ -14,7 +14,7 @@ import re
 import numpy as np
 
 from drizzleflow.errors import InputError
-from drizzleflow.frame import Frame, SkyWCS, number, text
+from drizzleflow.frames.frame import Frame, SkyWCS, number, text
 
 NAME = "simple"
 SUFFIXES = ("_crf", "_sci")
@@ -45,7 +45,7 @@ def recognise(header) -> bool:
 
 def describe(path, header, options=None) -> dict:
     """What the plan needs to know of a file. No group: each file is its own unless the association says."""
-    from drizzleflow.fitsio import expect_once, expect_plane, open_fits
+    from drizzleflow.io.fits import expect_once, expect_plane, open_fits
 
     options = _settings(options)
     has_err = True
@@ -88,8 +88,8 @@ def read(member: dict, extver: int = 1, planes=("data", "dq"), options=None) -> 
     InputError
         A plane has another shape than the image, a file beside it lacks one, or a code is not from 0 to 30.
     """
-    from drizzleflow.fitsio import open_fits, plane
-    from drizzleflow.fitswcs import nominal_pixel_area
+    from drizzleflow.io.fits import open_fits, plane
+    from drizzleflow.geometry.fits_wcs import nominal_pixel_area
 
     options = _settings(options)
     path = member["path"]
@@ -164,8 +164,8 @@ def write_crf(member: dict, masks: dict, path, keywords: dict, options=None) -> 
         keyword -> (value, comment): ``BKG*`` go to the image's header (a value may be a dict extver ->
         value), others to the primary.
     """
-    from drizzleflow import crf
-    from drizzleflow.fitsio import image_header, open_fits
+    from drizzleflow.io import fits_copy
+    from drizzleflow.io.fits import image_header, open_fits
 
     options = _settings(options)
     source = member["path"]
@@ -184,13 +184,13 @@ def write_crf(member: dict, masks: dict, path, keywords: dict, options=None) -> 
             dq = np.zeros(shape, np.uint32) if dq is None else dq
             if mask is not None:
                 dq[mask] |= bit
-            changes[index, extver] = {"cards": crf.sci_cards(keywords, extver)}
+            changes[index, extver] = {"cards": fits_copy.sci_cards(keywords, extver)}
             found = _companion(hdus, options["dq"], indices, extver)
             if found is not None:
                 changes[found, extver] = {"data": dq, "cards": [BITS_CARD]}
             else:
                 append.append((image_header(dq, name, extver=_version(hdus, indices, extver), cards=[BITS_CARD]), dq))
-    crf.write(source, os.fspath(path), changes, primary_cards=crf.primary_cards(keywords), append=append)
+    fits_copy.write(source, os.fspath(path), changes, primary_cards=fits_copy.primary_cards(keywords), append=append)
 
 
 def _settings(options) -> dict:
@@ -256,7 +256,7 @@ def _companion(hdus, name, indices, extver) -> int | None:
 
 def _beside(path, hdus, indices, extver, shape, what, pixels: bool = True) -> np.ndarray | None:
     """The plane of image `extver` in a file of its own: of the same name, or the file's n-th image. Without `pixels` only checked."""
-    from drizzleflow.fitsio import expect_plane, open_fits, plane
+    from drizzleflow.io.fits import expect_plane, open_fits, plane
 
     names = [(hdus[index].name, hdus[index].ver) for index in indices]
     name = names[extver - 1]
@@ -275,7 +275,7 @@ def _beside(path, hdus, indices, extver, shape, what, pixels: bool = True) -> np
 
 
 def _inverse_variance(member, hdus, indices, extver, shape, options) -> np.ndarray | None:
-    from drizzleflow.fitsio import plane
+    from drizzleflow.io.fits import plane
 
     path = member["path"]
     if member.get("ivar"):
@@ -295,7 +295,7 @@ def _has_weight(ivar) -> np.ndarray:
 
 
 def _flags(member, hdus, indices, extver, shape, options, ivar) -> np.ndarray | None:
-    from drizzleflow.fitsio import plane
+    from drizzleflow.io.fits import plane
 
     path = member["path"]
     found = _companion(hdus, options["dq"], indices, extver)
@@ -375,8 +375,8 @@ def _text(headers, keyword) -> str:
 
 
 def _open_wcs(path, index, shape) -> SkyWCS:
-    from drizzleflow.fitsio import open_fits
-    from drizzleflow.fitswcs import open_sky_wcs
+    from drizzleflow.io.fits import open_fits
+    from drizzleflow.geometry.fits_wcs import open_sky_wcs
 
     with open_fits(path) as hdus:
         return open_sky_wcs(path, hdus, index, shape)

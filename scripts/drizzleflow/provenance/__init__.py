@@ -14,8 +14,8 @@ import json
 import os
 from urllib.parse import quote
 
-from drizzleflow import record
-from drizzleflow.files import fingerprint, write_text
+from drizzleflow.jobs import record
+from drizzleflow.io.files import fingerprint, write_text
 
 PREFIX = {
     "df": "urn:drizzleflow:terms:",
@@ -32,7 +32,7 @@ def collect(records, product: str, out_path, sources=(), config=(), own: dict | 
     Parameters
     ----------
     records : list of paths
-        Records of the product's jobs (see `drizzleflow.record`), in any order: the result does not depend on it.
+        Records of the product's jobs (see `drizzleflow.jobs.record`), in any order: the result does not depend on it.
     product : str
         Name of the product.
     out_path : path
@@ -42,7 +42,7 @@ def collect(records, product: str, out_path, sources=(), config=(), own: dict | 
     config : list of paths
         The configuration files of the run.
     own : dict, optional
-        What the job that writes `out_path` says of itself (`drizzleflow.record.Job.account`): it is an activity like the others,
+        What the job that writes `out_path` says of itself (`drizzleflow.jobs.record.Job.account`): it is an activity like the others,
         without an end; the file cannot hold its own hash.
 
     Returns

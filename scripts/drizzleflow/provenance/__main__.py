@@ -8,7 +8,7 @@ import logging
 import sys
 
 from drizzleflow.errors import InputError
-from drizzleflow.record import plain
+from drizzleflow.jobs.record import plain
 
 COLUMNS = ("x", "y", "overlap", "weight", "overlap*weight", "data", "value", "DQ", "")
 

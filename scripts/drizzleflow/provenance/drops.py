@@ -6,17 +6,18 @@ import os
 
 import numpy as np
 
-from drizzleflow import formats, single
-from drizzleflow.dq import good_mask_value
+from drizzleflow import formats
+from drizzleflow.resample import single
+from drizzleflow.arrays.dq import good_mask_value
 from drizzleflow.errors import InputError
-from drizzleflow.fitsio import open_fits
-from drizzleflow.inputs import MosaicInputs
-from drizzleflow.kernels import kernel_reach
-from drizzleflow.mosaic import frame_model
-from drizzleflow.pixmap import shift
-from drizzleflow.resample import Resample
-from drizzleflow.staticmask import signature
-from drizzleflow.weights import add_sky_variance
+from drizzleflow.io.fits import open_fits
+from drizzleflow.jobs.inputs import MosaicInputs
+from drizzleflow.resample.kernels import kernel_reach
+from drizzleflow.resample.mosaic import frame_model
+from drizzleflow.geometry.pixmap import shift
+from drizzleflow.resample.resample import Resample
+from drizzleflow.outliers.static_mask import signature
+from drizzleflow.resample.weights import add_sky_variance
 
 MARGIN = 3  #: pixels around those that may fall on it: a drop's corners are interpolated between neighbours
 
@@ -32,7 +33,7 @@ class Drops:
         Those of the step's job: the section `step`, ``grid`` and ``simple``.
     step : 'mosaic' or 'single_drizzle'
     files : object
-        As for `drizzleflow.inputs.MosaicInputs`.
+        As for `drizzleflow.jobs.inputs.MosaicInputs`.
 
     Raises
     ------

@@ -6,7 +6,7 @@ import os
 from functools import cache
 from pathlib import Path
 
-from drizzleflow import record
+from drizzleflow.jobs import record
 from drizzleflow.errors import InputError
 
 #: kind of a product that can be traced -> how its path ends below the product's folder

@@ -1,0 +1,217 @@
+"""Exposure time, read noise and sky of a single-drizzled image: what ``minmed`` needs beside the pixels (seed 001).
+
+They are taken from what the user gives, else from the calibrated exposure beside the single, else from the single's own
+header, which AstroDrizzle fills with the keywords of the exposure.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from dataclasses import dataclass
+
+from drizzleflow.errors import InputError
+from drizzleflow.formats.hst import _UNITS, _WFPC2, _mean_of
+from drizzleflow.frames.frame import number
+from drizzleflow.frames.noise import Noise
+
+#: the unit of MDRIZSKY, that of the exposure, where only the single (in ELECTRONS/S) is there: by instrument and detector
+_NATIVE = {
+    ("ACS", ""): "ELECTRONS", ("WFC3", "UVIS"): "ELECTRONS", ("WFC3", "IR"): "ELECTRONS/S", ("STIS", ""): "COUNTS",
+    ("WFPC2", ""): "COUNTS", ("NICMOS", ""): "COUNTS/S",
+}  # fmt: skip
+#: NICMOS (Data Handbook): camera -> electrons per DN, read noise in electrons
+_NICMOS = {1: (5.4, 26.0), 2: (5.4, 26.0), 3: (6.5, 29.0)}
+
+
+@dataclass(frozen=True)
+class Overrides:
+    """What the user gives for one image; None is looked up."""
+
+    exptime: float | None = None  #: s
+    rdnoise: float | None = None  #: electrons
+    gain: float | None = None  #: electrons per unit of the data
+    sky: float | None = None  #: electrons a pixel, subtracted before drizzling
+    expkeyword: str | None = None  #: header keywords in place of EXPTIME, READNSE*, ATODGN*, MDRIZSKY; the mean of several
+    rnkeyword: str | None = None
+    gnkeyword: str | None = None
+    skyuser: str | None = None
+
+
+def noise_of(name, header, exposure, user: Overrides, needed: bool) -> Noise:
+    """The noise of the image `name`; a field is None where it is neither known nor needed.
+
+    Parameters
+    ----------
+    header : fits.Header
+        Of the single, primary and extension merged. This workflow's singles say all of it there.
+    exposure : path or None
+        The calibrated exposure (``_flt``, ``_flc``); its chips are those that the single's D001DATA, D002DATA ... name,
+        else all.
+    needed : bool
+        Whether something unknown is an error.
+
+    Raises
+    ------
+    InputError
+        Something is not known: what, where it was looked for and the parameter that gives it.
+    """
+    said = Noise.from_header(header)
+    sources = []
+    if exposure is not None and said is None:
+        sources.append((os.fspath(exposure), *_exposure_headers(exposure, header)))
+    sources.append((os.fspath(name), header, [header]))
+    looked = " or ".join(path for path, *_ in sources)
+
+    def settle(value, what, keys, parameter):
+        if value is None and needed:
+            raise InputError(f"{name}: {what} is not known: no {keys} in {looked}; give it with {parameter}")
+        return None if value is None else float(value)
+
+    exptime, readnoise, sky, electrons = user.exptime, user.rdnoise, user.sky, None
+    if exptime is None:
+        keys = _keys(user.expkeyword, ["EXPTIME"])
+        exptime = said.exptime if said else _first(sources, lambda primary, sci: _either(primary, sci, keys))
+        exptime = settle(exptime, "the exposure time", "/".join(keys), "exptime (seconds)")
+    if needed and not exptime > 0:
+        raise InputError(f"{name}: the exposure time is {exptime:g} s, expected more than 0: leave the image out, or give exptime")
+    if readnoise is None:
+        keys = _keys(user.rnkeyword, None)
+        readnoise = said.readnoise if said else _of_chips(
+            sources,
+            lambda p, s: _either(p, s, keys) if keys else _detector(p, s)[1],
+            lambda chips: math.sqrt(sum(value**2 for value in chips) / len(chips)),
+        )  # fmt: skip
+        readnoise = settle(readnoise, "the read noise", "/".join(keys or ["READNSEA", "READNSE"]), "rdnoise (electrons)")
+    if sky is None:
+        sky = said.sky if said else _sky(sources, user, exptime)
+        key = user.skyuser or "MDRIZSKY"
+        sky = settle(sky, "the subtracted sky", f"{key} in a known unit", "sky (electrons a pixel, 0 where none was)")
+    if said and user.gain is None:
+        electrons = said.electrons
+    else:
+        electrons = _per_unit(header, sources, user, exptime)
+    if electrons is None and needed:
+        raise InputError(
+            f"{name}: BUNIT is {header.get('BUNIT')!r}, expected electrons or counts, per second or not: "
+            "give the electrons/s of one unit with gain"
+        )
+    return Noise(exptime, readnoise, sky, electrons)
+
+
+def chips_named(header) -> list[int]:
+    """The SCI extensions that a single was drizzled from, of ``D001DATA = 'x_flt.fits[sci,1]'`` and so on; may be empty."""
+    found = (re.search(r"\[sci,\s*(\d+)\]$", str(header[key]), re.IGNORECASE) for key in header if re.fullmatch(r"D\d{3}DATA", key))
+    return sorted({int(match[1]) for match in found if match})
+
+
+def exposure_named(header) -> str:
+    """The file that a single was drizzled from (``D001DATA``), without folder and extension; empty if not said."""
+    return os.path.basename(re.sub(r"\[[^\]]*\]$", "", str(header.get("D001DATA", "")).strip()))
+
+
+def _exposure_headers(path, single):
+    from drizzleflow.io.fits import open_fits
+
+    wanted = chips_named(single)
+    with open_fits(path) as hdus:
+        headers = {hdu.ver: hdu.header.copy() for hdu in hdus if hdu.name == "SCI"}
+        chips = [headers[ver] for ver in wanted if ver in headers] or list(headers.values())
+        return hdus[0].header.copy(), chips or [hdus[0].header.copy()]
+
+
+def _keys(given, default):
+    return [key for key in re.split(r"[,\s]+", given.strip()) if key] if given else default
+
+
+def _either(primary, sci, keys):
+    """Mean of the non-zero values of keywords, of the chip's header where it has any, else of the primary; 0 if all are 0."""
+    for header in (sci, primary):
+        if any(number(header.get(key)) is not None for key in keys):
+            return _mean_of(header, keys) or 0.0
+    return None
+
+
+def _first(sources, look):
+    for _, primary, chips in sources:
+        value = look(primary, chips[0])
+        if value is not None:
+            return value
+    return None
+
+
+def _of_chips(sources, look, join):
+    """`join` of the values of all chips, of the first source that has all."""
+    for _, primary, chips in sources:
+        values = [look(primary, sci) for sci in chips]
+        if all(value is not None for value in values):
+            return join(values)
+    return None
+
+
+def _detector(primary, sci):
+    """(electrons per DN or None, read noise in electrons or None) of a chip."""
+    instrument = str(primary.get("INSTRUME", "")).strip().upper()
+    if instrument == "WFPC2":
+        chip = number(sci.get("DETECTOR", primary.get("DETECTOR")))
+        return _WFPC2.get(int(number(primary.get("ATODGAIN")) or 0), {}).get(int(chip or 0), (None, None))
+    if instrument == "NICMOS":
+        return _NICMOS.get(int(number(primary.get("CAMERA")) or 0), (None, None))
+    if instrument == "ACS" and str(primary.get("DETECTOR", "")).strip().upper() == "SBC":
+        return 1.0, 0.0  # a photon counter
+    gain = readnoise = None
+    for keys in ([f"ATODGN{a}" for a in "ABCD"], ["ATODGAIN"], ["ADCGAIN"]):
+        gain = gain or _either(primary, sci, keys)
+    for keys in ([f"READNSE{a}" for a in "ABCD"], ["READNSE"]):
+        readnoise = _either(primary, sci, keys) if readnoise is None else readnoise
+    return gain or None, readnoise
+
+
+def _gain(primary, sci, user):
+    if user.gain is not None:
+        return user.gain
+    keys = _keys(user.gnkeyword, None)
+    return (_either(primary, sci, keys) if keys else _detector(primary, sci)[0]) or None
+
+
+def _conversion(unit, gain, exptime):
+    """Electrons for one unit of an exposure; None where that is not known."""
+    unit = unit.strip().upper()
+    if unit == "" or unit.startswith("ERG"):  # as AstroDrizzle takes them
+        unit = "ELECTRONS/S"
+    if unit not in _UNITS:
+        return None
+    factor = 1.0 if unit.startswith("ELECTRONS") else gain
+    if unit.endswith("/S"):
+        factor = None if factor is None or exptime is None else factor * exptime
+    return factor
+
+
+def _sky(sources, user, exptime):
+    """The least of the chips' skies in electrons."""
+    key = user.skyuser or "MDRIZSKY"
+
+    def of_chip(primary, sci):
+        value = number(sci.get(key, primary.get(key)))
+        if not value:
+            return value
+        instrument, detector = (str(primary.get(k, "")).strip().upper() for k in ("INSTRUME", "DETECTOR"))
+        unit = sci.get("BUNIT") if sci is not single else _NATIVE.get((instrument, detector), _NATIVE.get((instrument, "")))
+        factor = None if unit is None and sci is single else _conversion(str(unit or ""), _gain(primary, sci, user), exptime)
+        return None if factor is None else value * factor
+
+    single = sources[-1][1]
+    return _of_chips(sources, of_chip, min)
+
+
+def _per_unit(header, sources, user, exptime):
+    """Electrons/s for one unit of the single; AstroDrizzle's are in electrons/s whatever the exposures are in."""
+    unit = str(header.get("BUNIT", "")).strip().upper() or "ELECTRONS/S"
+    gain = _first(sources, lambda primary, sci: _gain(primary, sci, user))
+    if unit not in _UNITS:
+        return user.gain
+    factor = 1.0 if unit.startswith("ELECTRONS") else gain
+    if factor is None or unit.endswith("/S"):
+        return factor
+    return factor / exptime if exptime else None

@@ -1,0 +1,122 @@
+"""The file that createMedian writes: the combined image with a header that is true of it, NUSED and ERR."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+
+import numpy as np
+
+from drizzleflow import __version__
+from drizzleflow.errors import InputError
+
+#: cards of a single that are not true of a combination: its own name, its exposure, how it was drizzled
+_STALE = re.compile(
+    r"D\d{3}[A-Z]+|NDRIZIM|DRIZPARS|ASN_MTYP|MDRIZSKY|READNSE|SKYELEC|ELECRATE|WHTMEAN|WHTAVG|EXPNAME|NGOODPIX|EXPTIME|TEXPTIME"
+    r"|EXPSTART|EXPEND|FILENAME|ROOTNAME|DATE|NCOMBINE|COMBTYPE|CHECKSUM|DATASUM|EXTNAME|EXTVER|EXTLEVEL|INHERIT|NEXTEND"
+    r"|WINX0|WINY0|EXTEND|BSCALE|BZERO|Z(IMAGE|TENSION|BITPIX|NAXIS\d?|PCOUNT|GCOUNT|TILE\d|CMPTYPE|NAME\d|VAL\d|QUANTIZ|DITHER0|SIMPLE|EXTEND)"
+)
+_WCS = re.compile(r"WCSAXES|WCSNAME|C(TYPE|UNIT|RPIX|RVAL|DELT)\d|(CD|PC)\d_\d|RADESYS|EQUINOX|LONPOLE|LATPOLE")
+
+
+def product(path, header, combined, singles, window, parameters) -> list[tuple]:
+    """(header, data) of the image, NUSED and, where there is one, ERR.
+
+    Parameters
+    ----------
+    path : str
+        The file's name: its last part is in the header.
+    header : fits.Header
+        Of the first of `singles`.
+    combined : drizzleflow.combine.Combined
+    window : (x0, x1, y0, y1)
+        Of the grid.
+    parameters : drizzleflow.combine.Parameters
+    """
+    from drizzleflow.io.fits import image_header
+
+    kept = _clean(header, singles, window)
+    cards = [*kept, *_own_cards(path, singles, window, parameters)]
+    place = [card for card in kept if _WCS.fullmatch(card.keyword)] + _window_cards(singles, window)
+    hdus = [(image_header(combined.sci, primary=True, cards=cards), combined.sci)]
+    hdus.append((image_header(combined.nused, "NUSED", cards=place), combined.nused))
+    if combined.err is not None:
+        unit = [card for card in kept if card.keyword == "BUNIT"]
+        hdus.append((image_header(combined.err, "ERR", cards=[*unit, *place]), combined.err))
+    return hdus
+
+
+def write(path, hdus) -> None:
+    from drizzleflow.io.fits import write_hdus
+
+    try:
+        write_hdus(path, hdus)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror})") from None
+
+
+def hdulist(hdus):
+    from astropy.io import fits
+
+    kinds = [fits.PrimaryHDU, *[fits.ImageHDU] * (len(hdus) - 1)]
+    return fits.HDUList([kind(data, header) for kind, (header, data) in zip(kinds, hdus, strict=True)])
+
+
+def _clean(header, singles, window) -> list:
+    """The first single's cards without those that are its own, the WCS moved to the window."""
+    from astropy.io import fits
+
+    x0, y0 = singles[0].origin
+    moved = {"CRPIX1": x0 - window[0], "CRPIX2": y0 - window[2]}
+    kept = []
+    for card in header.copy(strip=True).cards:
+        if _STALE.fullmatch(card.keyword):
+            continue
+        shift = moved.get(card.keyword)
+        if shift:
+            card = fits.Card(card.keyword, card.value + shift, card.comment)
+        try:
+            str(card)
+        except (fits.VerifyError, ValueError):  # a card that no program could write
+            continue
+        kept.append(card)
+    return kept
+
+
+def _window_cards(singles, window) -> list:
+    if not any("WINX0" in single.cards for single in singles):
+        return []
+    return [("WINX0", window[0], "0-based grid column of the first pixel"), ("WINY0", window[2], "0-based grid row of the first pixel")]
+
+
+def _own_cards(path, singles, window, p) -> list[tuple]:
+    """Keywords of the combination: no date, no folder."""
+    name = os.path.basename(path)
+    times = [single.exptime for single in singles]
+    cards = [("FILENAME", name, "name of file"), ("ROOTNAME", name.removesuffix("_med.fits"), "root of the name")]
+    if None not in times:
+        total = math.fsum(times)
+        cards += [("EXPTIME", total, "total exposure time, s"), ("TEXPTIME", total, "total exposure time, s")]
+    for key, of, words in (("EXPSTART", min, "start of the first exposure"), ("EXPEND", max, "end of the last exposure")):
+        values = [single.cards.get(key) for single in singles]
+        if all(isinstance(value, (int, float)) for value in values):
+            cards.append((key, of(values), words))
+    cards += _window_cards(singles, window)
+    sigmas = " ".join(f"{value:g}" for value in np.atleast_1d(p.combine_nsigma))
+    cards += [
+        ("NCOMBINE", len(singles), "images combined"),
+        ("COMBTYPE", p.combine_type, "combine_type"),
+        ("COMBMASK", bool(p.median_newmasks), "median_newmasks: pixels of low weight left out"),
+        ("COMBMKPT", p.combine_maskpt, "combine_maskpt: fraction of the mean weight"),
+        ("COMBNSIG", sigmas, "combine_nsigma"),
+        ("COMBNLOW", p.combine_nlow, "combine_nlow"),
+        ("COMBNHI", p.combine_nhigh, "combine_nhigh"),
+        ("COMBLTH", "INDEF" if p.combine_lthresh is None else p.combine_lthresh, "combine_lthresh"),
+        ("COMBHTH", "INDEF" if p.combine_hthresh is None else p.combine_hthresh, "combine_hthresh"),
+        ("COMBGROW", p.combine_grow, "combine_grow"),
+        ("COMBVER", f"drizzleflow {__version__}", "program"),
+    ]
+    width = max(3, len(str(len(singles))))
+    names = [f"{'IMCMB'[: 8 - width]}{i:0{width}d}" for i in range(1, len(singles) + 1)]
+    return cards + [(key, os.path.basename(s.path)[:67], "") for key, s in zip(names, singles, strict=True)]

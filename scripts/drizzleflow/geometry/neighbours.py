@@ -1,0 +1,64 @@
+"""Which groups sky matching compares: those whose overlaps tell something."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from drizzleflow.geometry.overlap import overlapping, shared_area
+
+
+def neighbours(outlines, groups, most=None) -> dict:
+    """Which groups to compare with which: group -> groups that overlap it, symmetric, in the order of `groups`.
+
+    Parameters
+    ----------
+    outlines : list of (lon, lat)
+        One a frame.
+    groups : list
+        The frames' groups.
+    most : int, optional
+        Compare each group with this many that share the largest area with it, and with those that keep all connected
+        that are. The pixels of a deep stack are the same in every pair: more pairs cost time and tell nothing new.
+    """
+    order = {group: k for k, group in enumerate(dict.fromkeys(groups))}
+    shapes: dict[bytes, list[int]] = {}  # the integrations of a cube have one outline: it is cut once
+    for frame, outline in enumerate(outlines):
+        shapes.setdefault(np.asarray(outline, float).tobytes(), []).append(frame)
+    frames, unique = list(shapes.values()), [outlines[members[0]] for members in shapes.values()]
+    found = [(i, j, shared_area(unique[i], unique[j])) for i, j in overlapping(unique).tolist()]
+    found += [(i, i, shared_area(outline, outline)) for i, outline in enumerate(unique) if len(frames[i]) > 1]
+    area: dict[tuple, float] = {}
+    for i, j, shared in found:
+        for a in frames[i]:
+            for b in frames[j]:
+                pair = tuple(sorted((order[groups[a]], order[groups[b]])))
+                if pair[0] != pair[1] and (i != j or a < b):
+                    area[pair] = area.get(pair, 0.0) + shared
+    by_area = sorted(area, key=lambda pair: (-area[pair], pair))
+    chosen = set(by_area) if most is None else _most(by_area, len(order), most)
+    near_to = {group: [] for group in order}
+    names = list(order)
+    for a, b in sorted(chosen | {(b, a) for a, b in chosen}):
+        near_to[names[a]].append(names[b])
+    return near_to
+
+
+def _most(by_area, n, most) -> set:
+    """Pairs among the `most` largest of either side, and those of a spanning forest of the largest."""
+    count, root, chosen = [0] * n, list(range(n)), set()
+
+    def top(k):
+        while root[k] != k:
+            root[k] = root[root[k]]
+            k = root[k]
+        return k
+
+    for a, b in by_area:
+        joins = top(a) != top(b)
+        if joins:
+            root[top(a)] = top(b)
+        if joins or count[a] < most or count[b] < most:
+            chosen.add((a, b))
+            count[a] += 1
+            count[b] += 1
+    return chosen

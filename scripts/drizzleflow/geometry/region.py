@@ -1,0 +1,88 @@
+"""The part of a grid that frames cover: as S_REGION says it, and the windows of groups."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from drizzleflow.geometry.footprint import window
+
+TOLERANCE = 0.5  #: px; vertices that matter less are left out
+
+
+def covered(outlines, grid) -> tuple[str, list[int]]:
+    """The union of frames' outlines inside a grid.
+
+    Parameters
+    ----------
+    outlines : list of (lon, lat)
+        Each frame's outer edge, degrees.
+    grid : Grid
+
+    Returns
+    -------
+    text : str
+        ``POLYGON ICRS lon lat ...``, one after the other where the union has several parts; holes are not told, as in the
+        JWST pipeline. Empty where no frame meets the grid.
+    outside : list of int
+        Which frames do not meet the grid.
+    """
+    import shapely
+
+    ny, nx = grid.shape
+    frame = shapely.box(-0.5, -0.5, nx - 0.5, ny - 0.5)
+    parts, outside = [], []
+    for number, outline in enumerate(outlines):
+        vertices = np.array(grid.to_pixel(*np.array(outline, float))).T
+        inside = None
+        if np.isfinite(vertices).all():  # not so on the other side of the sky
+            inside = shapely.make_valid(shapely.Polygon(vertices)).intersection(frame)
+        if inside is None or inside.area == 0:
+            outside.append(number)
+        else:
+            parts.append(inside)
+    union = shapely.union_all(parts).simplify(TOLERANCE)
+    polygons = [p for p in getattr(union, "geoms", [union]) if p.geom_type == "Polygon" and not p.is_empty]
+    polygons = [shapely.geometry.polygon.orient(shapely.Polygon(p.exterior)) for p in shapely.normalize(shapely.MultiPolygon(polygons)).geoms]
+    return " ".join(_text(polygon, grid) for polygon in polygons), outside
+
+
+def windows(outlines, groups, grid) -> dict[str, list[int]]:
+    """The window of a grid that each group's frames cover together: what a single drizzle will hold, to a few pixels.
+
+    Parameters
+    ----------
+    outlines : list of (lon, lat)
+        Each frame's outer edge, degrees.
+    groups : list of str
+        Each frame's group.
+
+    Returns
+    -------
+    dict
+        group -> [x0, x1, y0, y1], half open; x0 = x1 where nothing of it meets the grid.
+    """
+    ny, nx = grid.shape
+    found = {}
+    for outline, group in zip(outlines, groups, strict=True):
+        x, y = grid.to_pixel(*np.array(outline, float))
+        x0, x1, y0, y1 = window(x, y, 0, grid.shape) if np.isfinite(x + y).all() else (nx, 0, ny, 0)
+        a0, a1, b0, b1 = found.get(group, (nx, 0, ny, 0))
+        found[group] = [min(a0, x0), max(a1, x1), min(b0, y0), max(b1, y1)] if x0 < x1 and y0 < y1 else [a0, a1, b0, b1]
+    return {group: box if box[0] < box[1] else [0, 0, 0, 0] for group, box in found.items()}
+
+
+def tilt(outlines, grid) -> float:
+    """The largest slope |dy/dx| of the frames' rows on a grid: how many rows of a frame a band of the grid can need."""
+    slopes = [0.0]
+    for outline in outlines:
+        x, y = grid.to_pixel(*np.array(outline, float))
+        corner = len(x) // 4  # the first side follows a row
+        if np.isfinite(x + y).all():
+            slopes.append(abs(y[corner] - y[0]) / max(abs(x[corner] - x[0]), 1e-3))
+    return float(max(slopes))
+
+
+def _text(polygon, grid) -> str:
+    x, y = np.array(polygon.exterior.coords)[:-1].T
+    sky = zip(*grid.to_sky(x, y), strict=True)
+    return "POLYGON ICRS " + " ".join(f"{value:.9f}" for position in sky for value in position)

@@ -1,0 +1,384 @@
+"""ASDF files as they lie on disk: the tree as YAML nodes, the arrays as blocks.
+
+asdf itself makes objects of a tree, for which it takes half a second to start and needs the packages that know the tree's
+tags. What the jobs want is less: a few numbers, rows of arrays, and a copy in which nothing else changes. Nodes keep the
+tags, the numbers' digits and the order of the file, whatever they mean. The layout is that of the ASDF standard 1.6.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import mmap
+import os
+import re
+import reprlib
+import struct
+from dataclasses import dataclass
+
+from drizzleflow.io import yaml_safe
+from drizzleflow.io.asdf_nodes import aliased, array_node, entry, is_sequence, nodes, plain, scalar, serialized, source_of
+from drizzleflow.errors import InputError
+
+MAGIC = b"#ASDF"
+_BLOCK = b"\xd3BLK"
+_HEAD = struct.Struct(">I4sQQQ16s")  #: flags, compression, bytes allocated, used, uncompressed, MD5
+_STREAMED = 1  #: flag of a block that reaches to the file's end
+END_OF_TREE = re.compile(rb"\n\.\.\.[ \t]*\r?\n")
+_TYPES = {"bool8", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16", "float32", "float64"}
+
+
+@dataclass(frozen=True)
+class Block:
+    """Where a block is in the file: bytes from the start of the file."""
+
+    header: int
+    data: int
+    used: int
+    end: int
+    size: int  #: uncompressed
+    compression: bytes  #: b"" where it is none
+    streamed: bool
+    digest: bytes  #: MD5 of the content; zeros where it is not known
+
+
+class AsdfFile:
+    """A file opened for its tree; arrays are read when they are asked for.
+
+    Attributes
+    ----------
+    root : yaml.Node
+        The tree, as it was parsed; a change of nodes changes what `write` writes and nothing else.
+
+    Raises
+    ------
+    InputError
+        The file is missing, not ASDF, cut short within its tree, or the tree is not YAML.
+    """
+
+    def __init__(self, path):
+        self.path = os.fspath(path)
+        text = self._tree_text()
+        self.comments = re.match(r"(?:#[^\n]*\n)*", text)[0]  #: the lines with the versions
+        self._blocks: list[Block] | None = None
+        try:
+            self.root = yaml_safe.compose(text)
+        except ValueError as error:
+            raise InputError(f"{self.path}: the tree is not valid YAML ({error})") from None
+
+    def _tree_text(self) -> str:
+        try:
+            with open(self.path, "rb") as file:
+                content = file.read(1 << 16)
+                if not content.startswith(MAGIC):
+                    raise InputError(f"{self.path}: not an ASDF file (it does not begin with {MAGIC.decode()})")
+                start = 0
+                while not (found := END_OF_TREE.search(content, start)):
+                    more = file.read(1 << 18)
+                    if not more or _BLOCK in content:
+                        raise InputError(f"{self.path}: the file is cut short: its tree has no end")
+                    start, content = max(0, len(content) - 64), content + more
+        except OSError as error:
+            raise InputError(f"{self.path}: cannot be read ({error.strerror})") from None
+        self._tree_end = found.end()
+        try:
+            return content[: found.end()].decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise InputError(f"{self.path}: the tree is not UTF-8 text (byte {error.start})") from None
+
+    # -- the tree
+
+    def node(self, *keys):
+        """The node at a path of keys (``"roman", "meta", "wcs"``); None where there is none."""
+        found = self.root
+        for key in keys:
+            found = entry(found, key)
+        return found
+
+    def value(self, *keys):
+        """What is at a path of keys, in plain types; tagged nodes lose their tags, times stay text. None: nothing."""
+        found = self.node(*keys)
+        return None if found is None else plain(found)
+
+    # -- the arrays
+
+    @property
+    def blocks(self) -> list[Block]:
+        if self._blocks is None:
+            self._blocks = self._find_blocks()
+        return self._blocks
+
+    def _find_blocks(self) -> list[Block]:
+        size, found = os.path.getsize(self.path), []
+        with open(self.path, "rb") as file:
+            if size <= self._tree_end:
+                return found
+            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+                at = content.find(_BLOCK, self._tree_end)  # what lies between is padding
+                while at >= 0 and content[at : at + 4] == _BLOCK:
+                    (length,) = struct.unpack(">H", content[at + 4 : at + 6] or b"\0\0")
+                    if at + 6 + max(length, _HEAD.size) > size:
+                        break  # cut within a header: whoever asks for this block is told
+                    flags, compression, allocated, used, whole, digest = _HEAD.unpack_from(content, at + 6)
+                    data, streamed = at + 6 + length, bool(flags & _STREAMED)
+                    if streamed:
+                        used = allocated = whole = size - data
+                    kind = compression.strip(b"\0")
+                    found.append(Block(at, data, used, data + allocated, whole if kind else used, kind, streamed, digest))
+                    at = data + allocated
+        return found
+
+    def block(self, source: int):
+        """The content of a block, uncompressed, as a buffer (mapped where it is not compressed)."""
+        if not 0 <= source < len(self.blocks):
+            raise InputError(f"{self.path}: the file is cut short: no block {source}, it has {len(self.blocks)}")
+        block = self.blocks[source]
+        with open(self.path, "rb") as file:
+            content = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))[block.data : block.data + block.used]
+        if len(content) < block.used:
+            raise InputError(f"{self.path}: the file is cut short within block {source}")
+        return content if not block.compression else _decompressed(content, block, self.path, source)
+
+    def verify(self) -> None:
+        """Compare the MD5 of the blocks that state one and are not compressed (writers differ in what they mean of others).
+
+        Raises
+        ------
+        InputError
+            The file is cut short, or a block's content is not that of its checksum.
+        """
+        for number, block in enumerate(self.blocks):
+            if not block.compression and not block.streamed and any(block.digest):
+                found = hashlib.md5(self.block(number), usedforsecurity=False).digest()
+                if found != block.digest:
+                    raise InputError(f"{self.path}: block {number} is not that of its checksum: the file is damaged")
+
+    def check(self, node, name: str) -> None:
+        """Refuse an array, by its description alone, that is not one of plain numbers or cannot be in its block.
+
+        Raises
+        ------
+        InputError
+            As `array`; nothing is read or allocated.
+        """
+        node = array_node(node)
+        if node is not None and entry(node, "source") is not None:
+            self._place(node, f"{self.path}[{name}]")
+
+    def _place(self, node, where):
+        """(block, shape, type, offset in bytes, strides) of an array that is in a block, whose size fits the block's."""
+        import numpy as np
+
+        about = self._plain(node)
+        source, shape, kind = about.get("source"), self.shape(node), about.get("datatype")
+        if isinstance(source, bool) or not isinstance(source, int) or source < 0:
+            raise InputError(f"{where}: its data are at {_brief(source)}, expected a block of this file")
+        if shape is None or not isinstance(kind, str) or kind not in _TYPES:
+            raise InputError(
+                f"{where}: shape {_brief(about.get('shape'))} of {_brief(kind)}, expected whole numbers and a plain number type"
+            )
+        stored = np.dtype("bool" if kind == "bool8" else kind).newbyteorder("<" if about.get("byteorder") == "little" else ">")
+        strides, offset = about.get("strides"), about.get("offset") or 0
+        if not _whole(offset) or not (strides is None or (isinstance(strides, list) and all(map(_whole, strides)))):
+            raise InputError(f"{where}: offset {_brief(offset)}, strides {_brief(strides)}, expected whole numbers")
+        if not 0 <= source < len(self.blocks):
+            raise InputError(f"{self.path}: the file is cut short: no block {source}, it has {len(self.blocks)}")
+        block, needed = self.blocks[source], stored.itemsize * math.prod(shape)
+        if block.data + block.used > os.path.getsize(self.path):
+            raise InputError(f"{self.path}: the file is cut short within block {source}")
+        if offset < 0 or needed + (offset if strides is None else 0) > block.size:
+            raise InputError(
+                f"{where}: the file is cut short ({block.size} bytes in block {source}, expected {needed} from byte {offset} on)"
+            )
+        return source, shape, stored, offset, strides
+
+    def shape(self, node) -> tuple[int, ...] | None:
+        """The shape of the array (or quantity) at a node; None where it is neither."""
+        node = array_node(node)
+        if node is None:
+            return None
+        if is_sequence(node):
+            return self._inline_shape(self._plain(node))
+        found = self._plain(node)
+        if "data" in found and "source" not in found:
+            return self._inline_shape(found["data"])
+        shape = found.get("shape")
+        whole = isinstance(shape, list) and len(shape) <= 32 and all(_whole(n) and n >= 0 for n in shape)
+        return tuple(shape) if whole else None
+
+    def _plain(self, node):
+        try:
+            return plain(node)
+        except Exception as error:  # yaml's, and those of what a number or a table is made of
+            raise InputError(f"{self.path}: its tree cannot be understood ({error})") from None
+
+    def _inline_shape(self, lists) -> tuple[int, ...] | None:
+        import numpy as np
+
+        try:
+            return np.shape(lists)
+        except ValueError:  # rows of different lengths
+            return None
+
+    def array(self, node, dtype=None, rows=None, name="array"):
+        """The array (or a quantity's value) at a node: a new native, C-contiguous one of `dtype` (its own by default).
+
+        Parameters
+        ----------
+        rows : (first, end), optional
+            Only these of the first axis; of a block that is not compressed only they are read.
+        name : str
+            For messages.
+        """
+        import numpy as np
+
+        where = f"{self.path}[{name}]"
+        node = array_node(node)
+        if node is None:
+            raise InputError(f"{where}: not an array")
+        about = {"data": self._plain(node)} if is_sequence(node) else self._plain(node)
+        cut = slice(*rows) if rows is not None else slice(None)
+        if "source" not in about:
+            try:
+                return np.ascontiguousarray(np.asarray(about.get("data"), dtype=dtype)[cut])
+            except (IndexError, TypeError, ValueError) as error:
+                raise InputError(f"{where}: not an array of numbers ({error})") from None
+        source, shape, stored, offset, strides = self._place(node, where)
+        content = self.block(source)
+        try:
+            whole = np.ndarray(shape, stored, buffer=content, offset=offset, strides=strides)
+        except (TypeError, ValueError) as error:
+            raise InputError(f"{where}: does not fit block {source} ({error})") from None
+        return np.array(whole[cut], dtype=dtype or stored.newbyteorder("="), order="C")
+
+    # -- copies
+
+    def uses(self) -> dict[int, int]:
+        """block -> in how many places of the tree the arrays are that it holds (2 stands for any number above 1)."""
+        found: dict[int, int] = {}
+        shared = aliased(self.root)
+        for node in nodes(self.root):
+            source = source_of(node)
+            if source is not None:
+                found[source] = min(2, found.get(source, 0) + (2 if id(node) in shared else 1))
+        return found
+
+    def write(self, path, arrays: dict) -> None:
+        """This file with its present tree and with other arrays in some blocks, whole or not at all.
+
+        Other blocks keep their bytes. The same tree and arrays give the same bytes; no time is written.
+
+        Parameters
+        ----------
+        arrays : dict
+            block -> array, or a function of no arguments that gives one when its turn comes; little-endian and
+            uncompressed in the file. Numbers past the last block are new blocks, in order.
+        """
+        import numpy as np
+
+        from drizzleflow.io.files import replacing
+
+        blocks = self.blocks
+        if any(block.streamed for block in blocks):
+            raise InputError(f"{self.path}: its last block is a stream, expected blocks of known size")
+        if os.path.exists(path) and os.path.samefile(self.path, path):
+            raise InputError(f"{path}: the output would replace its own input")
+        index = []
+        with replacing(path) as temporary, open(temporary, "wb") as out, open(self.path, "rb") as file:
+            out.write((self.comments + serialized(self.root)).encode())
+            for number in range(max([len(blocks), *(n + 1 for n in arrays)])):
+                index.append(out.tell())
+                if number in arrays:
+                    new = arrays[number]
+                    new = np.asarray(new() if callable(new) else new)
+                    new = np.ascontiguousarray(new, dtype=new.dtype.newbyteorder("<"))
+                    raw = memoryview(new).cast("B") if new.size else memoryview(b"")
+                    out.write(_block_header(raw))
+                    out.write(raw)
+                    continue
+                block = blocks[number]
+                file.seek(block.header)
+                raw = file.read(block.end - block.header)
+                if len(raw) < block.end - block.header:
+                    raise InputError(f"{self.path}: the file is cut short within block {number}")
+                out.write(raw)
+            if index:
+                lines = "".join(f"- {place}\n" for place in index)
+                out.write(f"#ASDF BLOCK INDEX\n%YAML 1.1\n---\n{lines}...\n".encode())
+
+    def part(self, **trees) -> bytes:
+        """A small ASDF file of some nodes of this one, ``name=node``, with the blocks that they need, uncompressed.
+
+        The nodes' numbers of blocks change: use a file that was opened for this alone.
+        """
+        import yaml
+
+        content, done = [], {}
+        for node in nodes(*trees.values()):
+            source = source_of(node)
+            if source is not None:
+                if source not in done:
+                    done[source] = len(done)
+                    content.append(self.block(source))
+                entry(node, "source").value = str(done[source])
+        pairs = [(scalar(name), node) for name, node in trees.items()]
+        text = self.comments + serialized(yaml.MappingNode("tag:yaml.org,2002:map", pairs, flow_style=False))
+        return text.encode() + b"".join(_block_header(raw) + bytes(raw) for raw in content)
+
+
+# -- blocks
+
+
+def _block_header(raw) -> bytes:
+    digest = hashlib.md5(raw, usedforsecurity=False).digest()
+    return _BLOCK + struct.pack(">H", _HEAD.size) + _HEAD.pack(0, b"\0" * 4, len(raw), len(raw), len(raw), digest)
+
+
+def _whole(value) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _brief(value) -> str:
+    """What a file says, for a message: aliases can make a short text an endless list."""
+    return reprlib.repr(value)
+
+
+def _decompressed(content, block: Block, path, source) -> memoryview:
+    """The content of a compressed block: never more than its header says, whatever its stream would give."""
+    where, kind = f"{path}: block {source}", block.compression
+    try:
+        found = _unpacked(content, kind, block.size, where)
+    except InputError:
+        raise
+    except Exception as error:  # each library has its own
+        raise InputError(f"{where}: cannot be decompressed ({error})") from None
+    if len(found) != block.size:
+        raise InputError(f"{where}: cannot be decompressed (its stream does not give the {block.size} bytes that its header says)")
+    return memoryview(found)
+
+
+def _unpacked(content, kind: bytes, size: int, where: str):
+    if kind == b"zlib":
+        import zlib
+
+        return zlib.decompressobj().decompress(content, size + 1)
+    if kind == b"bzp2":
+        import bz2
+
+        return bz2.BZ2Decompressor().decompress(content, size + 1)
+    if kind == b"lz4":
+        try:
+            from lz4.block import decompress
+        except ImportError:
+            raise InputError(f"{where} is compressed with lz4; expected the Python package lz4 to be installed") from None
+        pieces, at, total = [], 0, 0
+        while at < len(content):  # pieces of 4 MB, each with its length, and then its size, in front
+            (length,) = struct.unpack(">I", content[at : at + 4])
+            piece = content[at + 4 : at + 4 + length]
+            total += struct.unpack("<I", piece[:4])[0]
+            if total > size:
+                raise ValueError("its pieces are larger than its header says")
+            pieces.append(decompress(piece))
+            at += 4 + length
+        return b"".join(pieces)
+    raise InputError(f"{where}: unknown compression {kind.decode('ascii', 'replace')!r}, expected zlib, bzp2 or lz4")

@@ -1,0 +1,88 @@
+"""Do the checksums in a FITS file fit its bytes? Needs numpy alone.
+
+DATASUM and CHECKSUM are those of FITS Standard 4.0, section 4.4.2.7 and appendix J.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from drizzleflow.io.checksum import BLOCK, sum32
+from drizzleflow.errors import InputError
+from drizzleflow.io.fits_layout import Unit, guarded, walk
+
+PIECE = 364 * BLOCK  #: bytes (about 1 MiB) read at a time
+_GOOD = (0, 0xFFFFFFFF)  #: sums of an HDU whose CHECKSUM is right: both zeros of the ones' complement
+
+
+class Sums:
+    """The sums of the header and of the data of every HDU of a file, whose bytes pass by once.
+
+    Parameters
+    ----------
+    units : list of Unit
+        Of `drizzleflow.io.fits_layout.units`.
+    """
+
+    def __init__(self, units: list[Unit]):
+        self._units = units
+        self._ends = [end for unit in units for end in (unit.data, unit.end)]
+        self._sums = [0] * len(self._ends)
+        self._at = self._part = 0
+
+    def update(self, piece) -> None:
+        """Take the file's next piece, a multiple of four bytes long but for the last."""
+        piece, at = memoryview(piece), 0
+        while at < len(piece) and self._part < len(self._ends):
+            part = piece[at : at + self._ends[self._part] - self._at]
+            if len(part) % 4:
+                part = bytes(part) + b"\0" * (-len(part) % 4)
+            self._sums[self._part] = sum32(part, self._sums[self._part])
+            at, self._at = at + len(part), self._at + len(part)
+            if self._at >= self._ends[self._part]:
+                self._part += 1
+
+    def faults(self) -> Iterator[tuple[Unit, str, str]]:
+        """(HDU, keyword, what is wrong) for each checksum that is missing (text: "") or does not fit."""
+        for unit, header, data in zip(self._units, self._sums[::2], self._sums[1::2], strict=True):
+            stated = unit.cards.get("DATASUM")
+            if not isinstance(stated, str) or not stated.isdecimal():
+                yield unit, "DATASUM", ""
+            elif int(stated) != data:
+                yield unit, "DATASUM", f"the data are not those of DATASUM ({data}, expected {stated})"
+                continue  # so the whole cannot fit
+            stated = unit.cards.get("CHECKSUM")
+            if not isinstance(stated, str) or len(stated) != 16:
+                yield unit, "CHECKSUM", ""
+            else:
+                whole = header + data
+                if (whole & 0xFFFFFFFF) + (whole >> 32) not in _GOOD:
+                    yield unit, "CHECKSUM", "its header is not that of CHECKSUM"
+
+
+def verify(path) -> list[str]:
+    """Compare DATASUM and CHECKSUM where an HDU has them; warnings (one line each) of headers that were edited.
+
+    Raises
+    ------
+    InputError
+        As `drizzleflow.io.fits_layout.units`, or the data of an HDU are not those of its DATASUM.
+    """
+
+    def read(file, path, length):
+        sums = Sums(walk(file, path, length))
+        file.seek(0)
+        while piece := file.read(PIECE):
+            sums.update(piece)
+        return sums
+
+    warnings = []
+    for unit, keyword, fault in guarded(path, read).faults():
+        if fault and keyword == "DATASUM":
+            raise InputError(
+                f"{path}[{unit.name}]: {fault}: the file is damaged, or was changed without its checksum "
+                "(astropy's fitscheck --write renews it)"
+            )
+        if fault:
+            warnings.append(f"{path}[{unit.name}]: {fault}: edited after it was written, or damaged")
+    return warnings

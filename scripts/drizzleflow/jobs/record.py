@@ -1,0 +1,351 @@
+"""The frame around every rule's script: its log, its errors, and the record that report, provenance and audit read.
+
+    with record.job(snakemake) as job:
+        job.log("%d members", n)
+        job.statistics["members"] = n
+
+The record is a JSON file, one of the job's outputs (``output.record``), written last: what went in and came out
+(sha256, size), with which parameters and code, when, where, with which versions, statistics and small pictures. Its last
+field, ``seal``, is the sha256 of the text before it, so that damage to a record shows.
+"""
+
+from __future__ import annotations
+
+import datetime
+import faulthandler
+import hashlib
+import json
+import logging
+import math
+import os
+import sys
+import time
+import traceback
+import warnings
+from contextlib import suppress
+from typing import Self
+
+import drizzleflow
+from drizzleflow.jobs import checkout, guard, malloc
+from drizzleflow.errors import InputError, harmless
+from drizzleflow.io.files import fingerprint, settle, write_text
+
+FORMAT = 1  #: version of the record's layout
+PACKAGES = (
+    "snakemake", "numpy", "scipy", "astropy", "drizzle", "gwcs", "asdf", "spherical_geometry", "shapely", "pandas", "lz4", "PIL",
+    "jinja2",
+)  # fmt: skip
+MAX_WARNINGS = 100  #: kept in a record; the log has all
+_SEAL = ',\n "seal": "'
+
+logger = logging.getLogger("drizzleflow")
+
+
+def job(snakemake) -> Job:
+    """The context of one rule's script; `snakemake` is the object that Snakemake gives to scripts, or one like it."""
+    return Job(snakemake)
+
+
+class Job:
+    """One job: use as a context (see `job`).
+
+    Attributes
+    ----------
+    statistics : dict
+        Put here what the report should know (plain values, numpy scalars and small arrays).
+    rule : str
+        Name of the rule.
+
+    On `InputError`, and on an `OSError` that names a file, the context writes one line ``rule: message`` to the log and to
+    stderr and exits with status 1; on any other exception the traceback goes to the log and one line to stderr. The record is
+    only written at a good end: when all outputs are on the disk, and the raw inputs are still those of the plan.
+    """
+
+    def __init__(self, snakemake):
+        self._snakemake = snakemake
+        self.rule = str(snakemake.rule)
+        self.statistics: dict = {}
+        self._thumbnails: dict[str, str] = {}
+        self._hashes: dict[str, dict] = {}
+        self._contributions: list[dict] = []
+        self._warnings: list[str] = []
+
+    def log(self, message: str, *args) -> None:
+        """A line in the job's log (`logging`'s %-formatting)."""
+        logger.info(message, *args)
+
+    def warn(self, message: str, *args) -> None:
+        """A line in the log, on stderr, and in the record (the report lists it)."""
+        logger.warning(message, *args)
+
+    def input_hash(self, path) -> dict:
+        """Hash an input that no other job has made; ``{"path", "sha256", "size"}``, also kept in the record."""
+        self._hashes[os.fspath(path)] = found = fingerprint(path)
+        return found
+
+    def contribution(self, product, source, **how) -> None:
+        """Say that the file `source` went into the output `product`; `drizzleflow.provenance` tells it on.
+
+        `how`: ``member`` and ``extver`` (the frame), ``window`` (x0, x1, y0, y1 on the grid, half open, that it can reach), ``mask``
+        (the file that says which of its pixels did not count).
+        """
+        how = {key: os.fspath(value) if key == "mask" else plain(value) for key, value in how.items() if value is not None}
+        self._contributions.append({"product": os.fspath(product), "source": os.fspath(source), **how})
+
+    def thumbnail(self, name: str, array, mask=None, size: int = 256, limits=None) -> tuple[float, float]:
+        """Keep a small PNG of a 2-D array (see `drizzleflow.jobs.thumbnail.png`); returns the limits of its stretch.
+
+        Give these as `limits` to the next picture where two are to be compared ("before" and "after").
+        """
+        from drizzleflow.jobs import thumbnail
+
+        self._thumbnails[name], limits = thumbnail.png(array, mask, size, limits)
+        return limits
+
+    def __enter__(self) -> Self:
+        guard.follow()
+        malloc.keep_freed()
+        self._started, self._clock = _now(), time.perf_counter()
+        path = next(iter(_values(getattr(self._snakemake, "log", None))), None)
+        try:
+            if path and os.path.dirname(path):
+                os.makedirs(os.path.dirname(path), exist_ok=True)
+            self._stream = open(path or os.devnull, "w", encoding="utf-8", buffering=1)
+        except OSError as error:
+            raise SystemExit(f"{self.rule}: {_one_line(error)}") from None
+        self._fault = not faulthandler.is_enabled()
+        if self._fault:  # a crash in C code leaves its trace in the log
+            faulthandler.enable(self._stream)
+        form = _Harmless("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S")
+        to_log, to_stderr = logging.StreamHandler(self._stream), logging.StreamHandler(sys.stderr)
+        to_log.setFormatter(form)
+        to_log.handleError = lambda entry: None  # a full disk is told where an output needs it
+        to_stderr.setFormatter(_Harmless(f"{self.rule}: %(levelname)s: %(message)s"))
+        to_stderr.setLevel(logging.WARNING)
+        self._handlers = [to_log, to_stderr, _Keep(self._warnings)]
+        self._before = (logger.level, logger.propagate, warnings.showwarning)
+        logger.setLevel(logging.INFO)
+        logger.propagate = False
+        for handler in self._handlers:
+            logger.addHandler(handler)
+        warnings.showwarning = _warning_to_log
+        return self
+
+    def __exit__(self, kind, error, trace) -> None:
+        try:
+            if error is None:
+                try:
+                    self._check_inputs()
+                    self._write_record()
+                except Exception as failed:  # told as any other error of the job
+                    error = failed
+            if isinstance(error, Exception):
+                self._say(error)
+                raise SystemExit(1) from None
+        finally:
+            self._close()
+
+    def _say(self, error: Exception) -> None:
+        text = f"{self.rule}: {_one_line(error)}"
+        print(text, file=sys.stderr, flush=True)
+        with suppress(OSError):  # the disk may be full
+            if isinstance(error, InputError) or getattr(error, "filename", None):
+                self._stream.write(f"{text}\n")
+            else:
+                traceback.print_exception(error, file=self._stream)
+
+    def _close(self) -> None:
+        for handler in self._handlers:
+            logger.removeHandler(handler)
+        level, logger.propagate, warnings.showwarning = self._before
+        logger.setLevel(level)
+        if self._fault:
+            faulthandler.disable()
+        with suppress(OSError):
+            self._stream.close()
+
+    def _inputs(self) -> list[str]:
+        given = map(os.fspath, _values(getattr(self._snakemake, "input", None)))
+        return list(dict.fromkeys([*given, *self._hashes]))
+
+    def _check_inputs(self) -> None:
+        for path in guard.replaced(self._inputs()):
+            raise InputError(
+                f"{path}: replaced while the run was going on (another size or time stamp than at its start); start it again"
+            )
+
+    def account(self) -> dict:
+        """What the record says and is known before the job's end: all but its outputs and the end."""
+        given = self._snakemake
+        params = plain(_named(getattr(given, "params", None)))
+        inputs = self._inputs()
+        return {
+            "format": FORMAT,
+            "rule": self.rule,
+            "wildcards": plain(_named(getattr(given, "wildcards", None))),
+            "params": {key: value for key, value in params.items() if key != "code"},
+            "code": params.get("code"),
+            "git": checkout.announced()["git"],
+            "versions": versions(),
+            "host": os.uname().nodename,
+            "started": self._started,
+            "log": next(iter(map(os.fspath, _values(getattr(given, "log", None)))), None),
+            "inputs": [self._hashes.get(path, {"path": path}) for path in inputs],
+        }
+
+    def _write_record(self) -> None:
+        given = self._snakemake
+        target = getattr(given.output, "record", None)
+        paths = [os.fspath(path) for path in _values(given.output)]
+        content = {
+            **self.account(),
+            "outputs": [fingerprint(path) for path in paths if path != target],
+            "contributions": self._contributions,
+            "statistics": plain(self.statistics),
+            "warnings": self._warnings[:MAX_WARNINGS],
+            "warnings_count": len(self._warnings),
+            "ended": _now(),
+            "seconds": round(time.perf_counter() - self._clock, 3),
+            "peak_mb": _peak_mb(),
+            "mem_mb": getattr(getattr(given, "resources", None), "mem_mb", None),
+            "threads": getattr(given, "threads", None),
+            "thumbnails": self._thumbnails,
+        }
+        if target:  # a rule without products (audit) needs none
+            settle(path for path in paths if path != target)  # a record says that all it names is there
+            write_text(target, sealed(content))
+            settle([target])
+
+
+def read(path) -> dict:
+    """A record as a dictionary.
+
+    Raises
+    ------
+    InputError
+        The file is missing or not a record.
+    """
+    try:
+        with open(path, encoding="utf-8") as stream:
+            content = json.load(stream)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such record") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: not a readable record ({error})") from None
+    if not isinstance(content, dict) or "rule" not in content:
+        raise InputError(f"{path}: not a record: expected a JSON object with 'rule'")
+    return content
+
+
+def sealed(content: dict) -> str:
+    """The text of a record: JSON that ends with the hash of what precedes it."""
+    body = json.dumps(content, indent=1, allow_nan=False)[:-2]
+    return body + _SEAL + hashlib.sha256(body.encode()).hexdigest() + '"\n}\n'
+
+
+def intact(text: bytes) -> bool:
+    """Whether a record's content is byte for byte as it was written."""
+    body = text.rpartition(_SEAL.encode())[0]
+    return text == body + (_SEAL + hashlib.sha256(body).hexdigest() + '"\n}\n').encode()
+
+
+def plain(value):
+    """`value` in JSON's types: numpy by its contents, paths as text, NaN as None, infinities as text."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else str(value)
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if hasattr(value, "tolist"):  # numpy's scalars and arrays
+        return plain(value.tolist())
+    if isinstance(value, dict) or hasattr(value, "items"):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if isinstance(value, (set, frozenset)):
+        return sorted((plain(item) for item in value), key=str)
+    return str(value)
+
+
+def versions() -> dict:
+    """Versions of Python, of this library, and of those packages that the process has already imported."""
+    found = {"python": ".".join(map(str, sys.version_info[:3])), "drizzleflow": drizzleflow.__version__}
+    for name in PACKAGES:
+        version = getattr(sys.modules.get(name), "__version__", None)
+        if version:
+            found[name] = str(version)
+    return found
+
+
+class _Harmless(logging.Formatter):
+    """Entries may quote a file: each stays one line, without control characters."""
+
+    def format(self, entry):
+        return harmless(super().format(entry))
+
+
+class _Keep(logging.Handler):
+    """Keeps the text of warnings."""
+
+    def __init__(self, kept: list[str]):
+        super().__init__(logging.WARNING)
+        self.kept = kept
+
+    def emit(self, entry):
+        self.kept.append(entry.getMessage())
+
+
+def _warning_to_log(message, category, filename, lineno, file=None, line=None):
+    text = " ".join(str(message).split())
+    logger.warning("%s: %s (%s:%d)", category.__name__, text, os.path.basename(filename), lineno)
+
+
+def _one_line(error: Exception) -> str:
+    text = harmless(str(error)) or type(error).__name__
+    if isinstance(error, InputError):
+        return text
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return harmless(f"{error.filename}: {error.strerror}")
+    return f"{type(error).__name__}: {text}"
+
+
+def _named(given) -> dict:
+    """Names and values of Snakemake's Namedlist, a dict, or a plain namespace."""
+    if given is None:
+        return {}
+    if hasattr(given, "items"):
+        return dict(given.items())
+    return dict(vars(given))
+
+
+def _values(given) -> list:
+    """All values of Snakemake's Namedlist (flat), of a list, or of a plain namespace."""
+    if given is None:
+        return []
+    if isinstance(given, (str, os.PathLike)):
+        return [given]
+    if isinstance(given, dict):
+        items = given.values()
+    elif hasattr(given, "__iter__"):
+        items = given
+    else:
+        items = vars(given).values()
+    flat = []
+    for item in items:
+        flat.extend(_values(item))
+    return flat
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
+
+
+def _peak_mb() -> float | None:
+    """Largest resident memory of this process in MiB (getrusage would also count the parent's at the fork)."""
+    try:
+        with open("/proc/self/status", encoding="ascii", errors="replace") as status:
+            for line in status:
+                if line.startswith("VmHWM:"):
+                    return round(int(line.split()[1]) / 1024, 1)
+    except OSError:
+        pass
+    return None

@@ -1,0 +1,101 @@
+"""One frame against the combined image: the blot, and the pixels that do not fit it (seeds 000 and 001)."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+
+from drizzleflow.outliers.blot import blot
+from drizzleflow.outliers.driz_cr import driz_cr, grown
+from drizzleflow.errors import InputError
+from drizzleflow.outliers.thresholds import flag_crs, flag_resampled_crs, pair
+from drizzleflow.geometry.pixmap import shift
+from drizzleflow.frames.windowed import Windowed
+
+
+def compare(frame, pixmap, median: Windowed, level: float | None, settings: dict) -> tuple[np.ndarray, np.ndarray]:
+    """Blot the combined image to a frame's pixels and flag what differs.
+
+    Parameters
+    ----------
+    frame : Frame
+        With ``data`` and ``err`` (``noise: err``) or ``gain`` and ``readnoise`` (``noise: model``).
+    pixmap : float64 (ny, nx, 2)
+        On the grid; changed in place.
+    median : Windowed
+        SCI, and ERR and NUSED where ``median_err`` is to be used.
+    level : float or None
+        The frame's sky, which the combined image does not have, in the frame's unit per pixel.
+    settings : dict
+        The configuration's ``crmask`` section.
+
+    Returns
+    -------
+    float32 (ny, nx), bool (ny, nx)
+        The blot without sky in the frame's unit, NaN where the combined image has no value; True at outliers.
+
+    Raises
+    ------
+    InputError
+        The frame does not state what the noise is computed from.
+    """
+    window = median.touched(pixmap)
+    shift(pixmap, window[0], window[2])
+    zero = settings["empty"] == "zero"
+    blotted = blot(
+        median.cut("SCI", window), pixmap, 0.0 if zero else np.nan, settings["interp"], 0.0 if zero else "linear"
+    )
+    if frame.rate_factor != 1:
+        blotted /= np.float32(frame.rate_factor)
+    snr, scale = pair(settings["snr"], "snr"), pair(settings["scale"], "scale")
+    growth = (settings["grow"], settings["ctegrow"], frame.cte_dir)
+    if settings["noise"] == "model":
+        return blotted, _against_model(frame, blotted, level, settings, snr, scale, growth)
+    _needs_err(frame)
+    backg = settings["backg"] if level is None else level
+    more_noise = None
+    if settings["median_err"] and {"ERR", "NUSED"} <= median.offsets.keys():
+        combined = median.cut("ERR", window), median.cut("NUSED", window)
+        more_noise = partial(_noise_of_blot, *combined, pixmap, frame.err, np.float32(1 / frame.rate_factor))
+    hits = flag_resampled_crs(frame.data, frame.err, blotted, snr, scale, backg, settings["err_nan"], more_noise)
+    return blotted, grown(hits, *growth)
+
+
+def compare_aligned(frame, reference, settings: dict) -> np.ndarray:
+    """Outliers of a frame against an image on its own pixels (``resample_data: false``), bool (ny, nx)."""
+    _needs_err(frame)
+    return flag_crs(frame.data, frame.err, reference, pair(settings["snr"], "snr")[0], settings["err_nan"])
+
+
+def _needs_err(frame):
+    if frame.err is None:
+        raise InputError(f"{frame.member}: frame {frame.extver}: no error plane; expected ERR or an inverse variance")
+
+
+def _against_model(frame, blotted, level, settings, snr, scale, growth):
+    """AstroDrizzle's test, in electrons and with the sky put back."""
+    if frame.readnoise is None:
+        raise InputError(f"{frame.member}: frame {frame.extver}: no read noise; crmask.noise: model needs gain and read noise of an HST header")
+    electrons = np.float32(frame.electrons_per_unit)
+    sky = (level or 0.0) if settings["addsky"] else settings["skyval"]
+    return driz_cr(
+        frame.data * electrons, (blotted + np.float32(sky)) * electrons, gain=1.0, readnoise=frame.readnoise,
+        sky=(level or 0.0) * float(electrons), snr=snr, scale=scale, grow=growth[0], ctegrow=growth[1], cte_dir=growth[2],
+        derivative_edges=settings["derivative_edges"], sky_counted=settings["sky_counted"],
+    )  # fmt: skip
+
+
+def _noise_of_blot(combined_err, nused, pixmap, err, factor, ys, xs):
+    """What the nearest pixel of the combined image adds to an exposure's noise: sqrt(ERR^2 - 2 err^2 / n), in its unit.
+
+    The exposure is one of the n values that were combined, so the two errors are correlated: cov = err^2 / n. Of exposures alike
+    nothing is added (a median of n has ERR^2 = 1.6 err^2 / n); where noisier ones were combined, their noise is.
+    """
+    at = np.rint(np.nan_to_num(pixmap[ys, xs], nan=-1)).astype(int)
+    inside = (at >= 0).all(axis=1) & (at < nused.shape[::-1]).all(axis=1)
+    x, y = at[inside].T
+    found = np.zeros(len(at), np.float32)
+    variance = (np.nan_to_num(combined_err[y, x]) * factor) ** 2 - 2 * err[ys, xs][inside] ** 2 / np.maximum(nused[y, x], 1)
+    found[inside] = np.sqrt(np.fmax(variance, 0))
+    return found

@@ -1,0 +1,136 @@
+"""Flagging outliers: a frame against the blotted median (seed 000). `drizzleflow.outliers` has the names in public."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from drizzleflow.errors import InputError
+
+
+def pair(text, name: str) -> tuple[float, float]:
+    """The two numbers of ``snr`` or ``scale``: ``"5.0 4.0"``, ``"5,4"``, a list, or one number used twice."""
+    words = text.replace(",", " ").split() if isinstance(text, str) else np.atleast_1d(text).tolist()
+    try:
+        numbers = [float(word) for word in words]
+    except (TypeError, ValueError):
+        numbers = []
+    if len(numbers) not in (1, 2):
+        raise InputError(f"crmask.{name}: {text!r}; expected two numbers such as '5.0 4.0'")
+    return numbers[0], numbers[-1]
+
+
+def abs_deriv(array) -> np.ndarray:
+    """Largest absolute difference of each pixel from its (up to) four neighbours; same dtype.
+
+    A neighbour that is missing or not finite is left out; NaN where the pixel itself is.
+    """
+    out = np.zeros_like(array)
+    with np.errstate(invalid="ignore"):
+        for axis in (0, 1):
+            difference = np.abs(np.diff(array, axis=axis))
+            difference[~np.isfinite(difference)] = 0
+            lower = out[:-1] if axis == 0 else out[:, :-1]
+            upper = out[1:] if axis == 0 else out[:, 1:]
+            np.maximum(lower, difference, out=lower)
+            np.maximum(upper, difference, out=upper)
+    if np.issubdtype(array.dtype, np.floating):
+        out[np.isnan(array)] = np.nan
+    return out
+
+
+def dilate(mask) -> np.ndarray:
+    """Boolean mask grown by its eight neighbours."""
+    out = mask.copy()
+    out[1:] |= mask[:-1]
+    out[:-1] |= mask[1:]
+    rows = out.copy()
+    out[:, 1:] |= rows[:, :-1]
+    out[:, :-1] |= rows[:, 1:]
+    return out
+
+
+def noise(err, err_nan: str = "invalid") -> np.ndarray:
+    """ERR as a noise level: `err_nan` says what NaN means, ``invalid`` (never flagged) or ``zero`` (no noise, as jwst)."""
+    if err_nan == "zero":
+        return np.nan_to_num(err)
+    return err
+
+
+def flag_crs(sci, err, reference, snr: float, err_nan: str = "invalid") -> np.ndarray:
+    """Outliers of a frame against an image on its own pixels: ``|sci - reference| > snr * err``; bool."""
+    with np.errstate(invalid="ignore"):
+        return np.abs(sci - reference) > snr * noise(err, err_nan)
+
+
+def flag_resampled_crs(
+    sci, err, blot, snr=(5.0, 4.0), scale=(1.2, 0.7), backg: float = 0.0, err_nan: str = "invalid", more_noise=None
+) -> np.ndarray:
+    """Outliers of a frame against the blotted median.
+
+    With D = ``|sci - blot - backg|`` and G the derivative of the blot, a pixel is an outlier when
+    ``D > scale2 * G + snr2 * err`` and some pixel of its 3 x 3 neighbourhood has ``D > scale1 * G + snr1 * err``.
+
+    Parameters
+    ----------
+    sci, err, blot : float32 (ny, nx)
+        In one unit. NaN in `sci` or `blot` is never flagged.
+    snr, scale : pairs of float
+    backg : float
+        Background of `sci` that `blot` does not have.
+    err_nan : 'invalid' or 'zero'
+        What a NaN error means; see `noise`.
+    more_noise : callable, optional
+        ``more_noise(ys, xs)``: float32 noise of the blot at some pixels, which is added to `err` in quadrature.
+
+    Returns
+    -------
+    bool (ny, nx), True at outliers
+    """
+    err = noise(err, err_nan)
+    with np.errstate(invalid="ignore"):
+        derivative = abs_deriv(blot)
+        difference = np.abs(sci - blot - np.float32(backg))
+    return beyond_both(difference, derivative, err, snr, scale, more_noise)
+
+
+def beyond_both(difference, derivative, noise, snr, scale, more_noise=None) -> np.ndarray:
+    """Where `difference` exceeds the second threshold, and within one pixel the first: see `flag_resampled_crs`; bool (ny, nx)."""
+    with np.errstate(invalid="ignore"):  # `>` is False for NaN
+        beyond = [difference > np.float32(c) * derivative + np.float32(n) * noise for n, c in zip(snr, scale, strict=True)]
+        if more_noise is not None:  # it only takes pixels away: looked up where there are any
+            at = np.nonzero(beyond[0] | beyond[1])
+            total = np.hypot(noise[at], more_noise(*at))
+            for mask, n, c in zip(beyond, snr, scale, strict=True):
+                mask[at] = difference[at] > np.float32(c) * derivative[at] + np.float32(n) * total
+    return dilate(beyond[0]) & beyond[1]
+
+
+def flag_cr(sci_image, blot_image, snr="5.0 4.0", scale="1.2 0.7", backg=0.0, resample_data=True, *, flag=17):
+    """Mask outliers in a science image by updating its DQ in place (seed 000).
+
+    Parameters
+    ----------
+    sci_image : object
+        Has ``data``, ``err`` (float32) and ``dq`` (unsigned integers), such as a `drizzleflow.frames.frame.Frame`; where it has
+        a ``level`` that is not ``subtracted``, that replaces `backg`.
+    blot_image : object
+        Has ``data``: the median blotted to the frame's pixels, or the median itself without resampling.
+    snr, scale : str
+        Two numbers each; see `flag_resampled_crs`. Without resampling only the first `snr` is used.
+    flag : int
+        DQ bits to set; 17 is JWST's DO_NOT_USE + OUTLIER.
+
+    Returns
+    -------
+    int, the number of outliers
+    """
+    level = getattr(sci_image, "level", None)
+    if getattr(sci_image, "subtracted", None) is False and level is not None:
+        backg = level
+    snr = pair(snr, "snr")
+    if resample_data:
+        mask = flag_resampled_crs(sci_image.data, sci_image.err, blot_image.data, snr, pair(scale, "scale"), backg)
+    else:
+        mask = flag_crs(sci_image.data, sci_image.err, blot_image.data, snr[0])
+    sci_image.dq |= np.where(mask, flag, 0).astype(sci_image.dq.dtype)
+    return int(np.count_nonzero(mask))

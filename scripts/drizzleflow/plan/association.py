@@ -1,0 +1,351 @@
+"""Associations: tables of exposures that make one product.
+
+Three forms, told apart by the end of the name: JWST level-3 JSON (``.json``), HST tables (``_asn.fits``) and
+``.csv``. Members' paths are relative to the association. This module reads tables; `drizzleflow.plan` looks
+at the files.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import reprlib
+from dataclasses import dataclass, field
+
+from drizzleflow.errors import InputError, has_control
+from drizzleflow.io.files import why_no_file
+
+#: what a product, member or group may be called: it becomes a file name, safe for any shell or glob
+SAFE_NAME = re.compile(r"(?!\.{1,2}$)(?!-)[A-Za-z0-9._+-]{1,200}", re.ASCII)
+#: endings that are not part of a member's name (every format's SUFFIXES; a test compares)
+SUFFIXES = (
+    "_cal", "_calints", "_crf", "_crfints", "_rate", "_rateints", "_tweakreg", "_skymatch", "_match",
+    "_flt", "_flc", "_c0m", "_c0f", "_sci",
+)  # fmt: skip
+_EXTENSION = re.compile(r"\.(fits?|fts|asdf)(\.(gz|fz|bz2|xz))?$|\.(gz|fz)$", re.IGNORECASE)
+#: the columns of a CSV association
+COLUMNS = ("path", "member", "exptype", "group", "product", "dq", "ivar", "flux_scale")
+#: HST: the endings tried for a rootname, in this order
+HST_ENDINGS = ("flc", "flt")
+
+
+@dataclass
+class Association:
+    """One product and the files that make it.
+
+    Each of `members` is a dict: ``path`` (as found: absolute, or relative to the working folder), ``member``
+    (name), ``exptype`` (lower case), and where given ``group``, ``dq`` and ``ivar`` (paths), ``flux_scale``
+    (float).
+    """
+
+    name: str
+    source: str
+    asn_id: str = ""
+    members: list[dict] = field(default_factory=list)
+
+    @property
+    def science(self) -> list[dict]:
+        return [member for member in self.members if member["exptype"] == "science"]
+
+
+def member_name(path) -> str:
+    """The default name of a member: its file's stem without an ending such as ``_cal`` or ``_flc``."""
+    stem = _EXTENSION.sub("", os.path.basename(path))
+    for suffix in SUFFIXES:
+        if stem.lower().endswith(suffix) and len(stem) > len(suffix):
+            return stem[: -len(suffix)]
+    return stem
+
+
+def read(path, hst_table=None) -> list[Association]:
+    """The products of an association file, in order of first appearance.
+
+    Parameters
+    ----------
+    path : path
+        Ends in ``.json``, ``.fits`` or ``.csv``.
+    hst_table : callable, optional
+        Used in place of `read_hst_table` (a cache of it).
+
+    Raises
+    ------
+    InputError
+        The file cannot be read or is not an association; one line with the file, what was found and what was
+        expected.
+    """
+    path = os.fspath(path)
+    ending = path.lower()
+    if os.path.isdir(path):
+        raise InputError(f"{path}: a folder, expected an association file (.json, _asn.fits or .csv)")
+    if not os.path.isfile(path):  # a pipe would be waited for, /dev/zero read for ever
+        raise InputError(f"{path}: {why_no_file(path)}")
+    _expect_plain_path(path, path, "path")
+    if ending.endswith(".json"):
+        return _read_json(path)
+    if ending.endswith(".csv"):
+        return _read_csv(path)
+    if ending.endswith((".fits", ".fit", ".fits.gz")):
+        return [_read_hst(path, (hst_table or read_hst_table)(path))]
+    raise InputError(
+        f"{path}: unknown kind of association, expected a name that ends in .json, _asn.fits or .csv"
+    )
+
+
+def check(association: Association) -> None:
+    """Raise `InputError` unless the names are safe and different, there is science, and its files exist.
+
+    Files are looked for in the file system, never opened.
+    """
+    source, name = association.source, association.name
+    _check_name(source, "product", name)
+    science = association.science
+    if not science:
+        kinds = sorted({member["exptype"] for member in association.members})
+        found = f"only {', '.join(kinds)}" if kinds else "no members"
+        raise InputError(f"{source}: product {name}: no science member ({found}), expected at least one")
+    for member in science:
+        for key in ("path", "dq", "ivar"):
+            _expect_plain_path(source, member.get(key) or "", f"product {name}: member {member['member']!r}: {key}")
+    seen, places = {}, {}
+    for member in science:
+        _check_name(source, f"product {name}: member", member["member"])
+        if member.get("group"):
+            _check_name(source, f"product {name}: member {member['member']}: group", member["group"])
+        if member["member"] in seen:
+            raise InputError(
+                f"{source}: product {name}: duplicate member {member['member']} "
+                f"({seen[member['member']]} and {member['path']}), expected each once, with its own name"
+            )
+        seen[member["member"]] = member["path"]
+        for key in ("path", "dq", "ivar"):
+            file = member.get(key)
+            if file and not os.path.isfile(file):
+                column = "" if key == "path" else f" ({key})"
+                raise InputError(
+                    f"{source}: product {name}: member {member['member']}: {file}{column}: {why_no_file(file)}"
+                )
+        place = os.path.realpath(member["path"])
+        if place in places:
+            raise InputError(
+                f"{source}: product {name}: members {places[place]} and {member['member']} are the same file "
+                f"({member['path']}), expected each file once"
+            )
+        places[place] = member["member"]
+
+
+def _expect_plain_path(source, path, what) -> None:
+    """Paths to read may be anything that a rule's input can be: Snakemake fills in what is in braces, of either kind."""
+    if has_control(path):
+        raise InputError(f"{source}: {what} {path!r} has control characters, expected none")
+    if set("{}<>") & set(path):
+        raise InputError(f"{source}: {what} {path!r} has one of {{ }} < >, which Snakemake takes for names to fill in; expected none")
+
+
+def _check_name(source, what, name) -> None:
+    if not SAFE_NAME.fullmatch(name):
+        raise InputError(
+            f"{source}: {what} {name!r} cannot be a file name, expected letters, digits and . _ + - "
+            f"(no - in front, at most 200)"
+        )
+
+
+def safe_name(name: str) -> str:
+    """`name` with what cannot be in a file name replaced by ``_``."""
+    cleaned = re.sub(r"[^A-Za-z0-9._+-]", "_", name, flags=re.ASCII).lstrip("-.")[:200]
+    return cleaned or "product"
+
+
+def _beside(source, name: str) -> str:
+    """A path that an association gives, relative to it."""
+    joined = os.path.join(os.path.dirname(source), name)
+    tidy = os.path.normpath(joined)
+    if ".." not in name or not os.path.exists(joined):
+        return tidy
+    # a/link/../b is not a/b where link leads elsewhere
+    return tidy if os.path.realpath(tidy) == os.path.realpath(joined) else joined
+
+
+def _text(path) -> str:
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            text = file.read()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not a text file in UTF-8 (byte {error.start})") from None
+    if "\0" in text:
+        raise InputError(f"{path}: a binary file, expected a table in text form")
+    return text
+
+
+def _read_json(path) -> list[Association]:
+    text = _text(path)
+    try:
+        table = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InputError(
+            f"{path}: not valid JSON, line {error.lineno} column {error.colno}: {error.msg}"
+        ) from None
+    except (ValueError, RecursionError):  # an absurd number, a thousand brackets
+        raise InputError(f"{path}: not valid JSON, expected a JWST level-3 association") from None
+    products = table.get("products") if isinstance(table, dict) else None
+    if not isinstance(products, list) or not products:
+        raise InputError(
+            f"{path}: no list 'products', expected a JWST level-3 association with at least one product"
+        )
+    asn_id = table.get("asn_id")
+    found = []
+    for i, product in enumerate(products):
+        members = product.get("members") if isinstance(product, dict) else None
+        if not isinstance(members, list):
+            raise InputError(f"{path}: products[{i}]: no list 'members', expected one")
+        name = product.get("name") or os.path.basename(path)[: -len(".json")]
+        if not isinstance(name, str):
+            raise InputError(f"{path}: products[{i}].name is {reprlib.repr(name)}, expected a text")
+        name = _EXTENSION.sub("", name)  # some tools write the product's file name there
+        entry = Association(name, path, "" if asn_id is None else str(asn_id))
+        for j, member in enumerate(members):
+            here = f"{path}: products[{i}].members[{j}]"
+            if not isinstance(member, dict):
+                raise InputError(
+                    f"{here} is {reprlib.repr(member)}, expected an object with expname and exptype"
+                )
+            for key in ("expname", "exptype"):
+                text = member.get(key)
+                if not isinstance(text, str) or not text.strip() or has_control(text):
+                    raise InputError(f"{here}: {key} is {reprlib.repr(member.get(key))}, expected a text")
+            group = member.get("group_id")
+            if isinstance(group, (dict, list)):
+                raise InputError(f"{here}: group_id is {reprlib.repr(group)}, expected a text")
+            entry.members.append(_member(path, member["expname"], member["exptype"], group=group))
+        found.append(entry)
+    return found
+
+
+def _member(source, file, exptype, name=None, group=None, **more) -> dict:
+    member = {
+        "path": _beside(source, file),
+        "member": name or member_name(file),
+        "exptype": exptype.strip().lower(),
+    }
+    if group not in (None, ""):
+        member["group"] = str(group)
+    return {**member, **more}
+
+
+def _read_csv(path) -> list[Association]:
+    lines = [line for line in _text(path).splitlines() if line.strip() and not line.lstrip().startswith("#")]
+    try:
+        rows = list(csv.reader(lines, strict=True, skipinitialspace=True))
+    except csv.Error as error:
+        raise InputError(f"{path}: not valid CSV ({error})") from None
+    if not rows:
+        raise InputError(f"{path}: empty, expected a line of column names with at least 'path'")
+    names = [name.strip().lower() for name in rows[0]]
+    for name in names:
+        if name not in COLUMNS or names.count(name) > 1:
+            fault = "twice" if name in COLUMNS else "unknown"
+            raise InputError(f"{path}: column {name!r} is {fault}, expected some of {', '.join(COLUMNS)}")
+    if "path" not in names:
+        raise InputError(f"{path}: no column 'path' (found {', '.join(names)}), expected one")
+    default = os.path.splitext(os.path.basename(path))[0]
+    found: dict[str, Association] = {}
+    for number, row in enumerate(rows[1:], start=1):
+        if len(row) != len(names):
+            raise InputError(
+                f"{path}: row {number} has {len(row)} values, expected {len(names)} as the first line"
+            )
+        given = {key: value.strip() for key, value in zip(names, row, strict=True) if value.strip()}
+        if "path" not in given:
+            raise InputError(f"{path}: row {number}: path is empty, expected a file")
+        product = given.get("product", default)
+        more = {key: _beside(path, given[key]) for key in ("dq", "ivar") if key in given}
+        if "flux_scale" in given:
+            more["flux_scale"] = _scale(path, number, given["flux_scale"])
+        member = _member(
+            path,
+            given["path"],
+            given.get("exptype", "science"),
+            given.get("member"),
+            given.get("group"),
+            **more,
+        )
+        found.setdefault(product, Association(product, path)).members.append(member)
+    if not found:
+        raise InputError(f"{path}: no rows, expected one for each exposure")
+    return list(found.values())
+
+
+def _scale(path, number, text) -> float:
+    try:
+        scale = float(text)
+    except ValueError:
+        scale = 0.0
+    if not 0 < scale < float("inf"):
+        raise InputError(f"{path}: row {number}: flux_scale is {text!r}, expected a number > 0")
+    return scale
+
+
+def read_hst_table(path) -> list[list]:
+    """Rows ``[memname, memtype, present]`` of an HST association table (lower case, upper case, bool)."""
+    from astropy.io import fits
+
+    from drizzleflow.io import fits_layout
+
+    fits_layout.units(path)
+    try:
+        with fits.open(path) as hdus:
+            table = next((hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU)), None)
+            columns = [] if table is None else [name.upper() for name in table.columns.names]
+            missing = [name for name in ("MEMNAME", "MEMTYPE", "MEMPRSNT") if name not in columns]
+            if missing:
+                raise InputError(f"{path}: no column {missing[0]}, expected an HST association table")
+            data = table.data
+            return [
+                [str(name).strip().lower(), str(kind).strip().upper(), bool(present)]
+                for name, kind, present in zip(
+                    *(data[name] for name in ("MEMNAME", "MEMTYPE", "MEMPRSNT")), strict=True
+                )
+            ]
+    except InputError:
+        raise
+    except Exception as error:  # astropy raises many kinds for a broken file
+        raise InputError(f"{path}: not a readable FITS table ({' '.join(str(error).split())})") from None
+
+
+def _read_hst(path, rows) -> Association:
+    """MEMNAME is a rootname; its file is beside the table, ``{root}_flc.fits`` or ``{root}_flt.fits``.
+
+    The product is named by the present PROD-DTH row, else PROD-RPT, else PROD-CRJ, else the table's own name
+    before the underscore.
+    """
+    products = {kind: name for name, kind, present in reversed(rows) if present and kind.startswith("PROD")}
+    order = ("PROD-DTH", "PROD-RPT", "PROD-CRJ")
+    # a product row is often not 'present' before the product is made: its name is good all the same
+    absent = {kind: name for name, kind, _ in reversed(rows) if kind.startswith("PROD")}
+    name = next((table[kind] for table in (products, absent) for kind in order if kind in table), "")
+    if not name:
+        name = os.path.basename(path).split("_")[0].split(".")[0]
+    association = Association(name, path, name)
+    kinds = set()
+    for root, kind, present in rows:
+        if not present or not kind.startswith("EXP"):
+            continue
+        files = {end: _beside(path, f"{root}_{end}.fits") for end in HST_ENDINGS}
+        there = [end for end in HST_ENDINGS if os.path.isfile(files[end])]
+        if len(there) > 1:
+            raise InputError(
+                f"{path}: both {files['flc']} and {files['flt']} exist for member {root}, expected one "
+                f"(the search order is flc, flt; move one away, or name the files in a CSV)"
+            )
+        if not there:
+            raise InputError(f"{path}: member {root}: neither {files['flc']} nor {files['flt']} exists")
+        kinds.update(there)
+        association.members.append(_member(path, os.path.basename(files[there[0]]), "science"))
+    if len(kinds) > 1:
+        raise InputError(
+            f"{path}: some members are _flc, others _flt, expected one kind (CTE-corrected or not)"
+        )
+    return association

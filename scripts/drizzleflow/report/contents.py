@@ -1,0 +1,270 @@
+"""One self-contained page about a product: pictures, sky levels, flagged fractions, parameters, times, warnings.
+
+Everything on it comes from the jobs' records and two small tables, never from an intermediate image (these may be gone).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from operator import itemgetter
+
+from drizzleflow.jobs import record
+from drizzleflow.io.files import write_text
+from drizzleflow.report.page import PAGE
+
+MAX_WARNINGS = 200  #: different messages listed
+MAX_SINGLES = 12  #: single-drizzled images shown
+FOLD = 40  #: longer tables are folded
+#: parameters that say which files a job had, not how it worked
+FILES = {"member", "members", "frames", "others", "error", "sources"}
+
+
+def make(records, members, sky, out_path, product: str) -> None:
+    """Write the report of one product.
+
+    Parameters
+    ----------
+    records : list of paths
+        Records of the product's jobs (see `drizzleflow.jobs.record`), in any order; the page does not depend on it.
+    members, sky : lists of dicts
+        Rows of ``members.csv`` and ``sky.csv`` (see `drizzleflow.io.tables.rows`); either may be empty.
+    out_path : path
+        The HTML file.
+    product : str
+        Name of the product.
+
+    Raises
+    ------
+    InputError
+        A record cannot be read.
+    """
+    from jinja2 import Environment
+
+    jobs = _load(records)
+    masks, warnings = _masks(jobs, members), _warnings(jobs)
+    page = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(PAGE)
+    text = page.render(
+        product=product,
+        fold=FOLD,
+        facts=_facts(jobs, members, masks, warnings),
+        pictures=_pictures(jobs, ("mosaic", "mosaic"), ("mosaic", "coverage")),
+        exposures=_pictures(jobs, ("median", "median"), ("single_drizzle", "single")),
+        blink=_blink(jobs),
+        members=_grid(members),
+        sky=_grid(sky, rounded=True),
+        masks=masks,
+        numbers=[(rule, _pairs(entry["statistics"])) for rule in ("grid", "skymatch", "median", "mosaic") for entry in jobs
+                 if entry["rule"] == rule and entry.get("statistics")],
+        warnings=warnings,
+        times=_times(jobs),
+        parameters=_parameters(jobs),
+        versions=_versions(jobs),
+    )  # fmt: skip
+    write_text(out_path, text)
+
+
+def _load(records) -> list[dict]:
+    """Records by rule and wildcards, with only those pictures that the page can show: thousands must fit in memory."""
+    jobs, blink, singles = [], None, 0
+    for path in sorted(map(str, records)):
+        entry = record.read(path)
+        entry["rule"] = re.sub("(_asdf)?_(product|member|group)$", "", entry["rule"])  # the step: crmask for crmask_member
+        wildcards = entry.get("wildcards") or {}
+        entry["name"] = ", ".join(str(wildcards[key]) for key in wildcards if key != "product") or entry["rule"]
+        entry["statistics"] = entry.get("statistics") or {}
+        pictures = entry.get("thumbnails") or {}
+        if entry["rule"] == "single_drizzle":
+            singles += 1
+            pictures = pictures if singles <= MAX_SINGLES else {}
+        elif {"before", "after"} <= set(pictures):
+            if blink is None or _flagged(entry) > _flagged(blink):
+                if blink is not None:
+                    blink["thumbnails"] = {}
+                blink = entry
+            else:
+                pictures = {}
+        entry["thumbnails"] = pictures
+        jobs.append(entry)
+    return sorted(jobs, key=lambda entry: (entry["rule"], entry["name"]))
+
+
+def _frames(entry) -> list[dict]:
+    frames = entry["statistics"].get("frames")
+    return [frame for frame in frames if isinstance(frame, dict)] if isinstance(frames, list) else []
+
+
+def _flagged(entry) -> int:
+    return sum(frame.get("flagged") or 0 for frame in _frames(entry))
+
+
+def _masks(jobs, members) -> list[dict]:
+    """A row a frame: member, extver, status, flagged, npix, fraction; in the order of `members`."""
+    rows = []
+    for entry in jobs:
+        if entry["rule"] != "crmask":
+            continue
+        for frame in _frames(entry):
+            flagged, npix, fraction = frame.get("flagged"), frame.get("npix"), frame.get("fraction")
+            if fraction is None and npix and flagged is not None:
+                fraction = flagged / npix
+            rows.append({
+                "member": str(frame.get("member") or (entry.get("wildcards") or {}).get("member") or entry["name"]),
+                "extver": frame.get("extver"),
+                "status": frame.get("status") or entry["statistics"].get("status"),
+                "flagged": flagged,
+                "npix": npix,
+                "fraction": fraction,
+            })  # fmt: skip
+    order = {row.get("member"): number for number, row in enumerate(members)}
+    return sorted(
+        rows, key=lambda row: (order.get(row["member"], len(order)), row["member"], row["extver"] or 0)
+    )
+
+
+def _facts(jobs, members, masks, warnings) -> list[tuple[str, str]]:
+    science = [row for row in members if str(row.get("exptype", "science")).lower() == "science"]
+    facts = [("members", str(len(science)))] if members else []
+    if any("group" in row for row in science):
+        facts.append(("groups", str(len({row["group"] for row in science}))))
+    for key in ("instrument", "detector", "filter"):
+        found = sorted({row[key] for row in science if row.get(key)})
+        if found:
+            facts.append((key, ", ".join(found[:20]) + (" ..." if len(found) > 20 else "")))
+    known = {entry["rule"]: entry["statistics"] for entry in jobs if entry["rule"] in ("grid", "mosaic")}
+    grid, mosaic = known.get("grid", {}), known.get("mosaic", {})
+    if {"nx", "ny", "pixel_scale"} <= set(grid):
+        facts.append(("mosaic", f"{grid['nx']} x {grid['ny']} pixels of {grid['pixel_scale']:.5g} arcsec"))
+    if mosaic.get("exposure_time"):
+        facts.append(("exposure time", f"{mosaic['exposure_time']:,.1f} s, each group once"))
+    flagged = [row["flagged"] for row in masks if row["flagged"] is not None]
+    npix = [row["npix"] for row in masks if row["npix"]]
+    if masks:
+        share = f" ({100 * sum(flagged) / sum(npix):.4f} % of {sum(npix):,} in {len(masks)} frames)" if npix else ""
+        facts.append(("pixels flagged as outliers", f"{sum(flagged):,}{share}"))
+        skipped = sum(row["status"] == "SKIPPED" for row in masks)
+        if skipped:
+            facts.append(("frames without outlier detection", f"{skipped} (the warnings say why)"))
+    facts.append(("warnings", f"{warnings['total']:,}" if warnings["total"] else "none"))
+    if ended := [entry["ended"] for entry in jobs if entry.get("ended")]:
+        seconds = sum(entry.get("seconds") or 0.0 for entry in jobs)
+        facts.append(("made", f"{max(ended)[:19].replace('T', ' ')} UTC, {len(jobs)} jobs, {seconds:.1f} s in all"))
+    return facts
+
+
+def _pictures(jobs, *wanted) -> list[tuple[str, str]]:
+    """Title and PNG of the pictures (rule, name) that are wanted, in that order."""
+    found = []
+    for rule, name in wanted:
+        for entry in jobs:
+            if entry["rule"] == rule and name in entry["thumbnails"]:
+                title = entry["name"] if entry["name"] != rule else name
+                found.append((name if rule == "mosaic" else title, entry["thumbnails"][name]))
+    return found
+
+
+def _blink(jobs) -> dict | None:
+    """The pictures of the frame with the most flagged pixels."""
+    pairs = [entry for entry in jobs if {"before", "after"} <= set(entry["thumbnails"])]
+    if not pairs:
+        return None
+    entry = max(pairs, key=_flagged)
+    return {
+        "name": entry["name"],
+        **{key: entry["thumbnails"].get(key) for key in ("before", "after", "mask")},
+    }
+
+
+def _grid(rows, rounded: bool = False) -> dict | None:
+    """A list of dicts as columns and cells; None when empty. `rounded`: text that is a number, but no name, also.
+
+    Columns that are empty are left out, and those that are the same in all of several rows are told once (``same``).
+    """
+    if not rows:
+        return None
+    columns = [column for column in rows[0] if column is not None and any(row.get(column) not in (None, "") for row in rows)]
+    names = ("member", "group", "path") if rounded else columns
+    same = [c for c in columns if len(rows) > 1 and c not in ("member", "group", "path", "sky") and len({row.get(c) for row in rows}) == 1]
+    columns = [column for column in columns if column not in same]
+
+    def text(row, key):
+        return _short(row.get(key) if key in names else _number(row.get(key)))
+
+    return {
+        "columns": columns,
+        "rows": [[text(row, key) for key in columns] for row in rows],
+        "same": [f"{key} {text(rows[0], key)}" for key in same],
+    }
+
+
+def _number(value):
+    """Text that is a number with a fraction or an exponent, as float."""
+    try:
+        return float(value) if isinstance(value, str) and set(value) & set(".eE") else value
+    except ValueError:
+        return value
+
+
+def _short(value) -> str:
+    """Numbers to 7 digits, other values as text."""
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.7g}"
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _pairs(statistics: dict) -> list[tuple[str, str]]:
+    return [(key, "null" if value is None else _short(value)) for key, value in statistics.items()]
+
+
+def _warnings(jobs) -> dict:
+    """Different messages and their counts, the most frequent first."""
+    counts = Counter((entry["rule"], text) for entry in jobs for text in entry.get("warnings") or ())
+    lines = [{"rule": rule, "text": text, "count": n} for (rule, text), n in counts.items()]
+    lines.sort(key=lambda line: (-line["count"], line["rule"], line["text"]))
+    total = sum(entry.get("warnings_count") or len(entry.get("warnings") or ()) for entry in jobs)
+    return {"total": total, "lines": lines[:MAX_WARNINGS], "more": max(0, len(lines) - MAX_WARNINGS)}
+
+
+def _times(jobs) -> list[dict]:
+    """A row a rule, in the order in which the rules began."""
+    rows: dict[str, dict] = {}
+    for entry in jobs:
+        empty = {"jobs": 0, "seconds": 0.0, "longest": 0.0, "peak": 0.0, "first": ""}
+        row = rows.setdefault(entry["rule"], {"rule": entry["rule"], **empty})
+        seconds, started = entry.get("seconds") or 0.0, entry.get("started") or ""
+        row["jobs"] += 1
+        row["seconds"] += seconds
+        row["longest"] = max(row["longest"], seconds)
+        row["peak"] = max(row["peak"], entry.get("peak_mb") or 0.0)
+        row["first"] = min(row["first"] or started, started)
+    return sorted(rows.values(), key=itemgetter("first", "rule"))
+
+
+def _parameters(jobs) -> list[dict]:
+    """The settings, each section once: name, the rules that had it where not all agree, keys and values."""
+    seen: dict[tuple[str, str], dict] = {}
+    for entry in jobs:
+        params = entry.get("params") or {}
+        chosen = params.get("opts", params)
+        chosen = chosen if isinstance(chosen, dict) else {"opts": chosen}
+        sections = {key: value for key, value in chosen.items() if isinstance(value, dict) and key not in FILES}
+        own = {key: value for key, value in chosen.items() if key not in sections and key not in FILES}
+        for name, section in [*sections.items(), (f"{entry['rule']}: other", own)]:
+            if section:
+                key = (name, json.dumps(section, sort_keys=True))
+                row = seen.setdefault(key, {"name": name, "rules": set(), "pairs": _pairs(section)})
+                row["rules"].add(entry["rule"])
+    count = Counter(name for name, _ in seen)
+    return [
+        {**row, "rules": sorted(row["rules"]) if count[name] > 1 else []}
+        for (name, _), row in sorted(seen.items(), key=itemgetter(0))
+    ]
+
+
+def _versions(jobs) -> list[str]:
+    return sorted(
+        {f"{name} {version}" for entry in jobs for name, version in (entry.get("versions") or {}).items()}
+    )

@@ -1,0 +1,31 @@
+"""A frame in the form that the class of seed 002 takes it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from drizzleflow.frames.frame import Frame
+
+
+def frame_model(frame: Frame, pixmap, level: float | None) -> dict:
+    """A frame as the model dictionary of `drizzleflow.resample.Resample`, in the product's unit.
+
+    Parameters
+    ----------
+    pixmap : float64 (ny, nx, 2)
+        In pixels of the output array.
+    level : float or None
+        Sky to subtract, in the frame's unit per pixel.
+    """
+    factor = np.float32(frame.rate_factor)
+    convert = (lambda a, power=1: a) if factor == 1 else (lambda a, power=1: a * factor**power)
+    return {
+        "data": convert(frame.data), "dq": frame.dq, "err": None if frame.err is None else convert(frame.err),
+        **dict.fromkeys(("var_rnoise", "var_poisson", "var_flat", "var_sky")),
+        **{f"var_{key}": convert(plane, 2) for key, plane in frame.var.items()},
+        "pixmap": pixmap, "filename": frame.member, "group_id": frame.group,
+        "exposure_time": frame.exposure_time, "measurement_time": frame.measurement_time, "duration": frame.duration,
+        "start_time": frame.start_time, "end_time": frame.end_time,
+        "level": None if level is None else level * float(factor), "subtracted": False,
+        "pixelarea_steradians": frame.pixelarea_steradians,
+    }  # fmt: skip

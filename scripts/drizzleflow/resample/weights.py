@@ -1,0 +1,115 @@
+"""Weight maps for drizzling, and the weight below which a drizzled pixel is not trusted."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from drizzleflow.arrays.statistics import clipped_median, sums
+
+
+def build_driz_weight(shape, weight_type: str, good=None, *, variance=None, exposure_time=None) -> np.ndarray:
+    """The (ny, nx) float32 weight of each input pixel (seed 002, ``weight_type``).
+
+    Parameters
+    ----------
+    weight_type : 'ivm', 'ivm-sky', 'exptime'
+        Inverse of `variance` (equal weights where there is none), or `exposure_time` in seconds.
+    good : bool (ny, nx), optional
+        Bad pixels get no weight.
+    variance : float (ny, nx), optional
+        Read-noise variance for ``ivm``, sky variance for ``ivm-sky``. A pixel whose variance is not a positive finite
+        number gets no weight.
+    """
+    if weight_type == "exptime":
+        weight = np.full(shape, exposure_time, np.float32)
+    elif weight_type in ("ivm", "ivm-sky"):
+        if variance is None:
+            weight = np.ones(shape, np.float32)
+        else:
+            with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+                weight = np.reciprocal(variance, dtype=np.float32)
+                np.copyto(weight, 0, where=~((weight > 0) & (weight < np.inf)))
+    else:
+        raise ValueError(f"weight_type {weight_type!r}: expected ivm, ivm-sky or exptime")
+    if good is not None:
+        np.copyto(weight, 0, where=~good)
+    return weight
+
+
+def mean_weights(weight) -> dict[str, float]:
+    """``mean`` of the finite, non-zero weights, and ``clipped_mean``: after clipping at 3 sigma about the median, at most 5 times.
+
+    ``maskpt`` times one of them is the threshold of the outlier step (seeds 000, 001): the clipped mean for jwst, the plain one
+    for drizzlepac. Their documents speak of a percentage of the maximum; it is these means that their code uses. NaN where no
+    pixel has weight.
+    """
+    values = weight[np.isfinite(weight) & (weight != 0)]
+    count = len(values)
+    if not count:
+        return {"clipped_mean": float("nan"), "mean": float("nan")}
+    low, high = values.min(), values.max()
+    n, centre, whole, whole_square = sums(values, float(values[0]))
+    total, square = whole, whole_square
+    for _ in range(5):
+        middle = clipped_median(values, low, high, count)[0]
+        deviation = np.sqrt(max(square / count - (total / count) ** 2, 0.0))
+        low = max(low, np.float32(middle - 3 * deviation))
+        high = min(high, np.float32(middle + 3 * deviation))
+        clipped = values[(values < low) | (values > high)]
+        if n - len(clipped) == count:
+            break
+        _, _, less, less_square = sums(clipped, centre)  # few: taken from the sums of all
+        count, total, square = n - len(clipped), whole - less, whole_square - less_square
+    return {"clipped_mean": float(centre + total / count), "mean": float(centre + whole / n)}
+
+
+def background_variance(total, box: int = 64) -> np.ndarray:
+    """The variance of the blank sky where only a frame's total variance is known: its median in boxes, interpolated.
+
+    Weights from the total variance would follow the sources' own photons: bright pixels would count less (a mosaic's stars
+    would come out too faint) and ``maskpt`` would drop them. Pixels without a positive finite variance keep it.
+
+    Parameters
+    ----------
+    total : float32 (ny, nx)
+    box : int
+        Side of a box in pixels.
+    """
+    ny, nx = total.shape
+    usable = np.isfinite(total) & (total > 0)
+    rows, columns = np.arange(0, ny, box), np.arange(0, nx, box)
+    nodes = np.full((len(rows), len(columns)), np.nan)
+    for i, y in enumerate(rows):
+        for j, x in enumerate(columns):
+            inside = usable[y : y + box, x : x + box]
+            if inside.any():
+                nodes[i, j] = np.median(total[y : y + box, x : x + box][inside])
+    if not np.isfinite(nodes).any():
+        return total
+    nodes[np.isnan(nodes)] = np.nanmedian(nodes)
+    at_y, at_x = np.minimum(rows + box, ny) / 2 + rows / 2 - 0.5, np.minimum(columns + box, nx) / 2 + columns / 2 - 0.5
+    across = np.array([np.interp(np.arange(nx), at_x, row) for row in nodes])
+    smooth = np.array([np.interp(np.arange(ny), at_y, column) for column in across.T]).T
+    return np.where(usable, smooth, total).astype(np.float32)
+
+
+def add_sky_variance(frame) -> None:
+    """``var['sky']`` of a whole frame, for the weights ``ivm-sky``: read noise and the photon noise of the blank sky.
+
+    Without the sources' own photons, which would make the weights follow the sources. Nothing where a frame does not have
+    both variances.
+    """
+    if {"rnoise", "poisson"} <= frame.var.keys():
+        frame.var["sky"] = frame.var["rnoise"] + background_variance(frame.var["poisson"])
+    elif "rnoise" in frame.var:  # of the background already: see `variances_from_err`
+        frame.var["sky"] = frame.var["rnoise"]
+
+
+def variances_from_err(frame) -> None:
+    """Where a frame has ERR and no variance planes: ``var['total']`` to propagate, and its background as ``rnoise``.
+
+    A read-noise plane that is there already stays.
+    """
+    if frame.err is not None and "poisson" not in frame.var:
+        frame.var["total"] = frame.err * frame.err
+        frame.var.setdefault("rnoise", background_variance(frame.var["total"]))
