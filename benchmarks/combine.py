@@ -26,8 +26,10 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 
-from drizzleflow.combine.stack import Parameters, median_image, nanmedian
+from drizzleflow.arrays.ranks import nanmedian
 from drizzleflow.combine import combine_stack
+from drizzleflow.combine.parameters import Parameters
+from drizzleflow.combine.stack import median_image
 
 SKY, READNOISE, TIME = 200.0, 5.0, 100.0  #: e-, e-, s
 SIGMA = np.sqrt(SKY + READNOISE**2) / TIME  #: of blank sky in one image, e-/s

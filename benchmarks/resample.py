@@ -19,13 +19,13 @@ import numpy as np
 from stcal.resample import Resample as Peer
 from stcal.resample.utils import calc_pixmap as peer_pixmap
 
-from drizzleflow.geometry.footprint import describe
 from drizzleflow.frames.frame import SkyWCS
-from drizzleflow.geometry.grid import build
-from drizzleflow.geometry.output_wcs import to_gwcs
+from drizzleflow.geometry.build_grid import build
+from drizzleflow.geometry.footprint import describe
 from drizzleflow.geometry.gwcs_wcs import from_gwcs
-from drizzleflow.jobs.malloc import keep_freed
+from drizzleflow.geometry.output_wcs import to_gwcs
 from drizzleflow.geometry.pixmap import Lattice, exact, from_lattice
+from drizzleflow.jobs.malloc import keep_freed
 from drizzleflow.resample import Resample
 from drizzleflow.simulate.jwst import nircam_like
 

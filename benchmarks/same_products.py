@@ -107,13 +107,17 @@ def compare(folder: Path, before: str, after: str) -> int:
     faults = 0
     for run in RUNS:
         a, b = (products(folder / name / run) for name in (before, after))
-        for name in sorted(a.keys() | b.keys()):
-            missing = [side for side, files in ((before, a), (after, b)) if name not in files]
-            found = [f"not in {missing[0]}"] if missing else differences(a[name], b[name])
+        for side, lost in ((before, sorted(b.keys() - a.keys())), (after, sorted(a.keys() - b.keys()))):
+            faults += len(lost)
+            if lost:
+                print(f"{run}: {len(lost)} files are not in {side}: {', '.join(lost[:3])} ...")
+        both = sorted(a.keys() & b.keys())
+        for name in both:
+            found = differences(a[name], b[name])
             faults += bool(found)
             for line in found:
                 print(f"{run}: {name}: {line}")
-        print(f"{run}: {len(a.keys() & b.keys())} files compared")
+        print(f"{run}: {len(both)} files compared")
     print(f"{faults} files differ")
     return faults
 

@@ -33,11 +33,12 @@ import numpy as np
 from scipy.spatial import cKDTree
 from scipy.special import erf
 
+from drizzleflow.arrays.statistics import SkyStats
 from drizzleflow.geometry.neighbours import neighbours
 from drizzleflow.geometry.overlap import border
-from drizzleflow.sky.levels import SkyRow, overlap_statistics, solve
 from drizzleflow.sky.cells import SIDE, SkyCells, differences
-from drizzleflow.arrays.statistics import SkyStats
+from drizzleflow.sky.levels import SkyRow, solve
+from drizzleflow.sky.overlaps import overlap_statistics
 
 READNOISE, SCALE = 5.0, 1e-5  #: e-, degrees a pixel
 FIELDS = {  #: stars per 1000 px, nebula and galaxy in e-, rays of `statistics`' first frame

@@ -4,10 +4,11 @@ import re
 
 from snakemake.exceptions import WorkflowError
 
-from drizzleflow import checkout, config as configuration, plan as planning
-from drizzleflow.plan.codehash import code_hash
 from drizzleflow.errors import InputError
 from drizzleflow.formats import ending
+from drizzleflow.jobs import checkout
+from drizzleflow.plan import config as configuration, products as planning
+from drizzleflow.plan.codehash import code_hash
 
 ROOT = str(workflow.basedir)
 

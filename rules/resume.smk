@@ -3,7 +3,7 @@
 import base64
 import fcntl
 
-from drizzleflow import guard, record as record_files
+from drizzleflow.jobs import guard, record as record_files
 
 _held = None
 

@@ -10,9 +10,9 @@ import tempfile
 
 import yaml
 
+from drizzleflow.errors import InputError
 from drizzleflow.jobs import guard
 from drizzleflow.provenance.audit import audit, tell
-from drizzleflow.errors import InputError
 
 
 def planned(process) -> dict:

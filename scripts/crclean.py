@@ -5,13 +5,13 @@ Settings: crmask.corr. Output: crclean/{member}_crclean.fits, SCI and DQ as Astr
 
 import numpy as np
 
-from drizzleflow.arrays import dq
 from drizzleflow import formats
-from drizzleflow.jobs import history, record
-from drizzleflow.outliers.driz_cr import clean
+from drizzleflow.arrays import dq
 from drizzleflow.errors import InputError
 from drizzleflow.io.fits import open_fits, plane
 from drizzleflow.io.tables import read_levels
+from drizzleflow.jobs import history, record
+from drizzleflow.outliers.driz_cr import clean
 
 with record.job(snakemake) as job:
     opts = snakemake.params.opts

@@ -9,13 +9,13 @@ import os
 import numpy as np
 
 from drizzleflow import formats
-from drizzleflow.jobs import history, record, thumbnail
-from drizzleflow.outliers import compare as rejection
-from drizzleflow.io.fits import image_header, write_hdus
+from drizzleflow.frames.windowed import Windowed
 from drizzleflow.geometry.grid import Grid
 from drizzleflow.geometry.pixmap import LatticeFiles
+from drizzleflow.io.fits import image_header, write_hdus
 from drizzleflow.io.tables import background_keywords, read_levels
-from drizzleflow.frames.windowed import Windowed
+from drizzleflow.jobs import history, record, thumbnail
+from drizzleflow.outliers import compare as rejection
 
 with record.job(snakemake) as job:
     opts = snakemake.params.opts

@@ -8,14 +8,14 @@ import json
 
 import numpy as np
 
-from drizzleflow.io import asdf_trees
-from drizzleflow.geometry import astrodrizzle_frame, footprint
 from drizzleflow import formats
-from drizzleflow.jobs import record
 from drizzleflow.errors import InputError
-from drizzleflow.io.files import replacing, write_text
+from drizzleflow.geometry import astrodrizzle_frame, footprint
 from drizzleflow.geometry.overlap import border
 from drizzleflow.geometry.pixmap import Lattice, LatticeFiles, step_name
+from drizzleflow.io import asdf_trees
+from drizzleflow.io.files import replacing, write_text
+from drizzleflow.jobs import record
 
 with record.job(snakemake) as job:
     asdf_trees.quick_start()

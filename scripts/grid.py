@@ -8,13 +8,13 @@ import io
 import json
 from dataclasses import replace
 
-from drizzleflow.io import asdf_trees
-from drizzleflow.geometry import grid
-from drizzleflow.jobs import record
 from drizzleflow.errors import InputError
-from drizzleflow.io.files import write_text
+from drizzleflow.geometry.build_grid import build
 from drizzleflow.geometry.neighbours import neighbours
 from drizzleflow.geometry.region import covered, tilt, windows
+from drizzleflow.io import asdf_trees
+from drizzleflow.io.files import write_text
+from drizzleflow.jobs import record
 
 COLUMNS = ("member", "extver", "group", "level", "subtracted", "scale", "pixel_area", "nx", "ny", "outline", "sky_outline")
 
@@ -37,7 +37,7 @@ with record.job(snakemake) as job:
     if snakemake.input.wcs:
         job.input_hash(snakemake.input.wcs)
     asdf_trees.expect_file(opts["grid"]["output_wcs"])
-    made = grid.build(frames, opts["grid"])
+    made = build(frames, opts["grid"])
     outlines, groups = [frame["outline"] for frame in frames], [frame["group"] for frame in frames]
     s_region, outside = covered(outlines, made)
     if not s_region:

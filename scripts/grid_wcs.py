@@ -1,9 +1,9 @@
 """grid_wcs: the grid as an ASDF file (wcs, pixel_area, pixel_scale, array_shape), as the peers take for output_wcs."""
 
-from drizzleflow.io import asdf_trees
-from drizzleflow.jobs import record
 from drizzleflow.geometry.grid import Grid
 from drizzleflow.geometry.output_wcs import write_asdf
+from drizzleflow.io import asdf_trees
+from drizzleflow.jobs import record
 
 with record.job(snakemake) as job:
     asdf_trees.quick_start()

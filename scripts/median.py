@@ -6,12 +6,13 @@ the singles cover.
 
 import os
 
-from drizzleflow.jobs import history, record
-from drizzleflow.combine.stack import Parameters, median_image
+from drizzleflow.combine.parameters import Parameters
+from drizzleflow.combine.stack import median_image
 from drizzleflow.errors import InputError
-from drizzleflow.io.fits import image_header, write_hdus
-from drizzleflow.geometry.grid import Grid
 from drizzleflow.frames.windowed import Windowed, cards, union
+from drizzleflow.geometry.grid import Grid
+from drizzleflow.io.fits import image_header, write_hdus
+from drizzleflow.jobs import history, record
 
 with record.job(snakemake) as job:
     opts = snakemake.params.opts

@@ -6,9 +6,9 @@ Outputs: members.csv (member, path, exptype, group, then what the plan read from
 import csv
 import io
 
-from drizzleflow.jobs import record
 from drizzleflow.errors import InputError
 from drizzleflow.io.files import write_text
+from drizzleflow.jobs import record
 
 with record.job(snakemake) as job:
     opts = snakemake.params.opts

@@ -8,11 +8,11 @@ import json
 import numpy as np
 
 from drizzleflow import formats
-from drizzleflow.jobs import history, record
-from drizzleflow.resample import i2d, mosaic
 from drizzleflow.geometry.grid import Grid
-from drizzleflow.jobs.inputs import MosaicInputs
 from drizzleflow.io.tables import read_members
+from drizzleflow.jobs import history, record
+from drizzleflow.jobs.inputs import MosaicInputs
+from drizzleflow.resample import i2d, mosaic
 
 
 def covered(wht) -> float:

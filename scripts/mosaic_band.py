@@ -7,12 +7,12 @@ import json
 
 import numpy as np
 
-from drizzleflow.resample import mosaic
-from drizzleflow.jobs import record
-from drizzleflow.io.files import replacing
 from drizzleflow.geometry.grid import Grid
-from drizzleflow.jobs.inputs import MosaicInputs
+from drizzleflow.io.files import replacing
 from drizzleflow.io.tables import read_members
+from drizzleflow.jobs import record
+from drizzleflow.jobs.inputs import MosaicInputs
+from drizzleflow.resample import mosaic
 
 with record.job(snakemake) as job:
     opts = snakemake.params.opts

@@ -1,7 +1,7 @@
 """provenance: provenance.json of a product, from the jobs' records."""
 
-from drizzleflow.jobs import checkout, record
 from drizzleflow import provenance
+from drizzleflow.jobs import checkout, record
 
 with record.job(snakemake) as job:
     provenance.collect(

@@ -1,8 +1,8 @@
 """report: report.html of a product, from the jobs' records and the small tables."""
 
+from drizzleflow.io.tables import rows
 from drizzleflow.jobs import record
 from drizzleflow.report import contents as report
-from drizzleflow.io.tables import rows
 
 with record.job(snakemake) as job:
     report.make(

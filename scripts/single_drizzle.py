@@ -5,13 +5,13 @@ Without resampling (resample_data: false) the frame itself and its weights.
 """
 
 from drizzleflow import formats
-from drizzleflow.jobs import history, record
-from drizzleflow.resample import single
+from drizzleflow.frames.variances import add_sky_variance
 from drizzleflow.geometry.grid import Grid
 from drizzleflow.geometry.pixmap import LatticeFiles
-from drizzleflow.outliers.static_mask import StaticMasks
 from drizzleflow.io.tables import read_levels
-from drizzleflow.resample.weights import add_sky_variance
+from drizzleflow.jobs import history, record
+from drizzleflow.outliers.static_mask import StaticMasks
+from drizzleflow.resample import single
 
 with record.job(snakemake) as job:
     opts = snakemake.params.opts

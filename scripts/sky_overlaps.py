@@ -10,16 +10,17 @@ import json
 
 import numpy as np
 
-from drizzleflow.arrays import dq
 from drizzleflow import formats
-from drizzleflow.jobs import record
-from drizzleflow.io.files import replacing, write_text
+from drizzleflow.arrays import dq
 from drizzleflow.geometry.grid import Grid
 from drizzleflow.geometry.pixmap import LatticeFiles, from_lattice
-from drizzleflow.sky.levels import SkyStats, overlap_statistics
-from drizzleflow.sky.cells import SkyCells, by_rows
-from drizzleflow.outliers.static_mask import StaticMasks
+from drizzleflow.io.files import replacing, write_text
 from drizzleflow.io.tables import rows
+from drizzleflow.jobs import record
+from drizzleflow.outliers.static_mask import StaticMasks
+from drizzleflow.sky.cells import SkyCells, by_rows
+from drizzleflow.arrays.statistics import SkyStats
+from drizzleflow.sky.overlaps import overlap_statistics
 
 with record.job(snakemake) as job:
     opts = snakemake.params.opts

@@ -8,11 +8,11 @@ import csv
 import io
 import json
 
-from drizzleflow.jobs import record
 from drizzleflow.io.files import write_text
-from drizzleflow.sky.levels import SkyRow, check_connected, solve
-from drizzleflow.sky.cells import CellFiles, differences
 from drizzleflow.io.tables import SKY_COLUMNS, read_skylist, rows
+from drizzleflow.jobs import record
+from drizzleflow.sky.cells import CellFiles, differences
+from drizzleflow.sky.levels import SkyRow, check_connected, solve
 
 with record.job(snakemake) as job:
     settings = snakemake.params.opts["skymatch"]

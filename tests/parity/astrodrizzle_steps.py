@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 from astropy.io import fits
 
+from drizzleflow.formats import hst
 from drizzleflow.geometry import astrodrizzle_frame, astrodrizzle_grid, astrodrizzle_pixmap
 from drizzleflow.outliers.blot import blot
 from drizzleflow.outliers.driz_cr import driz_cr
-from drizzleflow.formats import hst
-from drizzleflow.resample import Resample
 from drizzleflow.outliers.static_mask import static_mask
+from drizzleflow.resample import Resample
 
 PRODUCT = "oracle"
 PAD = 3  #: pixels about the grid: the peer keeps the outer parts of what drizzle would drop

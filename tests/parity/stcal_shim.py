@@ -16,7 +16,8 @@ import stcal
 import stcal.alignment  # the peer's, whatever it imports
 from shim_report import OURS, counted, pytest_collectreport, pytest_runtest_logreport, pytest_sessionfinish  # noqa: F401 (hooks)
 
-from drizzleflow.resample import resample, utils as resample_utils
+from drizzleflow import resample_utils
+from drizzleflow.resample import resample
 
 #: the names of ``stcal.resample.utils``, public and not, that its tests import
 UTILITIES = {

@@ -11,13 +11,14 @@ import types
 import stcal
 from shim_report import OURS, counted, pytest_collectreport, pytest_runtest_logreport, pytest_sessionfinish  # noqa: F401 (hooks)
 
-from drizzleflow.sky import levels as sky, skyimage, skymatch
+from drizzleflow import sky
 from drizzleflow.arrays import statistics as skystatistics
+from drizzleflow.sky import skyimage, skymatch
 
 
 def install():
     """Our names in place of the peer's."""
-    OURS.update(sky=sky.__file__, skyimage=skyimage.__file__, skymatching=skymatch.__file__)
+    OURS.update({"sky/__init__": sky.__file__, "sky/skyimage": skyimage.__file__, "sky/skymatch": skymatch.__file__})
     for owner in (sky.SkyImage, sky.SkyGroup, sky.SkyStats):
         for name in ("__init__", "calc_sky", "intersection"):
             if hasattr(owner, name):

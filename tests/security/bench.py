@@ -20,11 +20,12 @@ from types import SimpleNamespace
 
 from astropy.io import fits
 
-from drizzleflow.plan import config, products as plan
-from drizzleflow.geometry import footprint
 from drizzleflow import formats
-from drizzleflow.resample import i2d
 from drizzleflow.errors import InputError
+from drizzleflow.geometry import footprint
+from drizzleflow.plan import config
+from drizzleflow.plan import products as plan
+from drizzleflow.resample import i2d
 from drizzleflow.simulate import simulate
 
 REPO = Path(__file__).resolve().parents[2]

@@ -9,10 +9,10 @@ import pytest
 from bench import Bench, judge, one_line, products_left
 from corpus import every
 
-from drizzleflow.io import asdf_trees
 from drizzleflow import formats
-from drizzleflow.geometry import grid
 from drizzleflow.errors import InputError
+from drizzleflow.geometry.build_grid import build
+from drizzleflow.io import asdf_trees
 
 CASES = every()
 
@@ -83,5 +83,5 @@ def test_an_output_wcs(tmp_path, name, content, says):
     options = {"output_wcs": str(path), "output_shape": None, "footprints": "wcs"}
     with pytest.raises(InputError, match=says) as caught:
         asdf_trees.expect_file(path)
-        grid.build([footprint], options)
+        build([footprint], options)
     one_line(caught.value)

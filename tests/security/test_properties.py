@@ -8,8 +8,8 @@ from bench import PRESETS, Bench, defaults, examine, one_line
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from drizzleflow.plan import association, config
 from drizzleflow.errors import InputError, harmless
+from drizzleflow.plan import association, config
 
 SCHEMA = json.loads((PRESETS.parent / "schemas" / "config.schema.json").read_text())
 shared = settings(max_examples=60, deadline=20_000, suppress_health_check=list(HealthCheck))

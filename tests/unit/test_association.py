@@ -10,8 +10,8 @@ from astropy.io import fits
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from drizzleflow.plan import association
 from drizzleflow.errors import InputError
+from drizzleflow.plan import association
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data" / "asn"
 

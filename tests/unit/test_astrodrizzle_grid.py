@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from drizzleflow.simulate import hst
-from drizzleflow.geometry.astrodrizzle_frame import aperture_angle, orientation
-from drizzleflow.geometry.astrodrizzle_grid import build
 from drizzleflow.errors import InputError
 from drizzleflow.frames.frame import SkyWCS
+from drizzleflow.geometry.astrodrizzle_frame import aperture_angle, orientation
+from drizzleflow.geometry.astrodrizzle_grid import build
+from drizzleflow.simulate import hst
 
 SHAPE = (120, 160)
 

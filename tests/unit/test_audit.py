@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from drizzleflow import provenance
-from drizzleflow.jobs import record
-from drizzleflow.provenance.audit import audit, main
 from drizzleflow.errors import InputError
 from drizzleflow.io.files import write_text
 from drizzleflow.io.fits import image_header, write_hdus
+from drizzleflow.jobs import record
+from drizzleflow.provenance.audit import audit, main
 
 
 def run(rule, inputs, outputs, hashed=(), action=None):

@@ -8,10 +8,10 @@ import slow_combine as slow
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drizzleflow.combine import auto as autocombine, stack_noise
-from drizzleflow.combine import combine_stack
-from drizzleflow.errors import InputError
+from drizzleflow.combine import auto as autocombine
+from drizzleflow.combine import combine_stack, stack_noise
 from drizzleflow.combine.stack_noise import StackNoise
+from drizzleflow.errors import InputError
 
 SKY, READNOISE, TIME = 200.0, 5.0, 100.0
 SIGMA = np.sqrt(SKY + READNOISE**2) / TIME

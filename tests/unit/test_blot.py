@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drizzleflow.outliers.blot import blot
 from drizzleflow.errors import InputError
+from drizzleflow.outliers.blot import blot
 
 
 def positions(x, y):

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drizzleflow.plan.codehash import closure, code_hash
 from drizzleflow.errors import InputError
+from drizzleflow.plan.codehash import closure, code_hash
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 PARSED: dict = {}  #: the real library, parsed once

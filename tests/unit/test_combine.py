@@ -12,14 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drizzleflow.arrays import ranks
-from drizzleflow.combine.stack import Combined, Parameters, median_image
 from drizzleflow.combine import combine_stack
-from drizzleflow.combine.parameters import TYPES
+from drizzleflow.combine.parameters import TYPES, Parameters
+from drizzleflow.combine.stack import Combined, median_image
 from drizzleflow.errors import InputError
 from drizzleflow.frames.noise import Noise
+from drizzleflow.frames.windowed import Windowed, union
 from drizzleflow.resample.single import SingleImage
 from drizzleflow.resample.weights import mean_weights
-from drizzleflow.frames.windowed import Windowed, union
 
 MEDIAN = Parameters(combine_type="median")
 BASE = np.array([[0, 1], [2, 3]], np.float32)

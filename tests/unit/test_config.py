@@ -12,8 +12,8 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from drizzleflow.plan import config
 from drizzleflow.errors import InputError
+from drizzleflow.plan import config
 
 ROOT = Path(__file__).parents[2]
 PRESETS = ROOT / "config" / "presets"
@@ -337,7 +337,7 @@ def test_defaults_of_plain_files_are_the_reader_s_own():
 
 def test_nothing_heavy_is_imported():
     code = (
-        "import sys; from drizzleflow import config;"
+        "import sys; from drizzleflow.plan import config;"
         f"config.resolve(config.load({str(ROOT / 'config/config.yaml')!r}), {{'preset': 'jwst'}}, {str(PRESETS)!r});"
         "print([m for m in ('numpy', 'pandas', 'astropy', 'jsonschema') if m in sys.modules])"
     )

@@ -20,8 +20,8 @@ from createmedian_files import (
 
 from drizzleflow.combine.createmedian import createMedian, median, output_name
 from drizzleflow.combine.drizzle_singles import DrizzledSingle, find
-from drizzleflow.errors import InputError
 from drizzleflow.combine.exposure_noise import Overrides
+from drizzleflow.errors import InputError
 from drizzleflow.resample.single import SingleImage
 
 

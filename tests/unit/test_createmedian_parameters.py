@@ -14,8 +14,8 @@ from drizzleflow.combine import createmedian
 from drizzleflow.combine.createmedian import getHelpAsString, main, median
 from drizzleflow.combine.createmedian_config import PARAMETERS, read_cfg, resolve
 from drizzleflow.combine.drizzle_singles import find
-from drizzleflow.errors import InputError
 from drizzleflow.combine.exposure_noise import Overrides
+from drizzleflow.errors import InputError
 
 
 @pytest.fixture
@@ -245,7 +245,7 @@ def test_the_page_for_users_names_every_parameter():
 
 
 def call(*arguments):
-    command = [sys.executable, "-m", "drizzleflow.combine.createmedian", *map(str, arguments)]
+    command = [sys.executable, "-m", "drizzleflow.combine", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 

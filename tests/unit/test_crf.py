@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from drizzleflow.io import fits_copy, fits as fitsio
 from drizzleflow.errors import InputError
+from drizzleflow.io import fits as fitsio
+from drizzleflow.io import fits_copy
 
 DATA = Path(__file__).parents[2] / ".." / "shared" / "data"
 REAL = [

@@ -6,17 +6,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from drizzleflow.plan import config
-from drizzleflow.io import fits as fitsio
-from drizzleflow.geometry import footprint
-from drizzleflow.resample import single
+from drizzleflow.arrays.statistics import SkyStats
 from drizzleflow.errors import InputError
 from drizzleflow.frames.frame import Frame, SkyWCS
-from drizzleflow.geometry.grid import Grid, build
+from drizzleflow.geometry import footprint
+from drizzleflow.geometry.build_grid import build
+from drizzleflow.geometry.grid import Grid
 from drizzleflow.geometry.neighbours import neighbours
-from drizzleflow.resample import Resample
+from drizzleflow.io import fits as fitsio
+from drizzleflow.plan import config
+from drizzleflow.resample import Resample, single
 from drizzleflow.sky.cells import SkyCells
-from drizzleflow.arrays.statistics import SkyStats
 
 ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = {"kernel": "square", "pixfrac": 1.0, "fillval": "NAN", "weight_type": "ivm"}

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drizzleflow.outliers.driz_cr import clean, driz_cr, grown, zero_padded_deriv
 from drizzleflow.errors import InputError
 from drizzleflow.formats.hst import cte_direction
+from drizzleflow.outliers.driz_cr import clean, driz_cr, grown, zero_padded_deriv
 
 PLAIN = {"gain": 1.0, "readnoise": 5.0, "sky": 0.0}
 

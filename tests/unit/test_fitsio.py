@@ -9,8 +9,9 @@ from astropy.io import fits
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drizzleflow.io import files, fits as fitsio
 from drizzleflow.errors import InputError
+from drizzleflow.io import files
+from drizzleflow.io import fits as fitsio
 from drizzleflow.io.fits import image_header, open_fits, plane, write_hdus
 
 DTYPES = ["u1", "i2", "u2", "i4", "u4", "i8", "f4", "f8"]

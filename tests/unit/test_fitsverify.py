@@ -8,8 +8,8 @@ from astropy.io import fits
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drizzleflow.io.checksum import sum32
 from drizzleflow.errors import InputError
+from drizzleflow.io.checksum import sum32
 from drizzleflow.io.fits import image_header, write_hdus
 from drizzleflow.io.fits_layout import walk
 from drizzleflow.io.fits_verify import Sums, verify

@@ -7,10 +7,12 @@ from astropy.coordinates import SkyCoord
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drizzleflow.geometry.footprint import box, describe, outline, separation, window
 from drizzleflow.frames.frame import SkyWCS
+from drizzleflow.frames.window import window
+from drizzleflow.geometry.footprint import box, describe, outline
 from drizzleflow.geometry.grid import Grid
 from drizzleflow.geometry.gwcs_wcs import from_gwcs
+from drizzleflow.geometry.sphere import separation
 from drizzleflow.simulate.jwst import nircam_like
 
 

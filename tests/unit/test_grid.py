@@ -9,12 +9,14 @@ from astropy.wcs import WCS
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from drizzleflow.geometry import grid as grid_module
 from drizzleflow.errors import InputError
+from drizzleflow.geometry.build_grid import build, parse_s_region
 from drizzleflow.geometry.footprint import describe
-from drizzleflow.geometry.grid import Grid, build, parse_s_region
+from drizzleflow.geometry.grid import Grid
 from drizzleflow.geometry.gwcs_wcs import from_gwcs
-from drizzleflow.simulate.jwst import nircam_like, s_region
+from drizzleflow.geometry.projection import projection
+from drizzleflow.simulate.gwcs import s_region
+from drizzleflow.simulate.jwst import nircam_like
 
 OPTIONS = {
     "pixel_scale": None, "pixel_scale_ratio": 1.0, "rotation": None, "crpix": None, "crval": None,
@@ -257,7 +259,7 @@ def test_a_fits_wcs_of_the_users(tmp_path, footprints, case):
     written = fits.Header([fits.Card(*card) for card in window.cards()])
     np.testing.assert_allclose(sky_of(written, x - 10, y - 20), (lon, lat), rtol=0, atol=1e-9)
     grid.save(tmp_path / "grid.json")
-    grid_module._customs.clear()
+    projection.cache_clear()
     np.testing.assert_allclose(Grid.load(tmp_path / "grid.json").to_sky(x, y), (lon, lat), rtol=0, atol=1e-11)
     ratio = grid.pixel_scale / (np.degrees(np.sqrt(footprints[0]["pixel_area"])) * 3600)
     assert grid.pixel_scale_ratio == pytest.approx(ratio) and 0.03 < grid.pixel_scale < 0.04
@@ -300,7 +302,7 @@ def test_an_asdf_wcs_of_the_users(tmp_path, footprints):
     options = OPTIONS | {"output_wcs": path}
 
     def save(**tree):
-        grid_module._customs.clear()
+        projection.cache_clear()
         asdf.AsdfFile({"wcs": wcs, **tree}).write_to(path)
 
     save()

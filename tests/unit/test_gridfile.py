@@ -8,7 +8,8 @@ from astropy.io import fits
 from test_grid import CASES, OPTIONS, fits_file, header_of, sky_of
 
 from drizzleflow.errors import InputError
-from drizzleflow.geometry.grid import Grid, build
+from drizzleflow.geometry.build_grid import build
+from drizzleflow.geometry.grid import Grid
 from drizzleflow.geometry.output_wcs import to_gwcs, write_asdf
 
 GRID = Grid((200, 300), (10.0, 20.0), (150.25, 100.0), (-8e-6, 1e-6, 1e-6, 8e-6), 0.029, 0.9)

@@ -5,8 +5,8 @@ import pytest
 from astropy.io import fits
 
 from drizzleflow import __version__
-from drizzleflow.jobs import history
 from drizzleflow.io.fits import image_header, write_hdus
+from drizzleflow.jobs import history
 
 OPTIONS = {
     "median": {"combine_type": "auto", "combine_bufsize": 1.0},

@@ -10,8 +10,8 @@ from astropy.io import fits
 
 from drizzleflow import formats
 from drizzleflow.errors import InputError
-from drizzleflow.io.fits import image_header, write_hdus
 from drizzleflow.formats import jwst
+from drizzleflow.io.fits import image_header, write_hdus
 from drizzleflow.simulate import simulate
 
 DATA = Path(__file__).parents[2] / ".." / "shared" / "data"

@@ -13,18 +13,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drizzleflow import formats
-from drizzleflow.resample import i2d, mosaic
-from drizzleflow.io.fits import image_header, write_hdus
-from drizzleflow.geometry.footprint import describe
 from drizzleflow.formats import jwst
 from drizzleflow.frames.frame import Frame
-from drizzleflow.resample.models import frame_model
-from drizzleflow.geometry.grid import Grid, build
+from drizzleflow.frames.variances import variances_from_err
+from drizzleflow.geometry.build_grid import build
+from drizzleflow.geometry.footprint import describe
+from drizzleflow.geometry.grid import Grid
 from drizzleflow.geometry.gwcs_wcs import from_gwcs
-from drizzleflow.resample.mosaic import Mosaic
 from drizzleflow.geometry.pixmap import Lattice, exact, from_lattice
+from drizzleflow.io.fits import image_header, write_hdus
+from drizzleflow.resample import i2d, mosaic
+from drizzleflow.resample.models import frame_model
+from drizzleflow.resample.mosaic import Mosaic
 from drizzleflow.simulate.jwst import nircam_like
-from drizzleflow.resample.weights import variances_from_err
 
 SHAPE = (60, 66)
 SETTINGS = {

@@ -10,7 +10,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drizzleflow.arrays import ranks
-from drizzleflow.arrays.ranks import BLOCK, NETWORK_LIMIT, _exchange, block_pixels, good_counts, nanmedian, relaxed, sorting_network, total, trimmed_mean, trimmed_median
+from drizzleflow.arrays.ranks import (
+    BLOCK,
+    NETWORK_LIMIT,
+    _exchange,
+    block_pixels,
+    good_counts,
+    nanmedian,
+    relaxed,
+    sorting_network,
+    total,
+    trimmed_mean,
+    trimmed_median,
+)
 
 
 @pytest.mark.parametrize("n", range(1, 13))

@@ -10,7 +10,7 @@ from scipy.ndimage import binary_dilation
 
 from drizzleflow.errors import InputError
 from drizzleflow.outliers import abs_deriv, flag_cr
-from drizzleflow.outliers.detection import dilate, flag_crs, flag_resampled_crs, noise, pair
+from drizzleflow.outliers.thresholds import dilate, flag_crs, flag_resampled_crs, noise, pair
 
 ZEROS = np.zeros((5, 7), np.float32)
 

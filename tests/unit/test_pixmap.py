@@ -9,13 +9,15 @@ from astropy.io import fits
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from drizzleflow.frames.frame import Frame, SkyWCS
 from drizzleflow.geometry import pixmap
+from drizzleflow.geometry.build_grid import build
 from drizzleflow.geometry.fits_wcs import from_astropy, open_sky_wcs
 from drizzleflow.geometry.footprint import describe
-from drizzleflow.frames.frame import Frame, SkyWCS
-from drizzleflow.geometry.grid import Grid, build
+from drizzleflow.geometry.grid import Grid
 from drizzleflow.geometry.gwcs_wcs import from_gwcs
-from drizzleflow.geometry.pixmap import Lattice, LatticeFiles, exact, from_lattice, from_tangent_plane, inside, step_name, tangent_plane
+from drizzleflow.geometry.pixmap import Lattice, LatticeFiles, exact, from_lattice, inside, step_name
+from drizzleflow.geometry.sphere import from_tangent_plane, tangent_plane
 from drizzleflow.simulate.hst import wcs_cards
 from drizzleflow.simulate.jwst import nircam_like, read_wcs
 

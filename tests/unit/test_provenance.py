@@ -10,10 +10,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from drizzleflow.jobs import checkout, record
 from drizzleflow import provenance
 from drizzleflow.errors import InputError
 from drizzleflow.io.files import write_text
+from drizzleflow.jobs import checkout, record
 
 
 def run(rule, inputs, outputs, hashed=(), contributions=(), **wildcards):

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from drizzleflow.geometry.grid import Grid, parse_s_region
+from drizzleflow.geometry.build_grid import parse_s_region
+from drizzleflow.geometry.grid import Grid
 from drizzleflow.geometry.region import covered, tilt, windows
 
 GRID = Grid((80, 120), (359.999, 60.0), (59.5, 39.5), (-1e-5, 0.0, 0.0, 1e-5), 0.036)

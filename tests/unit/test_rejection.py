@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from drizzleflow.errors import InputError
-from drizzleflow.io.fits import image_header, write_hdus
 from drizzleflow.frames.frame import Frame
-from drizzleflow.outliers.compare import compare, compare_aligned
 from drizzleflow.frames.windowed import Windowed, cards
+from drizzleflow.io.fits import image_header, write_hdus
+from drizzleflow.outliers.compare import compare, compare_aligned
 
 SHAPE = (40, 50)
 SETTINGS = {

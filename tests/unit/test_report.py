@@ -7,10 +7,10 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from drizzleflow.report import contents as report
+from drizzleflow.errors import InputError
 from drizzleflow.io import tables
 from drizzleflow.jobs import thumbnail
-from drizzleflow.errors import InputError
+from drizzleflow.report import contents as report
 
 EVIL = "<script>alert('1')</script>"
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from drizzleflow.errors import InputError
 from drizzleflow.geometry.grid import Grid
-from drizzleflow.resample.kernels import KERNELS, kernel_reach, parse_fillval
 from drizzleflow.resample import Resample
+from drizzleflow.resample.kernels import KERNELS, kernel_reach, parse_fillval
 
 FLUX_CONSERVING = ("square", "point", "turbo")
 

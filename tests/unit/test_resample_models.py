@@ -8,13 +8,13 @@ import pytest
 from astropy.nddata import BitFlagNameMap
 from test_resample import ONES, model, run, shifted, target
 
-from drizzleflow.resample import utils
 from drizzleflow.errors import InputError
+from drizzleflow.geometry.build_grid import build
 from drizzleflow.geometry.footprint import describe
-from drizzleflow.geometry.grid import Grid, build
-from drizzleflow.geometry.output_wcs import to_gwcs
+from drizzleflow.geometry.grid import Grid
 from drizzleflow.geometry.gwcs_wcs import from_gwcs
-from drizzleflow.resample import Resample
+from drizzleflow.geometry.output_wcs import to_gwcs
+from drizzleflow.resample import Resample, utils
 from drizzleflow.simulate.jwst import nircam_like
 
 SHAPE = (90, 110)

@@ -13,13 +13,13 @@ import pytest
 from astropy import units as u
 from astropy.time import Time
 
-from drizzleflow.io import asdf_nodes
 from drizzleflow import formats
-from drizzleflow.resample import i2d
-from drizzleflow.io.asdf_file import AsdfFile
-from drizzleflow.io.asdf_trees import asdf_bytes
 from drizzleflow.errors import InputError
 from drizzleflow.formats import roman
+from drizzleflow.io import asdf_nodes
+from drizzleflow.io.asdf_file import AsdfFile
+from drizzleflow.io.asdf_trees import asdf_bytes
+from drizzleflow.resample import i2d
 from drizzleflow.simulate import simulate
 
 pytestmark = pytest.mark.filterwarnings("ignore::asdf.exceptions.AsdfWarning")  # unknown tags

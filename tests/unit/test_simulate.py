@@ -12,13 +12,12 @@ from astropy.io import fits
 from astropy.wcs import WCS
 
 from drizzleflow import formats
-from drizzleflow.simulate import jwst as simulate_jwst
-from drizzleflow.simulate import scene
 from drizzleflow.errors import InputError
 from drizzleflow.formats import hst, jwst
 from drizzleflow.frames.frame import SkyWCS
+from drizzleflow.simulate import jwst as simulate_jwst
+from drizzleflow.simulate import scene, simulate
 from drizzleflow.simulate.exposures import pointings
-from drizzleflow.simulate import simulate
 from drizzleflow.simulate.hst import to_sky_of, wcs_cards
 from drizzleflow.simulate.score import score, score_frame, table
 

@@ -5,15 +5,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drizzleflow.combine.stack import Parameters, median_image
+from drizzleflow.combine.parameters import Parameters
+from drizzleflow.combine.stack import median_image
 from drizzleflow.frames.frame import Frame
-from drizzleflow.resample.models import frame_model
-from drizzleflow.geometry.grid import Grid
-from drizzleflow.resample.kernels import kernel_reach
-from drizzleflow.resample import Resample
-from drizzleflow.resample.single import SingleImage, drizzle, unresampled
-from drizzleflow.resample.weights import mean_weights, variances_from_err
+from drizzleflow.frames.variances import variances_from_err
 from drizzleflow.frames.windowed import Windowed
+from drizzleflow.geometry.grid import Grid
+from drizzleflow.resample import Resample
+from drizzleflow.resample.kernels import kernel_reach
+from drizzleflow.resample.models import frame_model
+from drizzleflow.resample.single import SingleImage, drizzle, unresampled
+from drizzleflow.resample.weights import mean_weights
 
 SETTINGS = {"kernel": "square", "pixfrac": 1.0, "fillval": "NAN", "weight_type": "ivm"}
 SHAPE = (30, 36)

@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from drizzleflow.arrays.statistics import SkyStats
 from drizzleflow.errors import InputError
 from drizzleflow.geometry.overlap import border
-from drizzleflow.sky.levels import SkyRow, check_connected, overlap_statistics, solve
-from drizzleflow.arrays.statistics import SkyStats
+from drizzleflow.sky.levels import SkyRow, check_connected, solve
+from drizzleflow.sky.overlaps import overlap_statistics
 
 K = np.arange(5000.0)
 VALUES = (np.sin(K * K * 0.37) + np.cos(1.3 * K) + 0.2 * np.sin(K) ** 15 * 40 + 7).astype(np.float32)

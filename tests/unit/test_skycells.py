@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drizzleflow.sky.levels import solve
 from drizzleflow.sky.cells import CLIP, ROUNDS, CellFiles, SkyCells, differences, robust_mean
+from drizzleflow.sky.levels import solve
 
 
 def slow(values, x, y, side):

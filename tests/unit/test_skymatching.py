@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from sky_images import SHAPE, STEP, image, skies
 
-from drizzleflow.sky import levels as sky, skyimage
 from drizzleflow.errors import InputError
 from drizzleflow.geometry.overlap import overlap_vertices
-from drizzleflow.sky import SkyGroup, SkyImage, SkyStats, match
+from drizzleflow.sky import SkyGroup, SkyImage, SkyStats, match, skyimage
+from drizzleflow.sky import levels as sky
 
 
 def mosaic():

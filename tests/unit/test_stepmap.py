@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from drizzleflow.geometry import astrodrizzle_pixmap
 from drizzleflow.errors import InputError
 from drizzleflow.frames.frame import SkyWCS
+from drizzleflow.geometry import astrodrizzle_pixmap
 
 
 class Plane:

@@ -5,8 +5,15 @@ import csv
 import pytest
 
 from drizzleflow.errors import InputError
+from drizzleflow.io.tables import (
+    SKY_COLUMNS,
+    background_keywords,
+    read_levels,
+    read_members,
+    read_skylist,
+    rows,
+)
 from drizzleflow.plan.products import Member
-from drizzleflow.io.tables import SKY_COLUMNS, background_keywords, read_levels, read_members, read_skylist, rows
 
 
 def write(path, table):

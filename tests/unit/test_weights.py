@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drizzleflow.frames.frame import Frame
-from drizzleflow.resample.weights import background_variance, build_driz_weight, mean_weights, variances_from_err
+from drizzleflow.frames.variances import background_variance, variances_from_err
+from drizzleflow.resample.weights import build_driz_weight, mean_weights
 
 
 def test_ivm_is_the_inverse_variance_and_zero_where_there_is_none():

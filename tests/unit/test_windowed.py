@@ -8,10 +8,10 @@ from astropy.io import fits
 from astropy.wcs import WCS
 
 from drizzleflow.errors import InputError
-from drizzleflow.io.fits import image_header, write_hdus
-from drizzleflow.geometry.grid import Grid
-from drizzleflow.resample.single import SingleImage
 from drizzleflow.frames.windowed import Windowed, cards, union
+from drizzleflow.geometry.grid import Grid
+from drizzleflow.io.fits import image_header, write_hdus
+from drizzleflow.resample.single import SingleImage
 
 GRID = Grid((100, 120), (150.0, 2.0), (60.0, 50.0), (-1e-5, 0.0, 0.0, 1e-5), 0.036)
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from runs import CONFIG, KINDS, call, copy_checkout
 
+from drizzleflow.errors import InputError
 from drizzleflow.jobs import record
 from drizzleflow.provenance.audit import Evidence, audit
-from drizzleflow.errors import InputError
 
 CLEAN = "audit: every file is what its record says"
 LINE = re.compile(r"(missing|altered|stale|unknown|unplanned|versions): (\S+): (.+)")

@@ -8,9 +8,8 @@ import pytest
 from astropy.io import fits
 from running import run
 
-from drizzleflow.simulate import demo
 from drizzleflow.errors import InputError
-from drizzleflow.simulate import simulate
+from drizzleflow.simulate import demo, simulate
 
 SNAKEMAKE = str(Path(sys.executable).with_name("snakemake"))
 SMALL = {**demo.PARAMETERS, "exposures": 4, "detectors": 1, "shape": [96, 96]}

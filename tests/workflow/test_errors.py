@@ -13,8 +13,8 @@ from running import REPO
 from runs import call, complete, jobs, products
 
 from drizzleflow import formats
-from drizzleflow.plan.config import load, resolve
 from drizzleflow.errors import InputError
+from drizzleflow.plan.config import load, resolve
 from drizzleflow.plan.products import build
 from drizzleflow.simulate import simulate
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from drizzleflow.combine.minmed import dilate
 from drizzleflow.arrays.ranks import good_counts, present, tiles, trimmed_median
+from drizzleflow.combine.minmed import dilate
 from drizzleflow.combine.stack_noise import StackNoise
 
 DEEP = 6  #: deeper pixels are the plain median

@@ -18,12 +18,26 @@ import textwrap
 import numpy as np
 
 from drizzleflow import __version__
-from drizzleflow.combine.stack import median_image
-from drizzleflow.combine.createmedian_config import KEYWORDS, PARAMETERS, PER_IMAGE, is_median_section, parameters_of, resolve
-from drizzleflow.combine.drizzle_singles import DrizzledSingle, MemoryPlane, Plane, check_grid, find, single_of
-from drizzleflow.errors import InputError
+from drizzleflow.combine.createmedian_config import (
+    KEYWORDS,
+    PARAMETERS,
+    PER_IMAGE,
+    is_median_section,
+    parameters_of,
+    resolve,
+)
+from drizzleflow.combine.drizzle_singles import (
+    DrizzledSingle,
+    MemoryPlane,
+    Plane,
+    check_grid,
+    find,
+    single_of,
+)
 from drizzleflow.combine.exposure_noise import Overrides
 from drizzleflow.combine.median_product import hdulist, product, write
+from drizzleflow.combine.stack import median_image
+from drizzleflow.errors import InputError
 from drizzleflow.frames.noise import Noise
 from drizzleflow.frames.windowed import union
 
@@ -295,5 +309,3 @@ def main(argv=None) -> int:
     return 0
 
 
-if __name__ == "__main__":
-    sys.exit(main())

@@ -13,8 +13,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from drizzleflow.combine.stack import Parameters
-from drizzleflow.combine.parameters import unset
+from drizzleflow.combine.parameters import Parameters, unset
 from drizzleflow.errors import InputError
 
 

@@ -14,11 +14,11 @@ from functools import cached_property
 
 import numpy as np
 
-from drizzleflow.plan.association import member_name, read_hst_table
-from drizzleflow.errors import InputError
 from drizzleflow.combine.exposure_noise import Overrides, exposure_named, noise_of
+from drizzleflow.errors import InputError
 from drizzleflow.frames.noise import Noise, Noisy
 from drizzleflow.frames.windowed import rows_at
+from drizzleflow.plan.association import member_name, read_hst_table
 
 _ENDING = re.compile(r"\.(fits?|fts)(\.(gz|fz))?$", re.IGNORECASE)
 _ENDINGS = (".fits", ".fits.fz", ".fits.gz", ".fit")

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 from drizzleflow.errors import InputError
 from drizzleflow.formats.hst import _UNITS, _WFPC2, _mean_of
-from drizzleflow.frames.frame import number
 from drizzleflow.frames.noise import Noise
+from drizzleflow.io.header import number
 
 #: the unit of MDRIZSKY, that of the exposure, where only the single (in ELECTRONS/S) is there: by instrument and detector
 _NATIVE = {

@@ -185,3 +185,6 @@ def _truth(name, value) -> bool:
     if found not in (True, False):
         raise InputError(f"{name} is {value!r}, expected True or False")
     return bool(found)
+
+
+ALONE = ("createMedian", "getHelpAsString", "help", "median")  #: of `drizzleflow.combine.createmedian`

@@ -10,18 +10,17 @@ The statistics are in `orderstatistics`, `minmed` and `autocombine`, the paramet
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from importlib import import_module
 
 import numpy as np
 
-from drizzleflow.combine import auto as autocombine, stack_noise
+from drizzleflow.arrays.ranks import nanmedian, tiles, total, trimmed_mean, trimmed_median
+from drizzleflow.combine import auto as autocombine
+from drizzleflow.combine import stack_noise
+from drizzleflow.combine.minmed import min_med
 from drizzleflow.combine.parameters import Parameters, advice
 from drizzleflow.errors import InputError
-from drizzleflow.combine.minmed import min_med
-from drizzleflow.arrays.ranks import nanmedian, tiles, total, trimmed_mean, trimmed_median
 
-ALONE = ("createMedian", "getHelpAsString", "help", "median")  #: of `drizzleflow.combine.createmedian`
-__all__ = ["Combined", "Parameters", "advice", "combine_stack", "median_image", "nanmedian", *ALONE]
+__all__ = ["Combined", "Parameters", "advice", "combine_stack", "median_image", "nanmedian"]
 
 USABLE = 0.75  #: of the buffer; the rest is left for the blocks that are being sorted and what a file costs to open
 
@@ -355,14 +354,3 @@ class _Job:
         if getattr(single, "weight_type", "exptime") != "exptime" and mean > 0 and self.noise.poisson:
             return weight * np.float32(single.exptime / mean)
         return weight
-
-
-def __getattr__(name):
-    """createMedian's callables, by the names of seed 001. Found when asked for: the workflow's steps do not depend on them."""
-    if name not in ALONE:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module("drizzleflow.combine.createmedian"), name)
-
-
-if __name__ == "__main__":
-    raise SystemExit(import_module("drizzleflow.combine.createmedian").main())

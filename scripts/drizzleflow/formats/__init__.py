@@ -85,7 +85,7 @@ def read(member: dict, extver: int = 1, planes=("data", "dq"), options: dict | N
     if more:
         return frame
     if "var" in planes:
-        from drizzleflow.resample.weights import variances_from_err
+        from drizzleflow.frames.variances import variances_from_err
 
         variances_from_err(frame)
     return frame if rows is None else frame.cut(rows)

@@ -13,7 +13,8 @@ import re
 import numpy as np
 
 from drizzleflow.errors import InputError
-from drizzleflow.frames.frame import Frame, SkyWCS, number, text
+from drizzleflow.frames.frame import Frame, SkyWCS
+from drizzleflow.io.header import number, text
 
 NAME = "hst"
 SUFFIXES = ("_flt", "_flc", "_crf", "_c0m")
@@ -315,8 +316,8 @@ def _pixel_area(sci) -> float | None:
 
 
 def _open_wcs(path, extver, shape) -> SkyWCS:
-    from drizzleflow.io.fits import open_fits
     from drizzleflow.geometry.fits_wcs import open_sky_wcs
+    from drizzleflow.io.fits import open_fits
 
     with open_fits(path) as hdus:
         return open_sky_wcs(path, hdus, _index(_chips(hdus, path), extver, path), shape)

@@ -14,7 +14,8 @@ from functools import partial
 import numpy as np
 
 from drizzleflow.errors import InputError
-from drizzleflow.frames.frame import Frame, SkyWCS, number, text
+from drizzleflow.frames.frame import Frame, SkyWCS
+from drizzleflow.io.header import number, text
 
 NAME = "jwst"
 SUFFIXES = ("_cal", "_calints", "_crf", "_crfints", "_rate", "_tweakreg", "_skymatch", "_match")
@@ -145,9 +146,9 @@ def _open_wcs(path, shape) -> SkyWCS:
     import asdf
     import gwcs  # noqa: F401  (its converters must be installed for asdf to find)
 
+    from drizzleflow.geometry.gwcs_wcs import from_gwcs
     from drizzleflow.io.asdf_trees import expect_self_contained
     from drizzleflow.io.fits import open_fits
-    from drizzleflow.geometry.gwcs_wcs import from_gwcs
 
     with open_fits(path) as hdus:
         if "ASDF" not in hdus:

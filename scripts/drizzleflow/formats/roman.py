@@ -13,10 +13,11 @@ from functools import partial
 
 import numpy as np
 
+from drizzleflow.errors import InputError
+from drizzleflow.frames.frame import Frame, SkyWCS
 from drizzleflow.io import asdf_nodes
 from drizzleflow.io.asdf_file import AsdfFile
-from drizzleflow.errors import InputError
-from drizzleflow.frames.frame import Frame, SkyWCS, number
+from drizzleflow.io.header import number
 
 NAME = "roman"
 SUFFIXES = ("_cal", "_crf", "_tweakreg", "_skymatch")
@@ -334,8 +335,8 @@ def _open_wcs(path, shape, info: dict) -> SkyWCS:
     import asdf
     import gwcs  # noqa: F401  (its converters must be installed for asdf to find)
 
-    from drizzleflow.io.asdf_trees import expect_self_contained
     from drizzleflow.geometry.gwcs_wcs import from_gwcs
+    from drizzleflow.io.asdf_trees import expect_self_contained
 
     file = AsdfFile(path)
     node = file.node("roman", "meta", "wcs")
@@ -361,7 +362,7 @@ def _open_wcs(path, shape, info: dict) -> SkyWCS:
 
 def _on_frame(wcs: SkyWCS) -> bool:
     """Whether the reference point of wcsinfo is the frame's own: it may be that of the whole camera, half a degree away."""
-    from drizzleflow.geometry.footprint import separation
+    from drizzleflow.geometry.sphere import separation
 
     ny, nx = wcs.shape
     centre_and_corners = np.array([0.5, 0.0, 1.0, 0.0, 1.0]), np.array([0.5, 0.0, 0.0, 1.0, 1.0])

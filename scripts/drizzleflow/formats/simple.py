@@ -14,7 +14,8 @@ import re
 import numpy as np
 
 from drizzleflow.errors import InputError
-from drizzleflow.frames.frame import Frame, SkyWCS, number, text
+from drizzleflow.frames.frame import Frame, SkyWCS
+from drizzleflow.io.header import number, text
 
 NAME = "simple"
 SUFFIXES = ("_crf", "_sci")
@@ -88,8 +89,8 @@ def read(member: dict, extver: int = 1, planes=("data", "dq"), options=None) -> 
     InputError
         A plane has another shape than the image, a file beside it lacks one, or a code is not from 0 to 30.
     """
-    from drizzleflow.io.fits import open_fits, plane
     from drizzleflow.geometry.fits_wcs import nominal_pixel_area
+    from drizzleflow.io.fits import open_fits, plane
 
     options = _settings(options)
     path = member["path"]
@@ -375,8 +376,8 @@ def _text(headers, keyword) -> str:
 
 
 def _open_wcs(path, index, shape) -> SkyWCS:
-    from drizzleflow.io.fits import open_fits
     from drizzleflow.geometry.fits_wcs import open_sky_wcs
+    from drizzleflow.io.fits import open_fits
 
     with open_fits(path) as hdus:
         return open_sky_wcs(path, hdus, index, shape)

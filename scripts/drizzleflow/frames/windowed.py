@@ -79,7 +79,7 @@ class Windowed(Noisy):
 
     def touched(self, pixmap, margin: int = 5) -> tuple[int, int, int, int]:
         """The window (x0, x1, y0, y1) of this image that a pixel map (in grid pixels) touches; empty ones have x0 = x1."""
-        from drizzleflow.geometry.footprint import window
+        from drizzleflow.frames.window import window
 
         bx0, bx1, by0, by1 = self.window
         if not np.isfinite(pixmap).any():

@@ -9,8 +9,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from drizzleflow.geometry.astrodrizzle_frame import corner_centres
 from drizzleflow.errors import InputError
+from drizzleflow.geometry.astrodrizzle_frame import corner_centres
 from drizzleflow.geometry.grid import Grid
 
 

@@ -15,7 +15,8 @@ import warnings
 import numpy as np
 
 from drizzleflow.errors import InputError
-from drizzleflow.frames.frame import SkyWCS, number
+from drizzleflow.frames.frame import SkyWCS
+from drizzleflow.io.header import number
 
 #: keywords of a header's first WCS that must be numbers
 _NUMERIC = re.compile(r"(CRVAL|CRPIX|CDELT)[12]|(CD|PC)[12]_[12]|PV[12]_\d+|(A|B|AP|BP)_(ORDER|\d_\d)")

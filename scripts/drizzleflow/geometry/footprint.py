@@ -5,18 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from drizzleflow.frames.frame import SkyWCS
-from drizzleflow.geometry.pixmap import inside, tangent_plane
+from drizzleflow.geometry.pixmap import inside
+from drizzleflow.geometry.sphere import separation, tangent_plane
 
 SEGMENTS = 8  #: outline vertices a side: great circles between them stay within 0.1 px of a detector's curved edge
-
-
-def separation(lon1, lat1, lon2, lat2):
-    """Angle between two sky positions in degrees (Vincenty's formula, good at any distance)."""
-    dlon = np.radians(np.subtract(lon2, lon1))  # the difference first: exact for neighbouring pixels
-    lat1, lat2 = np.radians(lat1), np.radians(lat2)
-    sin_l, cos_l = np.sin(dlon), np.cos(dlon)
-    s1, s2, c1, c2 = np.sin(lat1), np.sin(lat2), np.cos(lat1), np.cos(lat2)
-    return np.degrees(np.arctan2(np.hypot(c2 * sin_l, c1 * s2 - s1 * c2 * cos_l), s1 * s2 + c1 * c2 * cos_l))
 
 
 def box(x1, x2, y1, y2, segments):
@@ -34,7 +26,7 @@ def outline(wcs: SkyWCS, segments: int = SEGMENTS) -> np.ndarray:
 
 
 def describe(wcs: SkyWCS, s_region: str | None = None) -> dict:
-    """A frame's footprint as plain values: input of `drizzleflow.geometry.grid.build`.
+    """A frame's footprint as plain values: input of `drizzleflow.geometry.build_grid.build`.
 
     Returns
     -------
@@ -98,11 +90,3 @@ def _middle(lon, lat):
     return np.degrees(np.arctan2(y, x)), np.degrees(np.arctan2(z, np.hypot(x, y)))
 
 
-def window(pixel_x, pixel_y, reach: int, shape=None) -> tuple[int, int, int, int]:
-    """(x0, x1, y0, y1), half open, of grid pixels within `reach` of the positions; clipped to `shape` if given."""
-    x0, x1 = int(np.floor(np.nanmin(pixel_x))) - reach, int(np.ceil(np.nanmax(pixel_x))) + reach + 1
-    y0, y1 = int(np.floor(np.nanmin(pixel_y))) - reach, int(np.ceil(np.nanmax(pixel_y))) + reach + 1
-    if shape is not None:
-        ny, nx = shape
-        x0, x1, y0, y1 = max(0, x0), min(nx, x1), max(0, y0), min(ny, y1)
-    return x0, x1, y0, y1

@@ -7,8 +7,8 @@ import logging
 import numpy as np
 
 from drizzleflow.errors import InputError
-from drizzleflow.io.files import replacing
 from drizzleflow.geometry.grid import Grid
+from drizzleflow.io.files import replacing
 
 log = logging.getLogger("drizzleflow")
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from drizzleflow.frames.frame import SkyWCS
+from drizzleflow.geometry.sphere import tangent_plane
 
 log = logging.getLogger("drizzleflow")
 
@@ -190,29 +191,6 @@ class _LocalPlane:
     def to_pixel(self, lon, lat):
         xi, eta = tangent_plane(lon, lat, *self.centre)
         return xi / self.scale, eta / self.scale
-
-
-def tangent_plane(lon, lat, lon0, lat0):
-    """Gnomonic (TAN) native coordinates in degrees, east and north, about (lon0, lat0). NaN on the far hemisphere."""
-    dlon = np.radians(np.subtract(lon, lon0))  # the difference first: exact for neighbouring pixels
-    lat, lat0 = np.radians(lat), np.radians(lat0)
-    sin_d, cos_d = np.sin(lat), np.cos(lat)
-    sin_a, cos_a = np.sin(dlon), np.cos(dlon)
-    below = np.sin(lat0) * sin_d + np.cos(lat0) * cos_d * cos_a
-    below = np.where(below > 0, below, np.nan)
-    xi = cos_d * sin_a / below
-    eta = (np.cos(lat0) * sin_d - np.sin(lat0) * cos_d * cos_a) / below
-    return np.degrees(xi), np.degrees(eta)
-
-
-def from_tangent_plane(xi, eta, lon0, lat0):
-    """Inverse of `tangent_plane`: degrees in, degrees out, lon in [0, 360)."""
-    xi, eta = np.radians(xi), np.radians(eta)
-    lon0, lat0 = np.radians(lon0), np.radians(lat0)
-    north = np.cos(lat0) - eta * np.sin(lat0)
-    lon = lon0 + np.arctan2(xi, north)
-    lat = np.arctan2(eta * np.cos(lat0) + np.sin(lat0), np.hypot(xi, north))
-    return np.degrees(lon) % 360.0, np.degrees(lat)
 
 
 def _taps(nodes, targets, degree) -> tuple[np.ndarray, np.ndarray]:

@@ -16,9 +16,19 @@ import reprlib
 import struct
 from dataclasses import dataclass
 
-from drizzleflow.io import yaml_safe
-from drizzleflow.io.asdf_nodes import aliased, array_node, entry, is_sequence, nodes, plain, scalar, serialized, source_of
 from drizzleflow.errors import InputError
+from drizzleflow.io import yaml_safe
+from drizzleflow.io.asdf_nodes import (
+    aliased,
+    array_node,
+    entry,
+    is_sequence,
+    nodes,
+    plain,
+    scalar,
+    serialized,
+    source_of,
+)
 
 MAGIC = b"#ASDF"
 _BLOCK = b"\xd3BLK"

@@ -10,10 +10,10 @@ from __future__ import annotations
 import numpy as np
 from astropy.io import fits
 
-from drizzleflow.io.checksum import BLOCK, sum32
 from drizzleflow.errors import InputError
+from drizzleflow.io.checksum import BLOCK, sum32
 from drizzleflow.io.files import replacing, write_text  # noqa: F401 (write_text: also found here)
-from drizzleflow.frames.frame import number
+from drizzleflow.io.header import number
 
 
 def open_fits(path, **kwargs):

@@ -16,7 +16,8 @@ import numpy as np
 from astropy.io import fits
 
 from drizzleflow.errors import InputError
-from drizzleflow.io.fits import _BITPIX, BLOCK, open_fits, write_hdus
+from drizzleflow.io.checksum import BLOCK
+from drizzleflow.io.fits import _BITPIX, open_fits, write_hdus
 
 _COMPRESSED = {b"\x1f\x8b": gzip, b"BZ": bz2}
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from drizzleflow.io.checksum import BLOCK, sum32
 from drizzleflow.errors import InputError
+from drizzleflow.io.checksum import BLOCK, sum32
 from drizzleflow.io.fits_layout import Unit, guarded, walk
 
 PIECE = 364 * BLOCK  #: bytes (about 1 MiB) read at a time

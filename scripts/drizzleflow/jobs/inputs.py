@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from drizzleflow import formats
-from drizzleflow.geometry.footprint import window
-from drizzleflow.resample.kernels import kernel_reach
+from drizzleflow.frames.variances import add_sky_variance
+from drizzleflow.frames.window import window
 from drizzleflow.geometry.pixmap import LatticeFiles
-from drizzleflow.outliers.static_mask import StaticMasks
 from drizzleflow.io.tables import read_levels
-from drizzleflow.resample.weights import add_sky_variance
+from drizzleflow.outliers.static_mask import StaticMasks
+from drizzleflow.resample.kernels import kernel_reach
 
 
 class MosaicInputs:

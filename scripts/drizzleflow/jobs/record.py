@@ -26,9 +26,9 @@ from contextlib import suppress
 from typing import Self
 
 import drizzleflow
-from drizzleflow.jobs import checkout, guard, malloc
 from drizzleflow.errors import InputError, harmless
 from drizzleflow.io.files import fingerprint, settle, write_text
+from drizzleflow.jobs import checkout, guard, malloc
 
 FORMAT = 1  #: version of the record's layout
 PACKAGES = (

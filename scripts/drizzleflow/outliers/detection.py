@@ -7,14 +7,24 @@ from __future__ import annotations
 
 import numpy as np
 
-from drizzleflow.outliers import blot
-from drizzleflow.geometry import footprint, grid
 from drizzleflow import formats
-from drizzleflow.resample import single
-from drizzleflow.combine.stack import Parameters, median_image
-from drizzleflow.outliers.thresholds import abs_deriv, dilate, flag_cr, flag_crs, flag_resampled_crs, noise, pair
-from drizzleflow.geometry.pixmap import Lattice, exact, from_lattice
+from drizzleflow.combine.parameters import Parameters
+from drizzleflow.combine.stack import median_image
 from drizzleflow.frames.windowed import union
+from drizzleflow.geometry import footprint
+from drizzleflow.geometry.build_grid import build
+from drizzleflow.geometry.pixmap import Lattice, exact, from_lattice
+from drizzleflow.outliers import blot
+from drizzleflow.outliers.thresholds import (
+    abs_deriv,
+    dilate,
+    flag_cr,
+    flag_crs,
+    flag_resampled_crs,
+    noise,
+    pair,
+)
+from drizzleflow.resample import single
 
 __all__ = [
     "OutlierDetection", "abs_deriv", "dilate", "flag_cr", "flag_crs", "flag_resampled_crs", "noise", "pair",
@@ -104,7 +114,7 @@ class OutlierDetection:
     def _geometry(self):
         wcs = [frame.wcs for frame in self.input_models]
         described = [footprint.describe(w, f.s_region) for w, f in zip(wcs, self.input_models, strict=True)]
-        target = grid.build(described, {key: self.outlierpars[key] for key in GRID})
+        target = build(described, {key: self.outlierpars[key] for key in GRID})
         pixmaps = []
         for one in wcs:
             lattice = Lattice.sample(one)

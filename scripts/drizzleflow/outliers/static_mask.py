@@ -10,8 +10,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from drizzleflow.errors import InputError
 from drizzleflow.arrays.statistics import SINGLE_BIN, SkyStats
+from drizzleflow.errors import InputError
 
 
 class _Mode(SkyStats):

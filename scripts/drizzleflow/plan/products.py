@@ -12,9 +12,9 @@ import json
 import os
 from dataclasses import asdict, dataclass, field
 
-from drizzleflow.plan import association, config
 from drizzleflow.errors import InputError
-from drizzleflow.io.files import write_text
+from drizzleflow.plan import association, config
+from drizzleflow.plan.cache import Cache
 
 #: exposure types of JWST and Roman and the road that they take (the lists of the pipelines' outlier_detection steps)
 ROADS = {
@@ -90,83 +90,6 @@ class Plan:
     def good(self) -> dict[str, Product]:
         """The products without an error."""
         return {name: product for name, product in self.products.items() if product.error is None}
-
-
-class Cache:
-    """Headers, tables and code hashes by path, size and modification time, in one JSON file.
-
-    A missing, broken or outdated file is an empty cache: it never decides what a run makes.
-    """
-
-    def __init__(self, path):
-        self.path = path
-        try:
-            with open(path, encoding="utf-8") as file:
-                text = file.read()
-            stored = json.loads(text)
-            same = isinstance(stored, dict) and stored.get("version") == self._version()
-        except (OSError, ValueError, TypeError):
-            same = False
-        self.files: dict = stored["files"] if same else {}
-        self.code: dict = stored["code"] if same else {}  #: for `drizzleflow.plan.codehash.code_hash`
-        self.replaced: set[str] = set()  #: paths that had another size or time when the cache was written
-        self.git: dict | None = stored.get("git") if same else None  #: of `drizzleflow.jobs.checkout.describe`
-        self._stored = text if same else ""
-
-    @property
-    def saved(self) -> bool:
-        """Whether the file holds what is known here."""
-        return self._stored == self._text()
-
-    @staticmethod
-    def _version() -> str:
-        """Changes with the code that fills the cache."""
-        here = os.path.dirname(os.path.abspath(__file__))
-        files = [os.path.join(here, name) for name in ("association.py", "codehash.py", "fitsio.py", "fitslayout.py", "plan.py")]
-        formats = os.path.join(here, "formats")
-        files += sorted(os.path.join(formats, name) for name in os.listdir(formats) if name.endswith(".py"))
-        status = [
-            (os.path.basename(file), os.stat(file).st_size, os.stat(file).st_mtime_ns) for file in files
-        ]
-        return hashlib.sha256(json.dumps(status).encode()).hexdigest()[:16]
-
-    def _text(self) -> str:
-        stored = {"version": self._version(), "files": self.files, "code": self.code, "git": self.git}
-        return json.dumps(stored, sort_keys=True)
-
-    def save(self) -> None:
-        """Write what is new, whole or not at all; a folder that cannot be written is no reason to stop."""
-        if self.path is None or self.saved:
-            return
-        text = self._text()
-        try:
-            write_text(self.path, text)
-            self._stored = text
-        except OSError:
-            pass
-
-    @staticmethod
-    def _key(path, about) -> str:
-        return f"{os.path.abspath(path)} {about}"
-
-    def knows(self, path, about) -> bool:
-        return self._key(path, about) in self.files
-
-    def lookup(self, path, about, make, trust=False):
-        """``make(path)`` or what the cache has of it; `about` says what was asked. Failures are not kept.
-
-        Returns (value, size in bytes). With `trust` a stored value is good without a look at the file.
-        """
-        key = self._key(path, about)
-        entry = self.files.get(key)
-        if entry and trust:
-            return entry[2], entry[0]
-        status = os.stat(path)
-        if not entry or entry[:2] != [status.st_size, status.st_mtime_ns]:
-            if entry:
-                self.replaced.add(os.fspath(path))
-            entry = self.files[key] = [status.st_size, status.st_mtime_ns, make(path)]
-        return entry[2], entry[0]
 
 
 def build(settings: dict, cache_path, main_process: bool = True) -> Plan:
@@ -309,8 +232,8 @@ def _describe(path, settings) -> dict:
 
 def _expect_whole(path) -> None:
     """Refuse a FITS file that does not hold what its headers describe, before astropy sees it: of gzipped ones it may never end."""
-    from drizzleflow.io import fits_layout
     from drizzleflow import formats
+    from drizzleflow.io import fits_layout
 
     if not formats.is_asdf(path):
         fits_layout.units(path)

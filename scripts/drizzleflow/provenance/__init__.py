@@ -14,8 +14,8 @@ import json
 import os
 from urllib.parse import quote
 
-from drizzleflow.jobs import record
 from drizzleflow.io.files import fingerprint, write_text
+from drizzleflow.jobs import record
 
 PREFIX = {
     "df": "urn:drizzleflow:terms:",

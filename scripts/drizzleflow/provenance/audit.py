@@ -21,10 +21,10 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from drizzleflow.jobs import record
 from drizzleflow.errors import InputError
 from drizzleflow.io.fits_layout import units
 from drizzleflow.io.fits_verify import PIECE, Sums
+from drizzleflow.jobs import record
 
 logger = logging.getLogger("drizzleflow")
 
@@ -384,5 +384,3 @@ def tell(findings: list[Finding], say) -> int:
     return 1 if faults else 0
 
 
-if __name__ == "__main__":
-    raise SystemExit(main())

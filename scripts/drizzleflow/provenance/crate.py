@@ -14,10 +14,10 @@ import shutil
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from drizzleflow.jobs import checkout, record
-from drizzleflow.plan.association import safe_name
 from drizzleflow.errors import InputError
 from drizzleflow.io.files import fingerprint, write_text
+from drizzleflow.jobs import checkout, record
+from drizzleflow.plan.association import safe_name
 from drizzleflow.provenance.run import Run
 
 METADATA = "ro-crate-metadata.json"

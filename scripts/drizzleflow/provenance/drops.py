@@ -7,17 +7,17 @@ import os
 import numpy as np
 
 from drizzleflow import formats
-from drizzleflow.resample import single
 from drizzleflow.arrays.dq import good_mask_value
 from drizzleflow.errors import InputError
+from drizzleflow.frames.variances import add_sky_variance
+from drizzleflow.geometry.pixmap import shift
 from drizzleflow.io.fits import open_fits
 from drizzleflow.jobs.inputs import MosaicInputs
-from drizzleflow.resample.kernels import kernel_reach
-from drizzleflow.resample.mosaic import frame_model
-from drizzleflow.geometry.pixmap import shift
-from drizzleflow.resample.resample import Resample
 from drizzleflow.outliers.static_mask import signature
-from drizzleflow.resample.weights import add_sky_variance
+from drizzleflow.resample import single
+from drizzleflow.resample.kernels import kernel_reach
+from drizzleflow.resample.models import frame_model
+from drizzleflow.resample.resample import Resample
 
 MARGIN = 3  #: pixels around those that may fall on it: a drop's corners are interpolated between neighbours
 

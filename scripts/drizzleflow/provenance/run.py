@@ -6,8 +6,8 @@ import os
 from functools import cache
 from pathlib import Path
 
-from drizzleflow.jobs import record
 from drizzleflow.errors import InputError
+from drizzleflow.jobs import record
 
 #: kind of a product that can be traced -> how its path ends below the product's folder
 KINDS = {"mosaic": "{product}_i2d.fits", "median": "{product}_median.fits", "single": "single/{group}_outlier_i2d.fits"}

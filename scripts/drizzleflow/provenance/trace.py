@@ -11,14 +11,15 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from drizzleflow.combine.stack import Parameters, median_image
+from drizzleflow.combine.parameters import Parameters
+from drizzleflow.combine.stack import median_image
 from drizzleflow.errors import InputError
-from drizzleflow.io.fits import open_fits
+from drizzleflow.frames.windowed import Windowed
 from drizzleflow.geometry.grid import Grid
+from drizzleflow.io.fits import open_fits
+from drizzleflow.io.tables import read_members
 from drizzleflow.provenance.drops import Drops
 from drizzleflow.provenance.run import Run
-from drizzleflow.io.tables import read_members
-from drizzleflow.frames.windowed import Windowed
 
 TOLERANCE = 1e-5  #: relative; float32 sums in another order
 STALE = "stale: the product does not hold what the files beside it make"

@@ -1,0 +1,2 @@
+"""The report of a product: one HTML page from the records of its jobs.
+"""

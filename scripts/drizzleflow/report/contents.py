@@ -10,8 +10,8 @@ import re
 from collections import Counter
 from operator import itemgetter
 
-from drizzleflow.jobs import record
 from drizzleflow.io.files import write_text
+from drizzleflow.jobs import record
 from drizzleflow.report.page import PAGE
 
 MAX_WARNINGS = 200  #: different messages listed

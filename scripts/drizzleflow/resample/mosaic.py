@@ -8,9 +8,9 @@ import numpy as np
 
 from drizzleflow import formats
 from drizzleflow.frames.frame import Frame
-from drizzleflow.resample.models import frame_model
-from drizzleflow.resample.kernels import kernel_reach
 from drizzleflow.geometry.pixmap import shift
+from drizzleflow.resample.kernels import kernel_reach
+from drizzleflow.resample.models import frame_model
 from drizzleflow.resample.resample import Resample
 
 

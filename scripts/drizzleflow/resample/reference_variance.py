@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from drizzleflow.geometry.footprint import window
+from drizzleflow.frames.window import window
 from drizzleflow.geometry.pixmap import shift
 
 

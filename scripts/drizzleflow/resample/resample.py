@@ -13,12 +13,22 @@ from collections import defaultdict
 import numpy as np
 
 from drizzleflow.errors import InputError
-from drizzleflow.resample.exposure_times import ExposureTimes
-from drizzleflow.geometry.footprint import window
+from drizzleflow.frames.window import window
 from drizzleflow.geometry.grid import MAX_PIXELS
+from drizzleflow.resample.exposure_times import ExposureTimes
 from drizzleflow.resample.kernels import KERNELS, LOSSY, kernel_reach, parse_fillval
 from drizzleflow.resample.reference_variance import ReferenceVariances
-from drizzleflow.resample.utils import VARIANCE_OF_WEIGHT, UnsupportedWCSError, array_shape, build_driz_weight, calc_pixmap, check_model, compute_mean_pixel_area, get_tmeasure, is_imaging_wcs
+from drizzleflow.resample.utils import (
+    VARIANCE_OF_WEIGHT,
+    UnsupportedWCSError,
+    array_shape,
+    build_driz_weight,
+    calc_pixmap,
+    check_model,
+    compute_mean_pixel_area,
+    get_tmeasure,
+    is_imaging_wcs,
+)
 
 log = logging.getLogger("drizzleflow")
 

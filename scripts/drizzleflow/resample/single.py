@@ -8,14 +8,14 @@ from functools import cached_property
 import numpy as np
 
 from drizzleflow.arrays import dq
-from drizzleflow.geometry.footprint import window
-from drizzleflow.resample.models import frame_model
-from drizzleflow.resample.kernels import kernel_reach
 from drizzleflow.frames.noise import Noise, Noisy, of_frame, pooled
+from drizzleflow.frames.window import window
+from drizzleflow.frames.windowed import WEIGHT_KEYWORDS, cards
 from drizzleflow.geometry.pixmap import shift
+from drizzleflow.resample.kernels import kernel_reach
+from drizzleflow.resample.models import frame_model
 from drizzleflow.resample.resample import Resample
 from drizzleflow.resample.weights import build_driz_weight, mean_weights
-from drizzleflow.frames.windowed import WEIGHT_KEYWORDS, cards
 
 NOT_DRIZZLED = ("err", "var_poisson", "var_flat", "var_total")  #: planes that neither the image nor its weights take
 

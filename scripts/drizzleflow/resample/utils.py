@@ -11,10 +11,10 @@ import logging
 import numpy as np
 
 from drizzleflow.arrays import dq as dq_bits
-from drizzleflow.geometry import pixmap as maps
 from drizzleflow.errors import InputError
-from drizzleflow.geometry.footprint import mean_pixel_area
 from drizzleflow.frames.frame import SkyWCS
+from drizzleflow.geometry import pixmap as maps
+from drizzleflow.geometry.footprint import mean_pixel_area
 from drizzleflow.resample.weights import build_driz_weight as array_weight
 
 log = logging.getLogger("drizzleflow")

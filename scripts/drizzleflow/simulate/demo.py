@@ -13,15 +13,15 @@ import sys
 import time
 from pathlib import Path
 
-from drizzleflow.plan.codehash import code_hash
 from drizzleflow.errors import InputError
 from drizzleflow.io.files import write_text
+from drizzleflow.plan.codehash import code_hash
 
 #: of `drizzleflow.simulate.simulate`
 PARAMETERS = {"flavour": "jwst", "exposures": 6, "detectors": 2, "shape": [1024, 1024], "seed": 1}
 CORES = 2
 TAIL = 40  #: lines of the log that are shown after a failure
-PACKAGE = Path(__file__).resolve().parent
+PACKAGE = Path(__file__).resolve().parents[1]
 SNAKEFILE = PACKAGE.parents[1] / "Snakefile"
 _DONE = re.compile(r"^(\d+) of (\d+) steps \(.*\) done")
 _RULE = re.compile(r"^\s*(?:local)?(?:rule|checkpoint) (\w+):")
@@ -36,7 +36,7 @@ def simulated(folder: Path, parameters: dict = PARAMETERS) -> dict:
         ``associations``, ``members``, ``truth`` (paths relative to `folder`) and ``products`` (names).
     """
     stamp = folder / "simulation.json"
-    wanted = {"parameters": parameters, "code": code_hash(PACKAGE / "simulate.py", PACKAGE)}
+    wanted = {"parameters": parameters, "code": code_hash(PACKAGE / "simulate/exposures.py", PACKAGE)}
     try:
         found = json.loads(stamp.read_text(encoding="utf-8"))
         made = found.pop("made")
@@ -155,5 +155,3 @@ def main(argv=None) -> int:
         return 1
 
 
-if __name__ == "__main__":
-    sys.exit(main())

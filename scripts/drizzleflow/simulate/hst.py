@@ -64,7 +64,7 @@ def offset_pointing(ra, dec, roll, dx, dy):
 
 def plan(points, *, shape, wcs, filter_name, product, **_):
     """One two-chip file an exposure."""
-    from drizzleflow.simulate.exposures import FileSpec, FrameSpec
+    from drizzleflow.simulate.specs import FileSpec, FrameSpec
 
     if wcs is not None:
         raise InputError(f"wcs {wcs}: only the jwst flavour takes real coordinate systems")

@@ -15,9 +15,10 @@ import re
 import numpy as np
 from astropy.io import fits
 
-from drizzleflow.io.asdf_trees import asdf_bytes
 from drizzleflow.errors import InputError
-from drizzleflow.io.fits import image_header, write_hdus, write_text
+from drizzleflow.io.asdf_trees import asdf_bytes
+from drizzleflow.io.files import write_text
+from drizzleflow.io.fits import image_header, write_hdus
 from drizzleflow.simulate.gwcs import s_region, telescope_wcs
 from drizzleflow.simulate.scene import SR, to_plane
 
@@ -238,7 +239,7 @@ def write_association(path, product: str, members: list[str], program="98765"):
 
 def plan(points, *, exposures, detectors, shape, wcs, filter_name, nints, product, **_):
     """The members to be written (see `simulate.simulate`): simulated pointings, or the GWCS of a folder."""
-    from drizzleflow.simulate.exposures import FileSpec, FrameSpec
+    from drizzleflow.simulate.specs import FileSpec, FrameSpec
 
     suffix = "calints" if nints > 1 else "cal"
     short = filter_name or "F115W"

@@ -11,8 +11,8 @@ import os
 
 import numpy as np
 
-from drizzleflow.io.asdf_trees import asdf_bytes
 from drizzleflow.errors import InputError
+from drizzleflow.io.asdf_trees import asdf_bytes
 from drizzleflow.io.files import replacing, write_text
 from drizzleflow.simulate.gwcs import s_region, telescope_wcs
 from drizzleflow.simulate.scene import SR
@@ -50,7 +50,7 @@ def wfi_like(detector: int, shape, ra: float, dec: float, roll: float):
 
 def plan(points, *, exposures, detectors, shape, wcs, filter_name, product, **_):
     """One file a detector and exposure; one detector is in the camera's middle."""
-    from drizzleflow.simulate.exposures import FileSpec, FrameSpec
+    from drizzleflow.simulate.specs import FileSpec, FrameSpec
 
     if wcs is not None:
         raise InputError(f"wcs {wcs}: only the jwst flavour takes real coordinate systems")

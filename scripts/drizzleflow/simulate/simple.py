@@ -7,7 +7,8 @@ import os
 import numpy as np
 
 from drizzleflow.errors import InputError
-from drizzleflow.io.fits import image_header, write_hdus, write_text
+from drizzleflow.io.files import write_text
+from drizzleflow.io.fits import image_header, write_hdus
 from drizzleflow.simulate.hst import offset_pointing, to_sky_of, wcs_cards
 from drizzleflow.simulate.scene import DO_NOT_USE, SATURATED
 
@@ -25,7 +26,7 @@ BAD, SATURATED_BIT = 1, 4  #: bits of the written DQ
 
 def plan(points, *, detectors, shape, wcs, filter_name, product, projection, **_):
     """One file a detector and exposure; detectors side by side."""
-    from drizzleflow.simulate.exposures import FileSpec, FrameSpec
+    from drizzleflow.simulate.specs import FileSpec, FrameSpec
 
     if wcs is not None:
         raise InputError(f"wcs {wcs}: only the jwst flavour takes real coordinate systems")

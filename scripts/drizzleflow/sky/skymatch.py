@@ -11,13 +11,13 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from drizzleflow.plan.association import member_name
+from drizzleflow.arrays.statistics import measured
 from drizzleflow.errors import InputError
 from drizzleflow.geometry.neighbours import neighbours
+from drizzleflow.io.tables import read_skylist
+from drizzleflow.plan.association import member_name
 from drizzleflow.sky.levels import METHODS, SkyLevel, SkyRow, solve
 from drizzleflow.sky.skyimage import ENGINES, SkyGroup, SkyImage, shared_polygons
-from drizzleflow.arrays.statistics import measured
-from drizzleflow.io.tables import read_skylist
 
 __all__ = ["match"]
 

@@ -1,0 +1,8 @@
+"""``python -m drizzleflow.audit OUTDIR``: is every file what the records say? See `drizzleflow.provenance.audit`."""
+
+from drizzleflow.provenance.audit import audit, main, tell
+
+__all__ = ["audit", "main", "tell"]
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,8 @@
+"""``python -m drizzleflow.demo FOLDER SNAKEMAKE``: the demonstration. See `drizzleflow.simulate.demo`."""
+
+from drizzleflow.simulate.demo import demo, main
+
+__all__ = ["demo", "main"]
+
+if __name__ == "__main__":
+    raise SystemExit(main())

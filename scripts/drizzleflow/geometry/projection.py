@@ -1,0 +1,66 @@
+"""Output grids that are not a plain tangent plane: evaluated by the library that reads their WCS."""
+
+from __future__ import annotations
+
+from functools import cache
+
+
+class Projection:
+    """A WCS that is not a plain tangent plane: evaluated by the library that reads it."""
+
+    def __init__(self, to_pixel, to_sky, cards):
+        self.to_pixel, self.to_sky, self.cards = to_pixel, to_sky, cards
+
+
+
+
+@cache
+def projection(text: str) -> Projection:
+    """The projection of a grid's ``custom`` text: of a FITS header, or of the ASDF file after ``asdf:``."""
+    return from_asdf(text.removeprefix("asdf:")) if text.startswith("asdf:") else from_header(text)
+
+
+def from_header(text: str) -> Projection:
+    from astropy.io import fits
+
+    from drizzleflow.geometry.fits_wcs import from_astropy
+
+    wcs = two_axes(fits.Header.fromstring(text, sep="\n"))
+    sky = from_astropy(wcs, (1, 1))  # ICRS, whatever the header's frame
+
+    def cards(origin, shape):
+        header = wcs.to_header(relax=True)
+        for axis in (1, 2):
+            header[f"CRPIX{axis}"] = wcs.wcs.crpix[axis - 1] - origin[axis - 1]
+        return [(c.keyword, c.value, c.comment) for c in header.cards]
+
+    return Projection(sky.to_pixel, sky.to_sky, cards)
+
+
+def two_axes(header):
+    """The `astropy.wcs.WCS` of a header's first two axes."""
+    from astropy.wcs import WCS
+
+    wcs = WCS(header)
+    return wcs if wcs.naxis == 2 else wcs.sub([1, 2])
+
+
+def from_asdf(path: str) -> Projection:
+    import asdf
+    import gwcs  # noqa: F401
+
+    from drizzleflow.geometry.gwcs_wcs import from_gwcs
+
+    with asdf.open(path, lazy_load=False) as tree:
+        wcs = tree["wcs"]
+
+    def cards(origin, shape):
+        box = tuple((first - 0.5, first + n - 0.5) for first, n in zip(origin, shape[::-1], strict=True))
+        header = wcs.to_fits_sip(max_pix_error=1e-4, bounding_box=box)
+        for axis in (1, 2):
+            header[f"CRPIX{axis}"] -= origin[axis - 1]
+        drop = ("SIMPLE", "BITPIX", "NAXIS", "NAXIS1", "NAXIS2", "EXTEND", "XTENSION", "PCOUNT", "GCOUNT", "EXTNAME")
+        return [(c.keyword, c.value, c.comment) for c in header.cards if c.keyword not in drop]
+
+    sky = from_gwcs(wcs, (1, 1), {})
+    return Projection(sky.to_pixel, sky.to_sky, cards)
