@@ -38,7 +38,9 @@ TYPES = ("auto", "median", "minmed")
 
 def exposures(rng, truth, n):
     """n images of a scene in e-/s, of which the sky is subtracted."""
-    electrons = rng.poisson(np.maximum(truth, 0) * TIME + SKY, (n, *truth.shape[-2:])) + rng.normal(0, READNOISE, (n, *truth.shape[-2:]))
+    electrons = rng.poisson(np.maximum(truth, 0) * TIME + SKY, (n, *truth.shape[-2:])) + rng.normal(
+        0, READNOISE, (n, *truth.shape[-2:])
+    )
     return ((electrons - SKY) / TIME).astype(np.float32)
 
 
@@ -98,7 +100,9 @@ def row(kind, n, shape):
     blank = np.zeros(shape)
     made = combined(kind, exposures(rng, blank, n))
     told = f"{np.median(made.err) / made.sci.std():7.3f}" if made.err is not None else "      -"
-    cells = [f"{made.sci.mean(dtype=float) / mean_sigma:6.3f} {made.sci.std(dtype=float) / mean_sigma:7.3f} {told}"]
+    cells = [
+        f"{made.sci.mean(dtype=float) / mean_sigma:6.3f} {made.sci.std(dtype=float) / mean_sigma:7.3f} {told}"
+    ]
     for fraction in (0.005, 0.05):
         stack, hit = exposures(rng, blank, n), np.array([rays(rng, shape, fraction) for _ in range(n)])
         found = combined(kind, (stack + hit).astype(np.float32)).sci
@@ -109,7 +113,10 @@ def row(kind, n, shape):
         planes, truth, centres = stars(rng, shape, n, jitter)
         stack = np.array([exposures(rng, plane, 1)[0] for plane in planes])
         found = combined(kind, stack).sci
-        flux = [(found[y - 1 : y + 2, x - 1 : x + 2].sum(dtype=float), truth[y - 1 : y + 2, x - 1 : x + 2].sum()) for y, x in centres]
+        flux = [
+            (found[y - 1 : y + 2, x - 1 : x + 2].sum(dtype=float), truth[y - 1 : y + 2, x - 1 : x + 2].sum())
+            for y, x in centres
+        ]
         change = np.array([a / b - 1 for a, b in flux])
         cells.append(f"{100 * change.mean():8.2f}")
     return cells
@@ -135,7 +142,9 @@ def speed(options):
             stack[rng.random(stack.shape) < missing] = np.nan
         cells = [f"{seconds(lambda s=stack: nanmedian(s)):8.2f}"]
         cells.append(f"{seconds(lambda s=stack: np.nanmedian(s, axis=0), 1):9.2f} ")
-        cells += [f"{seconds(lambda s=stack, k=kind: combined(k, s)):7.2f}" for kind in ("median", "minmed", "auto")]
+        cells += [
+            f"{seconds(lambda s=stack, k=kind: combined(k, s)):7.2f}" for kind in ("median", "minmed", "auto")
+        ]
         print(f"{n:3d} {missing:4.0%}   ", *cells, flush=True)
 
 
@@ -152,7 +161,10 @@ def memory(options):
                 planes = 4 * (2 if kind == "auto" else 1) + 2
                 output, sections = pixels * planes / 2**20, deepest
                 rest = peak - start - output - sections
-                print(f"{n:4d}  {kind:<7s}{output:7.1f} {sections:12.0f} {start:14.1f} {peak:7.1f} {rest:6.1f}", flush=True)
+                print(
+                    f"{n:4d}  {kind:<7s}{output:7.1f} {sections:12.0f} {start:14.1f} {peak:7.1f} {rest:6.1f}",
+                    flush=True,
+                )
 
 
 def write_files(folder, n):
@@ -164,7 +176,9 @@ def write_files(folder, n):
     for i in range(n):
         sci = rng.normal(0, SIGMA, weight.shape).astype(np.float32)
         window = (0, 2048, 16 * i, 16 * i + 256)
-        SingleImage(sci, weight, window, "", noise=Noise(TIME, READNOISE, SKY, 1.0)).write(f"{folder}/{i}.fits")
+        SingleImage(sci, weight, window, "", noise=Noise(TIME, READNOISE, SKY, 1.0)).write(
+            f"{folder}/{i}.fits"
+        )
 
 
 def one(options):
@@ -182,7 +196,9 @@ def one(options):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("what", choices=("accuracy", "speed", "memory", "one"))
     parser.add_argument("--size", type=int)
     parser.add_argument("--depths", type=int, nargs="+", default=[2, 3, 4, 5, 6, 7, 8, 12, 20])

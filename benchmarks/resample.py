@@ -30,9 +30,15 @@ from drizzleflow.resample import Resample
 from drizzleflow.simulate.jwst import nircam_like
 
 GRID = {
-    "pixel_scale": None, "pixel_scale_ratio": 1.0, "rotation": 20.0, "crpix": None, "crval": None, "output_shape": None,
-    "output_wcs": None, "footprints": "wcs",
-}  # fmt: skip
+    "pixel_scale": None,
+    "pixel_scale_ratio": 1.0,
+    "rotation": 20.0,
+    "crpix": None,
+    "crval": None,
+    "output_shape": None,
+    "output_wcs": None,
+    "footprints": "wcs",
+}
 
 
 PEER_MAP = "peer's map (step 10, order 3)"
@@ -58,12 +64,25 @@ def main():
     target = to_gwcs(grid)
     target.bounding_box = ((-0.5, grid.shape[1] - 0.5), (-0.5, grid.shape[0] - 0.5))
     model = {
-        "data": rng.normal(5, 1, shape).astype(np.float32), "dq": np.zeros(shape, np.uint32), "filename": "one", "group_id": "a",
-        "wcs": wcs, "exposure_time": 100.0, "measurement_time": 100.0, "duration": 100.0, "start_time": 0.0, "end_time": 1.0,
-        "pixelarea_steradians": grid.pixel_area, "level": None, "subtracted": False, "err": np.ones(shape, np.float32),
+        "data": rng.normal(5, 1, shape).astype(np.float32),
+        "dq": np.zeros(shape, np.uint32),
+        "filename": "one",
+        "group_id": "a",
+        "wcs": wcs,
+        "exposure_time": 100.0,
+        "measurement_time": 100.0,
+        "duration": 100.0,
+        "start_time": 0.0,
+        "end_time": 1.0,
+        "pixelarea_steradians": grid.pixel_area,
+        "level": None,
+        "subtracted": False,
+        "err": np.ones(shape, np.float32),
         **{f"var_{n}": rng.uniform(0.5, 2, shape).astype(np.float32) for n in ("rnoise", "poisson", "flat")},
-    }  # fmt: skip
-    lattice_time, lattice = min((seconds(lambda: Lattice.sample(sky)) for _ in range(options.repeat)), key=lambda r: r[0])
+    }
+    lattice_time, lattice = min(
+        (seconds(lambda: Lattice.sample(sky)) for _ in range(options.repeat)), key=lambda r: r[0]
+    )
     times = {}
 
     def note(name, call):
@@ -73,10 +92,18 @@ def main():
 
     def one(cls, full, first, err="from_var"):
         made = cls(
-            {"wcs": grid if cls is Resample else target, "pixel_scale_ratio": 1.0, "pixel_scale": grid.pixel_scale},
-            n_input_models=1, enable_ctx=full, enable_var=full, compute_err=err if full else None, fillval="NAN",
+            {
+                "wcs": grid if cls is Resample else target,
+                "pixel_scale_ratio": 1.0,
+                "pixel_scale": grid.pixel_scale,
+            },
+            n_input_models=1,
+            enable_ctx=full,
+            enable_var=full,
+            compute_err=err if full else None,
+            fillval="NAN",
             **({} if cls is Resample else {"pixmap_stepsize": 10, "pixmap_order": 3}),
-        )  # fmt: skip
+        )
         made.add_model(first)
         made.finalize()
         return made.output_model
@@ -84,10 +111,16 @@ def main():
     for _ in range(options.repeat):
         pixmap = note("our map", lambda: from_lattice(lattice, grid))
         note(PEER_MAP, lambda: peer_pixmap(wcs, target, shape, stepsize=10, order=3))
-        note("ours, SCI, 3 variances, CON", lambda pixmap=pixmap: one(Resample, True, model | {"pixmap": pixmap}, None))
+        note(
+            "ours, SCI, 3 variances, CON",
+            lambda pixmap=pixmap: one(Resample, True, model | {"pixmap": pixmap}, None),
+        )
         for full in (False, True):
             name = "SCI, 3 variances, ERR, CON" if full else "SCI"
-            ours = note(f"ours, {name}", lambda full=full, pixmap=pixmap: one(Resample, full, model | {"pixmap": pixmap}))
+            ours = note(
+                f"ours, {name}",
+                lambda full=full, pixmap=pixmap: one(Resample, full, model | {"pixmap": pixmap}),
+            )
             peer = note(f"peer, {name}", lambda full=full: one(Peer, full, model))
             both = np.isfinite(ours["data"]) & np.isfinite(peer["data"]) & (peer["wht"] > 1e-3)
             difference = np.abs(ours["data"] - peer["data"])[both].max()
@@ -95,16 +128,24 @@ def main():
     for name in times:
         if name.startswith("peer,"):
             times[name] -= times[PEER_MAP]
-    print(f"{shape[0]} x {shape[1]} pixels, best of {options.repeat}; largest difference of SCI {difference:.2g}")
+    print(
+        f"{shape[0]} x {shape[1]} pixels, best of {options.repeat}; largest difference of SCI {difference:.2g}"
+    )
     for name, taken in times.items():
         print(f"{taken:7.3f} s  {name}")
     print(f"{lattice_time:7.3f} s  our lattice of {lattice.lon.shape} nodes, once an exposure")
     print(f"largest error of our map: {off:.2g} px")
     full, alone = "SCI, 3 variances, ERR, CON", "SCI"
-    ours = {name: times[f"ours, {name}"] / times[f"ours, {alone}"] for name in ("SCI, 3 variances, CON", full)}
-    print(f"over SCI alone: {', '.join(f'ours, {name} {ratio:.2f}' for name, ratio in ours.items())}; "
-          f"peer, {full} {times[f'peer, {full}'] / times[f'peer, {alone}']:.2f}")  # fmt: skip
-    print(f"ours over peer: map {times['our map'] / times[PEER_MAP]:.2f}, SCI {times[f'ours, {alone}'] / times[f'peer, {alone}']:.2f}, all planes {times[f'ours, {full}'] / times[f'peer, {full}']:.2f}")
+    ours = {
+        name: times[f"ours, {name}"] / times[f"ours, {alone}"] for name in ("SCI, 3 variances, CON", full)
+    }
+    print(
+        f"over SCI alone: {', '.join(f'ours, {name} {ratio:.2f}' for name, ratio in ours.items())}; "
+        f"peer, {full} {times[f'peer, {full}'] / times[f'peer, {alone}']:.2f}"
+    )
+    print(
+        f"ours over peer: map {times['our map'] / times[PEER_MAP]:.2f}, SCI {times[f'ours, {alone}'] / times[f'peer, {alone}']:.2f}, all planes {times[f'ours, {full}'] / times[f'peer, {full}']:.2f}"
+    )
 
 
 if __name__ == "__main__":

@@ -21,7 +21,9 @@ MB = 1e6 / 2**20  #: MiB, what Snakemake means by a megabyte
 
 def honest(asked, peak) -> bool:
     """Whether `asked` (mem_mb) is 1.1 to 1.6 times `peak` (MiB), be a megabyte 10^6 bytes or 2^20; no job asks for less than 200."""
-    return isinstance(asked, int) and asked * MB >= LOWEST * peak and (asked <= HIGHEST * peak or asked == FLOOR)
+    return (
+        isinstance(asked, int) and asked * MB >= LOWEST * peak and (asked <= HIGHEST * peak or asked == FLOOR)
+    )
 
 
 def jobs(product_dir):
@@ -55,7 +57,9 @@ def main(folders):
     runs = [(Path(folder), groups(folder), jobs(folder)) for folder in folders]
     for folder, number, rules in runs:
         print(f"{folder}: {number} groups")
-        print(f"  {'rule':<22s}{'jobs':>5s}{'peak MiB':>9s}{'mem_mb':>12s}{'ratio':>13s}{'median s':>10s}{'total s':>9s}")
+        print(
+            f"  {'rule':<22s}{'jobs':>5s}{'peak MiB':>9s}{'mem_mb':>12s}{'ratio':>13s}{'median s':>10s}{'total s':>9s}"
+        )
         for rule, found in rules.items():
             print(line(rule, found))
     if len(runs) > 1 and runs[-1][1] != runs[0][1]:

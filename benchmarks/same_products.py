@@ -29,8 +29,14 @@ RUNS = {
     "hst": (["--flavour", "hst"], {"preset": "hst", "crmask": {"corr": True}}),
     "roman": (["--flavour", "roman"], {}),
     "simple": (["--flavour", "simple"], {"skymatch": {"skystat": "median"}}),
-    "bands": (["--flavour", "jwst"], {"mosaic": {"bands": 3, "propagate_dq": True, "weight_type": "ivm-sky"}}),
-    "aligned": (["--flavour", "jwst", "--dither", "0", "--roll", "0"], {"single_drizzle": {"resample_data": False}}),
+    "bands": (
+        ["--flavour", "jwst"],
+        {"mosaic": {"bands": 3, "propagate_dq": True, "weight_type": "ivm-sky"}},
+    ),
+    "aligned": (
+        ["--flavour", "jwst", "--dither", "0", "--roll", "0"],
+        {"single_drizzle": {"resample_data": False}},
+    ),
 }
 #: not products, or made to differ: by the name of a file or of a folder above it
 LEFT_OUT = ("record", "log", "benchmark", "report.html", "provenance.json", ".plan.json", ".lock")
@@ -43,7 +49,9 @@ def simulate(folder: Path, options) -> Path:
     if not folder.exists():
         command = [sys.executable, "-m", "drizzleflow.simulate", folder, *SIZE, *options]
         subprocess.run([str(part) for part in command], check=True, stdout=subprocess.DEVNULL)
-    return next(path for path in sorted(folder.iterdir()) if re.search(r"(asn\.json|\.csv|_asn\.fits)$", path.name))
+    return next(
+        path for path in sorted(folder.iterdir()) if re.search(r"(asn\.json|\.csv|_asn\.fits)$", path.name)
+    )
 
 
 def make(folder: Path, checkout: Path, name: str, cores: int) -> None:
@@ -55,15 +63,34 @@ def make(folder: Path, checkout: Path, name: str, cores: int) -> None:
         work.mkdir(parents=True, exist_ok=True)
         settings = {**settings, "associations": os.path.relpath(association, work)}
         (work / "my.yaml").write_text(yaml.safe_dump(settings))
-        command = [sys.executable, "-m", "snakemake", "--cores", str(cores), "--quiet", "all", "--configfile", "my.yaml"]
-        command += ["--snakefile", str(checkout / "Snakefile"), "--workflow-profile", str(checkout / "profiles/default")]
+        command = [
+            sys.executable,
+            "-m",
+            "snakemake",
+            "--cores",
+            str(cores),
+            "--quiet",
+            "all",
+            "--configfile",
+            "my.yaml",
+        ]
+        command += [
+            "--snakefile",
+            str(checkout / "Snakefile"),
+            "--workflow-profile",
+            str(checkout / "profiles/default"),
+        ]
         subprocess.run(command, cwd=work, env=env, check=True)
 
 
 def products(folder: Path) -> dict[str, Path]:
     """Path below `folder` -> file, of the products."""
     files = {str(path.relative_to(folder)): path for path in sorted(folder.rglob("*")) if path.is_file()}
-    return {name: path for name, path in files.items() if not set(name.split("/")) & set(LEFT_OUT) and ".snakemake" not in name}
+    return {
+        name: path
+        for name, path in files.items()
+        if not set(name.split("/")) & set(LEFT_OUT) and ".snakemake" not in name
+    }
 
 
 def cards(header) -> list[tuple]:
@@ -98,7 +125,9 @@ def differences(one: Path, other: Path) -> list[str]:
             return [f"array {key}" for key in a.files if not same_bits(a[key], b[key])]
     text, second = one.read_bytes(), other.read_bytes()
     if one.suffix == ".asdf":  # hashes of the code and, after them, the same number of bytes
-        text, second = (re.sub(rb"(code_sha256: )[0-9a-f]{64}", rb"\1", content) for content in (text, second))
+        text, second = (
+            re.sub(rb"(code_sha256: )[0-9a-f]{64}", rb"\1", content) for content in (text, second)
+        )
     return [] if text == second else ["bytes"]
 
 

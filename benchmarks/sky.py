@@ -70,15 +70,25 @@ class Scene:
         n, pad, root = self.size, 14, fwhm / 2.3548 * 2**0.5
         x, y = self.x - corner[0], self.y - corner[1]
         near = (abs(x - n / 2) < n / 2 + 7) & (abs(y - n / 2) < n / 2 + 7)
-        step, edges, out = np.arange(-6, 7) + pad, (np.arange(-6, 8) - 0.5) / root, np.zeros((n + 2 * pad, n + 2 * pad))
-        (ix, px), (iy, py) = ((np.rint(v), 0.5 * np.diff(erf(edges - (v - np.rint(v))[:, None] / root))) for v in (x[near], y[near]))
+        step, edges, out = (
+            np.arange(-6, 7) + pad,
+            (np.arange(-6, 8) - 0.5) / root,
+            np.zeros((n + 2 * pad, n + 2 * pad)),
+        )
+        (ix, px), (iy, py) = (
+            (np.rint(v), 0.5 * np.diff(erf(edges - (v - np.rint(v))[:, None] / root)))
+            for v in (x[near], y[near])
+        )
         place = (iy[:, None] + step)[:, :, None] * len(out) + (ix[:, None] + step)[:, None, :]
         stamps = self.flux[near][:, None, None] * py[:, :, None] * px[:, None, :]
         out += np.bincount(place.ravel().astype(int), stamps.ravel(), out.size).reshape(out.shape)
         out = out[pad:-pad, pad:-pad]
         gx, gy = np.arange(n) + corner[0], (np.arange(n) + corner[1])[:, None]
         if self.nebula:
-            waves = (a * np.cos(kx * gx + ky * gy + p) for a, kx, ky, p in zip(self.amplitude, *self.k, self.phase, strict=True))
+            waves = (
+                a * np.cos(kx * gx + ky * gy + p)
+                for a, kx, ky, p in zip(self.amplitude, *self.k, self.phase, strict=True)
+            )
             out += self.nebula * np.exp(sum(waves))
         if self.galaxy:
             radius = np.hypot(gx - self.centre[0], (gy - self.centre[1]) / 0.6)
@@ -90,7 +100,11 @@ def rays(rng, shape, fraction):
     """Electrons of tracks of one to four pixels that hit about this fraction of the pixels."""
     image, n = np.zeros(shape), round(fraction * shape[0] * shape[1] / 2.5)
     y, x = rng.integers(0, shape[0], n), rng.integers(0, shape[1], n)
-    step, length, energy = rng.integers(-1, 2, (2, n)), rng.integers(1, 5, n), 30 * (10000 / 30) ** rng.random(n)
+    step, length, energy = (
+        rng.integers(-1, 2, (2, n)),
+        rng.integers(1, 5, n),
+        30 * (10000 / 30) ** rng.random(n),
+    )
     for k in range(4):
         on = length > k
         np.add.at(image, ((y + k * step[0])[on] % shape[0], (x + k * step[1])[on] % shape[1]), energy[on])
@@ -99,7 +113,9 @@ def rays(rng, shape, fraction):
 
 def exposure(rng, scene, corner, sky, hit=0.005):
     expected = rng.poisson(scene.seen(corner, rng.uniform(2, 3)) + sky)
-    return (expected + rng.normal(0, READNOISE, expected.shape) + rays(rng, expected.shape, hit)).astype(np.float32)
+    return (expected + rng.normal(0, READNOISE, expected.shape) + rays(rng, expected.shape, hit)).astype(
+        np.float32
+    )
 
 
 def plate(corner):
@@ -145,20 +161,32 @@ def candidates():
         return lambda x: SkyStats(name, lsig=low, usig=high, nclip=nclip)(x)[0]
 
     both, limits = (ours("median", 3, 3, 20), ours("mean", 3, 3, 20)), ((4, 4), (3, 3), (4, 2.5))
-    out = {f"{name} {low}/{high}": ours(name, low, high) for name in ("median", "mean") for low, high in limits}
+    out = {
+        f"{name} {low}/{high}": ours(name, low, high) for name in ("median", "mean") for low, high in limits
+    }
     out |= {"mean 8/8": ours("mean", 8, 8), "median, no clip": np.median}
-    out |= {f"{name} {low}/{high}": ours(name, low, high) for name in ("midpt", "mode") for low, high in limits[::2]}
+    out |= {
+        f"{name} {low}/{high}": ours(name, low, high)
+        for name in ("midpt", "mode")
+        for low, high in limits[::2]
+    }
     out["2.5 median - 1.5 mean"] = lambda x: 2.5 * both[0](x) - 1.5 * both[1](x)
     out["median, width from below"] = lambda x: from_below(x, np.median)
     out["mean, width from below"] = lambda x: from_below(x, np.mean)
-    out["mean about median, 6 MAD"] = lambda x: x[abs(x - np.median(x)) < 6 * np.median(abs(x - np.median(x)))].mean(dtype=float)
+    out["mean about median, 6 MAD"] = lambda x: x[
+        abs(x - np.median(x)) < 6 * np.median(abs(x - np.median(x)))
+    ].mean(dtype=float)
     out["middle half's mean"] = lambda x: np.sort(x)[len(x) // 4 : len(x) - len(x) // 4].mean(dtype=float)
     out["biweight, 4 MAD, 10 x"] = biweight
     return out
 
 
 def statistics(options):
-    functions, size, reach = candidates() | {f"cells of {side} px": side for side in (4, 6, 8, 16)}, options.size, options.size // 4
+    functions, size, reach = (
+        candidates() | {f"cells of {side} px": side for side in (4, 6, 8, 16)},
+        options.size,
+        options.size // 4,
+    )
     errors, taken = np.zeros((len(functions), len(FIELDS), options.trials)), np.zeros(len(functions))
     for number, field in enumerate(FIELDS):
         for trial in range(options.trials):
@@ -167,7 +195,9 @@ def statistics(options):
             skies, hits = np.array([1.5, 1.0]) * rng.uniform(150, 200), (FIELDS[field][3], 0.005)
             frames = [exposure(rng, scene, *one) for one in zip(corners, skies, hits, strict=True)]
             parts = [overlap(frames[k], corners[k], corners[1 - k]) for k in (0, 1)]
-            least = sum((sky + READNOISE**2) / len(part) for sky, part in zip(skies, parts, strict=True)) ** 0.5
+            least = (
+                sum((sky + READNOISE**2) / len(part) for sky, part in zip(skies, parts, strict=True)) ** 0.5
+            )
             for k, function in enumerate(functions.values()):
                 start = time.process_time()
                 if callable(function):
@@ -177,18 +207,27 @@ def statistics(options):
                     found = a.minus(b).value
                 taken[k] += time.process_time() - start
                 errors[k, number, trial] = (found - (skies[0] - skies[1])) / least
-    print(f"rms (bias) of the difference of two skies in units of the bound; {options.trials} pairs of {size} x {size}")
+    print(
+        f"rms (bias) of the difference of two skies in units of the bound; {options.trials} pairs of {size} x {size}"
+    )
     print("all: geometric mean of the fields' rms; time: in units of the default's")
     print(" " * 25 + "".join(f"{field:^15s}" for field in FIELDS) + "   all  worst  time")
-    for name, rms, bias, seconds in zip(functions, np.mean(errors**2, axis=2) ** 0.5, errors.mean(axis=2), taken, strict=True):
+    for name, rms, bias, seconds in zip(
+        functions, np.mean(errors**2, axis=2) ** 0.5, errors.mean(axis=2), taken, strict=True
+    ):
         text = "".join(f"{r:6.2f} ({b:+6.2f})" for r, b in zip(rms, bias, strict=True))
-        print(f"{name:25s}{text}{np.exp(np.mean(np.log(rms))):6.2f} {max(rms):6.2f} {seconds / taken[0]:5.1f}")
+        print(
+            f"{name:25s}{text}{np.exp(np.mean(np.log(rms))):6.2f} {max(rms):6.2f} {seconds / taken[0]:5.1f}"
+        )
 
 
 def overlap(data, corner, other):
     """Values of a frame's pixels whose centre lies in the other frame."""
     size, shift = len(data), np.subtract(other, corner)
-    low, high = np.maximum(0, np.ceil(shift - 0.5)).astype(int), np.minimum(size, np.ceil(shift + size - 0.5)).astype(int)
+    low, high = (
+        np.maximum(0, np.ceil(shift - 0.5)).astype(int),
+        np.minimum(size, np.ceil(shift + size - 0.5)).astype(int),
+    )
     return data[low[1] : high[1], low[0] : high[0]].ravel()
 
 
@@ -208,7 +247,11 @@ def levels(frames, corners, most, stats):
             rows += overlap_statistics(frame, good, outlines[k], plates[k][1], others, stats, frame=k)
     measured = time.perf_counter()
     sky = np.array([level.sky for level in solve(rows, dict(enumerate(names)), differences=between)])
-    return sky, (found - start, measured - found, time.perf_counter() - measured), sum(map(len, near.values())) // 2
+    return (
+        sky,
+        (found - start, measured - found, time.perf_counter() - measured),
+        sum(map(len, near.values())) // 2,
+    )
 
 
 def peers_levels(options, **arrays):
@@ -217,7 +260,9 @@ def peers_levels(options, **arrays):
         words = [options.peer, __file__, "peer", "--file", f"{folder}/frames.npz"]
         np.savez(words[-1], **arrays)
         try:
-            done = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True, timeout=options.timeout)
+            done = subprocess.run(
+                words, stdout=subprocess.PIPE, text=True, check=True, timeout=options.timeout
+            )
         except subprocess.TimeoutExpired:
             return None
     return json.loads(done.stdout.splitlines()[-1])
@@ -231,7 +276,10 @@ def peer(options):
     file, out, start = np.load(options.file), [], time.perf_counter()
     stats = stcal.SkyStats(skystat="mode", nclip=5, lsig=4.0, usig=4.0, binwidth=0.1)
     for frames, corners in zip(file["frames"], file["corners"], strict=True):
-        frames, good = np.broadcast_to(frames, (len(corners), *frames.shape[-2:])), np.ones(frames.shape[-2:], bool)
+        frames, good = (
+            np.broadcast_to(frames, (len(corners), *frames.shape[-2:])),
+            np.ones(frames.shape[-2:], bool),
+        )
         images = [stcal.SkyImage(f, good, *plate(c), stats) for f, c in zip(frames, corners, strict=True)]
         stcal.skymatch(images, "match")
         out.append([image.sky for image in images])
@@ -254,8 +302,15 @@ def best_possible(corners, skies, size):
 
 def bound(options):
     size, reach = options.size, options.size // 4
-    print(f"rms error of the levels in units of the bound; frames of {size} x {size}, dithers of +-{reach} px")
-    ours = {"median": (4, SkyStats("median")), "mean": (4, SkyStats("mean")), "cells, all": (None, "cells"), "cells": (4, "cells")}
+    print(
+        f"rms error of the levels in units of the bound; frames of {size} x {size}, dithers of +-{reach} px"
+    )
+    ours = {
+        "median": (4, SkyStats("median")),
+        "mean": (4, SkyStats("mean")),
+        "cells, all": (None, "cells"),
+        "cells": (4, "cells"),
+    }
     print(f"field       N  trials  bound, e- {''.join(f'{name:>13s}' for name in ours)}   peer (trials)")
     for field in options.fields:
         for n in options.exposures:
@@ -272,24 +327,38 @@ def bound(options):
                 if trial < PEER // (n * (n - 1) // 2):
                     made.append((frames, corners, skies))
             cells = [f"{np.mean(square[key]) ** 0.5:12.2f}" if square[key] else f"{'-':>12s}" for key in ours]
-            theirs, answer = "-", made and options.peer and peers_levels(options, frames=[m[0] for m in made], corners=[m[1] for m in made])
+            theirs, answer = (
+                "-",
+                made
+                and options.peer
+                and peers_levels(options, frames=[m[0] for m in made], corners=[m[1] for m in made]),
+            )
             if answer:
                 ratio = [np.var(a - m[2]) / v for a, m, v in zip(answer[0], made, least, strict=False)]
                 theirs = f"{np.mean(ratio) ** 0.5:.2f} ({len(made)})"
-            print(f"{field:10s}{n:3d} {trials:7d} {np.mean(least) ** 0.5:10.4f}", *cells, f"{theirs:>15s}", flush=True)
+            print(
+                f"{field:10s}{n:3d} {trials:7d} {np.mean(least) ** 0.5:10.4f}",
+                *cells,
+                f"{theirs:>15s}",
+                flush=True,
+            )
 
 
 def survey(rng, n, overlaps, kind):
     """(m, 2) pairs of a network: the nearest neighbours of jittered places on a square, or pairs by chance."""
     if kind == "chance":
         tree = np.stack([rng.integers(np.arange(1, n)), np.arange(1, n)], axis=1)
-        pairs = np.unique(np.concatenate([tree, np.sort(rng.integers(n, size=(overlaps - n + 1, 2)), axis=1)]), axis=0)
+        pairs = np.unique(
+            np.concatenate([tree, np.sort(rng.integers(n, size=(overlaps - n + 1, 2)), axis=1)]), axis=0
+        )
         return pairs[pairs[:, 0] < pairs[:, 1]]
     side = int(np.ceil(n**0.5))
     place = np.stack(np.divmod(np.arange(n), side), axis=1) + rng.uniform(-0.3, 0.3, (n, 2))
     most = min(n, 4 + 4 * overlaps // n)
     near = cKDTree(place).query(place, most)[1]
-    pairs = np.unique(np.sort(np.stack([np.repeat(np.arange(n), most - 1), near[:, 1:].ravel()], axis=1), axis=1), axis=0)
+    pairs = np.unique(
+        np.sort(np.stack([np.repeat(np.arange(n), most - 1), near[:, 1:].ravel()], axis=1), axis=1), axis=0
+    )
     distance = np.linalg.norm(place[pairs[:, 0]] - place[pairs[:, 1]], axis=1)
     return pairs[np.sort(np.argsort(distance, kind="stable")[:overlaps])]
 
@@ -299,7 +368,13 @@ def measured(rng, n, pairs):
     truth, ends = rng.normal(100, 20, n), np.concatenate([pairs, pairs[:, ::-1]])
     sigma = 0.01 * 30 ** rng.random(len(ends))
     sky, npix = truth[ends[:, 0]] + sigma * rng.normal(size=len(ends)), (10 / sigma**2).astype(int)
-    columns = (ends[:, 0].tolist(), map(str, ends[:, 1].tolist()), sky.tolist(), npix.tolist(), sigma.tolist())
+    columns = (
+        ends[:, 0].tolist(),
+        map(str, ends[:, 1].tolist()),
+        sky.tolist(),
+        npix.tolist(),
+        sigma.tolist(),
+    )
     return [SkyRow(*row) for row in zip(*columns, strict=True)], {k: str(k) for k in range(n)}, truth
 
 
@@ -321,7 +396,9 @@ def solver(options):
         for rng in map(np.random.default_rng, range(10)):
             rows, groups, _ = measured(rng, n, survey(rng, n, 6 * n, kind))
             worst = max(worst, np.abs([level.sky for level in solve(rows, groups)] - dense(rows, n)).max())
-        print(f"{kind}, N = {n}, 10 networks: largest difference from the dense pseudo-inverse {worst:.1e} (levels 100 +- 20)")
+        print(
+            f"{kind}, N = {n}, 10 networks: largest difference from the dense pseudo-inverse {worst:.1e} (levels 100 +- 20)"
+        )
     for kind in options.kinds:
         rng, n = np.random.default_rng(1), options.images
         rows, groups, truth = measured(rng, n, survey(rng, n, options.overlaps, kind))
@@ -330,9 +407,15 @@ def solver(options):
         seconds, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF)
         sky, sigma = (np.array([getattr(level, name) for level in found]) for name in ("sky", "sigma"))
         error = sky - truth - (sky - truth)[sky.argmin()]
-        print(f"{kind}, N = {n}, {len(rows) // 2} overlaps, {max(level.component for level in found)} component(s): {seconds:.1f} s")
-        print(f"  {after.ru_utime - before.ru_utime:.1f} s of processor; peak RSS {after.ru_maxrss >> 10} MiB, {before.ru_maxrss >> 10} before")
-        print(f"  against the lowest level: rms error {np.mean(error**2) ** 0.5:.4f}, rms sigma {np.mean(sigma**2) ** 0.5:.4f}")
+        print(
+            f"{kind}, N = {n}, {len(rows) // 2} overlaps, {max(level.component for level in found)} component(s): {seconds:.1f} s"
+        )
+        print(
+            f"  {after.ru_utime - before.ru_utime:.1f} s of processor; peak RSS {after.ru_maxrss >> 10} MiB, {before.ru_maxrss >> 10} before"
+        )
+        print(
+            f"  against the lowest level: rms error {np.mean(error**2) ** 0.5:.4f}, rms sigma {np.mean(sigma**2) ** 0.5:.4f}"
+        )
 
 
 def scaling(options):
@@ -342,17 +425,27 @@ def scaling(options):
     print("seconds of wall time; frames of 128 x 128; all overlaps (no max_overlaps)")
     print("   N   pairs   overlaps  measuring  levels    ours  ms a pair      peer  ms a pair  peer/ours")
     for n in options.footprints:
-        corners = np.stack(np.divmod(np.arange(n), int(np.ceil(n**0.5))), axis=1) * 0.8 * size + rng.uniform(-6, 6, (n, 2))
+        corners = np.stack(np.divmod(np.arange(n), int(np.ceil(n**0.5))), axis=1) * 0.8 * size + rng.uniform(
+            -6, 6, (n, 2)
+        )
         _, seconds, pairs = levels([frame] * n, corners, None, "cells")
-        total, answer = sum(seconds), options.peer and peers_levels(options, frames=frame[None, None], corners=corners[None])
+        total, answer = (
+            sum(seconds),
+            options.peer and peers_levels(options, frames=frame[None, None], corners=corners[None]),
+        )
         theirs = f"  not in {options.timeout:.0f} s" if options.peer else ""
         if answer:
             theirs = f"{answer[1]:10.2f} {1e3 * answer[1] / pairs:10.1f} {answer[1] / total:10.0f}"
-        print(f"{n:4d} {pairs:7d} {seconds[0]:10.3f}{seconds[1]:10.3f}{seconds[2]:10.3f} {total:8.3f} {1e3 * total / pairs:9.2f} {theirs}", flush=True)
+        print(
+            f"{n:4d} {pairs:7d} {seconds[0]:10.3f}{seconds[1]:10.3f}{seconds[2]:10.3f} {total:8.3f} {1e3 * total / pairs:9.2f} {theirs}",
+            flush=True,
+        )
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     commands = {f.__name__: f for f in (statistics, bound, solver, scaling, peer)}
     parser.add_argument("what", choices=commands)
     for name, default in {"size": 256, "trials": 100, "images": 10_000, "overlaps": 60_000}.items():
@@ -362,7 +455,9 @@ def main():
     parser.add_argument("--kinds", nargs="+", choices=("survey", "chance"), default=["survey"])
     parser.add_argument("--footprints", type=int, nargs="+", default=[8, 32, 128, 1000])
     parser.add_argument("--peer", help="the peer's interpreter")
-    parser.add_argument("--timeout", type=float, default=120.0, help="seconds that the peer may take for a line")
+    parser.add_argument(
+        "--timeout", type=float, default=120.0, help="seconds that the peer may take for a line"
+    )
     parser.add_argument("--file", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.what != "peer":

@@ -22,10 +22,16 @@ def planned(process) -> dict:
         raise InputError(f"the dry run failed: {' '.join(said.split()[-60:])}")
     rows = csv.DictReader(table.split("\n"), delimiter="\t", quoting=csv.QUOTE_NONE)
     if not {"output_file", "status", "plan"} <= set(rows.fieldnames or ()):
-        raise InputError(f"the dry run's summary has columns {rows.fieldnames}, expected output_file, status and plan")
+        raise InputError(
+            f"the dry run's summary has columns {rows.fieldnames}, expected output_file, status and plan"
+        )
     plain = ("ok", "missing", "removed temp file")  # of the file itself: not why
     return {
-        row["output_file"]: None if row["plan"] == "no update" else "" if row["status"] in plain else row["status"]
+        row["output_file"]: None
+        if row["plan"] == "no update"
+        else ""
+        if row["status"] in plain
+        else row["status"]
         for row in rows
     }
 
@@ -41,9 +47,19 @@ with open(snakemake.log[0], "w", encoding="utf-8") as log, tempfile.TemporaryDir
     with open(f"{folder}/config.yaml", "w", encoding="utf-8") as file:
         yaml.safe_dump(params.config, file)
     command = [
-        sys.executable, "-m", "snakemake", "all", "--snakefile", params.snakefile, "--configfile", file.name,
-        "--cores", "1", "--nolock", "--summary",
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "snakemake",
+        "all",
+        "--snakefile",
+        params.snakefile,
+        "--configfile",
+        file.name,
+        "--cores",
+        "1",
+        "--nolock",
+        "--summary",
+    ]
     try:
         # Snakemake works out its plan while the files are read
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as dry_run:

@@ -17,7 +17,9 @@ with record.job(snakemake) as job:
     opts = snakemake.params.opts
     member, format_module = opts["member"], formats.get(opts["member"]["format"])
     if not hasattr(format_module, "write_clean"):
-        raise InputError(f"{member['path']}: crmask.corr writes cleaned copies of HST files only, found {member['format']}")
+        raise InputError(
+            f"{member['path']}: crmask.corr writes cleaned copies of HST files only, found {member['format']}"
+        )
     good_bits = formats.good_bits(format_module, "single", opts["single_drizzle"]["good_bits"])
     levels, images = read_levels(snakemake.input.sky), {}
     with open_fits(snakemake.input.mask) as masks, open_fits(snakemake.input.blot) as blots:
@@ -28,7 +30,12 @@ with record.job(snakemake) as job:
             blotted += np.float32(levels.get((member["member"], extver), 0.0))
             bad = ~dq.good_pixels(frame.dq, good_bits, format_module.DQ_FLAGS, frame.shape)
             images[extver] = clean(frame.data, None, mask | bad, blotted)
-            job.log("%s %d: %d pixels replaced", member["member"], extver, int(np.count_nonzero(images[extver][1])))
+            job.log(
+                "%s %d: %d pixels replaced",
+                member["member"],
+                extver,
+                int(np.count_nonzero(images[extver][1])),
+            )
         stamp = history.keywords(opts, snakemake.params.code, masks[0].header.get("PROVIN"))
     format_module.write_clean(member, images, snakemake.output.crclean, stamp)
     for source in (snakemake.input.files[0], snakemake.input.blot):

@@ -22,7 +22,11 @@ with record.job(snakemake) as job:
     member, settings = opts["member"], opts["crmask"]
     levels = read_levels(snakemake.input.sky)
     grid, lattices = Grid.load(snakemake.input.grid), LatticeFiles(snakemake.input.lattices)
-    median = Windowed.open(snakemake.input.median[0], ("SCI",), optional=("ERR", "NUSED")) if snakemake.input.median else None
+    median = (
+        Windowed.open(snakemake.input.median[0], ("SCI",), optional=("ERR", "NUSED"))
+        if snakemake.input.median
+        else None
+    )
     resampled = opts["single_drizzle"]["resample_data"]
     status = "COMPLETE"
     if median is None:
@@ -42,7 +46,11 @@ with record.job(snakemake) as job:
             if resampled:
                 step = opts["single_drizzle"]
                 pixmap = lattices.pixmap(
-                    frame, grid, step["pixmap_stepsize"], int(step["pixmap_order"]), opts["grid"]["pixmap_tolerance"]
+                    frame,
+                    grid,
+                    step["pixmap_stepsize"],
+                    int(step["pixmap_order"]),
+                    opts["grid"]["pixmap_tolerance"],
                 )
                 blotted, mask = rejection.compare(frame, pixmap, median, level, settings)
                 del pixmap
@@ -69,7 +77,9 @@ with record.job(snakemake) as job:
     stamp = history.keywords(opts, snakemake.params.code, lattices.sha256(member["member"]))
     lines = [f"{member['member']} compared with {os.path.basename(path)}" for path in snakemake.input.median]
     primary = (image_header(None, primary=True, cards=[outcome, *history.cards(stamp, lines)]), None)
-    write_hdus(snakemake.output.mask, [primary, *images({v: m.astype(np.uint8) for v, m in masks.items()}, "CRMASK")])
+    write_hdus(
+        snakemake.output.mask, [primary, *images({v: m.astype(np.uint8) for v, m in masks.items()}, "CRMASK")]
+    )
     if snakemake.output.get("blot"):
         write_hdus(snakemake.output.blot, [primary, *images(blots, "SCI")])
         for path in snakemake.input.median:
@@ -78,5 +88,7 @@ with record.job(snakemake) as job:
     formats.get(member["format"]).write_crf(member, masks, snakemake.output.crf, keywords, opts["simple"])
     for source in (member["path"], *snakemake.input.median):
         job.contribution(snakemake.output.mask, source, member=member["member"])
-    job.contribution(snakemake.output.crf, member["path"], member=member["member"], mask=snakemake.output.mask)
+    job.contribution(
+        snakemake.output.crf, member["path"], member=member["member"], mask=snakemake.output.mask
+    )
     job.statistics.update(frames=found, status=status)

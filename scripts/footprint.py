@@ -35,22 +35,43 @@ with record.job(snakemake) as job:
                     job.warn("%s", warning)
         for extver in range(1, member["nframes"] + 1):
             if extver > 1 and member["cube"]:  # the integrations of a cube share one WCS
-                outlines.append({**outlines[-1], "extver": extver, "group": f"{member['group']}-i{extver:04d}"})
-                arrays |= {k.replace("/1/", f"/{extver}/"): v for k, v in arrays.items() if k.startswith(f"{member['member']}/1/")}
+                outlines.append(
+                    {**outlines[-1], "extver": extver, "group": f"{member['group']}-i{extver:04d}"}
+                )
+                arrays |= {
+                    k.replace("/1/", f"/{extver}/"): v
+                    for k, v in arrays.items()
+                    if k.startswith(f"{member['member']}/1/")
+                }
                 continue
             frame = formats.read(member, extver, (), opts["simple"])
             if not (frame.exposure_time and frame.exposure_time > 0):
-                raise InputError(f"{member['path']}: exposure time {frame.exposure_time}, expected a positive number of seconds")
+                raise InputError(
+                    f"{member['path']}: exposure time {frame.exposure_time}, expected a positive number of seconds"
+                )
             try:
                 wcs = frame.wcs
                 found = footprint.describe(wcs, frame.s_region)
                 if opts["grid"]["footprints"] == "astrodrizzle":
                     found |= astrodrizzle_frame.describe(frame, wcs)
-                found["sky_outline"] = np.array(wcs.to_sky(*border(wcs.shape, opts["skymatch"]["stepsize"]))).tolist()
+                found["sky_outline"] = np.array(
+                    wcs.to_sky(*border(wcs.shape, opts["skymatch"]["stepsize"]))
+                ).tolist()
                 for name, (step, order) in steps.items():
-                    lattice = Lattice.sample(wcs, stepsize=step, order=order, tolerance=opts["grid"]["pixmap_tolerance"])
-                    arrays |= {f"{member['member']}/{extver}/{name}/{k}": v for k, v in lattice.arrays().items()}
-                    job.log("%s %d: lattice %s of %d x %d nodes", member["member"], extver, name, len(lattice.x), len(lattice.y))
+                    lattice = Lattice.sample(
+                        wcs, stepsize=step, order=order, tolerance=opts["grid"]["pixmap_tolerance"]
+                    )
+                    arrays |= {
+                        f"{member['member']}/{extver}/{name}/{k}": v for k, v in lattice.arrays().items()
+                    }
+                    job.log(
+                        "%s %d: lattice %s of %d x %d nodes",
+                        member["member"],
+                        extver,
+                        name,
+                        len(lattice.x),
+                        len(lattice.y),
+                    )
             except InputError:
                 raise
             except ValueError as error:
@@ -58,7 +79,13 @@ with record.job(snakemake) as job:
             group = f"{member['group']}-i{extver:04d}" if member["cube"] else member["group"]
             known = {"member": member["member"], "extver": extver, "group": group}
             outlines.append(
-                {**known, "unit": frame.product_unit or frame.unit, "level": frame.level, "subtracted": frame.subtracted, **found}
+                {
+                    **known,
+                    "unit": frame.product_unit or frame.unit,
+                    "level": frame.level,
+                    "subtracted": frame.subtracted,
+                    **found,
+                }
             )
     with replacing(snakemake.output.lattices) as temporary, open(temporary, "wb") as out:
         np.savez(out, **arrays)

@@ -16,7 +16,19 @@ from drizzleflow.io import asdf_trees
 from drizzleflow.io.files import write_text
 from drizzleflow.jobs import record
 
-COLUMNS = ("member", "extver", "group", "level", "subtracted", "scale", "pixel_area", "nx", "ny", "outline", "sky_outline")
+COLUMNS = (
+    "member",
+    "extver",
+    "group",
+    "level",
+    "subtracted",
+    "scale",
+    "pixel_area",
+    "nx",
+    "ny",
+    "outline",
+    "sky_outline",
+)
 
 
 def given(settings):
@@ -41,10 +53,14 @@ with record.job(snakemake) as job:
     outlines, groups = [frame["outline"] for frame in frames], [frame["group"] for frame in frames]
     s_region, outside = covered(outlines, made)
     if not s_region:
-        raise InputError(f"grid: none of the {len(frames)} frames falls on the output grid; check {given(opts['grid'])}")
+        raise InputError(
+            f"grid: none of the {len(frames)} frames falls on the output grid; check {given(opts['grid'])}"
+        )
     for number in outside:
         job.warn("%s %d falls outside the output grid", frames[number]["member"], frames[number]["extver"])
-    made = replace(made, s_region=s_region, windows=windows(outlines, groups, made), tilt=tilt(outlines, made))
+    made = replace(
+        made, s_region=s_region, windows=windows(outlines, groups, made), tilt=tilt(outlines, made)
+    )
     made.save(snakemake.output.grid)
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
@@ -55,7 +71,11 @@ with record.job(snakemake) as job:
     write_text(snakemake.output.footprints, text.getvalue())
     near_to = {}
     if "match" in opts["skymatch"]["skymethod"].lower() and not opts["skymatch"]["skip"]:
-        near_to = neighbours([frame["sky_outline"] for frame in frames], groups, opts["skymatch"]["max_overlaps"])
+        near_to = neighbours(
+            [frame["sky_outline"] for frame in frames], groups, opts["skymatch"]["max_overlaps"]
+        )
     write_text(snakemake.output.overlaps, json.dumps(near_to, indent=0) + "\n")
     job.log("grid of %d x %d pixels of %.5g arcsec", made.shape[1], made.shape[0], made.pixel_scale)
-    job.statistics.update(nx=made.shape[1], ny=made.shape[0], pixel_scale=made.pixel_scale, crval=list(made.crval))
+    job.statistics.update(
+        nx=made.shape[1], ny=made.shape[0], pixel_scale=made.pixel_scale, crval=list(made.crval)
+    )

@@ -19,19 +19,29 @@ with record.job(snakemake) as job:
     settings, resampled = opts["median"], opts["single_drizzle"]["resample_data"]
     singles = [Windowed.open(path, threshold_of=settings["threshold_of"]) for path in snakemake.input.singles]
     if not resampled and len({single.shape for single in singles}) > 1:
-        raise InputError("single_drizzle.resample_data: false needs frames of one shape, found "
-                         + ", ".join(sorted({str(single.shape) for single in singles})))  # fmt: skip
+        raise InputError(
+            "single_drizzle.resample_data: false needs frames of one shape, found "
+            + ", ".join(sorted({str(single.shape) for single in singles}))
+        )
     window = union(singles)
     parameters = Parameters.of(settings)
     made = median_image(singles, window, parameters)
     notes = list(made.notes)
     if parameters.statistic == "minmed" and opts["skymatch"]["skymethod"] == "match":
-        notes.append("skymatch.skymethod match gives relative levels, and minmed needs the sky itself: use global+match or local")
+        notes.append(
+            "skymatch.skymethod match gives relative levels, and minmed needs the sky itself: use global+match or local"
+        )
     for note in notes:
         job.warn("%s", note)
     place = cards(window, singles[0].unit, Grid.load(snakemake.input.grid) if resampled else None)
-    stamp = history.cards(history.keywords(opts, snakemake.params.code), [os.path.basename(single.path) for single in singles])
-    primary = [("NCOMBINE", len(singles), "images combined"), ("COMBTYPE", settings["combine_type"], "combination"), *stamp]
+    stamp = history.cards(
+        history.keywords(opts, snakemake.params.code), [os.path.basename(single.path) for single in singles]
+    )
+    primary = [
+        ("NCOMBINE", len(singles), "images combined"),
+        ("COMBTYPE", settings["combine_type"], "combination"),
+        *stamp,
+    ]
     hdus = [(image_header(None, primary=True, cards=primary), None)]
     hdus.append((image_header(made.sci, "SCI", cards=place), made.sci))
     hdus.append((image_header(made.nused, "NUSED", cards=[c for c in place if c[0] != "BUNIT"]), made.nused))
@@ -43,6 +53,9 @@ with record.job(snakemake) as job:
     ny, nx = made.sci.shape
     job.log("%s of %d images over %d x %d pixels", settings["combine_type"], len(singles), nx, ny)
     job.statistics.update(
-        images=len(singles), window=list(window), deepest=int(made.nused.max(initial=0)), combine_type=settings["combine_type"]
+        images=len(singles),
+        window=list(window),
+        deepest=int(made.nused.max(initial=0)),
+        combine_type=settings["combine_type"],
     )
     job.thumbnail("median", made.sci)

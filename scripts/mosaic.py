@@ -17,7 +17,9 @@ from drizzleflow.resample import i2d, mosaic
 
 def covered(wht) -> float:
     """The part of the mosaic that has weight."""
-    return sum(np.count_nonzero(wht[y : y + 256] > 0) for y in range(0, wht.shape[0], 256)) / np.prod(wht.shape, dtype=float)
+    return sum(np.count_nonzero(wht[y : y + 256] > 0) for y in range(0, wht.shape[0], 256)) / np.prod(
+        wht.shape, dtype=float
+    )
 
 
 with record.job(snakemake) as job:
@@ -35,15 +37,27 @@ with record.job(snakemake) as job:
     headers = getattr(formats.get(members[0]["format"]), "headers", i2d.headers)
     hashes = {}
     cards = i2d.merge_headers(snakemake.input.crfs, headers, hashes)
-    lines = history.members([(m["member"], m["nframes"]) for m in members], {m["member"]: hashes.get(m["path"]) for m in members})
+    lines = history.members(
+        [(m["member"], m["nframes"]) for m in members], {m["member"]: hashes.get(m["path"]) for m in members}
+    )
     i2d.write_i2d(
-        snakemake.output.mosaic, model, grid, unit=unit, parameters=settings, cards=cards, report_var=settings["report_var"],
+        snakemake.output.mosaic,
+        model,
+        grid,
+        unit=unit,
+        parameters=settings,
+        cards=cards,
+        report_var=settings["report_var"],
         history=history.cards(history.keywords(opts, snakemake.params.code), lines),
-    )  # fmt: skip
+    )
     for member in members:
         for extver, window in windows.get(member["member"], {}).items():
             job.contribution(
-                snakemake.output.mosaic, member["path"], member=member["member"], extver=int(extver), window=window
+                snakemake.output.mosaic,
+                member["path"],
+                member=member["member"],
+                extver=int(extver),
+                window=window,
             )
     job.statistics.update(
         pointings=model["pointings"], exposure_time=model["exposure_time"], covered=covered(model["wht"])

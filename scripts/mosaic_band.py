@@ -22,7 +22,9 @@ with record.job(snakemake) as job:
     number = int(snakemake.wildcards.band)
     rows = edges[number] if number < len(edges) else (grid.shape[0], grid.shape[0])
     inputs = MosaicInputs(snakemake.input, grid, opts)
-    model, unit = mosaic.drizzle(members, grid, opts["mosaic"], inputs.read, pad=opts["grid"]["pad"], rows=rows)
+    model, unit = mosaic.drizzle(
+        members, grid, opts["mosaic"], inputs.read, pad=opts["grid"]["pad"], rows=rows
+    )
     arrays = {key: value for key, value in model.items() if isinstance(value, np.ndarray)}
     with replacing(snakemake.output.band) as temporary, open(temporary, "wb") as out:
         np.savez(out, unit=np.array(unit), windows=np.array(json.dumps(inputs.windows)), **arrays)

@@ -5,6 +5,10 @@ from drizzleflow.jobs import checkout, record
 
 with record.job(snakemake) as job:
     provenance.collect(
-        [*snakemake.input.records, snakemake.input.report], snakemake.wildcards.product, snakemake.output.provenance,
-        snakemake.params.opts["sources"], checkout.announced()["config"], job.account(),
-    )  # fmt: skip
+        [*snakemake.input.records, snakemake.input.report],
+        snakemake.wildcards.product,
+        snakemake.output.provenance,
+        snakemake.params.opts["sources"],
+        checkout.announced()["config"],
+        job.account(),
+    )

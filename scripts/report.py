@@ -6,6 +6,9 @@ from drizzleflow.report import contents as report
 
 with record.job(snakemake) as job:
     report.make(
-        snakemake.input.records, rows(snakemake.input.members), rows(snakemake.input.sky), snakemake.output.report,
+        snakemake.input.records,
+        rows(snakemake.input.members),
+        rows(snakemake.input.sky),
+        snakemake.output.report,
         snakemake.wildcards.product,
-    )  # fmt: skip
+    )

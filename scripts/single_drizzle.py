@@ -26,7 +26,9 @@ with record.job(snakemake) as job:
     def frames():
         for member, extvers in opts["frames"]:
             for extver in extvers:
-                frame = static.apply(member, formats.read(member, extver, planes, opts["simple"]).on_grid(grid))
+                frame = static.apply(
+                    member, formats.read(member, extver, planes, opts["simple"]).on_grid(grid)
+                )
                 if settings["weight_type"] == "ivm-sky":
                     add_sky_variance(frame)
                 yield frame, levels.get((member["member"], extver))
@@ -36,21 +38,35 @@ with record.job(snakemake) as job:
         tolerance = opts["grid"]["pixmap_tolerance"]
 
         def pixmap(frame):
-            return lattices.pixmap(frame, grid, settings["pixmap_stepsize"], int(settings["pixmap_order"]), tolerance)
+            return lattices.pixmap(
+                frame, grid, settings["pixmap_stepsize"], int(settings["pixmap_order"]), tolerance
+            )
 
         made = single.drizzle(
-            frames(), grid, pixmap, settings, good_bits=good_bits, flags=flags.DQ_FLAGS, pad=opts["grid"]["pad"]
+            frames(),
+            grid,
+            pixmap,
+            settings,
+            good_bits=good_bits,
+            flags=flags.DQ_FLAGS,
+            pad=opts["grid"]["pad"],
         )
     else:
         made = single.unresampled(*next(frames()), settings, good_bits=good_bits, flags=flags.DQ_FLAGS)
     names = [member["member"] for member, _ in opts["frames"]]
-    lines = history.members([(m["member"], len(v)) for m, v in opts["frames"]], {name: lattices.sha256(name) for name in names})
+    lines = history.members(
+        [(m["member"], len(v)) for m, v in opts["frames"]], {name: lattices.sha256(name) for name in names}
+    )
     made.write(snakemake.output.single, history.cards(history.keywords(opts, snakemake.params.code), lines))
     for member, extvers in opts["frames"]:
         for extver in extvers:
             job.contribution(
-                snakemake.output.single, member["path"], member=member["member"], extver=extver, window=made.window,
+                snakemake.output.single,
+                member["path"],
+                member=member["member"],
+                extver=extver,
+                window=made.window,
                 mask=next(iter(snakemake.input.static), None),
-            )  # fmt: skip
+            )
     job.statistics.update(window=list(made.window), mean_weight=made.mean_weight)
     job.thumbnail("single", made.sci)

@@ -44,20 +44,32 @@ with record.job(snakemake) as job:
         format_module = formats.get(member["format"])
         bits = format_module.SKY_BITS if settings["dqbits"] == "auto" else settings["dqbits"]
         for extver in range(1, member["nframes"] + 1):
-            frame = static.apply(member, formats.read(member, extver, ("data", "dq"), opts["simple"]).on_grid(grid))
+            frame = static.apply(
+                member, formats.read(member, extver, ("data", "dq"), opts["simple"]).on_grid(grid)
+            )
             key = (member["member"], extver)
-            good = dq.good_pixels(frame.dq, bits, format_module.DQ_FLAGS, frame.shape) & np.isfinite(frame.data)
+            good = dq.good_pixels(frame.dq, bits, format_module.DQ_FLAGS, frame.shape) & np.isfinite(
+                frame.data
+            )
             data = frame.data if frame.rate_factor == 1 else frame.data * np.float32(frame.rate_factor)
             exact = settings["overlap"] == "scan"
             to_pixel = frame.wcs.to_pixel if exact and near_to else lattices.lattice(*key).to_pixel
             near = near_to.get(group_of[key], ())
             others = {} if by_cells else {group: members_of[group] for group in near}
-            found = overlap_statistics(data, good, outlines[key], to_pixel, others, stats, settings["overlap"])
+            found = overlap_statistics(
+                data, good, outlines[key], to_pixel, others, stats, settings["overlap"]
+            )
             if by_cells and near:
                 lattice = lattices.lattice(*key)
-                blocks = by_rows(data, good & stats.between(data), lambda rows, lattice=lattice: from_lattice(lattice, grid, rows))
+                blocks = by_rows(
+                    data,
+                    good & stats.between(data),
+                    lambda rows, lattice=lattice: from_lattice(lattice, grid, rows),
+                )
                 cells = SkyCells.measure(blocks)
-                arrays |= {f"{member['member']}/{extver}/{name}": array for name, array in cells.arrays().items()}
+                arrays |= {
+                    f"{member['member']}/{extver}/{name}": array for name, array in cells.arrays().items()
+                }
             for row in found:
                 table.writerow([*key, row.other, row.sky, row.npix, row.sigma, frame.rate_factor])
             job.log("%s %d: %d overlaps, sky of the whole frame %g", *key, len(found) - 1, found[0].sky)

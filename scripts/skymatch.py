@@ -41,7 +41,9 @@ with record.job(snakemake) as job:
             for row in rows(path):
                 key = (row["member"], int(row["extver"]))
                 factor[key] = float(row["factor"])
-                measured.append(SkyRow(key, row["other"], float(row["sky"]), int(row["npix"]), float(row["sigma"])))
+                measured.append(
+                    SkyRow(key, row["other"], float(row["sky"]), int(row["npix"]), float(row["sigma"]))
+                )
         groups, between = {key: row["group"] for key, row in frames.items()}, ()
         if settings["skystat"] == "auto":
             frames_of = {}
@@ -50,16 +52,34 @@ with record.job(snakemake) as job:
             with open(snakemake.input.overlaps, encoding="utf-8") as file:
                 between = differences(json.load(file), frames_of, CellFiles(snakemake.input.cells).read)
         solved = solve(
-            measured, groups, settings["skymethod"], settings["match_down"], weights=settings["weights"],
-            reference="all" if settings["disconnected"] == "global" else "component", differences=between,
-        )  # fmt: skip
+            measured,
+            groups,
+            settings["skymethod"],
+            settings["match_down"],
+            weights=settings["weights"],
+            reference="all" if settings["disconnected"] == "global" else "component",
+            differences=between,
+        )
         check_connected(solved, settings["disconnected"])
         for level in solved:
             member, extver = level.frame
             f = factor[level.frame]
             valid += level.valid
-            table.writerow([member, level.group, level.sky / f, level.component, level.npix, level.valid, level.sigma / f, extver])
+            table.writerow(
+                [
+                    member,
+                    level.group,
+                    level.sky / f,
+                    level.component,
+                    level.npix,
+                    level.valid,
+                    level.sigma / f,
+                    extver,
+                ]
+            )
             job.log("%s %d: sky %g +- %g", member, extver, level.sky / f, level.sigma / f)
         job.statistics["components"] = len({level.component for level in solved if level.component})
     write_text(snakemake.output.sky, text.getvalue())
-    job.statistics.update(skymethod="none" if settings["skip"] else settings["skymethod"], valid=valid, frames=len(frames))
+    job.statistics.update(
+        skymethod="none" if settings["skip"] else settings["skymethod"], valid=valid, frames=len(frames)
+    )

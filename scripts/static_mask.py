@@ -25,5 +25,9 @@ with record.job(snakemake) as job:
         masks[key] = static_mask.static_mask(images, opts["static_mask"]["static_sig"])
         job.log("%s: %d pixels masked", " ".join(map(str, key)), int(np.count_nonzero(~masks[key])))
     lines = history.members([(member["member"], member["nframes"]) for member in opts["members"]], {})
-    static_mask.write(snakemake.output.static, masks, history.cards(history.keywords(opts, snakemake.params.code), lines))
-    job.statistics["masked"] = {" ".join(map(str, key)): int(np.count_nonzero(~good)) for key, good in masks.items()}
+    static_mask.write(
+        snakemake.output.static, masks, history.cards(history.keywords(opts, snakemake.params.code), lines)
+    )
+    job.statistics["masked"] = {
+        " ".join(map(str, key)): int(np.count_nonzero(~good)) for key, good in masks.items()
+    }

@@ -4,7 +4,17 @@ import math
 
 import numpy as np
 
-TABLE = {1: 1.0, 2: 0.5, 3: 0.448671, 4: 0.2982, 5: 0.286834, 6: 0.214743, 7: 0.210447, 8: 0.168182, 9: 0.166101}
+TABLE = {
+    1: 1.0,
+    2: 0.5,
+    3: 0.448671,
+    4: 0.2982,
+    5: 0.286834,
+    6: 0.214743,
+    7: 0.210447,
+    8: 0.168182,
+    9: 0.166101,
+}
 
 
 def trimmed(values, nlow, nhigh):
@@ -63,9 +73,12 @@ def filled(result, images):
 def within(flags, grow):
     """Is any flag set within `grow` rows and columns?"""
     ny, nx = flags.shape
-    return np.array([
-        [flags[max(0, y - grow) : y + grow + 1, max(0, x - grow) : x + grow + 1].any() for x in range(nx)] for y in range(ny)
-    ])  # fmt: skip
+    return np.array(
+        [
+            [flags[max(0, y - grow) : y + grow + 1, max(0, x - grow) : x + grow + 1].any() for x in range(nx)]
+            for y in range(ny)
+        ]
+    )
 
 
 def minmed(images, bad, weights, exptime, readnoise, sky, nsigma, grow):
@@ -125,7 +138,11 @@ def auto(images, weights, constant, slope, nsigma, grow, derivative):
     steep = np.zeros(shape, np.float32)
     for y, x in np.ndindex(*shape):
         for v, u in ((y - 1, x), (y + 1, x), (y, x - 1), (y, x + 1)):
-            if 0 <= v < shape[0] and 0 <= u < shape[1] and not np.isnan(step := abs(lowest[y, x] - lowest[v, u])):
+            if (
+                0 <= v < shape[0]
+                and 0 <= u < shape[1]
+                and not np.isnan(step := abs(lowest[y, x] - lowest[v, u]))
+            ):
                 steep[y, x] = max(steep[y, x], step)
     gap -= f4(derivative) * steep
     flags = [gap > f4(k) * sigma for k in nsigma]

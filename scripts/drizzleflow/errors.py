@@ -4,7 +4,9 @@ import re
 
 LONGEST = 2000  #: characters of a message
 #: what moves a cursor, colours, ends a line, turns the direction of writing, or cannot be encoded
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+_CONTROL = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
+)
 
 
 def harmless(text: str) -> str:

@@ -40,7 +40,11 @@ class Run:
         self.frames = {}
         for path in self.paths:
             for extver in range(1, chips + 1):
-                frame = hst.read({"path": str(path), "member": path.name, "group": path.name}, extver, ("data", "dq", "err"))
+                frame = hst.read(
+                    {"path": str(path), "member": path.name, "group": path.name},
+                    extver,
+                    ("data", "dq", "err"),
+                )
                 self.frames[path, extver] = frame
         self.chips = range(1, chips + 1)
 
@@ -53,8 +57,12 @@ class Run:
     def grid(self, step):
         """The grid of ``single`` or ``final`` by the variant's ``driz_sep_`` or ``final_`` keywords."""
         prefix = {"single": "driz_sep_", "final": "final_"}[step]
-        chosen = {ours: self.keywords[prefix + key] for key, ours in GRID.items() if prefix + key in self.keywords}
-        return astrodrizzle_grid.build([f.wcs for f in self.frames.values()], self.scale, self.angle, **chosen)
+        chosen = {
+            ours: self.keywords[prefix + key] for key, ours in GRID.items() if prefix + key in self.keywords
+        }
+        return astrodrizzle_grid.build(
+            [f.wcs for f in self.frames.values()], self.scale, self.angle, **chosen
+        )
 
     def electrons(self, frame):
         """Electrons for one unit of SCI."""
@@ -74,7 +82,9 @@ class Run:
         if weight == "ERR":
             return frame.err**2
         electrons = self.electrons(frame)
-        return np.full(frame.shape, (self.sky(path, extver) * electrons + frame.readnoise**2) / electrons**2, np.float32)
+        return np.full(
+            frame.shape, (self.sky(path, extver) * electrons + frame.readnoise**2) / electrons**2, np.float32
+        )
 
     def drizzled(self, grid, members, *, kernel, pixfrac, bits, cosmic_rays, weight="EXP"):
         """`Resample` with the peer's recipe; members: the exposures, all of whose chips are added in order."""
@@ -82,26 +92,51 @@ class Run:
         ratio = grid.pixel_scale / self.scale  # output over undistorted input pixel
         ny, nx = grid.shape
         output = Resample(
-            {"wcs": grid.window(-PAD, nx + PAD, -PAD, ny + PAD), "pixel_scale": grid.pixel_scale, "pixel_scale_ratio": ratio},
-            n_input_models=len(self.frames), kernel=kernel, pixfrac=pixfrac, fillval="NaN", good_bits=0, enable_var=False,
+            {
+                "wcs": grid.window(-PAD, nx + PAD, -PAD, ny + PAD),
+                "pixel_scale": grid.pixel_scale,
+                "pixel_scale_ratio": ratio,
+            },
+            n_input_models=len(self.frames),
+            kernel=kernel,
+            pixfrac=pixfrac,
+            fillval="NaN",
+            good_bits=0,
+            enable_var=False,
             weight_type="exptime" if weight == "EXP" else "ivm",
-        )  # fmt: skip
+        )
         for path in members:
             for extver in self.chips:
                 frame = self.frames[path, extver]
-                factor = np.float32(ratio**2 * self.electrons(frame) / frame.exposure_time)  # to electrons/s, output pixels
+                factor = np.float32(
+                    ratio**2 * self.electrons(frame) / frame.exposure_time
+                )  # to electrons/s, output pixels
                 good = self.good(path, extver, bits)
                 if cosmic_rays:
                     good &= fits.getdata(self.folder / f"{self.root(path)}_sci{extver}_crmask.fits") == 1
                 data = (frame.data - np.float32(self.sky(path, extver))) * factor
-                output.add_model({
-                    "data": data, "dq": (~good).astype(np.uint32),
-                    "pixmap": astrodrizzle_pixmap.pixmap(frame.wcs, output.output_wcs, stepsize),
-                    "var_rnoise": self.variance(path, extver, weight) * factor**2, "var_poisson": None, "var_flat": None, "var_sky": None, "err": None,
-                    "exposure_time": frame.exposure_time, "measurement_time": None, "duration": frame.exposure_time,
-                    "start_time": frame.start_time, "end_time": frame.end_time, "group_id": path.name, "filename": path.name,
-                    "level": None, "subtracted": True, "pixelarea_steradians": None,
-                })  # fmt: skip
+                output.add_model(
+                    {
+                        "data": data,
+                        "dq": (~good).astype(np.uint32),
+                        "pixmap": astrodrizzle_pixmap.pixmap(frame.wcs, output.output_wcs, stepsize),
+                        "var_rnoise": self.variance(path, extver, weight) * factor**2,
+                        "var_poisson": None,
+                        "var_flat": None,
+                        "var_sky": None,
+                        "err": None,
+                        "exposure_time": frame.exposure_time,
+                        "measurement_time": None,
+                        "duration": frame.exposure_time,
+                        "start_time": frame.start_time,
+                        "end_time": frame.end_time,
+                        "group_id": path.name,
+                        "filename": path.name,
+                        "level": None,
+                        "subtracted": True,
+                        "pixelarea_steradians": None,
+                    }
+                )
         output.finalize()
         inner = np.s_[..., PAD:-PAD, PAD:-PAD]
         return {key: output.output_model[key][inner] for key in ("data", "wht", "con")}
@@ -140,9 +175,13 @@ def check_singles(run):
     grid, worst = run.grid("single"), {}
     for path in run.paths:
         ours = run.drizzled(
-            grid, [path], kernel=run.keywords.get("driz_sep_kernel", "turbo"), pixfrac=run.keywords.get("driz_sep_pixfrac", 1.0),
-            bits=bit_number(run.keywords.get("driz_sep_bits", 0)), cosmic_rays=False,
-        )  # fmt: skip
+            grid,
+            [path],
+            kernel=run.keywords.get("driz_sep_kernel", "turbo"),
+            pixfrac=run.keywords.get("driz_sep_pixfrac", 1.0),
+            bits=bit_number(run.keywords.get("driz_sep_bits", 0)),
+            cosmic_rays=False,
+        )
         peer, weight = (image(run.folder / f"{run.root(path)}_single_{kind}.fits") for kind in ("sci", "wht"))
         figures = compare_images(ours["data"], ours["wht"], peer, weight, weight.max())
         worst = {key: max(value, worst.get(key, 0)) for key, value in figures.items()}
@@ -152,9 +191,14 @@ def check_singles(run):
 def check_final(run):
     """The mosaic, its weights and context; from the peer's cosmic-ray masks, static masks and sky."""
     ours = run.drizzled(
-        run.grid("final"), run.paths, kernel=run.keywords.get("final_kernel", "square"), pixfrac=run.keywords.get("final_pixfrac", 1.0),
-        bits=bit_number(run.keywords.get("final_bits", 0)), cosmic_rays=True, weight=run.keywords.get("final_wht_type", "EXP"),
-    )  # fmt: skip
+        run.grid("final"),
+        run.paths,
+        kernel=run.keywords.get("final_kernel", "square"),
+        pixfrac=run.keywords.get("final_pixfrac", 1.0),
+        bits=bit_number(run.keywords.get("final_bits", 0)),
+        cosmic_rays=True,
+        weight=run.keywords.get("final_wht_type", "EXP"),
+    )
     sci, weight = (image(run.folder / f"{PRODUCT}_drz_{kind}.fits") for kind in ("sci", "wht"))
     context = fits.getdata(run.folder / f"{PRODUCT}_drz_ctx.fits")
     if run.keywords.get("final_units") == "counts":
@@ -169,10 +213,14 @@ def check_crmasks(run):
     median = image(run.folder / f"{PRODUCT}_med.fits")
     ratio = grid.pixel_scale / run.scale
     settings = {
-        "snr": run.keywords.get("driz_cr_snr", "3.5 3.0"), "scale": run.keywords.get("driz_cr_scale", "1.2 0.7"),
-        "grow": run.keywords.get("driz_cr_grow", 1), "ctegrow": run.keywords.get("driz_cr_ctegrow", 0),
-        "gain": 1.0, "derivative_edges": "zero", "sky_counted": "twice",
-    }  # fmt: skip
+        "snr": run.keywords.get("driz_cr_snr", "3.5 3.0"),
+        "scale": run.keywords.get("driz_cr_scale", "1.2 0.7"),
+        "grow": run.keywords.get("driz_cr_grow", 1),
+        "ctegrow": run.keywords.get("driz_cr_ctegrow", 0),
+        "gain": 1.0,
+        "derivative_edges": "zero",
+        "sky_counted": "twice",
+    }
     out = {"blot": 0.0, "differ": 0, "differ_own_blot": 0, "cosmic_rays": 0, "stray": 0}
     for path in run.paths:
         for extver in run.chips:
@@ -187,14 +235,20 @@ def check_crmasks(run):
             out["blot"] = max(out["blot"], float(error[~stray].max()))
             with fits.open(path) as hdus:
                 primary, header = hdus[0].header, hdus["SCI", extver].header
-                direction = hst.cte_direction(primary["INSTRUME"], primary["DETECTOR"], header["CCDCHIP"], primary["CCDAMP"])
+                direction = hst.cte_direction(
+                    primary["INSTRUME"], primary["DETECTOR"], header["CCDCHIP"], primary["CCDAMP"]
+                )
             mask = fits.getdata(run.folder / f"{run.root(path)}_sci{extver}_crmask.fits") == 0
             near = stray_neighbours(stray)
             for key, blotted in (("differ", peer), ("differ_own_blot", own)):
                 found = driz_cr(
-                    frame.data * np.float32(electrons), blotted * np.float32(electrons), readnoise=frame.readnoise,
-                    sky=sky * electrons, cte_dir=direction, **settings,
-                )  # fmt: skip
+                    frame.data * np.float32(electrons),
+                    blotted * np.float32(electrons),
+                    readnoise=frame.readnoise,
+                    sky=sky * electrons,
+                    cte_dir=direction,
+                    **settings,
+                )
                 out[key] += np.count_nonzero((found != mask) & ~near)
             out["cosmic_rays"] += np.count_nonzero(mask)
             out["stray"] += np.count_nonzero(stray)

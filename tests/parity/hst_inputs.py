@@ -37,12 +37,23 @@ def wfc3_ir(source, target):
     for path in _members(source):
         hdus = fits.open(path)
         exptime = np.float32(hdus[0].header["EXPTIME"])
-        hdus[0].header.update(INSTRUME="WFC3", DETECTOR="IR", FILTER="F160W", APERTURE="IR", NEXTEND=5, SAMP_SEQ="SPARS50", NSAMP=11)
+        hdus[0].header.update(
+            INSTRUME="WFC3",
+            DETECTOR="IR",
+            FILTER="F160W",
+            APERTURE="IR",
+            NEXTEND=5,
+            SAMP_SEQ="SPARS50",
+            NSAMP=11,
+        )
         for hdu in hdus[1:3]:
             hdu.data = hdu.data / exptime
             hdu.header["BUNIT"] = "ELECTRONS/S"
         shape = hdus[1].data.shape
-        extra = [fits.ImageHDU(np.full(shape, 11, np.int16), name="SAMP"), fits.ImageHDU(np.full(shape, exptime), name="TIME")]
+        extra = [
+            fits.ImageHDU(np.full(shape, 11, np.int16), name="SAMP"),
+            fits.ImageHDU(np.full(shape, exptime), name="TIME"),
+        ]
         _write(fits.HDUList([*(hdus[i] for i in range(4)), *extra]), target, path)
 
 

@@ -18,17 +18,31 @@ from stsci.image.numcombine import num_combine
 
 
 def run(case, arrays):
-    images, masks = ([plane.copy() for plane in arrays[f"{case['name']}/{key}"]] for key in ("images", "masks"))
+    images, masks = (
+        [plane.copy() for plane in arrays[f"{case['name']}/{key}"]] for key in ("images", "masks")
+    )
     if case["combine_type"] == "minmed":
         weights = [plane.copy() for plane in arrays[f"{case['name']}/weights"]]
         return min_med(
-            images, weights, case["readnoise"], case["exptime"], case["sky"], weight_masks=masks,
-            combine_grow=case["combine_grow"], combine_nsigma1=case["combine_nsigma"][0], combine_nsigma2=case["combine_nsigma"][1],
-        )  # fmt: skip
+            images,
+            weights,
+            case["readnoise"],
+            case["exptime"],
+            case["sky"],
+            weight_masks=masks,
+            combine_grow=case["combine_grow"],
+            combine_nsigma1=case["combine_nsigma"][0],
+            combine_nsigma2=case["combine_nsigma"][1],
+        )
     return num_combine(
-        images, masks=masks, combination_type=case["combine_type"], nlow=case["combine_nlow"], nhigh=case["combine_nhigh"],
-        lower=case["combine_lthresh"], upper=case["combine_hthresh"],
-    )  # fmt: skip
+        images,
+        masks=masks,
+        combination_type=case["combine_type"],
+        nlow=case["combine_nlow"],
+        nhigh=case["combine_nhigh"],
+        lower=case["combine_lthresh"],
+        upper=case["combine_hthresh"],
+    )
 
 
 def main(source, target):

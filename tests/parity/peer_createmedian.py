@@ -45,6 +45,8 @@ def combine(images, config, procSteps=None):
 
 createMedian.createMedian = combine
 options = {} if os.environ.get("ON_DISK", "1") == "1" else {"in_memory": True}
-astrodrizzle.AstroDrizzle(sorted(glob.glob("*_flt.fits")), output="final", clean=False, num_cores=1, driz_combine=False, **options)
+astrodrizzle.AstroDrizzle(
+    sorted(glob.glob("*_flt.fits")), output="final", clean=False, num_cores=1, driz_combine=False, **options
+)
 with open("errors.json", "w") as out:
     json.dump({"errors": errors, "seconds": seconds}, out)

@@ -51,13 +51,24 @@ def driz_cr(name, case, arrays):
     fits.PrimaryHDU(blot).writeto("blot.fits", overwrite=True)
     names = {"blotImage": "blot.fits", "crmaskImage": "crmask.fits"}
     chip = SimpleNamespace(
-        _conversionFactor=case.get("conversion", 1.0), _effGain=case["gain"], _rdnoise=case["readnoise"],
-        subtractedSky=case["sky"], cte_dir=case["cte_dir"], group_member=True, outputNames=names, dq_extn="DQ",
-    )  # fmt: skip
+        _conversionFactor=case.get("conversion", 1.0),
+        _effGain=case["gain"],
+        _rdnoise=case["readnoise"],
+        subtractedSky=case["sky"],
+        cte_dir=case["cte_dir"],
+        group_member=True,
+        outputNames=names,
+        dq_extn="DQ",
+    )
     settings = {
-        "driz_cr_snr": case["snr"], "driz_cr_scale": case["scale"], "driz_cr_grow": case["grow"],
-        "driz_cr_ctegrow": case["ctegrow"], "driz_cr_corr": False, "crbit": 4096, "inmemory": False,
-    }  # fmt: skip
+        "driz_cr_snr": case["snr"],
+        "driz_cr_scale": case["scale"],
+        "driz_cr_grow": case["grow"],
+        "driz_cr_ctegrow": case["ctegrow"],
+        "driz_cr_corr": False,
+        "crbit": 4096,
+        "inmemory": False,
+    }
     drizCR._driz_cr(Image(data, np.zeros(data.shape, np.int16), chip), {}, settings)
     return fits.getdata("crmask.fits")
 

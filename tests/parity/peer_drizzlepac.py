@@ -28,7 +28,14 @@ from pathlib import Path
 
 PRODUCT = "oracle"
 #: so that intermediates stay, and one process works
-FIXED = {"clean": False, "build": False, "preserve": False, "in_memory": False, "num_cores": 1, "context": True}
+FIXED = {
+    "clean": False,
+    "build": False,
+    "preserve": False,
+    "in_memory": False,
+    "num_cores": 1,
+    "context": True,
+}
 VARIANTS = {
     "defaults": {},
     "median": {"combine_type": "median"},
@@ -65,8 +72,18 @@ VARIANTS = {
     "counts": {"final_units": "counts"},
     "weight-err": {"final_wht_type": "ERR"},
     "weight-ivm": {"final_wht_type": "IVM"},  # needs a file in PFLTFILE
-    "weight-err-scale": {"final_wht_type": "ERR", "final_kernel": "turbo", "final_wcs": True, "final_scale": 0.04},
-    "weight-ivm-scale": {"final_wht_type": "IVM", "final_kernel": "turbo", "final_wcs": True, "final_scale": 0.04},
+    "weight-err-scale": {
+        "final_wht_type": "ERR",
+        "final_kernel": "turbo",
+        "final_wcs": True,
+        "final_scale": 0.04,
+    },
+    "weight-ivm-scale": {
+        "final_wht_type": "IVM",
+        "final_kernel": "turbo",
+        "final_wcs": True,
+        "final_scale": 0.04,
+    },
     "north-up": {"final_wcs": True, "final_rot": 0.0, "final_scale": 0.04, "final_pixfrac": 0.8},
     "sep-scale": {"driz_sep_wcs": True, "driz_sep_scale": 0.08},
     "sep-frame": {"driz_sep_wcs": True, "driz_sep_rot": 10.0, "driz_sep_outnx": 400, "driz_sep_outny": 500},
@@ -105,7 +122,12 @@ def run(inputs: Path, folder: Path, keywords: dict) -> dict:
     log = Path("astrodrizzle.log")
     if not error and log.exists() and "Reverting sky computation" in log.read_text(errors="replace"):
         error = f"skymethod {keywords.get('skymethod')} failed inside AstroDrizzle, which took another and told its log alone"
-    summary = {"keywords": keywords, "seconds": round(time.perf_counter() - before, 3), "error": error, "sky": {}}
+    summary = {
+        "keywords": keywords,
+        "seconds": round(time.perf_counter() - before, 3),
+        "error": error,
+        "sky": {},
+    }
     for name in members:
         with fits.open(name) as hdus:
             summary["sky"][name] = [hdu.header.get("MDRIZSKY") for hdu in hdus if hdu.name == "SCI"]

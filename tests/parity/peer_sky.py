@@ -28,7 +28,15 @@ from drizzleflow.sky import levels as ours
 SEED = 20261122
 SCALE = 2e-4  #: degrees a pixel
 METHODS = ("local", "global", "match", "global+match")
-PLACES = ((150.0, 2.0), (0.0, 0.0), (0.0, -60.0), (359.9999, 30.0), (77.0, 89.998), (200.0, 90.0), (10.0, -90.0))
+PLACES = (
+    (150.0, 2.0),
+    (0.0, 0.0),
+    (0.0, -60.0),
+    (359.9999, 30.0),
+    (77.0, 89.998),
+    (200.0, 90.0),
+    (10.0, -90.0),
+)
 DQ_FLAGS = {"DO_NOT_USE": 1, "SATURATED": 2, "HOT": 2048}
 DQBITS = ("~DO_NOT_USE", "SATURATED, HOT", 2048, None, "~DO_NOT_USE+SATURATED")
 
@@ -62,7 +70,9 @@ class Case:
     number: int
     options: dict  #: `match`'s
     stats: dict  #: `SkyStats`'
-    items: list = field(default_factory=list)  #: a list of images each; of more than one image, or `grouped`: a group
+    items: list = field(
+        default_factory=list
+    )  #: a list of images each; of more than one image, or `grouped`: a group
     grouped: list = field(default_factory=list)
 
     def words(self):
@@ -83,8 +93,13 @@ def draw(number):
     base, noise = float(rng.uniform(-2, 20)), float(rng.uniform(0.05, 1))
     skystat, nclip = one(("mean", "median", "mode", "midpt")), int(rng.integers(7))
     stats = {"skystat": skystat, "nclip": nclip, "binwidth": one((0.1, 0.1, 0.3, 0.05))}
-    stats |= {"lsig": one((4.0, 4.0, 2.5, float(rng.uniform(2, 6)))), "usig": one((4.0, 4.0, 2.0, float(rng.uniform(2, 6))))}
-    if rng.random() < 0.3 and not (skystat == "median" and nclip == 0):  # then the peer ignores them: see `apart`
+    stats |= {
+        "lsig": one((4.0, 4.0, 2.5, float(rng.uniform(2, 6)))),
+        "usig": one((4.0, 4.0, 2.0, float(rng.uniform(2, 6)))),
+    }
+    if rng.random() < 0.3 and not (
+        skystat == "median" and nclip == 0
+    ):  # then the peer ignores them: see `apart`
         stats["lower"] = base - 3 * noise
         if rng.random() < 0.7:
             stats["upper"] = base + 6 * noise
@@ -99,7 +114,12 @@ def draw(number):
         case.grouped.append(count > 1 or rng.random() < 0.2)
         images = []
         for member in range(count):
-            kwargs = {"base": base + rng.normal(0, 3 * noise) * (member == 0), "noise": noise, "place": place, "steps": steps}
+            kwargs = {
+                "base": base + rng.normal(0, 3 * noise) * (member == 0),
+                "noise": noise,
+                "place": place,
+                "steps": steps,
+            }
             apart = crpix + np.array([member * (shape[1] + 3), 0])
             images.append(draw_image(rng, shape, apart, turn, f"{k}.{member}", **kwargs))
         case.items.append(images)
@@ -121,7 +141,13 @@ def draw_image(rng, shape, crpix, turn, name, base, noise, place, steps):
         dq[rng.random(shape) < 0.03] |= np.uint32(bit)
     mask = (rng.random(shape) > 0.1) * int(rng.integers(1, 5))
     dqbits = DQBITS[int(rng.integers(len(DQBITS)))]
-    good = {None: 0xFFFFFFFF, "~DO_NOT_USE": 0xFFFFFFFE, "SATURATED, HOT": 2050, 2048: 2048, "~DO_NOT_USE+SATURATED": 0xFFFFFFFC}
+    good = {
+        None: 0xFFFFFFFF,
+        "~DO_NOT_USE": 0xFFFFFFFE,
+        "SATURATED, HOT": 2050,
+        2048: 2048,
+        "~DO_NOT_USE+SATURATED": 0xFFFFFFFC,
+    }
     usable = (mask != 0) & ((dq & np.uint32(0xFFFFFFFF & ~good[dqbits])) == 0)
     data[rng.random(shape) < 0.02] = np.nan
     return {
@@ -132,7 +158,9 @@ def draw_image(rng, shape, crpix, turn, name, base, noise, place, steps):
         "dqbits": dqbits,
         "usable": usable & np.isfinite(data),
         "wcs": wcs,
-        "stepsize": [None, 15, 30, 1000][int(rng.integers(4))] if steps else None,  # vertices cost the peer time
+        "stepsize": [None, 15, 30, 1000][int(rng.integers(4))]
+        if steps
+        else None,  # vertices cost the peer time
         "sky": float(rng.normal(0, 2)) if rng.random() < 0.3 else 0.0,
         "convf": float(rng.uniform(0.1, 10)),
     }
@@ -144,12 +172,23 @@ def build(case, module):
     for images, grouped in zip(case.items, case.grouped, strict=True):
         made = []
         for image in images:
-            more = {} if module is peer else {key: image[key] for key in ("convf", "dq", "dqbits")} | {"dq_flags": DQ_FLAGS}
+            more = (
+                {}
+                if module is peer
+                else {key: image[key] for key in ("convf", "dq", "dqbits")} | {"dq_flags": DQ_FLAGS}
+            )
             mask = image["usable"] if module is peer else image["mask"]
             sky_image = module.SkyImage(
-                image["data"].copy(), mask, image["wcs"].__call__, image["wcs"].invert, module.SkyStats(**case.stats),
-                image["name"], image["stepsize"], {"number": case.number}, **more,
-            )  # fmt: skip
+                image["data"].copy(),
+                mask,
+                image["wcs"].__call__,
+                image["wcs"].invert,
+                module.SkyStats(**case.stats),
+                image["name"],
+                image["stepsize"],
+                {"number": case.number},
+                **more,
+            )
             sky_image.sky = image["sky"]
             made.append(sky_image)
         items.append(module.SkyGroup(made, made[0].sky_id) if grouped else made[0])
@@ -192,12 +231,20 @@ def compare_case(case):
         as_peer = build(case, ours)
         ours.match(as_peer, **case.options, reference="all")
     row = {
-        "number": case.number, "words": case.words(), "options": case.options, "stats": case.stats,
-        "method": case.options["skymethod"].lower(), "images": len(levels), "groups": sum(case.grouped),
-        "components": sorted({level.component for level in levels}), "component": [level.component for level in levels],
-        "malformed": sum("Malformed" in text for text in lines.texts), "seconds": seconds,
-        "triples": before, "stepsizes": sorted({str(image["stepsize"]) for item in case.items for image in item}),
-    }  # fmt: skip
+        "number": case.number,
+        "words": case.words(),
+        "options": case.options,
+        "stats": case.stats,
+        "method": case.options["skymethod"].lower(),
+        "images": len(levels),
+        "groups": sum(case.grouped),
+        "components": sorted({level.component for level in levels}),
+        "component": [level.component for level in levels],
+        "malformed": sum("Malformed" in text for text in lines.texts),
+        "seconds": seconds,
+        "triples": before,
+        "stepsizes": sorted({str(image["stepsize"]) for item in case.items for image in item}),
+    }
     for key, items in {"peer": theirs, "default": mine, "all": as_peer}.items():
         row[key] = {
             "sky": [float(image.sky) for image in flat(items)],
@@ -206,23 +253,46 @@ def compare_case(case):
         }
     for key, items in {"default": mine, "all": as_peer}.items():
         row[key]["pixels"] = max(
-            float(np.nanmax(np.abs(a.image - b.image), initial=0.0) / max(1.0, np.nanmax(np.abs(c["data"]), initial=0.0)))
+            float(
+                np.nanmax(np.abs(a.image - b.image), initial=0.0)
+                / max(1.0, np.nanmax(np.abs(c["data"]), initial=0.0))
+            )
             for a, b, c in zip(flat(items), flat(theirs), itertools.chain(*case.items), strict=True)
         )
-        same = (np.isnan(a.image) == np.isnan(b.image) for a, b in zip(flat(items), flat(theirs), strict=True))
+        same = (
+            np.isnan(a.image) == np.isnan(b.image) for a, b in zip(flat(items), flat(theirs), strict=True)
+        )
         row[key]["same_nan"] = all(bool(s.all()) for s in same)
-        row[key]["dtypes"] = all(a.image.dtype == b.image.dtype for a, b in zip(flat(items), flat(theirs), strict=True))
+        row[key]["dtypes"] = all(
+            a.image.dtype == b.image.dtype for a, b in zip(flat(items), flat(theirs), strict=True)
+        )
     return row
 
 
 def triples(items, pairs):
     """`calc_sky` of whole items, and of pairs of them both ways, relative and not."""
     found = [items[k].calc_sky(delta=delta) for k in range(len(items)) for delta in (True, False)]
-    found += [items[a].calc_sky(overlap=items[b], delta=delta) for p in pairs for a, b, delta in ((*p, True), (*p[::-1], False))]
+    found += [
+        items[a].calc_sky(overlap=items[b], delta=delta)
+        for p in pairs
+        for a, b, delta in ((*p, True), (*p[::-1], False))
+    ]
     return [[None if sky is None else float(sky), int(npix), float(area)] for sky, npix, area in found]
 
 
-def simple(module, value, dx=0.0, n=10, stat="mean", mask=None, data=None, wcs=None, name=None, place=(150.0, 2.0), **stats):
+def simple(
+    module,
+    value,
+    dx=0.0,
+    n=10,
+    stat="mean",
+    mask=None,
+    data=None,
+    wcs=None,
+    name=None,
+    place=(150.0, 2.0),
+    **stats,
+):
     """A small constant image, moved by `dx` pixels."""
     wcs = wcs or tangent_wcs((n, n), (n / 2 - dx, n / 2), 1e-3, 0.0, crval=place)
     data = np.full((n, n), value, np.float32) if data is None else data
@@ -261,7 +331,14 @@ def apart(module):
         items = [simple(module, v, dx) for v, dx in ((100, 0), (120, 3), (95, 500), (90, 503))]
         return matched(module, items, method, **kwargs)
 
-    nan_wcs = type("NanWcs", (), {"__call__": lambda self, x, y, **_: (x * np.nan, y * np.nan), "invert": lambda self, x, y, **_: (x, y)})
+    nan_wcs = type(
+        "NanWcs",
+        (),
+        {
+            "__call__": lambda self, x, y, **_: (x * np.nan, y * np.nan),
+            "invert": lambda self, x, y, **_: (x, y),
+        },
+    )
     ramp = np.arange(100, dtype=np.float32).reshape(10, 10)
     holes = ramp.copy()
     holes[0, 0] = np.nan
@@ -272,41 +349,63 @@ def apart(module):
         "a method that is no string": lambda: call([simple(module, 1)], 3),
         "an element that is no image": lambda: call([simple(module, 1), 2], "local"),
         "not a list": lambda: call(simple(module, 1), "local"),
-        "no overlap at all, match": lambda: matched(module, [simple(module, 5), simple(module, 7, 500)], "match"),
-        "no overlap at all, global+match": lambda: matched(module, [simple(module, 5), simple(module, 7, 500)], "global+match"),
+        "no overlap at all, match": lambda: matched(
+            module, [simple(module, 5), simple(module, 7, 500)], "match"
+        ),
+        "no overlap at all, global+match": lambda: matched(
+            module, [simple(module, 5), simple(module, 7, 500)], "global+match"
+        ),
         "two sets, match": lambda: two("match"),
         "two sets, match up": lambda: two("match", match_down=False),
         "two sets, global+match": lambda: two("global+match"),
         "two sets, local": lambda: two("local"),
         "one image, match": lambda: matched(module, [simple(module, 5)], "match"),
         "one image, global+match": lambda: matched(module, [simple(module, 5)], "global+match"),
-        "all bad first": lambda: matched(module, [simple(module, 5, mask=none_good()), simple(module, 7, 3)], "global"),
-        "all bad second": lambda: matched(module, [simple(module, 5), simple(module, 7, 3, mask=none_good())], "global"),
-        "all bad, local": lambda: matched(module, [simple(module, 5), simple(module, 7, 3, mask=none_good())], "local"),
+        "all bad first": lambda: matched(
+            module, [simple(module, 5, mask=none_good()), simple(module, 7, 3)], "global"
+        ),
+        "all bad second": lambda: matched(
+            module, [simple(module, 5), simple(module, 7, 3, mask=none_good())], "global"
+        ),
+        "all bad, local": lambda: matched(
+            module, [simple(module, 5), simple(module, 7, 3, mask=none_good())], "local"
+        ),
         "all bad, match": lambda: matched(
             module, [simple(module, 5), simple(module, 9, 1), simple(module, 7, 3, mask=none_good())], "match"
         ),
         "all are bad, global": lambda: matched(module, [simple(module, 5, mask=none_good())], "global"),
-        "constant, midpt": lambda: matched(module, [simple(module, 5, stat="midpt"), simple(module, 7, 3, stat="midpt")], "local"),
-        "constant, mode": lambda: matched(module, [simple(module, 5, stat="mode"), simple(module, 7, 3, stat="mode")], "match"),
+        "constant, midpt": lambda: matched(
+            module, [simple(module, 5, stat="midpt"), simple(module, 7, 3, stat="midpt")], "local"
+        ),
+        "constant, mode": lambda: matched(
+            module, [simple(module, 5, stat="mode"), simple(module, 7, 3, stat="mode")], "match"
+        ),
         "median without clipping": lambda: rounded(
             [simple(module, 0, data=ramp, stat="median", nclip=0, lower=10.0, upper=30.0).calc_sky()[0]]
         ),
         "NaN that no mask tells": lambda: rounded([simple(module, 0, data=holes).calc_sky()[0]]),
-        "NaN footprint": lambda: matched(module, [simple(module, 5, wcs=nan_wcs()), simple(module, 7)], "local"),
+        "NaN footprint": lambda: matched(
+            module, [simple(module, 5, wcs=nan_wcs()), simple(module, 7)], "local"
+        ),
         "NaN footprint, match": lambda: matched(
             module, [simple(module, 5, wcs=nan_wcs()), simple(module, 7), simple(module, 9, 3)], "match"
         ),
         "across RA 0": lambda: matched(module, [simple(module, v, v, place=(0, 0)) for v in (1, 3)], "match"),
-        "over the pole": lambda: matched(module, [simple(module, v, v, place=(0, 90)) for v in (1, 3)], "match"),
+        "over the pole": lambda: matched(
+            module, [simple(module, v, v, place=(0, 90)) for v in (1, 3)], "match"
+        ),
         "the same outline": lambda: matched(module, [simple(module, 1), simple(module, 4)], "match"),
-        "whole numbers, subtract": lambda: matched(module, [simple(module, 0, data=whole_numbers)], "local", subtract=True),
+        "whole numbers, subtract": lambda: matched(
+            module, [simple(module, 0, data=whole_numbers)], "local", subtract=True
+        ),
         "an empty group": lambda: module.SkyGroup([]),
         "a mask of another shape": lambda: simple(module, 1, mask=none_good(3)),
         "no mask": lambda: module.SkyImage(
             ramp, None, simple(module, 1)._wcs_fwd, simple(module, 1)._wcs_inv, module.SkyStats()
         ).calc_sky()[:2],
-        "a mask of numbers": lambda: rounded([simple(module, 0, data=ramp, mask=(ramp >= 50) * 7).calc_sky()[0]]),
+        "a mask of numbers": lambda: rounded(
+            [simple(module, 0, data=ramp, mask=(ramp >= 50) * 7).calc_sky()[0]]
+        ),
         "overlap with a polygon": lambda: simple(module, 3).calc_sky(overlap=simple(module, 1)._polygon)[:2],
     }
     return {name: answer(function) for name, function in cases.items()}

@@ -27,7 +27,9 @@ def require(path):
 def call(command, cwd, **environment) -> str:
     """What a command printed; the test fails with its last words where it failed."""
     words = [str(word) for word in command]
-    done = subprocess.run(words, cwd=cwd, env=ENVIRONMENT | environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        words, cwd=cwd, env=ENVIRONMENT | environment, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, f"{words}\n{done.stdout[-3000:]}\n{done.stderr[-6000:]}"
     return done.stdout
 
@@ -44,7 +46,9 @@ def stcal_tests(shim, arguments, report, **environment) -> dict:
     """Run tests of stcal's own with ours in place of the peer's; what `shim_report` wrote."""
     command = [JWST, "-m", "pytest", "-q", "-p", shim, "-p", "no:cacheprovider", *arguments]
     here = {**ENVIRONMENT, **OURS, "DRIZZLEFLOW_SHIM_REPORT": str(report), **environment}
-    done = subprocess.run(command, cwd=STCAL, env=here, capture_output=True, text=True, check=False)  # failures are in the report
+    done = subprocess.run(
+        command, cwd=STCAL, env=here, capture_output=True, text=True, check=False
+    )  # failures are in the report
     assert report.exists(), f"{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
     return json.loads(report.read_text())
 
@@ -53,7 +57,9 @@ def check_outcomes(title, report, count, excepted) -> None:
     """All of `count` tests passed but the `excepted`, which did not."""
     tests = report["tests"]
     failed = {name: test["message"] for name, test in tests.items() if test["outcome"] != "passed"}
-    print(f"\n{title}: {len(tests) - len(failed)} of {len(tests)} pass, {len(excepted)} excepted; calls: {report['calls']}")
+    print(
+        f"\n{title}: {len(tests) - len(failed)} of {len(tests)} pass, {len(excepted)} excepted; calls: {report['calls']}"
+    )
     assert len(tests) == count
     unexpected = {name: message for name, message in failed.items() if name not in excepted}
     assert not unexpected, "\n\n".join(f"{name}\n{message}" for name, message in unexpected.items())

@@ -55,7 +55,9 @@ def with_explicit_weight(case):
 
 def sky_weights(number):
     """ivm-sky: the peer weights variances by var_rnoise all the same."""
-    case = draw(number, weight_type="ivm-sky", enable_var=True, compute_err=[None, "from_var", "driz_err"][number % 3])
+    case = draw(
+        number, weight_type="ivm-sky", enable_var=True, compute_err=[None, "from_var", "driz_err"][number % 3]
+    )
     row = with_explicit_weight(case)
     ours = both.run(Resample, case, variance="reference").output_model["var_flat"]
 
@@ -68,7 +70,9 @@ def sky_weights(number):
 
 def no_read_noise(number):
     """ivm, one image without var_rnoise: the peer stops, or weights its variances by the image before."""
-    case = draw(number, weight_type="ivm", enable_var=True, compute_err=[None, "from_var", "driz_err"][number % 3])
+    case = draw(
+        number, weight_type="ivm", enable_var=True, compute_err=[None, "from_var", "driz_err"][number % 3]
+    )
     case.models.append({**case.models[0], "data": case.models[0]["data"] + 1, "group_id": "another"})
     case.models[0 if number % 2 else -1]["var_rnoise"] = None
     row = with_explicit_weight(case)
@@ -97,7 +101,10 @@ def nan_data(model, where):
 
 
 def negative_variance(model, where):
-    return {**model, "var_rnoise": np.where(where, -np.abs(model["var_rnoise"]) - np.float32(1e-3), model["var_rnoise"])}
+    return {
+        **model,
+        "var_rnoise": np.where(where, -np.abs(model["var_rnoise"]) - np.float32(1e-3), model["var_rnoise"]),
+    }
 
 
 def error_without_variances(number):
@@ -105,12 +112,23 @@ def error_without_variances(number):
     meant = draw(number, weight_type="ivm", enable_var=True, compute_err="from_var")
     case = replace(meant, options={**meant.options, "enable_var": False})
     error = both.run(both.Peer, case).output_model["err"]
-    return {"name": "from_var alone", "peer": "no err" if error is None else "err", "row": both.compare_case(case, meant)}
+    return {
+        "name": "from_var alone",
+        "peer": "no err" if error is None else "err",
+        "row": both.compare_case(case, meant),
+    }
 
 
 def second_product(number):
     """reset_arrays after finalize, and the same images again: the same product."""
-    case = draw(number, enable_var=True, weight_type="exptime", compute_err="driz_err", propagate_dq=True, enable_ctx=True)
+    case = draw(
+        number,
+        enable_var=True,
+        weight_type="exptime",
+        compute_err="driz_err",
+        propagate_dq=True,
+        enable_ctx=True,
+    )
 
     def again(cls, **more):
         resample = both.run(cls, case, **more)
@@ -124,13 +142,20 @@ def second_product(number):
         unlike = [key for key in first if not np.array_equal(first[key], second[key], equal_nan=arrays[key])]
         return ", ".join(unlike) or "the same"
 
-    return {"name": "second product", "peer": outcome(lambda: again(both.Peer)), "ours": outcome(lambda: again(Resample))}
+    return {
+        "name": "second product",
+        "peer": outcome(lambda: again(both.Peer)),
+        "ours": outcome(lambda: again(Resample)),
+    }
 
 
 def unknown_duration(number):
     """An image without ``duration``: the peer sums the others, ours is not known."""
     case = draw(number, enable_var=False, weight_type="exptime")
-    case.models = [{**case.models[0], "group_id": group, "duration": time} for group, time in enumerate((10.0, None, 20.0))]
+    case.models = [
+        {**case.models[0], "group_id": group, "duration": time}
+        for group, time in enumerate((10.0, None, 20.0))
+    ]
     of = {cls: both.run(cls, case).output_model["duration"] for cls in (both.Peer, Resample)}
     return {"name": "duration unknown", "peer": of[both.Peer], "ours": of[Resample]}
 
@@ -140,8 +165,17 @@ def mean_area():
     worst, rng = 0.0, np.random.default_rng(1)
     for _ in range(20):
         (x1, x2), (y1, y2) = rng.uniform(0, 5, (2, 2))
-        wcs = tangent_wcs((80, 90), (45, 40), 2e-4, 1.0, bend=rng.uniform(-1e-4, 1e-4, 6), box=((x1, 89 - x2), (y1, 79 - y2)))
-        worst = max(worst, abs(compute_mean_pixel_area(wcs) / stcal.resample.utils.compute_mean_pixel_area(wcs) - 1))
+        wcs = tangent_wcs(
+            (80, 90),
+            (45, 40),
+            2e-4,
+            1.0,
+            bend=rng.uniform(-1e-4, 1e-4, 6),
+            box=((x1, 89 - x2), (y1, 79 - y2)),
+        )
+        worst = max(
+            worst, abs(compute_mean_pixel_area(wcs) / stcal.resample.utils.compute_mean_pixel_area(wcs) - 1)
+        )
     return {"name": "area in a box that cuts pixels", "peer": 0.0, "ours": float(worst)}
 
 
@@ -157,7 +191,9 @@ def refusals():
     cube = spectral_wcs((40, 40))
 
     def product(cls, changes=None, output=None, **options):
-        resample = cls({"wcs": wcs, "pixel_scale": 0.72} if output is None else output, **{"good_bits": None, **options})
+        resample = cls(
+            {"wcs": wcs, "pixel_scale": 0.72} if output is None else output, **{"good_bits": None, **options}
+        )
         resample.add_model({**model, **(changes or {})})
         resample.finalize()
         return "goes on"
@@ -194,7 +230,11 @@ def refusals():
         "an image too late": late,
     }
     return [
-        {"name": name, "peer": outcome(lambda c=call: c(both.peer_module.Resample)), "ours": outcome(lambda c=call: c(Resample))}
+        {
+            "name": name,
+            "peer": outcome(lambda c=call: c(both.peer_module.Resample)),
+            "ours": outcome(lambda c=call: c(Resample)),
+        }
         for name, call in calls.items()
     ]
 
@@ -210,7 +250,9 @@ def outcome_without(cls, product, model, key):
 def spectral_wcs(shape):
     """Three axes that are not spectral: a frame of numbers."""
     detector = frames.Frame2D(name="detector")
-    world = frames.CoordinateFrame(3, ("SPATIAL", "SPATIAL", "TIME"), (0, 1, 2), name="world", unit=("deg", "deg", "s"))
+    world = frames.CoordinateFrame(
+        3, ("SPATIAL", "SPATIAL", "TIME"), (0, 1, 2), name="world", unit=("deg", "deg", "s")
+    )
     wcs = WCS([(detector, forms.Mapping((0, 1, 1), n_inputs=2)), (world, None)])
     wcs.array_shape = shape
     return wcs
@@ -221,4 +263,11 @@ def all_apart():
     rows += [no_read_noise(number) for number in range(1021, 1029)]
     rows += [without_pixels(number, nan_data, "NaN without a flag") for number in (1041, 1042, 1043)]
     rows += [without_pixels(number, negative_variance, "negative var_rnoise") for number in (1051, 1052)]
-    return [*rows, error_without_variances(1061), second_product(1071), unknown_duration(1081), mean_area(), *refusals()]
+    return [
+        *rows,
+        error_without_variances(1061),
+        second_product(1071),
+        unknown_duration(1081),
+        mean_area(),
+        *refusals(),
+    ]

@@ -14,19 +14,53 @@ from gwcs import WCS
 from gwcs import coordinate_frames as frames
 
 SEED = 20261121
-SCALE = 2.0e-4  #: degrees a pixel of the first image: areas of small images in steradians are well above rounding
-FLAGS = {"DO_NOT_USE": 1, "SATURATED": 2, "JUMP_DET": 4, "DROPOUT": 8, "OUTLIER": 16, "HOT": 2048, "REFERENCE_PIXEL": 2**31}
+SCALE = (
+    2.0e-4  #: degrees a pixel of the first image: areas of small images in steradians are well above rounding
+)
+FLAGS = {
+    "DO_NOT_USE": 1,
+    "SATURATED": 2,
+    "JUMP_DET": 4,
+    "DROPOUT": 8,
+    "OUTLIER": 16,
+    "HOT": 2048,
+    "REFERENCE_PIXEL": 2**31,
+}
 FLAG_MAPS = {"dict": FLAGS, "map": extend_bit_flag_map("Flags", **FLAGS)}
 VARIANCES = ("var_rnoise", "var_flat", "var_poisson")
 
 KERNELS = ("square", "gaussian", "point", "turbo", "lanczos2", "lanczos3")
 NUMBERS = (
-    0, 4, 2048 + 16, 3, None, "4,8", "4+8", "4|8", "16, 2048", "12", "~1", "~1,2", "~1+16", "~3", "0", "~0", "None", [4, 8],
-)  # fmt: skip
+    0,
+    4,
+    2048 + 16,
+    3,
+    None,
+    "4,8",
+    "4+8",
+    "4|8",
+    "16, 2048",
+    "12",
+    "~1",
+    "~1,2",
+    "~1+16",
+    "~3",
+    "0",
+    "~0",
+    "None",
+    [4, 8],
+)
 NAMES = (
-    "JUMP_DET, DROPOUT", "JUMP_DET+HOT", "JUMP_DET|SATURATED", "~DO_NOT_USE", "~DO_NOT_USE+OUTLIER", "~DO_NOT_USE, HOT",
-    "REFERENCE_PIXEL", "~REFERENCE_PIXEL,DO_NOT_USE", ["JUMP_DET", "HOT"],
-)  # fmt: skip
+    "JUMP_DET, DROPOUT",
+    "JUMP_DET+HOT",
+    "JUMP_DET|SATURATED",
+    "~DO_NOT_USE",
+    "~DO_NOT_USE+OUTLIER",
+    "~DO_NOT_USE, HOT",
+    "REFERENCE_PIXEL",
+    "~REFERENCE_PIXEL,DO_NOT_USE",
+    ["JUMP_DET", "HOT"],
+)
 FILLS = (0.0, -1.5, "NAN", "nan", None, "INDEF", "2.5", 7)
 
 
@@ -43,7 +77,12 @@ class Case:
     def words(self):
         """The configuration in a line."""
         given = {key: value for key, value in self.output.items() if key != "wcs"}
-        about = {"models": len(self.models), "shape": self.output["wcs"].array_shape, "flags": self.flag_map, **given}
+        about = {
+            "models": len(self.models),
+            "shape": self.output["wcs"].array_shape,
+            "flags": self.flag_map,
+            **given,
+        }
         return ", ".join(f"{key}={value!r}" for key, value in {**self.options, **about}.items())
 
 
@@ -58,9 +97,12 @@ def tangent_wcs(shape, crpix, scale, angle, crval=(150.0, 2.0), parity=-1, bend=
         ]
         transform = transform | forms.Mapping((0, 1, 0, 1)) | (bent[0] & bent[1])
     transform = (
-        transform | forms.AffineTransformation2D(np.diag([parity, 1.0]) @ turn) | (forms.Scale(scale) & forms.Scale(scale))
-        | forms.Pix2Sky_TAN() | forms.RotateNative2Celestial(crval[0], crval[1], 180.0)
-    )  # fmt: skip
+        transform
+        | forms.AffineTransformation2D(np.diag([parity, 1.0]) @ turn)
+        | (forms.Scale(scale) & forms.Scale(scale))
+        | forms.Pix2Sky_TAN()
+        | forms.RotateNative2Celestial(crval[0], crval[1], 180.0)
+    )
     detector = frames.Frame2D(name="detector", unit=(units.pix, units.pix))
     sky = frames.CelestialFrame(name="world", reference_frame=ICRS(), unit=(units.deg, units.deg))
     wcs = WCS([(detector, transform), (sky, None)])
@@ -95,7 +137,9 @@ def draw(number, **forced):
     texts = rng.random() < 0.5
     for index in range(images):
         group = groups[index]
-        model = draw_model(rng, shape, case, index, {**place, "angle": output_angle, "crpix": middle, "ratio": ratio})
+        model = draw_model(
+            rng, shape, case, index, {**place, "angle": output_angle, "crpix": middle, "ratio": ratio}
+        )
         model["group_id"] = f"jw{group:05d}" if texts else group
         model["exposure_time"] = float(times[group][0])
         model["measurement_time"] = None if rng.random() < 0.2 else float(times[group][1])
@@ -146,7 +190,11 @@ def draw_model(rng, shape, case, index, target):
     angle = float(rng.uniform(-np.pi, np.pi))
     bend = rng.uniform(-1e-4, 1e-4, 6) if rng.random() < 0.3 else None
     # its pixels' edges lie on edges of the output's (not for lanczos, which is 0 a whole pixel away, or rounding's +-1e-17)
-    if target["ratio"] in (0.5, 1.0) and rng.random() < 0.2 and not case.options["kernel"].startswith("lanczos"):
+    if (
+        target["ratio"] in (0.5, 1.0)
+        and rng.random() < 0.2
+        and not case.options["kernel"].startswith("lanczos")
+    ):
         scale, angle, bend = SCALE, target["angle"], None
         crpix = np.array(target["crpix"]) + np.round(crpix - target["crpix"])
     if index and rng.random() < 0.05:
@@ -167,9 +215,15 @@ def draw_model(rng, shape, case, index, target):
     bad = bitfield_to_boolean_mask(dq, **ignored, good_mask_value=0, dtype=bool)
     data[bad & (rng.random(shape) < 0.5)] = np.nan
     model = {
-        "data": data, "dq": dq, "filename": f"image{index}", "wcs": wcs, "level": None, "subtracted": False,
-        "pixelarea_steradians": float(np.radians(scale) ** 2), "bunit_data": "MJy/sr",
-    }  # fmt: skip
+        "data": data,
+        "dq": dq,
+        "filename": f"image{index}",
+        "wcs": wcs,
+        "level": None,
+        "subtracted": False,
+        "pixelarea_steradians": float(np.radians(scale) ** 2),
+        "bunit_data": "MJy/sr",
+    }
     if rng.random() < 0.7:
         model["level"] = float(rng.uniform(-1, 1))
         model["subtracted"] = [False, True, None][int(rng.integers(3))]

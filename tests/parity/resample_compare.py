@@ -19,9 +19,15 @@ from drizzleflow.resample import Resample
 
 PLANES = ("data", "wht", "err", *VARIANCES)
 ATTRIBUTES = (
-    "compute_err", "enable_ctx", "enable_var", "group_ids", "output_array_shape", "output_pixel_scale", "pixel_scale_ratio",
+    "compute_err",
+    "enable_ctx",
+    "enable_var",
+    "group_ids",
+    "output_array_shape",
+    "output_pixel_scale",
+    "pixel_scale_ratio",
     "propagate_dq",
-)  # fmt: skip
+)
 #: positions differ by this much: ours are rounded to 2^-32 px, and two ways through the same WCS round differently
 QUANTUM = 3e-10
 MOVES = [QUANTUM * np.array(signs) for signs in itertools.product((1, -1), repeat=2)]
@@ -41,9 +47,17 @@ class Peer(peer_module.Resample):
     def add_model_hook(self, model, pixmap, pixel_scale_ratio, iscale, weight_map, xmin, xmax, ymin, ymax):
         for driz in (alone := self.empty(), self.noise):
             driz.add_image(
-                model["err"], model["exposure_time"], pixmap, pixel_scale_ratio=pixel_scale_ratio, weight_map=weight_map,
-                pixfrac=self.pixfrac, xmin=xmin, xmax=xmax, ymin=ymin, ymax=ymax,
-            )  # fmt: skip
+                model["err"],
+                model["exposure_time"],
+                pixmap,
+                pixel_scale_ratio=pixel_scale_ratio,
+                weight_map=weight_map,
+                pixfrac=self.pixfrac,
+                xmin=xmin,
+                xmax=xmax,
+                ymin=ymin,
+                ymax=ymax,
+            )
         self.alone.append(alone.out_wht)
 
     def error(self):
@@ -91,7 +105,7 @@ def differences(ours, theirs, moved):
     """
     a, b = ours.output_model, theirs.output_model
     error = theirs.error()
-    floors = {"data": error, "err": error, "wht": 0.0, **dict.fromkeys(VARIANCES, error ** 2)}
+    floors = {"data": error, "err": error, "wht": 0.0, **dict.fromkeys(VARIANCES, error**2)}
     empty = (a["wht"] == 0) & (b["wht"] == 0)
     dust = ~empty & ((np.abs(a["wht"]) <= DUST) | (np.abs(b["wht"]) <= DUST))
     found = {}
@@ -110,11 +124,17 @@ def differences(ours, theirs, moved):
         where = np.unravel_index(np.argmax(kept), kept.shape)
         same = (a[name] == b[name]) | (np.isnan(a[name]) & np.isnan(b[name]))
         found[name] = {
-            "max": float(kept[where]), "where": [int(n) for n in where], "above": int((kept > LIMIT).sum()),
-            "values": [float(a[name][where]), float(b[name][where])], "pixels": int((~empty & ~dust).sum()),
-            "dust": int(dust.sum()), "unsteady": int(unsteady.sum()), "empty": int(empty.sum()),
-            "empty_differs": int((empty & ~same).sum()), "empty_ours_nan": bool(np.isnan(a[name][empty]).all()),
-        }  # fmt: skip
+            "max": float(kept[where]),
+            "where": [int(n) for n in where],
+            "above": int((kept > LIMIT).sum()),
+            "values": [float(a[name][where]), float(b[name][where])],
+            "pixels": int((~empty & ~dust).sum()),
+            "dust": int(dust.sum()),
+            "unsteady": int(unsteady.sum()),
+            "empty": int(empty.sum()),
+            "empty_differs": int((empty & ~same).sum()),
+            "empty_ours_nan": bool(np.isnan(a[name][empty]).all()),
+        }
     return found
 
 
@@ -135,7 +155,11 @@ def flag_differences(ours, theirs, with_drops):
         kinds = [f"{value.dtype} {value.shape}" for value in (a[name], b[name])]
         found[name] = {"kinds": kinds, "differ": 0, "set": int(np.count_nonzero(b[name]))}
         if kinds[0] == kinds[1]:
-            found[name] |= context(a["con"], b["con"], theirs.alone) if name == "con" else quality(a["dq"], b["dq"], with_drops)
+            found[name] |= (
+                context(a["con"], b["con"], theirs.alone)
+                if name == "con"
+                else quality(a["dq"], b["dq"], with_drops)
+            )
     return found
 
 
@@ -168,15 +192,22 @@ def metadata(ours, theirs):
     """key -> [ours, the peer's] of all in the peer's product that is no array; and attributes."""
     a, b = ours.output_model, theirs.output_model
     arrays = {"wcs", "con", "dq", *PLANES}
-    found = {key: [plain(a[key]) if key in a else "(no such key)", plain(b[key])] for key in b if key not in arrays}
+    found = {
+        key: [plain(a[key]) if key in a else "(no such key)", plain(b[key])] for key in b if key not in arrays
+    }
     found["(arrays)"] = [sorted(key for key in arrays if key in product) for product in (a, b)]
     found["(same wcs)"] = [a["wcs"] is ours.output_wcs, b["wcs"] is theirs.output_wcs]
-    return found | {f".{name}": [plain(getattr(ours, name)), plain(getattr(theirs, name))] for name in ATTRIBUTES}
+    return found | {
+        f".{name}": [plain(getattr(ours, name)), plain(getattr(theirs, name))] for name in ATTRIBUTES
+    }
 
 
 def state(case):
     """What of the caller's models must be as it was."""
-    arrays = [{key: value.tobytes() for key, value in m.items() if isinstance(value, np.ndarray)} for m in case.models]
+    arrays = [
+        {key: value.tobytes() for key, value in m.items() if isinstance(value, np.ndarray)}
+        for m in case.models
+    ]
     return arrays, [repr(m["wcs"].bounding_box) for m in (*case.models, case.output)]
 
 
@@ -202,14 +233,27 @@ def compare_case(case, meant=None, cls=Peer, finish=lambda peer: peer):
         return [finish(run_moved(meant, move, ratio, cls)).output_model for move in MOVES for ratio in ratios]
 
     def with_drops(sign):
-        trifle = 2e-8 + 2 * abs(ours.pixel_scale_ratio / theirs.pixel_scale_ratio - 1)  # turbo's drops depend on the ratio
-        drops = {"pixfrac": meant.options["pixfrac"] * (1 + sign * trifle), "enable_var": False, "compute_err": None}
+        trifle = 2e-8 + 2 * abs(
+            ours.pixel_scale_ratio / theirs.pixel_scale_ratio - 1
+        )  # turbo's drops depend on the ratio
+        drops = {
+            "pixfrac": meant.options["pixfrac"] * (1 + sign * trifle),
+            "enable_var": False,
+            "compute_err": None,
+        }
         return run(Peer, replace(meant, options={**meant.options, **drops})).output_model
 
     return {
-        "number": case.number, "words": case.words(), "options": case.options, "images": len(case.models), "flags": case.flag_map,
-        "boxes": sum(m["wcs"].bounding_box is not None for m in case.models), "ratio": float(theirs.pixel_scale_ratio),
-        "untouched": before == state(case), "planes": differences(ours, theirs, neighbours),
-        "metadata": metadata(ours, theirs), **flag_differences(ours, theirs, with_drops),
+        "number": case.number,
+        "words": case.words(),
+        "options": case.options,
+        "images": len(case.models),
+        "flags": case.flag_map,
+        "boxes": sum(m["wcs"].bounding_box is not None for m in case.models),
+        "ratio": float(theirs.pixel_scale_ratio),
+        "untouched": before == state(case),
+        "planes": differences(ours, theirs, neighbours),
+        "metadata": metadata(ours, theirs),
+        **flag_differences(ours, theirs, with_drops),
         "seconds": [between - begin, time.perf_counter() - between],
-    }  # fmt: skip
+    }

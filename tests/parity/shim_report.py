@@ -31,7 +31,9 @@ def pytest_collectreport(report):
 
 
 def pytest_runtest_logreport(report):
-    if report.when == "call" or report.outcome != "passed":  # set-up and tear-down tell only when they do not pass
+    if (
+        report.when == "call" or report.outcome != "passed"
+    ):  # set-up and tear-down tell only when they do not pass
         message = str(report.longrepr)[-3000:] if report.outcome == "failed" else ""
         OUTCOMES[report.nodeid] = {"outcome": report.outcome, "message": message}
 

@@ -25,11 +25,17 @@ UTILITIES = {
     **{
         name: name
         for name in (
-            "build_driz_weight", "build_mask", "calc_pixmap", "compute_mean_pixel_area", "get_tmeasure", "is_flux_density",
-            "is_imaging_wcs", "resample_range",
+            "build_driz_weight",
+            "build_mask",
+            "calc_pixmap",
+            "compute_mean_pixel_area",
+            "get_tmeasure",
+            "is_flux_density",
+            "is_imaging_wcs",
+            "resample_range",
         )
     },
-}  # fmt: skip
+}
 
 
 def install():
@@ -47,7 +53,11 @@ def install():
     utils = types.ModuleType("stcal.resample.utils")
     for name, our_name in UTILITIES.items():
         setattr(utils, name, counted(name, getattr(resample_utils, our_name)))
-    package.compute_mean_pixel_area, package.utils, stcal.resample = utils.compute_mean_pixel_area, utils, package
+    package.compute_mean_pixel_area, package.utils, stcal.resample = (
+        utils.compute_mean_pixel_area,
+        utils,
+        package,
+    )
     sys.modules |= {"stcal.resample": package, "stcal.resample.utils": utils}
 
 

@@ -18,11 +18,17 @@ from drizzleflow.sky import skyimage, skymatch
 
 def install():
     """Our names in place of the peer's."""
-    OURS.update({"sky/__init__": sky.__file__, "sky/skyimage": skyimage.__file__, "sky/skymatch": skymatch.__file__})
+    OURS.update(
+        {"sky/__init__": sky.__file__, "sky/skyimage": skyimage.__file__, "sky/skymatch": skymatch.__file__}
+    )
     for owner in (sky.SkyImage, sky.SkyGroup, sky.SkyStats):
         for name in ("__init__", "calc_sky", "intersection"):
             if hasattr(owner, name):
-                setattr(owner, name, counted(f"{owner.__name__}.{name}".removesuffix(".__init__"), getattr(owner, name)))
+                setattr(
+                    owner,
+                    name,
+                    counted(f"{owner.__name__}.{name}".removesuffix(".__init__"), getattr(owner, name)),
+                )
     package = types.ModuleType("stcal.skymatch")
     package.__path__ = []  # a package, of which nothing else can be imported
     package.SkyImage, package.SkyGroup, package.SkyStats = sky.SkyImage, sky.SkyGroup, sky.SkyStats
@@ -31,9 +37,11 @@ def install():
     stcal.skymatch = package
     # ``stcal.skymatch.skymatch`` is the function where it is asked of the package, the module where it is imported
     sys.modules |= {
-        "stcal.skymatch": package, "stcal.skymatch.skyimage": skyimage, "stcal.skymatch.skymatch": skymatch,
+        "stcal.skymatch": package,
+        "stcal.skymatch.skyimage": skyimage,
+        "stcal.skymatch.skymatch": skymatch,
         "stcal.skymatch.skystatistics": skystatistics,
-    }  # fmt: skip
+    }
 
 
 install()

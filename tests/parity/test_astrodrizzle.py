@@ -39,7 +39,11 @@ VARIANTS = {
     "sky-mode": {"skymatch": {"skystat": "mode"}},
     "sky-mean": {"skymatch": {"skystat": "mean", "skyclip": 3, "skylsigma": 3.0}},
     "sky-off": {"skymatch": {"skip": True}},
-    "bits": {"skymatch": {"sky_bits": 16}, "single_drizzle": {"driz_sep_bits": 16}, "mosaic": {"final_bits": "16,256"}},
+    "bits": {
+        "skymatch": {"sky_bits": 16},
+        "single_drizzle": {"driz_sep_bits": 16},
+        "mosaic": {"final_bits": "16,256"},
+    },
     "static-off": {"static_mask": {"static": False}},
 }
 #: mask pixels that may differ: with these interpolations the peer reads memory beyond its median at two edges of it; a match
@@ -55,7 +59,12 @@ def ours(simulated, tmp_path_factory):
 
     def run(name):
         if name not in made:
-            settings = {"associations": str(association), "outdir": f"r/{name}", "preset": "hst", **VARIANTS[name]}
+            settings = {
+                "associations": str(association),
+                "outdir": f"r/{name}",
+                "preset": "hst",
+                **VARIANTS[name],
+            }
             (folder / "my.yaml").write_text(yaml.safe_dump(settings))
             settings = ["--configfile", "my.yaml", "--cores", "2", "--quiet", "all"]
             call([sys.executable, "-m", "snakemake", "-s", REPO / "Snakefile", *settings], folder)
@@ -93,15 +102,24 @@ def test_the_whole_road(oracle, ours, name):
             rays += np.count_nonzero(mask)
     with fits.open(next(product.glob("*_i2d.fits"))) as hdus:
         sci, wht, con = (hdus[key].data for key in ("SCI", "WHT", "CON"))
-    peer_sci, peer_wht, peer_con = (fits.getdata(peer / f"{PRODUCT}_drz_{kind}.fits") for kind in ("sci", "wht", "ctx"))
-    both = (wht > 0) & (peer_wht > 0)  # the peer has values, of no weight, in a few pixels that nothing covers
+    peer_sci, peer_wht, peer_con = (
+        fits.getdata(peer / f"{PRODUCT}_drz_{kind}.fits") for kind in ("sci", "wht", "ctx")
+    )
+    both = (wht > 0) & (
+        peer_wht > 0
+    )  # the peer has values, of no weight, in a few pixels that nothing covers
     off = relative(sci[both], peer_sci[both])
     figures = {
-        "cosmic-ray pixels": rays, "differ": differ, "median": float(relative(median, peer_median).max()),
-        "sci, largest": float(off.max()), "sci, 99.9 %": float(np.quantile(off, 0.999)), "sci above 1e-6": float((off > 1e-6).mean()),
-        "covered differ": int(((wht > 0) != (peer_wht > 0)).sum()), "wht": float(np.abs(wht - peer_wht).max() / peer_wht.max()),
+        "cosmic-ray pixels": rays,
+        "differ": differ,
+        "median": float(relative(median, peer_median).max()),
+        "sci, largest": float(off.max()),
+        "sci, 99.9 %": float(np.quantile(off, 0.999)),
+        "sci above 1e-6": float((off > 1e-6).mean()),
+        "covered differ": int(((wht > 0) != (peer_wht > 0)).sum()),
+        "wht": float(np.abs(wht - peer_wht).max() / peer_wht.max()),
         "context differ": int((con.reshape(peer_con.shape) != peer_con).sum()),
-    }  # fmt: skip
+    }
     print(name, figures)
     assert rays > 1000
     assert differ <= MAY_DIFFER.get(name, 0) and figures["covered differ"] == 0

@@ -36,11 +36,18 @@ def random_cases(seed):
         arrays[f"cr{k}/data"], arrays[f"cr{k}/blot"] = data.astype(np.float32), blot.astype(np.float32)
         cte_dir = int(rng.integers(-1, 2))
         cases[f"cr{k}"] = {
-            "kind": "driz_cr", "gain": float(rng.choice([1.0, 1.5, 7.12])), "readnoise": float(rng.uniform(0, 8)),
-            "sky": float(rng.uniform(0, 80)), "cte_dir": cte_dir, "grow": int(rng.integers(1, 6)),
-            "ctegrow": int(rng.choice([0, 1, 3, 5])) if cte_dir else 0,  # without a direction the peer masks everything
-            "snr": f"{rng.uniform(2, 6):.2f} {rng.uniform(1, 4):.2f}", "scale": f"{rng.uniform(0.5, 3):.2f} {rng.uniform(0.2, 2):.2f}",
-        }  # fmt: skip
+            "kind": "driz_cr",
+            "gain": float(rng.choice([1.0, 1.5, 7.12])),
+            "readnoise": float(rng.uniform(0, 8)),
+            "sky": float(rng.uniform(0, 80)),
+            "cte_dir": cte_dir,
+            "grow": int(rng.integers(1, 6)),
+            "ctegrow": int(rng.choice([0, 1, 3, 5]))
+            if cte_dir
+            else 0,  # without a direction the peer masks everything
+            "snr": f"{rng.uniform(2, 6):.2f} {rng.uniform(1, 4):.2f}",
+            "scale": f"{rng.uniform(0.5, 3):.2f} {rng.uniform(0.2, 2):.2f}",
+        }
         arrays[f"deriv{k}/data"], cases[f"deriv{k}"] = arrays[f"cr{k}/blot"], {"kind": "deriv"}
         ny, nx = rng.integers(5, 120, 2)
         count = int(rng.integers(1, 5))
@@ -83,10 +90,17 @@ def test_random_arrays(tmp_path):
 
 
 FRAMES = [
-    {}, {"rot": 0.0}, {"rot": -130.0}, {"scale": 0.04}, {"scale": 0.06, "rot": 20.0}, {"outnx": 5000, "outny": 4001},
-    {"outnx": 501, "outny": 600, "scale": 0.3, "rot": 90.0}, {"ra": 5.7, "dec": -72.0}, {"crpix1": 100.0, "crpix2": 120.0, "rot": 5.0},
+    {},
+    {"rot": 0.0},
+    {"rot": -130.0},
+    {"scale": 0.04},
+    {"scale": 0.06, "rot": 20.0},
+    {"outnx": 5000, "outny": 4001},
+    {"outnx": 501, "outny": 600, "scale": 0.3, "rot": 90.0},
+    {"ra": 5.7, "dec": -72.0},
+    {"crpix1": 100.0, "crpix2": 120.0, "rot": 5.0},
     {"ra": 137.8, "dec": -64.9, "crpix1": 10.0, "crpix2": 20.0, "outnx": 100, "outny": 50},
-]  # fmt: skip
+]
 
 
 def test_grids_of_real_headers(tmp_path):
@@ -102,7 +116,12 @@ def test_grids_of_real_headers(tmp_path):
     if not all((ASSETS / name).exists() for name in files):
         pytest.skip(f"no files in {ASSETS}")
     cases = {
-        f"{name} {k}": {"kind": "output_wcs", "path": str(ASSETS / name), "shape": shape, "parameters": parameters}
+        f"{name} {k}": {
+            "kind": "output_wcs",
+            "path": str(ASSETS / name),
+            "shape": shape,
+            "parameters": parameters,
+        }
         for name, shape in files.items()
         for k, parameters in enumerate(FRAMES)
     }
@@ -112,7 +131,9 @@ def test_grids_of_real_headers(tmp_path):
     with np.load(tmp_path / "out.npz") as peer:
         for name, case in cases.items():
             with fits.open(case["path"]) as hdus:
-                chips = [from_astropy(WCS(hdus["SCI", e].header, fobj=hdus), tuple(case["shape"])) for e in (1, 2)]
+                chips = [
+                    from_astropy(WCS(hdus["SCI", e].header, fobj=hdus), tuple(case["shape"])) for e in (1, 2)
+                ]
                 scale, angle = astrodrizzle_frame.orientation(hdus[0].header, hdus["SCI", 1].header)
             parameters = {{"scale": "new_scale"}.get(k, k): v for k, v in case["parameters"].items()}
             grid = astrodrizzle_grid.build(chips, scale, angle, **parameters)
@@ -120,7 +141,11 @@ def test_grids_of_real_headers(tmp_path):
             assert grid.shape == (ny, nx), name
             wcs = WCS(naxis=2)
             wcs.wcs.ctype = ["RA---TAN", "DEC--TAN"]
-            wcs.wcs.crval, wcs.wcs.crpix, wcs.wcs.cd = peer[name][2:4], peer[name][4:6], peer[name][6:].reshape(2, 2)
+            wcs.wcs.crval, wcs.wcs.crpix, wcs.wcs.cd = (
+                peer[name][2:4],
+                peer[name][4:6],
+                peer[name][6:].reshape(2, 2),
+            )
             x, y = np.array([0, nx, 0, nx, nx / 2]), np.array([0, 0, ny, ny, ny / 2])
             u, v = grid.to_pixel(*wcs.wcs_pix2world(x, y, 0))
             worst = max(worst, float(np.hypot(u - x, v - y).max()))
@@ -170,7 +195,21 @@ def test_static(oracle):
     assert figures["differ"] == 0 and figures["masked"] > 100
 
 
-SINGLES = ["defaults", "square", "point", "gaussian", "pixfrac", "bits", "static-off", "sky-off", "sky-mode", "globalmin", "sep-scale", "sep-frame", "stepsize"]  # fmt: skip
+SINGLES = [
+    "defaults",
+    "square",
+    "point",
+    "gaussian",
+    "pixfrac",
+    "bits",
+    "static-off",
+    "sky-off",
+    "sky-mode",
+    "globalmin",
+    "sep-scale",
+    "sep-frame",
+    "stepsize",
+]
 
 
 @pytest.mark.parametrize("name", SINGLES)
@@ -184,8 +223,23 @@ def test_blot_and_crmask(oracle, name):
     check_masks(steps.check_crmasks(variant(oracle, name)))
 
 
-FINALS = ["defaults", "final-turbo", "point", "gaussian", "pixfrac", "bits", "static-off", "sky-off", "counts", "weight-err", "weight-err-scale",
-          "weight-ivm", "weight-ivm-scale", "north-up", "stepsize"]  # fmt: skip
+FINALS = [
+    "defaults",
+    "final-turbo",
+    "point",
+    "gaussian",
+    "pixfrac",
+    "bits",
+    "static-off",
+    "sky-off",
+    "counts",
+    "weight-err",
+    "weight-err-scale",
+    "weight-ivm",
+    "weight-ivm-scale",
+    "north-up",
+    "stepsize",
+]
 
 
 @pytest.mark.parametrize("name", FINALS)

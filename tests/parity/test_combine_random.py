@@ -30,12 +30,18 @@ def draw(number):
     n = int(rng.integers(2, 41)) if rng.random() < 0.4 else int(rng.integers(2, 9))
     shape = tuple(int(x) for x in rng.integers(5, 16, 2))
     case = {
-        "name": f"case{number}", "combine_type": kind, "combine_grow": int(rng.integers(0, 3)),
+        "name": f"case{number}",
+        "combine_type": kind,
+        "combine_grow": int(rng.integers(0, 3)),
         "combine_nsigma": [float(x) for x in rng.choice([0.5, 1.0, 2.0, 3.0, 4.0, 5.5], 2)],
         "exptime": [float(x) for x in rng.choice([30.0, 100.0, 350.5], n)],
-        "readnoise": [float(x) for x in rng.uniform(0, 12, n)], "sky": [float(x) for x in rng.uniform(0, 900, n)],
-        "combine_nlow": 0, "combine_nhigh": 0, "combine_lthresh": None, "combine_hthresh": None,
-    }  # fmt: skip
+        "readnoise": [float(x) for x in rng.uniform(0, 12, n)],
+        "sky": [float(x) for x in rng.uniform(0, 900, n)],
+        "combine_nlow": 0,
+        "combine_nhigh": 0,
+        "combine_lthresh": None,
+        "combine_hthresh": None,
+    }
     if kind != "minmed" and kind != "sum":
         case["combine_nlow"] = int(rng.integers(0, min(4, n)))
         case["combine_nhigh"] = int(rng.integers(0, min(4, n - case["combine_nlow"])))
@@ -49,7 +55,9 @@ def draw(number):
     images += (rng.random(images.shape) < rng.choice([0.0, 0.02, 0.3])) * rng.exponential(30, images.shape)
     if rng.random() < 0.2:
         images = np.round(images)  # ties
-    weights = time * rng.uniform(0.2, 1.3, images.shape) if rng.random() < 0.7 else time * np.ones(images.shape)
+    weights = (
+        time * rng.uniform(0.2, 1.3, images.shape) if rng.random() < 0.7 else time * np.ones(images.shape)
+    )
     masks = rng.random(images.shape) < rng.choice([0.0, 0.1, 0.7])
     if rng.random() < 0.3:
         masks[:, 1, 2] = True
@@ -72,9 +80,16 @@ def table(tmp_path_factory):
 def ours(case, arrays, **more):
     names = [name for name in case if name.startswith("combine_")]
     return combine_stack(
-        arrays["images"], arrays["weights"], masks=arrays["masks"], exptime=case["exptime"], readnoise=case["readnoise"],
-        sky=case["sky"], median_newmasks=False, **{name: case[name] for name in names}, **more,
-    )  # fmt: skip
+        arrays["images"],
+        arrays["weights"],
+        masks=arrays["masks"],
+        exptime=case["exptime"],
+        readnoise=case["readnoise"],
+        sky=case["sky"],
+        median_newmasks=False,
+        **{name: case[name] for name in names},
+        **more,
+    )
 
 
 def rejected(case, arrays):
@@ -91,7 +106,12 @@ def definition(case, arrays):
     if kind == "minmed":
         keys = ("exptime", "readnoise", "sky")
         return slow.minmed(
-            images, bad, arrays["weights"], *(case[k] for k in keys), case["combine_nsigma"], case["combine_grow"]
+            images,
+            bad,
+            arrays["weights"],
+            *(case[k] for k in keys),
+            case["combine_nsigma"],
+            case["combine_grow"],
         )
     base = slow.statistic(kind.removeprefix("i"), images, bad, case["combine_nlow"], case["combine_nhigh"])
     return slow.filled(base, images) if kind[0] == "i" else base
@@ -129,6 +149,8 @@ def test_the_peer_gives_the_same_where_it_is_right(table):
         if not same.all():
             differing[kind] += 1
         where[kind] += int(np.count_nonzero((found != peer) & wrong))
-    print(f"\npixels where the peer is wrong, and ours differs: {dict(where)}; other differences, in stacks: {dict(differing)}")
+    print(
+        f"\npixels where the peer is wrong, and ours differs: {dict(where)}; other differences, in stacks: {dict(differing)}"
+    )
     assert not differing
     assert where["mean"] and where["imedian"] and where["imean"]

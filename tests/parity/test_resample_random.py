@@ -22,7 +22,13 @@ from peers import drawn
 COUNT = 200
 PLANES = ("data", "wht", "err", "var_rnoise", "var_flat", "var_poisson")
 SAME_AREA = 2e-6  #: the peer's area of a small image is that good: 6e-15 steradian
-AREAS = ("pixel_scale_ratio", ".pixel_scale_ratio", ".output_pixel_scale", "pixelarea_steradians", "pixelarea_arcsecsq")
+AREAS = (
+    "pixel_scale_ratio",
+    ".pixel_scale_ratio",
+    ".output_pixel_scale",
+    "pixelarea_steradians",
+    "pixelarea_arcsecsq",
+)
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +63,9 @@ def wrong_planes(row, names=PLANES):
             found.append(f"{name}: {plane['missing']} is missing")
             continue
         if plane["max"] > LIMIT:
-            found.append(f"{name}: {plane['max']:.2g} at {plane['where']} of {plane['above']}: ours, peer's {plane['values']}")
+            found.append(
+                f"{name}: {plane['max']:.2g} at {plane['where']} of {plane['above']}: ours, peer's {plane['values']}"
+            )
         drizzled_error = name == "err" and row["options"]["compute_err"] == "driz_err"
         if not plane["empty_ours_nan"] if drizzled_error else plane["empty_differs"]:
             found.append(f"{name}: another fill value")
@@ -105,9 +113,14 @@ def test_planes(table, name):
     rows = [row for row in table["drawn"] if name in row["planes"]]
     refuse(rows, lambda row: wrong_planes(row, (name,)))
     assert len(rows) > 60
-    for title, kernels in {"conserving": ("square", "point", "turbo"), "others": ("gaussian", "lanczos2", "lanczos3")}.items():
+    for title, kernels in {
+        "conserving": ("square", "point", "turbo"),
+        "others": ("gaussian", "lanczos2", "lanczos3"),
+    }.items():
         planes = [row["planes"][name] for row in rows if row["options"]["kernel"] in kernels]
-        pixels, dust, unsteady = (sum(plane[key] for plane in planes) for key in ("pixels", "dust", "unsteady"))
+        pixels, dust, unsteady = (
+            sum(plane[key] for plane in planes) for key in ("pixels", "dust", "unsteady")
+        )
         worst = max(plane["max"] for plane in planes)
         text = f"{len(planes)} configurations, {pixels} pixels: max {worst:.1e}; dust {dust}, unsteady {unsteady}"
         print(f"\n{name:<12s}{title:<11s}{text}")
@@ -120,7 +133,9 @@ def test_flags(table, name):
     refuse(rows, lambda row: wrong_flags(row, name))
     total = {key: sum(row[name].get(key, 0) for row in rows) for key in ("set", "dust", "unsteady")}
     print(f"\n{name:<12s}{len(rows)} configurations: {total}")
-    assert len(rows) > 60 and total["set"] > 100_000 and total["dust"] + total["unsteady"] <= 0.01 * total["set"]
+    assert (
+        len(rows) > 60 and total["set"] > 100_000 and total["dust"] + total["unsteady"] <= 0.01 * total["set"]
+    )
 
 
 def test_metadata(table):
@@ -130,7 +145,9 @@ def test_metadata(table):
 
 def test_time(table):
     seconds = [sum(row["seconds"][who] for row in table["drawn"]) for who in (0, 1)]
-    print(f"\nseconds     {COUNT} configurations: the peer {seconds[0]:.0f}, ours and the comparison {seconds[1]:.0f}")
+    print(
+        f"\nseconds     {COUNT} configurations: the peer {seconds[0]:.0f}, ours and the comparison {seconds[1]:.0f}"
+    )
 
 
 #: cases that the peer can do only when they are put otherwise -> what it does with them as they are
@@ -148,13 +165,19 @@ PEER_ALONE = {
 def test_products_that_the_peer_gets_wrong(table, kind):
     rows = [row for row in table["apart"] if row["name"].startswith(kind)]
     assert rows and {row["peer"] for row in rows} <= PEER_ALONE[kind]
-    refuse([row["row"] for row in rows], lambda row: [*wrong_planes(row), *wrong_flags(row, "con"), *wrong_flags(row, "dq")])
+    refuse(
+        [row["row"] for row in rows],
+        lambda row: [*wrong_planes(row), *wrong_flags(row, "con"), *wrong_flags(row, "dq")],
+    )
     refuse([row["row"] for row in rows], wrong_metadata)
 
 
 #: case -> what the peer does, what ours does
 ANSWERS = {
-    "second product": ("ValueError", "the same"),  # the peer still knows the groups of the first, and has no times
+    "second product": (
+        "ValueError",
+        "the same",
+    ),  # the peer still knows the groups of the first, and has no times
     "duration unknown": (30.0, None),  # the peer's sum leaves the unknown out
     "weight_type None": ("AttributeError", "InputError"),
     "weight_type ivm-smed": ("ValueError", "InputError"),
@@ -183,5 +206,7 @@ ANSWERS = {
 
 def test_answers(table):
     found = {row["name"]: (row["peer"], row["ours"]) for row in table["apart"] if "ours" in row}
-    assert found.pop("area in a box that cuts pixels")[1] < 1e-3  # the mean over one row more or less of a bent image
+    assert (
+        found.pop("area in a box that cuts pixels")[1] < 1e-3
+    )  # the mean over one row more or less of a bent image
     assert found == ANSWERS

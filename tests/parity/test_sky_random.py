@@ -44,13 +44,18 @@ def refuse(rows, wrong):
 def test_every_option_is_drawn(table):
     rows = table["drawn"]
     assert [row["number"] for row in rows] == list(range(COUNT))
-    assert Counter(row["method"] for row in rows) == dict.fromkeys(("local", "global", "match", "global+match"), COUNT // 4)
+    assert Counter(row["method"] for row in rows) == dict.fromkeys(
+        ("local", "global", "match", "global+match"), COUNT // 4
+    )
     assert len({row["options"]["skymethod"] for row in rows}) >= 10
     for option in ("match_down", "subtract"):
         assert min(Counter(row["options"][option] for row in rows).values()) > COUNT / 4
     assert min(Counter(row["stats"]["skystat"] for row in rows).values()) > COUNT / 8
     assert {row["stats"]["nclip"] for row in rows} == set(range(7))
-    assert sum("lower" in row["stats"] for row in rows) > 30 and sum("upper" in row["stats"] for row in rows) > 20
+    assert (
+        sum("lower" in row["stats"] for row in rows) > 30
+        and sum("upper" in row["stats"] for row in rows) > 20
+    )
     assert sum(row["groups"] for row in rows) > COUNT and sum(row["images"] for row in rows) > 4 * COUNT
     assert sum(several(row) for row in rows) >= 10
     assert sum(len(row["stepsizes"]) > 1 for row in rows) > 30
@@ -75,7 +80,9 @@ def test_levels(table, method):
     connected = [row for row in rows if not several(row)]
     refuse(connected, lambda row: wrong_levels(row, "default"))
     worst = max(difference(row["all"]["sky"], row["peer"]["sky"]) for row in rows)
-    print(f"\n{method:<13s}{len(rows)} configurations, {sum(row['images'] for row in rows)} images: max {worst:.1e}")
+    print(
+        f"\n{method:<13s}{len(rows)} configurations, {sum(row['images'] for row in rows)} images: max {worst:.1e}"
+    )
 
 
 def test_sets_that_do_not_overlap(table):
@@ -111,13 +118,17 @@ def test_triples(table):
         return found
 
     refuse(table["drawn"], wrong)
-    print(f"\ncalc_sky     {count} calls: max {worst:.1e}; of {spheres} overlaps the peer's area is the whole sphere")
+    print(
+        f"\ncalc_sky     {count} calls: max {worst:.1e}; of {spheres} overlaps the peer's area is the whole sphere"
+    )
     assert count > 2000 and spheres < 0.01 * count
 
 
 def test_time(table):
     seconds = [sum(row["seconds"][who] for row in table["drawn"]) for who in (0, 1)]
-    print(f"\nseconds      {COUNT} configurations, matching: the peer {seconds[0]:.1f}, ours {seconds[1]:.1f}")
+    print(
+        f"\nseconds      {COUNT} configurations, matching: the peer {seconds[0]:.1f}, ours {seconds[1]:.1f}"
+    )
 
 
 #: case -> the peer's answer, ours; ``!``: the level is not valid

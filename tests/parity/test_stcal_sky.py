@@ -4,7 +4,6 @@ The tests come with the peer's source distribution, which ``make parity`` unpack
 DRIZZLEFLOW_STCAL_SOURCE names another place. The peer's interpreter runs them with `stcal_sky_shim`.
 """
 
-
 import pytest
 from peers import REPO, STCAL, check_outcomes, require, stcal_tests
 
@@ -13,15 +12,23 @@ COUNT = 51
 EXCEPTIONS = {}
 #: what of ours the tests have to call, and how often at least
 CALLS = {
-    "match": 19, "SkyImage": 40, "SkyGroup": 25, "SkyStats": 40, "SkyImage.calc_sky": 10, "SkyGroup.calc_sky": 5,
-    "SkyImage.intersection": 1, "SkyStats.calc_sky": 5,
-}  # fmt: skip
+    "match": 19,
+    "SkyImage": 40,
+    "SkyGroup": 25,
+    "SkyStats": 40,
+    "SkyImage.calc_sky": 10,
+    "SkyGroup.calc_sky": 5,
+    "SkyImage.intersection": 1,
+    "SkyStats.calc_sky": 5,
+}
 
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory):
     require(STCAL / "tests" / "skymatch")
-    return stcal_tests("stcal_sky_shim", ["tests/skymatch"], tmp_path_factory.mktemp("stcal_sky") / "report.json")
+    return stcal_tests(
+        "stcal_sky_shim", ["tests/skymatch"], tmp_path_factory.mktemp("stcal_sky") / "report.json"
+    )
 
 
 def test_stcal_tests(report):
@@ -31,7 +38,8 @@ def test_stcal_tests(report):
 def test_the_tests_ran_ours(report):
     """The shim's functions count their calls, and the modules are this repository's."""
     assert report["ours"] == {
-        name: str(REPO / "scripts" / "drizzleflow" / f"{name}.py") for name in ("sky/__init__", "sky/skyimage", "sky/skymatch")
+        name: str(REPO / "scripts" / "drizzleflow" / f"{name}.py")
+        for name in ("sky/__init__", "sky/skyimage", "sky/skymatch")
     }
     for name, count in CALLS.items():
         assert report["calls"].get(name, 0) >= count, (name, report["calls"])

@@ -32,7 +32,12 @@ EXCEPTIONS = {
 
 def run(part, folder):
     variance, arguments = PARTS[part]
-    return stcal_tests("stcal_shim", arguments, folder / f"{part.replace(' ', '_')}.json", DRIZZLEFLOW_SHIM_VARIANCE=variance or "")
+    return stcal_tests(
+        "stcal_shim",
+        arguments,
+        folder / f"{part.replace(' ', '_')}.json",
+        DRIZZLEFLOW_SHIM_VARIANCE=variance or "",
+    )
 
 
 @pytest.fixture(scope="module")
@@ -55,10 +60,18 @@ def test_the_tests_ran_ours(reports, part):
     assert Path(report["ours"]["resample"]) == REPO / "scripts" / "drizzleflow" / "resample" / "resample.py"
     least = {"photometry": {"Resample": 54, "Resample.add_model": 54, "build_driz_weight": 54}}
     least["the rest"] = {
-        "Resample": 9, "Resample.add_model": 20, "calc_pixmap": 270, "build_mask": 7, "build_driz_weight": 11,
-        "resample_range": 14, "get_tmeasure": 4, "is_imaging_wcs": 1, "compute_mean_pixel_area": 1, "is_flux_density": 6,
+        "Resample": 9,
+        "Resample.add_model": 20,
+        "calc_pixmap": 270,
+        "build_mask": 7,
+        "build_driz_weight": 11,
+        "resample_range": 14,
+        "get_tmeasure": 4,
+        "is_imaging_wcs": 1,
+        "compute_mean_pixel_area": 1,
+        "is_flux_density": 6,
         "_get_inverse_variance": 6,
-    }  # fmt: skip
+    }
     least["reference variances"] = {"Resample": 9, "Resample.add_model": 20}
     for name, count in least[part].items():
         assert report["calls"].get(name, 0) >= count, (name, report["calls"])

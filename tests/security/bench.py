@@ -42,7 +42,9 @@ def defaults() -> dict:
 def good(flavour: str) -> Path:
     """A folder with two good exposures of a flavour and ``good.*``, their association; made once a process."""
     folder = Path(tempfile.mkdtemp(prefix=f"drizzleflow-{flavour}-"))
-    made = simulate(folder, flavour=flavour, exposures=2, detectors=1, shape=SHAPE, seed=3, product="good", stars=3e4)
+    made = simulate(
+        folder, flavour=flavour, exposures=2, detectors=1, shape=SHAPE, seed=3, product="good", stars=3e4
+    )
     shutil.rmtree(made["truth"])
     if flavour == "simple":
         os.unlink(made["associations"][0])
@@ -94,7 +96,9 @@ class Bench:
             if number == hdu:
                 name, image = key.ljust(8).encode(), f"{key:<8}= {value}".encode().ljust(80)[:80]
                 where = [i for i, c in enumerate(cards) if c[:8] == name]
-                cards[where[0] if where else len(cards) :] = [image, *cards[where[0] + 1 :]] if where else [image]
+                cards[where[0] if where else len(cards) :] = (
+                    [image, *cards[where[0] + 1 :]] if where else [image]
+                )
             block = b"".join(cards) + b"END".ljust(80)
             out += content[last:start] + block.ljust(-(-len(block) // 2880) * 2880)
             last = data
@@ -172,9 +176,14 @@ class Verdict:
 def script(name: str, out: Path, params: dict, outputs: dict) -> tuple[bool, str]:
     """Run a rule's script in this process: whether it ended well, and its log."""
     given = SimpleNamespace(
-        rule=name, wildcards={"product": out.name}, params=SimpleNamespace(**params), input=[], threads=1,
-        output=SimpleNamespace(**{key: str(out / value) for key, value in outputs.items()}), log=[str(out / f"log/{name}.log")],
-    )  # fmt: skip
+        rule=name,
+        wildcards={"product": out.name},
+        params=SimpleNamespace(**params),
+        input=[],
+        threads=1,
+        output=SimpleNamespace(**{key: str(out / value) for key, value in outputs.items()}),
+        log=[str(out / f"log/{name}.log")],
+    )
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -193,15 +202,25 @@ def judge(settings: dict, folder: Path) -> Verdict:
         return Verdict("config", str(error))
     (product,) = planned.products.values()
     out = folder / "out" / product.name
-    known = {"error": product.error, "members": [m.asdict() for m in product.members], "others": product.others}
-    well, log = script("members", out, {"opts": known}, {"table": "members.csv", "record": "record/members.json"})
+    known = {
+        "error": product.error,
+        "members": [m.asdict() for m in product.members],
+        "others": product.others,
+    }
+    well, log = script(
+        "members", out, {"opts": known}, {"table": "members.csv", "record": "record/members.json"}
+    )
     assert well == (product.error is None)
     if not well:
         assert log == f"members: {product.error}\n"
         return Verdict("plan", product.error, log, product=product)
     sections = ("grid", "single_drizzle", "mosaic", "skymatch", "simple")
     opts = {**{key: product.options[key] for key in sections}, "members": known["members"]}
-    names = {"outlines": "footprint/all.json", "lattices": "footprint/all.npz", "record": "record/footprint/all.json"}
+    names = {
+        "outlines": "footprint/all.json",
+        "lattices": "footprint/all.npz",
+        "record": "record/footprint/all.json",
+    }
     well, log = script("footprint", out, {"opts": opts}, names)
     if not well:
         last = log.splitlines()[-1]

@@ -34,7 +34,9 @@ def _(b):
     b.cut(b.place("SCI")[0] + 1000)
 
 
-@case("cut in the pixels of SCI", "jwst", "plan", r"\[SCI\]: the file is cut short \(\d+ bytes, expected \d+\)")
+@case(
+    "cut in the pixels of SCI", "jwst", "plan", r"\[SCI\]: the file is cut short \(\d+ bytes, expected \d+\)"
+)
 def _(b):
     b.cut(b.place("SCI")[1] + 1000)
 
@@ -124,7 +126,9 @@ def _(b):
     packed(b, gzip.compress(b.bad.read_bytes())[:-3000], ".gz")
 
 
-@simple("gzipped and damaged at its end", "plan", "cut short|cannot be|not a readable|is no extension|is damaged")
+@simple(
+    "gzipped and damaged at its end", "plan", "cut short|cannot be|not a readable|is no extension|is damaged"
+)
 def _(b):
     content = bytearray(gzip.compress(b.bad.read_bytes(), 1))
     content[-2000] ^= 255  # what comes out behind it is noise
@@ -259,7 +263,12 @@ def _(b):
     b.card("CHECKSUM", "'?       '", 1)
 
 
-@simple("a bit of the weights beside the image flipped", "footprint", r"weight\.fits\[SCI\]: the data are not those", named="none")
+@simple(
+    "a bit of the weights beside the image flipped",
+    "footprint",
+    r"weight\.fits\[SCI\]: the data are not those",
+    named="none",
+)
 def _(b):
     beside(b, "ivar", lambda path: b.flip(b.place("SCI", path)[1] + 8, path))
 
@@ -395,12 +404,19 @@ def _(b):
     b.edit(swap("VAR_RNOISE"))
 
 
-@simple("weights beside the image transposed", "footprint", r"weight\.fits\[SCI,1\]: shape \(32, 24\)", named="none")
+@simple(
+    "weights beside the image transposed",
+    "footprint",
+    r"weight\.fits\[SCI,1\]: shape \(32, 24\)",
+    named="none",
+)
 def _(b):
     beside(b, "ivar", lambda path: b.edit(swap("SCI"), path))
 
 
-@simple("weights beside the image cut short", "plan", r"weight\.fits\[SCI\]: the file is cut short", named="none")
+@simple(
+    "weights beside the image cut short", "plan", r"weight\.fits\[SCI\]: the file is cut short", named="none"
+)
 def _(b):
     beside(b, "ivar", lambda path: b.cut(b.place("SCI", path)[1] + 9, path))
 
@@ -410,12 +426,22 @@ def _(b):
     b.edit(lambda hdus: setattr(hdus["DQ"], "data", np.zeros(SHAPE, np.float32)))
 
 
-@case("flags of numbers with fractions, HST", "hst", "plan", r"\[DQ,1\]: flags with BITPIX -64, expected integers")
+@case(
+    "flags of numbers with fractions, HST",
+    "hst",
+    "plan",
+    r"\[DQ,1\]: flags with BITPIX -64, expected integers",
+)
 def _(b):
     b.edit(lambda hdus: setattr(hdus["DQ", 1], "data", np.zeros(SHAPE, np.float64)))
 
 
-@case("flags of 64 bits", "jwst", "plan", r"\[DQ,1\]: flags with BITPIX 64, expected integers of at most 32 bits")
+@case(
+    "flags of 64 bits",
+    "jwst",
+    "plan",
+    r"\[DQ,1\]: flags with BITPIX 64, expected integers of at most 32 bits",
+)
 def _(b):
     b.edit(lambda hdus: setattr(hdus["DQ"], "data", np.zeros(SHAPE, np.int64)))
 
@@ -428,6 +454,8 @@ def _(b):
 @case("a constant plane of text", "hst", "plan", r"\[ERR,1\]: PIXVALUE is 'many', expected a number")
 def _(b):
     def change(hdus):
-        hdus[hdus.index_of(("ERR", 1))] = fits.ImageHDU(header=fits.Header([("EXTNAME", "ERR"), ("EXTVER", 1), ("PIXVALUE", "many")]))
+        hdus[hdus.index_of(("ERR", 1))] = fits.ImageHDU(
+            header=fits.Header([("EXTNAME", "ERR"), ("EXTVER", 1), ("PIXVALUE", "many")])
+        )
 
     b.edit(change)

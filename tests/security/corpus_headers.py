@@ -31,15 +31,28 @@ wcs("CRPIX at the end of the world", CRPIX1="1.0E30", CRPIX2="1.0E30")
 wcs("pixels of 1e-30 degrees", CD1_1="1.0E-30", CD1_2="0.0", CD2_1="0.0", CD2_2="1.0E-30")
 wcs("pixels of 90 degrees", CD1_1="90.0", CD1_2="0.0", CD2_1="0.0", CD2_2="90.0")
 wcs("CUNIT of another world", CUNIT1="'furlong '", CUNIT2="'furlong '")
-wcs("distortion of an absurd order", f"{UNUSABLE}|A_ORDER", CTYPE1="'RA---TAN-SIP'", CTYPE2="'DEC--TAN-SIP'", A_ORDER="999", B_ORDER="999")
+wcs(
+    "distortion of an absurd order",
+    f"{UNUSABLE}|A_ORDER",
+    CTYPE1="'RA---TAN-SIP'",
+    CTYPE2="'DEC--TAN-SIP'",
+    A_ORDER="999",
+    B_ORDER="999",
+)
 wcs("distortion coefficients of NaN", PV1_1="NaN", PV2_1="NaN")
-wcs("an unknown celestial frame", r"its celestial frame is unknown|its WCS cannot be used", RADESYS="'NOWHERE '")
+wcs(
+    "an unknown celestial frame",
+    r"its celestial frame is unknown|its WCS cannot be used",
+    RADESYS="'NOWHERE '",
+)
 
 
 @case("no WCS at all", "simple", "footprint", "no celestial WCS on axes 1 and 2")
 def _(b):
     with fits.open(b.bad) as hdus:
-        keys = [k for k in hdus["SCI"].header if k.startswith(("CTYPE", "CRVAL", "CRPIX", "CD", "PV", "CUNIT"))]
+        keys = [
+            k for k in hdus["SCI"].header if k.startswith(("CTYPE", "CRVAL", "CRPIX", "CD", "PV", "CUNIT"))
+        ]
     b.drop(*keys, hdu=1)
 
 
@@ -55,7 +68,9 @@ def tree_of(b, change):
 
     def edit(hdus):
         content = change(hdus["ASDF"].data[0][0].tobytes())
-        column = fits.Column("ASDF_METADATA", f"{len(content)}B", array=np.frombuffer(content, np.uint8)[None])
+        column = fits.Column(
+            "ASDF_METADATA", f"{len(content)}B", array=np.frombuffer(content, np.uint8)[None]
+        )
         hdus[hdus.index_of("ASDF")] = fits.BinTableHDU.from_columns([column], name="ASDF")
 
     b.edit(edit)
@@ -79,7 +94,11 @@ gwcs("a GWCS that is a list of lists", b"meta: {wcs: [[1], [2]]}", r"no GWCS at 
 gwcs("the GWCS's tree is noise", lambda old: bytes(range(256)) * 40, "not an ASDF tree|not valid YAML")
 gwcs("the GWCS's tree is cut short", lambda old: old[:3000], "not an ASDF tree, or cut short")
 gwcs("a billion laughs in the GWCS", LAUGHS + b"meta: {wcs: *a11}", "its aliases make more than")
-gwcs("brackets beyond the stack in the GWCS", b"meta: " + b"[" * 100_000, "more than 200 collections in one another")
+gwcs(
+    "brackets beyond the stack in the GWCS",
+    b"meta: " + b"[" * 100_000,
+    "more than 200 collections in one another",
+)
 gwcs(
     "a GWCS whose array is on another machine",
     b'meta: {wcs: !core/ndarray-1.0.0 {source: "http://localhost:9/x", datatype: float64, shape: [2], byteorder: little}}',
@@ -93,13 +112,23 @@ def _(b):  # as the JWST pipeline writes them
     tree_of(b, lambda old: old.replace(b"\nmeta:", b"\n" + own + b"meta:", 1))
 
 
-gwcs("a GWCS that would run a command", b'meta: {wcs: !!python/object/apply:os.system ["touch PWNED"]}', "no GWCS at meta.wcs|no readable GWCS")
+gwcs(
+    "a GWCS that would run a command",
+    b'meta: {wcs: !!python/object/apply:os.system ["touch PWNED"]}',
+    "no GWCS at meta.wcs|no readable GWCS",
+)
 
 
 # -- times and units
 
 
-def exposure(name, value, flavour="simple", key="EXPTIME", says="exposure time .*, expected a positive number of seconds"):
+def exposure(
+    name,
+    value,
+    flavour="simple",
+    key="EXPTIME",
+    says="exposure time .*, expected a positive number of seconds",
+):
     @case(name, flavour, "plan|footprint", f"{says}|Unparsable card")
     def _(b):
         b.drop(key)
@@ -149,7 +178,13 @@ def _(b):
     b.card("BELL", "'\x07\x1b[31m'")
 
 
-def unparsable(name, key, hdu=1, says="Unparsable card|a header card that is no FITS|its WCS cannot be used", flavour="simple"):
+def unparsable(
+    name,
+    key,
+    hdu=1,
+    says="Unparsable card|a header card that is no FITS|its WCS cannot be used",
+    flavour="simple",
+):
     """Found by fuzzing: astropy looks at a card when it is asked for its value, long after the file is opened."""
 
     @case(f"a card that cannot be parsed, {name}", flavour, "plan|footprint", says)

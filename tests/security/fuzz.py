@@ -62,7 +62,12 @@ def on_asdf(content: bytes) -> None:
 
 def seeds(target: str, folder: Path) -> None:
     """One file for each case of the corpus that this target can read."""
-    flavours = {"fits": ("simple", "hst", "jwst"), "asdf": ("roman",), "association": ("simple", "hst"), "config": ("simple",)}[target]
+    flavours = {
+        "fits": ("simple", "hst", "jwst"),
+        "asdf": ("roman",),
+        "association": ("simple", "hst"),
+        "config": ("simple",),
+    }[target]
     for number, case in enumerate(every().values()):
         if case.flavour not in flavours or (target == "config") != (case.stage == "config"):
             continue
@@ -94,33 +99,112 @@ def _clear(folder: Path) -> None:
 
 
 WORDS = {
-    "fits": ["SIMPLE  =", "XTENSION=", "BITPIX  =", "NAXIS   =", "NAXIS1  =", "PCOUNT  =", "EXTNAME =", "EXTVER  =", "'SCI     '", "'ERR     '",
-             "'DQ      '", "END     ", "CTYPE1  =", "CRVAL1  =", "CD1_1   =", "A_ORDER =", "BSCALE  =", "BZERO   =", "ZIMAGE  =", "EXPTIME =", "TELESCOP= 'JWST'"],
-    "asdf": ["roman:", "data:", "meta:", "!core/ndarray-1.1.0", "source:", "datatype:", "shape:", "strides:", "offset:", "&a", "*a", "zlib", "bzp2", "lz4"],
-    "association": ["products", "members", "expname", "exptype", "science", "group_id", "path", "member", "product", "dq", "ivar", "flux_scale"],
-    "config": ["crmask:", "snr:", "grid:", "overrides:", "set:", "simple:", "skymatch:", "median:", "good_bits:", "&a", "*a", "!!"],
-}  # fmt: skip
+    "fits": [
+        "SIMPLE  =",
+        "XTENSION=",
+        "BITPIX  =",
+        "NAXIS   =",
+        "NAXIS1  =",
+        "PCOUNT  =",
+        "EXTNAME =",
+        "EXTVER  =",
+        "'SCI     '",
+        "'ERR     '",
+        "'DQ      '",
+        "END     ",
+        "CTYPE1  =",
+        "CRVAL1  =",
+        "CD1_1   =",
+        "A_ORDER =",
+        "BSCALE  =",
+        "BZERO   =",
+        "ZIMAGE  =",
+        "EXPTIME =",
+        "TELESCOP= 'JWST'",
+    ],
+    "asdf": [
+        "roman:",
+        "data:",
+        "meta:",
+        "!core/ndarray-1.1.0",
+        "source:",
+        "datatype:",
+        "shape:",
+        "strides:",
+        "offset:",
+        "&a",
+        "*a",
+        "zlib",
+        "bzp2",
+        "lz4",
+    ],
+    "association": [
+        "products",
+        "members",
+        "expname",
+        "exptype",
+        "science",
+        "group_id",
+        "path",
+        "member",
+        "product",
+        "dq",
+        "ivar",
+        "flux_scale",
+    ],
+    "config": [
+        "crmask:",
+        "snr:",
+        "grid:",
+        "overrides:",
+        "set:",
+        "simple:",
+        "skymatch:",
+        "median:",
+        "good_bits:",
+        "&a",
+        "*a",
+        "!!",
+    ],
+}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("target", choices=list(WORDS))
     parser.add_argument("--seconds", type=int, default=60)
-    parser.add_argument("--work", type=Path, default=Path("fuzzing"), help="grown inputs and crashes (%(default)s)")
+    parser.add_argument(
+        "--work", type=Path, default=Path("fuzzing"), help="grown inputs and crashes (%(default)s)"
+    )
     asked = parser.parse_args()
     grown, first = asked.work / asked.target, WORK / "seeds"
     grown.mkdir(parents=True, exist_ok=True)
     first.mkdir()
     seeds(asked.target, first)
     words = WORK / "words"
-    words.write_text("".join('"{}"\n'.format(word.replace("\\", "\\\\").replace('"', '\\"')) for word in WORDS[asked.target]))
+    words.write_text(
+        "".join(
+            '"{}"\n'.format(word.replace("\\", "\\\\").replace('"', '\\"')) for word in WORDS[asked.target]
+        )
+    )
     warnings.simplefilter("ignore")
     resource.setrlimit(resource.RLIMIT_AS, (6 << 30, 6 << 30))  # a header's claims must not be believed
     options = [
-        sys.argv[0], f"-max_total_time={asked.seconds}", "-timeout=30", "-rss_limit_mb=3000", "-max_len=200000", f"-dict={words}",
-        f"-artifact_prefix={asked.work}/{asked.target}-", "-print_final_stats=1", str(grown), str(first),
-    ]  # fmt: skip
-    atheris.Setup(options, {"association": on_association, "config": on_config, "fits": on_fits, "asdf": on_asdf}[asked.target])
+        sys.argv[0],
+        f"-max_total_time={asked.seconds}",
+        "-timeout=30",
+        "-rss_limit_mb=3000",
+        "-max_len=200000",
+        f"-dict={words}",
+        f"-artifact_prefix={asked.work}/{asked.target}-",
+        "-print_final_stats=1",
+        str(grown),
+        str(first),
+    ]
+    atheris.Setup(
+        options,
+        {"association": on_association, "config": on_config, "fits": on_fits, "asdf": on_asdf}[asked.target],
+    )
     atheris.Fuzz()
 
 

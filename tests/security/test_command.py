@@ -12,14 +12,22 @@ from bench import Bench
 from runs import call, complete, products
 
 #: without { } < >, which Snakemake fills in: such paths are refused
-NASTY = "it's $(touch PWNED) `touch PWNED`; touch PWNED & \"q\" %s%n\\ *?[!] stjärna"
+NASTY = 'it\'s $(touch PWNED) `touch PWNED`; touch PWNED & "q" %s%n\\ *?[!] stjärna'
 #: what a reader might run, for header cards
 PAYLOADS = {
-    "INSTRUME": "$(touch PWNED)", "FILTER": "<script>alert(1)</script>", "DETECTOR": "`touch PWNED`", "OBJECT": "{{ 7 * 191 }}",
-    "TARGNAME": "{__import__('os').system('touch PWNED')}", "EXP_TYPE": "; touch PWNED", "ORIGIN": "%s%n{0}{member}",
-    "OBSERVER": "!!python/object/apply:os.system ['touch PWNED']", "PROPOSER": "</td><img src=x onerror=alert(1)>",
-    "ROOTNAME": "../../PWNED", "FILENAME": "/tmp/PWNED", "BUNIT": "$(touch PWNED)",
-}  # fmt: skip
+    "INSTRUME": "$(touch PWNED)",
+    "FILTER": "<script>alert(1)</script>",
+    "DETECTOR": "`touch PWNED`",
+    "OBJECT": "{{ 7 * 191 }}",
+    "TARGNAME": "{__import__('os').system('touch PWNED')}",
+    "EXP_TYPE": "; touch PWNED",
+    "ORIGIN": "%s%n{0}{member}",
+    "OBSERVER": "!!python/object/apply:os.system ['touch PWNED']",
+    "PROPOSER": "</td><img src=x onerror=alert(1)>",
+    "ROOTNAME": "../../PWNED",
+    "FILENAME": "/tmp/PWNED",
+    "BUNIT": "$(touch PWNED)",
+}
 
 
 def plant(folder: Path) -> Path:
@@ -33,7 +41,9 @@ def plant(folder: Path) -> Path:
 
     for member in bench.members:
         bench.edit(change, member)
-    bench.replace(b"touch PWNED", b"TOUCH PWNED", bench.bad)  # a header edited after its checksum: a warning with the file's path
+    bench.replace(
+        b"touch PWNED", b"TOUCH PWNED", bench.bad
+    )  # a header edited after its checksum: a warning with the file's path
     lines = [f'"{path.name}",{path.stem},planted' for path in bench.members]
     bench.table("path,member,product\n" + "\n".join(lines), "planted.csv")
     return bench.asn
@@ -76,19 +86,41 @@ def write_bad(run: Path) -> dict[str, tuple[str, str]]:
         os.mkfifo(bench.folder / "pipe.fits")
         bench.table(["pipe.fits"], "pipe.csv")
 
-    bad("cut", r"members: .*cut\.csv: product cut: .*sim_e001_d1\.fits\[DQ\]: the file is cut short", lambda b: b.cut(b.place("DQ")[1] + 9))
-    bad("damaged", r"footprint: .*sim_e001_d1\.fits\[SCI\]: the data are not those of DATASUM", lambda b: b.flip(b.place("SCI")[1] + 7))
-    bad("nowhere", r"footprint: .*sim_e001_d1\.fits\[SCI\]: its WCS cannot be used", lambda b: b.card("CRVAL2", "95.0", 1))
+    bad(
+        "cut",
+        r"members: .*cut\.csv: product cut: .*sim_e001_d1\.fits\[DQ\]: the file is cut short",
+        lambda b: b.cut(b.place("DQ")[1] + 9),
+    )
+    bad(
+        "damaged",
+        r"footprint: .*sim_e001_d1\.fits\[SCI\]: the data are not those of DATASUM",
+        lambda b: b.flip(b.place("SCI")[1] + 7),
+    )
+    bad(
+        "nowhere",
+        r"footprint: .*sim_e001_d1\.fits\[SCI\]: its WCS cannot be used",
+        lambda b: b.card("CRVAL2", "95.0", 1),
+    )
     bad("pipe", r"members: .*pipe\.csv: product pipe: member pipe: .*pipe\.fits: not a file", pipe)
-    bad("braces", r"members: .*has one of { } < >, which Snakemake takes for names to fill in", lambda b: b.table(["{product}.fits"], "braces.csv"))
-    bad("escape", r"members: .*a\\x1b\[2Jb\.fits' has control characters", lambda b: b.table(["a\x1b[2Jb.fits"], "escape.csv"))
+    bad(
+        "braces",
+        r"members: .*has one of { } < >, which Snakemake takes for names to fill in",
+        lambda b: b.table(["{product}.fits"], "braces.csv"),
+    )
+    bad(
+        "escape",
+        r"members: .*a\\x1b\[2Jb\.fits' has control characters",
+        lambda b: b.table(["a\x1b[2Jb.fits"], "escape.csv"),
+    )
     return found
 
 
 CONFIG = {
     "outdir": "made $(touch PWNED); touch PWNED",
     "batch_size": 4,
-    "overrides": [{"instrument": "$(touch PWNED)", "filter": "`touch PWNED`", "set": {"crmask": {"grow": 3}}}],
+    "overrides": [
+        {"instrument": "$(touch PWNED)", "filter": "`touch PWNED`", "set": {"crmask": {"grow": 3}}}
+    ],
 }
 
 
@@ -105,9 +137,20 @@ def test_what_is_wrong_is_told_and_leaves_nothing(mixed):
     _, out, _, bad, status, text = mixed
     assert status == 1 and "Traceback" not in text
     for name, (_, says) in bad.items():
-        assert len({line for line in text.splitlines() if re.match(says, line)}) == 1, (name, says, text[-3000:])
-        left = {path.name for path in (out / name).rglob("*") if path.is_file() and not {"log", "benchmark"} & set(path.parts)}
-        assert left <= ({"members.csv", "members.json"} if says.startswith("footprint") else set()), (name, left)
+        assert len({line for line in text.splitlines() if re.match(says, line)}) == 1, (
+            name,
+            says,
+            text[-3000:],
+        )
+        left = {
+            path.name
+            for path in (out / name).rglob("*")
+            if path.is_file() and not {"log", "benchmark"} & set(path.parts)
+        }
+        assert left <= ({"members.csv", "members.json"} if says.startswith("footprint") else set()), (
+            name,
+            left,
+        )
 
 
 def test_healthy_ones_finish_with_the_same_bytes(mixed, tmp_path):
@@ -128,7 +171,9 @@ def test_useless_pixels_make_an_empty_mosaic(mixed):
     out = mixed[1]
     for name in ("flagged", "nothing"):
         with fits.open(out / name / f"{name}_i2d.fits") as hdus:
-            assert np.isnan(hdus["SCI"].data).all() and not hdus["WHT"].data.any() and not hdus["CON"].data.any()
+            assert (
+                np.isnan(hdus["SCI"].data).all() and not hdus["WHT"].data.any() and not hdus["CON"].data.any()
+            )
         for path in (out / name / "crmask").iterdir():
             assert not fits.getdata(path, "CRMASK").any()
 

@@ -39,7 +39,9 @@ def test_case(name, tmp_path, monkeypatch):
         name = {"bad": bench.bad.name, "asn": bench.asn.name, "none": ""}[case.named]
         assert name in verdict.message, verdict.message
         # what the plan says of the members is all there may be
-        assert set(products_left(tmp_path)) <= ({"members.csv", "members.json"} if verdict.stage == "footprint" else set())
+        assert set(products_left(tmp_path)) <= (
+            {"members.csv", "members.json"} if verdict.stage == "footprint" else set()
+        )
     assert not os.listdir(home), "something ran"
     assert before == {path: path.stat().st_mtime_ns for path in bench.folder.iterdir() if path.is_file()}
 
@@ -51,7 +53,9 @@ def read_or_refused(product):
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 try:
-                    frame = formats.read(member.asdict(), extver, ("data", "err", "dq", "var"), product.options["simple"])
+                    frame = formats.read(
+                        member.asdict(), extver, ("data", "err", "dq", "var"), product.options["simple"]
+                    )
                 except InputError as error:
                     assert os.path.basename(member.path) in str(error)
                     continue
@@ -70,15 +74,26 @@ BOMB = "#ASDF 1.0.0\n%YAML 1.1\n--- !<tag:stsci.edu:asdf/core/asdf-1.1.0>\na0: &
     [
         ("pipe.fits", None, r"grid\.output_wcs: .*pipe\.fits: not a file"),
         ("pipe.asdf", None, r"grid\.output_wcs: .*pipe\.asdf: not a file"),
-        ("laughs.asdf", BOMB + "...\n", r"laughs\.asdf: the tree is not valid YAML \(its aliases make more than"),
-        ("deep.asdf", "#ASDF 1.0.0\n--- " + "[" * 100_000 + "\n...\n", r"deep\.asdf: .*more than 200 collections"),
+        (
+            "laughs.asdf",
+            BOMB + "...\n",
+            r"laughs\.asdf: the tree is not valid YAML \(its aliases make more than",
+        ),
+        (
+            "deep.asdf",
+            "#ASDF 1.0.0\n--- " + "[" * 100_000 + "\n...\n",
+            r"deep\.asdf: .*more than 200 collections",
+        ),
         ("cut.asdf", "#ASDF 1.0.0\n---\nwcs: 1\n", r"cut\.asdf: not an ASDF tree, or cut short"),
         ("text.fits", "CTYPE1 = nothing", r"grid\.output_wcs: .*text\.fits"),
     ],
 )
 def test_an_output_wcs(tmp_path, name, content, says):
     """What a user names is looked at like what a file holds."""
-    path, footprint = tmp_path / name, {"outline": [[1, 2], [1, 2]], "pixel_area": 1e-12, "scale": 0.1, "s_region": None}
+    path, footprint = (
+        tmp_path / name,
+        {"outline": [[1, 2], [1, 2]], "pixel_area": 1e-12, "scale": 0.1, "s_region": None},
+    )
     os.mkfifo(path) if content is None else path.write_text(content)
     options = {"output_wcs": str(path), "output_shape": None, "footprints": "wcs"}
     with pytest.raises(InputError, match=says) as caught:

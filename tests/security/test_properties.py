@@ -31,7 +31,12 @@ def mutations(draw, words=(b"\0", b"\xff", b"'", b"\n")):
     """A function that spoils bytes: flips, overwrites, cuts, repeats."""
     changes = draw(
         st.lists(
-            st.tuples(st.sampled_from("flip put cut drop again".split()), st.floats(0, 1), st.integers(0, 255), st.sampled_from(words)),
+            st.tuples(
+                st.sampled_from("flip put cut drop again".split()),
+                st.floats(0, 1),
+                st.integers(0, 255),
+                st.sampled_from(words),
+            ),
             min_size=1,
             max_size=6,
         )
@@ -41,7 +46,11 @@ def mutations(draw, words=(b"\0", b"\xff", b"'", b"\n")):
         for kind, place, number, word in changes:
             at = min(int(place * len(content)), max(0, len(content) - 1))
             if kind == "flip":
-                content = content[:at] + bytes([b ^ (number or 1) for b in content[at : at + 1]]) + content[at + 1 :]
+                content = (
+                    content[:at]
+                    + bytes([b ^ (number or 1) for b in content[at : at + 1]])
+                    + content[at + 1 :]
+                )
             elif kind == "put":
                 content = content[:at] + word + content[at + len(word) :]
             elif kind == "cut":
@@ -55,12 +64,40 @@ def mutations(draw, words=(b"\0", b"\xff", b"'", b"\n")):
     return spoil
 
 
-CARDS = [f"{key:<8}= {value:>20}".ljust(80).encode() for key, value in [
-    ("NAXIS", 0), ("NAXIS", 3), ("NAXIS1", -1), ("NAXIS1", 10**9), ("NAXIS2", 10**9), ("BITPIX", 64), ("BSCALE", 0.0), ("BZERO", "1.0E300"),
-    ("EXTNAME", "'SCI     '"), ("EXTNAME", "'ERR     '"), ("EXTVER", 2), ("CTYPE1", "'DEC--TAN'"), ("CRVAL2", 91.0), ("CD1_1", 0.0),
-    ("A_ORDER", 10**6), ("EXPTIME", 0.0), ("TELESCOP", "'JWST    '"), ("TELESCOP", "'HST     '"), ("ZIMAGE", "T"), ("BLANK", 5),
-]]  # fmt: skip
-LINES = [b"source: 99", b"shape: [1000000000, 1000000000]", b"&a [*a]", b"*a", b"[[[[", b"!!python/name:os.system", b"datatype: object"]
+CARDS = [
+    f"{key:<8}= {value:>20}".ljust(80).encode()
+    for key, value in [
+        ("NAXIS", 0),
+        ("NAXIS", 3),
+        ("NAXIS1", -1),
+        ("NAXIS1", 10**9),
+        ("NAXIS2", 10**9),
+        ("BITPIX", 64),
+        ("BSCALE", 0.0),
+        ("BZERO", "1.0E300"),
+        ("EXTNAME", "'SCI     '"),
+        ("EXTNAME", "'ERR     '"),
+        ("EXTVER", 2),
+        ("CTYPE1", "'DEC--TAN'"),
+        ("CRVAL2", 91.0),
+        ("CD1_1", 0.0),
+        ("A_ORDER", 10**6),
+        ("EXPTIME", 0.0),
+        ("TELESCOP", "'JWST    '"),
+        ("TELESCOP", "'HST     '"),
+        ("ZIMAGE", "T"),
+        ("BLANK", 5),
+    ]
+]
+LINES = [
+    b"source: 99",
+    b"shape: [1000000000, 1000000000]",
+    b"&a [*a]",
+    b"*a",
+    b"[[[[",
+    b"!!python/name:os.system",
+    b"datatype: object",
+]
 
 
 @pytest.mark.parametrize("flavour", ["simple", "hst", "jwst", "roman"])
@@ -83,7 +120,9 @@ def test_any_file_is_read_or_refused(tmp_path, flavour):
 def test_any_association_is_read_or_refused(tmp_path, kind):
     bench = Bench(tmp_path, "hst" if kind == "hst" else "jwst")
     if kind == "csv":
-        bench.table(f"path,member,group,product,flux_scale\n{bench.bad.name},a,g,p,1.5\n{bench.members[1].name},b,g,p,")
+        bench.table(
+            f"path,member,group,product,flux_scale\n{bench.bad.name},a,g,p,1.5\n{bench.members[1].name},b,g,p,"
+        )
     whole, outcomes = bench.asn.read_bytes(), set()
 
     @shared
@@ -111,11 +150,22 @@ def keys():
 
 
 values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | st.binary(max_size=5) | st.just(10**400)
-    | st.sampled_from(["auto", "nan", "1e999", "~1", "4 3", "${HOME}", "{member}", "a\nb", "\0", "../..", "x" * 5000]),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5) | st.integers() | st.none(), inner, max_size=3),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=20)
+    | st.binary(max_size=5)
+    | st.just(10**400)
+    | st.sampled_from(
+        ["auto", "nan", "1e999", "~1", "4 3", "${HOME}", "{member}", "a\nb", "\0", "../..", "x" * 5000]
+    ),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.text(max_size=5) | st.integers() | st.none(), inner, max_size=3)
+    ),
     max_leaves=6,
-)  # fmt: skip
+)
 
 
 @settings(shared, max_examples=400)

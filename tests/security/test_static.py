@@ -28,7 +28,9 @@ def findings(text: str, name: str = "") -> list[str]:
 
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import | ast.ImportFrom):
-            named = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""]
+            named = (
+                [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""]
+            )
             for module in named:
                 if module.split(".")[0] in PACKAGES:
                     say(node, f"import {module}")
@@ -37,19 +39,33 @@ def findings(text: str, name: str = "") -> list[str]:
         called, keywords = ast.unparse(node.func), {word.arg: word.value for word in node.keywords}
         if called in NAMES or CALLS.fullmatch(called) or called.split(".")[0] in PACKAGES:
             say(node, called)
-        if called.startswith("subprocess.") and "shell" in keywords and ast.unparse(keywords["shell"]) != "False":
+        if (
+            called.startswith("subprocess.")
+            and "shell" in keywords
+            and ast.unparse(keywords["shell"]) != "False"
+        ):
             say(node, f"{called} with a shell")
         if "allow_pickle" in keywords and ast.unparse(keywords["allow_pickle"]) != "False":
             say(node, f"{called} with pickle")
         if called.split(".")[0] == "yaml" and called.rsplit(".")[-1] in ("load", "compose", "parse"):
-            loader = ast.unparse(keywords["Loader"]) if "Loader" in keywords else ast.unparse(node.args[1]) if len(node.args) > 1 else ""
+            loader = (
+                ast.unparse(keywords["Loader"])
+                if "Loader" in keywords
+                else ast.unparse(node.args[1])
+                if len(node.args) > 1
+                else ""
+            )
             if "Safe" not in loader and loader != "loader":
                 say(node, f"{called} without a safe loader")
         if called == "Environment" and ast.unparse(keywords.get("autoescape", ast.Constant(False))) != "True":
             say(node, "a template without escapes")
-        if called.endswith(".from_string") and not all(isinstance(a, ast.Name) and a.id.isupper() for a in node.args):
+        if called.endswith(".from_string") and not all(
+            isinstance(a, ast.Name) and a.id.isupper() for a in node.args
+        ):
             say(node, "a template that is not a constant")
-        if called.endswith("import_module") and not ast.unparse(node.args[0]).startswith(("f'drizzleflow.", "'drizzleflow.")):
+        if called.endswith("import_module") and not ast.unparse(node.args[0]).startswith(
+            ("f'drizzleflow.", "'drizzleflow.")
+        ):
             say(node, "an import by a name from elsewhere")
     return found
 
@@ -63,14 +79,22 @@ def test_the_loader_behind_the_name_is_safe():
     """`loader` in the one module that may call it so."""
     uses = [path.name for path in MODULES if re.search(r"Loader=loader\b", path.read_text())]
     assert uses == ["yamltext.py"]
-    assert 'loader, depth = getattr(yaml, "CSafeLoader", yaml.SafeLoader), 0' in (REPO / "scripts/drizzleflow/io/yaml_safe.py").read_text()
+    assert (
+        'loader, depth = getattr(yaml, "CSafeLoader", yaml.SafeLoader), 0'
+        in (REPO / "scripts/drizzleflow/io/yaml_safe.py").read_text()
+    )
 
 
 @pytest.mark.parametrize("path", RULES, ids=lambda path: path.name)
 def test_rules_run_scripts_alone(path):
     text = re.sub(r"#.*", "", path.read_text())
-    assert not re.search(r"^\s*(shell|run|shadow|wrapper|notebook|cwl|template_engine)\s*:", text, re.MULTILINE)
-    assert not re.search(r"\b(shell|eval|exec|compile|__import__)\s*\(|\bos\.(system|popen)|\bsubprocess\b|\bpickle\b|\bimport yaml\b|yaml\.\w*load", text)
+    assert not re.search(
+        r"^\s*(shell|run|shadow|wrapper|notebook|cwl|template_engine)\s*:", text, re.MULTILINE
+    )
+    assert not re.search(
+        r"\b(shell|eval|exec|compile|__import__)\s*\(|\bos\.(system|popen)|\bsubprocess\b|\bpickle\b|\bimport yaml\b|yaml\.\w*load",
+        text,
+    )
     for script in re.findall(r"script:\s*(\S+)", text):
         assert re.fullmatch(r'"\.\./scripts/\w+\.py"', script), script
 
@@ -78,12 +102,26 @@ def test_rules_run_scripts_alone(path):
 @pytest.mark.parametrize(
     "text",
     [
-        "eval(x)", "exec(x)", "import pickle", "from pickle import loads", "import os\nos.system(x)", "os.popen(x)",
-        "subprocess.run(x, shell=True)", "subprocess.Popen(x, shell=y)", "np.load(x, allow_pickle=True)", "yaml.load(x)",
-        "yaml.load(x, Loader=yaml.Loader)", "yaml.load(x, yaml.UnsafeLoader)", "yaml.unsafe_load(x)", "Environment()",
-        "Environment(autoescape=False)", "page.from_string(text)", "importlib.import_module(x)", "__import__(x)",
+        "eval(x)",
+        "exec(x)",
+        "import pickle",
+        "from pickle import loads",
+        "import os\nos.system(x)",
+        "os.popen(x)",
+        "subprocess.run(x, shell=True)",
+        "subprocess.Popen(x, shell=y)",
+        "np.load(x, allow_pickle=True)",
+        "yaml.load(x)",
+        "yaml.load(x, Loader=yaml.Loader)",
+        "yaml.load(x, yaml.UnsafeLoader)",
+        "yaml.unsafe_load(x)",
+        "Environment()",
+        "Environment(autoescape=False)",
+        "page.from_string(text)",
+        "importlib.import_module(x)",
+        "__import__(x)",
     ],
-)  # fmt: skip
+)
 def test_the_search_finds(text):
     assert findings(text)
 

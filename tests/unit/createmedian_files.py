@@ -7,9 +7,26 @@ from drizzleflow.combine import combine_stack
 
 SHAPE = (40, 30)
 ROOTS = ["j8xi0xabq", "j8xi0xacq", "j8xi0xadq"]
-WCS = {"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CRPIX1": 15.5, "CRPIX2": 20.5, "CRVAL1": 150.0, "CRVAL2": 2.0,
-       "CD1_1": -1.4e-5, "CD1_2": 0.0, "CD2_1": 0.0, "CD2_2": 1.4e-5}  # fmt: skip
-NOISE = {"EXPTIME": 500.0, "READNSEA": 5.0, "READNSEB": 5.0, "MDRIZSKY": 60.0, "INSTRUME": "ACS", "DETECTOR": "WFC"}
+WCS = {
+    "CTYPE1": "RA---TAN",
+    "CTYPE2": "DEC--TAN",
+    "CRPIX1": 15.5,
+    "CRPIX2": 20.5,
+    "CRVAL1": 150.0,
+    "CRVAL2": 2.0,
+    "CD1_1": -1.4e-5,
+    "CD1_2": 0.0,
+    "CD2_1": 0.0,
+    "CD2_2": 1.4e-5,
+}
+NOISE = {
+    "EXPTIME": 500.0,
+    "READNSEA": 5.0,
+    "READNSEB": 5.0,
+    "MDRIZSKY": 60.0,
+    "INSTRUME": "ACS",
+    "DETECTOR": "WFC",
+}
 
 
 def pixels(n=3, seed=0, shape=SHAPE):
@@ -27,7 +44,14 @@ def header_of(root, **more):
     """What AstroDrizzle writes: the exposure's keywords, and names of its own."""
     name = f"{root}_single_sci.fits"
     chips = {f"D00{i}DATA": f"{root}_flt.fits[sci,{i}]" for i in (1, 2)}
-    mine = {"FILENAME": name, "ROOTNAME": name, "DATE": "2026-01-01", "BUNIT": "ELECTRONS/S", "TELESCOP": "HST", "EXPSTART": 58000.0}
+    mine = {
+        "FILENAME": name,
+        "ROOTNAME": name,
+        "DATE": "2026-01-01",
+        "BUNIT": "ELECTRONS/S",
+        "TELESCOP": "HST",
+        "EXPSTART": 58000.0,
+    }
     header = fits.Header()
     for key, value in {**mine, **NOISE, **chips, **WCS, **more}.items():
         if value is not None:
@@ -64,7 +88,9 @@ def write_exposure(path, sky=(70.0, 60.0), readnoise=(3.0, 4.0), unit="ELECTRONS
 
 def expected(n=3, exptime=500.0, readnoise=5.0, sky=60.0, **parameters):
     sci, wht = pixels(n)
-    return combine_stack(sci, wht, exptime=exptime, readnoise=readnoise, sky=sky, full_output=True, **parameters)
+    return combine_stack(
+        sci, wht, exptime=exptime, readnoise=readnoise, sky=sky, full_output=True, **parameters
+    )
 
 
 def check(path, wanted):

@@ -34,10 +34,14 @@ class Plane:
         return self.turn.T @ (v[1:] / v[0]) / np.radians(STEP) + self.middle
 
 
-def image(value, dx=0.0, name=None, stat="mean", mask=None, noise=0.0, data=None, shape=SHAPE, more=None, **place):
+def image(
+    value, dx=0.0, name=None, stat="mean", mask=None, noise=0.0, data=None, shape=SHAPE, more=None, **place
+):
     plane = Plane(dx, shape=shape, **place)
     if data is None:
-        data = (value + noise * np.random.default_rng(int(value * 7)).standard_normal(shape)).astype(np.float32)
+        data = (value + noise * np.random.default_rng(int(value * 7)).standard_normal(shape)).astype(
+            np.float32
+        )
     stat = SkyStats(stat) if isinstance(stat, str) else stat
     return SkyImage(data, mask, plane.forward, plane.inverse, stat, name, **(more or {}))
 

@@ -175,9 +175,12 @@ def test_a_link_on_the_way_is_followed(tmp_path):
         (asn(science("folder")), ["folder: not a file"]),
         (asn(science("there_cal.fits", group_id="a/b")), ["group 'a/b' cannot be a file name"]),
         (asn(science("bad name_cal.fits")), ["member 'bad name' cannot be a file name"]),
-        ({"products": [{"name": "../up", "members": [science("there_cal.fits")]}]}, ["'../up' cannot be a file name"]),
+        (
+            {"products": [{"name": "../up", "members": [science("there_cal.fits")]}]},
+            ["'../up' cannot be a file name"],
+        ),
     ],
-)  # fmt: skip
+)
 def test_json_refused(tmp_path, content, words):
     touch(tmp_path, "there_cal.fits", "bad name_cal.fits", "folder/x")
     refused(write(tmp_path, "x_asn.json", content), *words)
@@ -222,7 +225,7 @@ def test_csv(tmp_path):
         ("path,member\na.fits,-rf\n", ["'-rf' cannot be a file name"]),
         ("path,product\na.fits,a b\n", ["product 'a b' cannot be a file name"]),
     ],
-)  # fmt: skip
+)
 def test_csv_refused(tmp_path, text, words):
     touch(tmp_path, "a.fits", "b.fits")
     refused(write(tmp_path, "t.csv", text), *words)
@@ -240,8 +243,12 @@ def test_other_files_refused(tmp_path):
 
 # -- HST ---------------------------------------------------------------------------------------------------------
 
-ROWS = [("IB2J02N5Q", "EXP-DTH", True), ("IB2J02N7Q", "EXP-DTH", True), ("IB2J02N9Q", "EXP-DTH", False),
-        ("IB2J02010", "PROD-DTH", True)]  # fmt: skip
+ROWS = [
+    ("IB2J02N5Q", "EXP-DTH", True),
+    ("IB2J02N7Q", "EXP-DTH", True),
+    ("IB2J02N9Q", "EXP-DTH", False),
+    ("IB2J02010", "PROD-DTH", True),
+]
 
 
 @pytest.mark.parametrize("ending", ["flc", "flt"])

@@ -20,7 +20,12 @@ CHIPS = [chip(150.1, 2.2), chip(150.1013, 2.2008, 41.0)]
 
 
 def corners(grid):
-    places = [c.to_sky(np.array([0, 0, SHAPE[1] - 1, SHAPE[1] - 1.0]), np.array([0, SHAPE[0] - 1.0, 0, SHAPE[0] - 1.0])) for c in CHIPS]
+    places = [
+        c.to_sky(
+            np.array([0, 0, SHAPE[1] - 1, SHAPE[1] - 1.0]), np.array([0, SHAPE[0] - 1.0, 0, SHAPE[0] - 1.0])
+        )
+        for c in CHIPS
+    ]
     return grid.to_pixel(*np.concatenate(places, axis=1))
 
 
@@ -63,8 +68,15 @@ def test_places_and_shapes():
     assert moved.shape == build(CHIPS, 0.05, 40.0).shape
 
 
-@pytest.mark.parametrize("bad, says", [({"ra": 1.0}, "ra and dec"), ({"outny": 5}, "outnx and outny"),
-                                       ({"crpix1": 5}, "crpix1 and crpix2"), ({"outnx": 0, "outny": 5}, "outnx")])  # fmt: skip
+@pytest.mark.parametrize(
+    "bad, says",
+    [
+        ({"ra": 1.0}, "ra and dec"),
+        ({"outny": 5}, "outnx and outny"),
+        ({"crpix1": 5}, "crpix1 and crpix2"),
+        ({"outnx": 0, "outny": 5}, "outnx"),
+    ],
+)
 def test_bad_arguments(bad, says):
     with pytest.raises(InputError, match=says):
         build(CHIPS, 0.05, 40.0, **bad)
@@ -75,20 +87,32 @@ def test_bad_arguments(bad, says):
 #: of the ACS/WFC file j94f05bgq, and what stwcs makes of it
 PRIMARY = {"INSTRUME": "ACS", "DETECTOR": "WFC", "PA_V3": 337.125305}
 SCI = {
-    "CD1_1": 1.29056256197165e-05, "CD1_2": 5.95309123310338e-06, "CD2_1": 5.0220581265601e-06, "CD2_2": -1.2644774105568e-05,
-    "CRVAL2": -72.05457184278998, "IDCSCALE": 0.05, "IDCV2REF": 256.6222229003906, "IDCV3REF": 302.2264099121094, "IDCTHETA": 0.0,
-}  # fmt: skip
+    "CD1_1": 1.29056256197165e-05,
+    "CD1_2": 5.95309123310338e-06,
+    "CD2_1": 5.0220581265601e-06,
+    "CD2_2": -1.2644774105568e-05,
+    "CRVAL2": -72.05457184278998,
+    "IDCSCALE": 0.05,
+    "IDCV2REF": 256.6222229003906,
+    "IDCV3REF": 302.2264099121094,
+    "IDCTHETA": 0.0,
+}
 
 
 @pytest.mark.parametrize(
     "primary, sci, angle",
     [
-        ({}, {}, 157.02382643625262), ({"PA_V3": 10.0}, {}, 189.73921822676476), ({"PA_V3": 100.0}, {}, 279.7818418005023),
-        ({"PA_V3": 200.0}, {}, 20.296347261940447), ({}, {"IDCTHETA": 30.0}, 187.02382643625262),
-        ({}, {"CRVAL2": 40.0}, 157.15305344561756), ({"DETECTOR": "HRC"}, {}, 337.02382643625262),
-        ({}, {"IDCV2REF": None}, 154.7891974912018), ({"PA_V3": None}, {}, 154.7891974912018),
+        ({}, {}, 157.02382643625262),
+        ({"PA_V3": 10.0}, {}, 189.73921822676476),
+        ({"PA_V3": 100.0}, {}, 279.7818418005023),
+        ({"PA_V3": 200.0}, {}, 20.296347261940447),
+        ({}, {"IDCTHETA": 30.0}, 187.02382643625262),
+        ({}, {"CRVAL2": 40.0}, 157.15305344561756),
+        ({"DETECTOR": "HRC"}, {}, 337.02382643625262),
+        ({}, {"IDCV2REF": None}, 154.7891974912018),
+        ({"PA_V3": None}, {}, 154.7891974912018),
     ],
-)  # fmt: skip
+)
 def test_orientation_of_a_real_header(primary, sci, angle):
     scale, found = orientation({**PRIMARY, **primary}, {**SCI, **sci})
     assert scale == 0.05

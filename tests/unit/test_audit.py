@@ -36,7 +36,13 @@ def run(rule, inputs, outputs, hashed=(), action=None):
                 action(path)
             elif path.endswith(".fits"):
                 data = np.arange(10, dtype=np.float32)
-                write_hdus(path, [(image_header(None, primary=True, cards=[("RULE", rule)]), None), (image_header(data, "SCI"), data)])
+                write_hdus(
+                    path,
+                    [
+                        (image_header(None, primary=True, cards=[("RULE", rule)]), None),
+                        (image_header(data, "SCI"), data),
+                    ],
+                )
             else:
                 write_text(path, f"{rule} {path}")
     return given.output.record
@@ -110,8 +116,11 @@ def test_unknown_files(finished):
     write_text("results/p/mine.fits", "x")
     write_text("results/p/.p_i2d.fits.tmp-123", "half")
     write_text("results/other/record/x.txt", "x")
-    assert verdict() == [("unknown", "results/other/record/x.txt"), ("unknown", "results/p/.p_i2d.fits.tmp-123"),
-                         ("unknown", "results/p/mine.fits")]  # fmt: skip
+    assert verdict() == [
+        ("unknown", "results/other/record/x.txt"),
+        ("unknown", "results/p/.p_i2d.fits.tmp-123"),
+        ("unknown", "results/p/mine.fits"),
+    ]
 
 
 def test_names_of_any_kind_take_one_line_each(finished):
@@ -119,12 +128,17 @@ def test_names_of_any_kind_take_one_line_each(finished):
     for name in ("two\nlines", "\x1b[31mred", os.fsdecode(b"\xff")):
         write_text(f"results/p/{name}", "x")
     lines = [str(finding) for finding in audit("results", temporary=["*/single/*"])]
-    assert lines == [f"unknown: results/p/{name}: no record names it" for name in ("\\x1b[31mred", "loop", "two\\nlines", "\\udcff")]
+    assert lines == [
+        f"unknown: results/p/{name}: no record names it"
+        for name in ("\\x1b[31mred", "loop", "two\\nlines", "\\udcff")
+    ]
 
 
 def test_a_lost_record(finished):
     os.unlink("results/p/record/mosaic/p.json")
-    assert verdict() == [("missing", "results/p/record/mosaic/p.json")]  # the provenance still has the products' hashes
+    assert verdict() == [
+        ("missing", "results/p/record/mosaic/p.json")
+    ]  # the provenance still has the products' hashes
     os.unlink("results/p/provenance.json")
     assert verdict() == [
         ("unknown", "results/p/p_i2d.fits"),
@@ -181,7 +195,12 @@ def test_swapped_and_linked_files(finished, tmp_path):
     a.write_bytes(second), b.write_bytes(first)
     assert verdict() == [("altered", str(a)), ("altered", str(b))]
     (tmp_path / "other").write_bytes(second)
-    for kind, target in (("altered", "a_cal.fits"), ("altered", "results"), ("altered", "nowhere"), (None, "other")):
+    for kind, target in (
+        ("altered", "a_cal.fits"),
+        ("altered", "results"),
+        ("altered", "nowhere"),
+        (None, "other"),
+    ):
         b.unlink()
         b.symlink_to(tmp_path / target)
         a.write_bytes(first)
@@ -229,7 +248,10 @@ def test_what_a_run_would_do(finished):
     }
 
     def told(code):
-        return [str(finding) for finding in audit("results", temporary=["*/single/*"], planned=lambda: planned, code=code)]
+        return [
+            str(finding)
+            for finding in audit("results", temporary=["*/single/*"], planned=lambda: planned, code=code)
+        ]
 
     assert told(["c"]) == [
         "missing: results/new/members.csv: planned, but not there",
@@ -243,7 +265,9 @@ def test_what_a_run_would_do(finished):
     assert told(["c"])[3] == "stale: results/p/provenance.json: its job did not end well"
     os.unlink("results/p/sky.csv")
     planned["results/p/p_i2d.fits"] = ""
-    assert "stale: results/p/p_i2d.fits: its job also makes results/p/sky.csv, which is not there" in told(["c"])
+    assert "stale: results/p/p_i2d.fits: its job also makes results/p/sky.csv, which is not there" in told(
+        ["c"]
+    )
     os.unlink("results/p/record/mosaic/p.json")
     assert "stale: results/p/p_i2d.fits: its record is missing or broken" in told(["c"])
 
@@ -273,7 +297,9 @@ def test_command_line(finished, capsys):
     assert capsys.readouterr().out == "audit: every file is what its record says\n"
     os.unlink("results/p/sky.csv")
     assert main(["results", "--temporary", "*/single/*", "--threads", "1"]) == 1
-    assert capsys.readouterr().out == "missing: results/p/sky.csv: recorded, but not there\naudit: 1 finding\n"
+    assert (
+        capsys.readouterr().out == "missing: results/p/sky.csv: recorded, but not there\naudit: 1 finding\n"
+    )
     assert main(["nowhere"]) == 1
     assert capsys.readouterr().err == "audit: nowhere: no such output folder\n"
 
@@ -317,6 +343,8 @@ def test_it_costs_at_most_three_times_sha256sum(tmp_path, monkeypatch):
         return min(found)
 
     reference = seconds(paths[-1], "sha256sum", *paths)
-    ours = seconds("audit: every file is what its record says", sys.executable, "-m", "drizzleflow.audit", "results")
+    ours = seconds(
+        "audit: every file is what its record says", sys.executable, "-m", "drizzleflow.audit", "results"
+    )
     print(f"sha256sum {reference:.2f} s, audit {ours:.2f} s")
     assert ours < 3 * reference

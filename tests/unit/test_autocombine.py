@@ -18,7 +18,9 @@ SIGMA = np.sqrt(SKY + READNOISE**2) / TIME
 
 
 def noise_of(n, exptime=TIME, readnoise=READNOISE, sky=SKY, electrons=1.0):
-    return StackNoise(*(np.broadcast_to(np.asarray(x, float), n) for x in (exptime, readnoise, sky, electrons)))
+    return StackNoise(
+        *(np.broadcast_to(np.asarray(x, float), n) for x in (exptime, readnoise, sky, electrons))
+    )
 
 
 def blank(n, shape=(200, 200), seed=0, time=TIME):
@@ -29,17 +31,25 @@ def blank(n, shape=(200, 200), seed=0, time=TIME):
 
 @settings(max_examples=60)
 @given(
-    st.integers(0, 10**6), st.integers(1, 9), st.integers(0, 2), st.sampled_from([(4.0, 3.0), (1.0, 0.5)]), st.sampled_from([0.0, 0.5])
-)  # fmt: skip
+    st.integers(0, 10**6),
+    st.integers(1, 9),
+    st.integers(0, 2),
+    st.sampled_from([(4.0, 3.0), (1.0, 0.5)]),
+    st.sampled_from([0.0, 0.5]),
+)
 def test_it_is_the_definition(seed, n, grow, nsigma, derivative):
     rng = np.random.default_rng(seed)
     shape = (n, 5, 6)
-    stack = (rng.normal(0, 0.2, shape) + (rng.random(shape) < 0.15) * 5 + 3 * (rng.random(shape[1:]) < 0.1)).astype(np.float32)
+    stack = (
+        rng.normal(0, 0.2, shape) + (rng.random(shape) < 0.15) * 5 + 3 * (rng.random(shape[1:]) < 0.1)
+    ).astype(np.float32)
     stack[rng.random(shape) < rng.choice([0, 0.3, 0.8])] = np.nan
     weights = None if seed % 2 else rng.uniform(0.5, 1.4, shape).astype(np.float32)
     noise = noise_of(n, rng.uniform(50, 200, n), rng.uniform(0, 9, n), rng.uniform(1, 300, n))
     expected, uncertain = slow.auto(stack, weights, noise.constant, noise.slope, nsigma, grow, derivative)
-    sci, err, count = autocombine.combine(stack, weights, noise, nsigma=nsigma, grow=grow, derivative=derivative)
+    sci, err, count = autocombine.combine(
+        stack, weights, noise, nsigma=nsigma, grow=grow, derivative=derivative
+    )
     np.testing.assert_array_equal(sci, expected)
     np.testing.assert_allclose(err, uncertain, rtol=1e-5)
     np.testing.assert_array_equal(count, (~np.isnan(stack)).sum(axis=0))
@@ -95,8 +105,13 @@ def test_rays_are_removed(n, least):
 def test_stars_that_differ_a_little_between_images_are_kept():
     """The core of an undersampled star, off by 0.05 px in one image: without the tolerance the lower value is taken."""
     y, x = np.mgrid[-4:5, -4:5]
-    star = np.array([3000 * np.exp(-((y - s) ** 2 + x**2) / (2 * 0.65**2)) for s in (0.1, -0.1)]).astype(np.float32)
-    kept = [autocombine.combine(star, None, noise_of(2), derivative=d)[0].sum() / star.mean(axis=0).sum() for d in (0.0, 0.5)]
+    star = np.array([3000 * np.exp(-((y - s) ** 2 + x**2) / (2 * 0.65**2)) for s in (0.1, -0.1)]).astype(
+        np.float32
+    )
+    kept = [
+        autocombine.combine(star, None, noise_of(2), derivative=d)[0].sum() / star.mean(axis=0).sum()
+        for d in (0.0, 0.5)
+    ]
     assert kept[0] < 0.96
     assert kept[1] == pytest.approx(1, abs=0.002)
 
@@ -132,7 +147,10 @@ def section(image, y0, y1, x0, x1):
 
 
 def test_known_noise_is_taken():
-    images = [Image(np.zeros((2, 2)), (0, 0), 100.0, 5.0, 20.0, 2.0), Image(np.zeros((2, 2)), (0, 0), 50.0, 0.0, 0.0, 1.0)]
+    images = [
+        Image(np.zeros((2, 2)), (0, 0), 100.0, 5.0, 20.0, 2.0),
+        Image(np.zeros((2, 2)), (0, 0), 50.0, 0.0, 0.0, 1.0),
+    ]
     noise, notes = stack_noise.of_images(images, section)
     assert not notes and noise.poisson and len(noise) == 2
     np.testing.assert_allclose(noise.constant, [45 / 200**2, 0])
@@ -151,7 +169,11 @@ def test_unknown_noise_is_measured():
         data = scene + rng.normal(0, sigma, scene.shape) + 500 * (rng.random(scene.shape) < 0.003)
         images.append(Image(data[top : top + 150].astype(np.float32), (0, top)))
     noise, notes = stack_noise.of_images(images, section)
-    assert not noise.poisson and len(notes) == 1 and notes[0].startswith("exptime, readnoise, sky, electrons not known")
+    assert (
+        not noise.poisson
+        and len(notes) == 1
+        and notes[0].startswith("exptime, readnoise, sky, electrons not known")
+    )
     np.testing.assert_allclose(noise.readnoise, sigmas, rtol=0.08)
     np.testing.assert_allclose(noise.constant, noise.readnoise**2)
     assert (noise.slope == 0).all()
@@ -173,8 +195,16 @@ def test_without_noise_rays_are_still_removed(kind):
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("exptime", 0.0), ("exptime", -1), ("exptime", float("nan")), ("exptime", "long"), ("readnoise", -1), ("sky", float("inf")), ("electrons", 0)],
-)  # fmt: skip
+    [
+        ("exptime", 0.0),
+        ("exptime", -1),
+        ("exptime", float("nan")),
+        ("exptime", "long"),
+        ("readnoise", -1),
+        ("sky", float("inf")),
+        ("electrons", 0),
+    ],
+)
 def test_impossible_noise_is_refused(name, value):
     with pytest.raises(InputError, match=rf"^{name} of image 3 is .*expected"):
         stack_noise.check(name, value, 3)

@@ -35,9 +35,11 @@ def test_bilinear_by_its_definition(seed):
     i, j = np.floor(x).astype(int), np.floor(y).astype(int)
     s, t = x - i, y - j
     expected = (
-        image[j, i] * (1 - s) * (1 - t) + image[j, i + 1] * s * (1 - t)
-        + image[j + 1, i] * (1 - s) * t + image[j + 1, i + 1] * s * t
-    )  # fmt: skip
+        image[j, i] * (1 - s) * (1 - t)
+        + image[j, i + 1] * s * (1 - t)
+        + image[j + 1, i] * (1 - s) * t
+        + image[j + 1, i + 1] * s * t
+    )
     np.testing.assert_allclose(blot(image, positions(x, y)), expected, rtol=1e-5, atol=1e-5)
 
 
@@ -75,7 +77,10 @@ def test_a_section_gives_the_values_of_the_whole():
     y, x = np.mgrid[:20, :25]
     pixmap = positions(20 + 0.98 * x - 0.2 * y, 15 + 0.2 * x + 0.98 * y)
     pixmap = np.rint(pixmap * 2**32) / 2**32
-    (x0, y0), (x1, y1) = np.floor(pixmap.min(axis=(0, 1))).astype(int) - 3, np.ceil(pixmap.max(axis=(0, 1))).astype(int) + 4
+    (x0, y0), (x1, y1) = (
+        np.floor(pixmap.min(axis=(0, 1))).astype(int) - 3,
+        np.ceil(pixmap.max(axis=(0, 1))).astype(int) + 4,
+    )
     section = np.ascontiguousarray(image[y0:y1, x0:x1])
     part, full = blot(section, pixmap - [x0, y0]), blot(image, pixmap)
     assert 0 < np.isnan(full).sum() < 100
@@ -101,7 +106,11 @@ def test_each_interpolation_of_a_star(interp, error):
 
 @pytest.mark.parametrize(
     "interp, says",
-    [("sinc", "poly5, or lanczos3 or lanczos5"), ("spline3", "poly5, or lanczos3 or lanczos5"), ("cubic", "nearest, linear, poly3")],
+    [
+        ("sinc", "poly5, or lanczos3 or lanczos5"),
+        ("spline3", "poly5, or lanczos3 or lanczos5"),
+        ("cubic", "nearest, linear, poly3"),
+    ],
 )
 def test_refused_interpolations(interp, says):
     with pytest.raises(InputError, match=f"{interp}.*{says}"):

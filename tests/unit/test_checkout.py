@@ -58,6 +58,9 @@ def test_jobs_are_told_through_the_environment(monkeypatch, tmp_path):
     monkeypatch.setenv(checkout.VARIABLE, "{")
     assert checkout.announced() == {"git": None, "config": []}
     checkout.announce({"commit": "c", "dirty": False}, [tmp_path / "my.yaml"])
-    assert checkout.announced() == {"git": {"commit": "c", "dirty": False}, "config": [str(tmp_path / "my.yaml")]}
+    assert checkout.announced() == {
+        "git": {"commit": "c", "dirty": False},
+        "config": [str(tmp_path / "my.yaml")],
+    }
     checkout.announce(None)
     assert checkout.announced() == {"git": None, "config": []}

@@ -23,14 +23,14 @@ FILES = {
     "drizzleflow/alpha.py": "from . import beta\nA = beta.B + 1\n",
     "drizzleflow/beta.py": "B = 2\n",
     "drizzleflow/sub/__init__.py": "import drizzleflow.gamma\n",
-    "drizzleflow/sub/deep.py": "from ..delta import D\nfrom .near import N\n\ndef f(x):\n    \"\"\"Doc.\"\"\"\n    return x + D + N\n",
+    "drizzleflow/sub/deep.py": 'from ..delta import D\nfrom .near import N\n\ndef f(x):\n    """Doc."""\n    return x + D + N\n',
     "drizzleflow/sub/near.py": "N = 4\n",
     "drizzleflow/gamma.py": "G = 5\n",
     "drizzleflow/delta.py": "D = 3\n",
     "drizzleflow/unrelated.py": "U = 1\n",
     "drizzleflow/plugins/__init__.py": "",
     "drizzleflow/plugins/one.py": "P = 1\n",
-}  # fmt: skip
+}
 REACHED = ["alpha", "beta", "delta", "gamma", "sub", "sub.deep", "sub.near"]
 
 
@@ -112,9 +112,13 @@ def test_what_a_module_finds_for_people_is_not_followed(tree):
     )
     before = hash_of(tree)
     assert "drizzleflow.unrelated" not in closure(tree / "step.py", tree)
-    (tree / "drizzleflow/alpha.py").write_text((tree / "drizzleflow/alpha.py").read_text() + "    unrelated.U\n")
+    (tree / "drizzleflow/alpha.py").write_text(
+        (tree / "drizzleflow/alpha.py").read_text() + "    unrelated.U\n"
+    )
     assert hash_of(tree) != before
-    (tree / "step.py").write_text("if __name__ == '__main__':\n    from drizzleflow import unrelated\n")  # as scripts are run
+    (tree / "step.py").write_text(
+        "if __name__ == '__main__':\n    from drizzleflow import unrelated\n"
+    )  # as scripts are run
     assert "drizzleflow.unrelated" in closure(tree / "step.py", tree)
 
 
@@ -128,8 +132,20 @@ def test_other_versions_of_python(tree, monkeypatch):
     assert hash_of(tree) == before
 
 
-@pytest.mark.parametrize("pair", ["x = None | x = ''", "f() | f(*[])", "{**a} | {None: a}", "def f(*, a): 0 | def f(*, a=None): 0",
-                                  "x: int | x: int = None", "(a) | (a,)", "lambda: 0 | lambda *a: 0", "1 | 1.0", "b'' | ''"])  # fmt: skip
+@pytest.mark.parametrize(
+    "pair",
+    [
+        "x = None | x = ''",
+        "f() | f(*[])",
+        "{**a} | {None: a}",
+        "def f(*, a): 0 | def f(*, a=None): 0",
+        "x: int | x: int = None",
+        "(a) | (a,)",
+        "lambda: 0 | lambda *a: 0",
+        "1 | 1.0",
+        "b'' | ''",
+    ],
+)
 def test_little_differences_count(tree, pair):
     found = []
     for text in pair.split(" | "):
@@ -232,7 +248,11 @@ def test_a_change_of_any_module_counts_for_the_rules_that_reach_it_and_no_other(
 
 def test_the_library_is_code_alone():
     """A file of another kind that shaped a product would have to be hashed too."""
-    others = [path for path in (SCRIPTS / "drizzleflow").rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")]
+    others = [
+        path
+        for path in (SCRIPTS / "drizzleflow").rglob("*")
+        if path.is_file() and path.suffix not in (".py", ".pyc")
+    ]
     assert others == []
 
 
@@ -240,7 +260,10 @@ def test_rules_ask_for_no_name_that_a_module_looks_up_elsewhere():
     """The hash does not follow a module's ``__getattr__``: what is reached asks such modules for their own names alone."""
     reached = {name for script in SCRIPTS.glob("*.py") for name in closure(script, SCRIPTS, PARSED)}
     paths = [SCRIPTS.joinpath(*name.split(".")) for name in reached]
-    files = [*SCRIPTS.glob("*.py"), *(path / "__init__.py" if path.is_dir() else path.with_suffix(".py") for path in paths)]
+    files = [
+        *SCRIPTS.glob("*.py"),
+        *(path / "__init__.py" if path.is_dir() else path.with_suffix(".py") for path in paths),
+    ]
     asked = set()
     for path in files:
         aliases = {}
@@ -250,11 +273,19 @@ def test_rules_ask_for_no_name_that_a_module_looks_up_elsewhere():
                 asked |= {(node.module, alias.name, path.name) for alias in node.names}
                 aliases |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
         for node in nodes:
-            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in aliases:
+            if (
+                isinstance(node, ast.Attribute)
+                and isinstance(node.value, ast.Name)
+                and node.value.id in aliases
+            ):
                 asked.add((aliases[node.value.id], node.attr, path.name))
     facades = {name for name in reached if hasattr(import_module(name), "__getattr__")}
     assert {"drizzleflow.combine", "drizzleflow.sky"} <= facades
-    looked_up = {(module, name, by) for module, name, by in asked if module in facades and name not in vars(import_module(module))}
+    looked_up = {
+        (module, name, by)
+        for module, name, by in asked
+        if module in facades and name not in vars(import_module(module))
+    }
     assert looked_up == set() and len([1 for module, _, _ in asked if module in facades]) > 5
 
 

@@ -79,7 +79,9 @@ def test_i_types_fill_with_the_last_value_in_every_column(kind):
     np.testing.assert_array_equal(made.sci, [[6, 7, 7], [7, 6, 7]])
     np.testing.assert_array_equal(made.nused, [[1, 0, 0], [0, 0, 0]])
     assert any("5 pixels without a good value have the last image's value" in note for note in made.notes)
-    assert (combine_stack(images, masks=masks, exptime=10, readnoise=1, combine_type=kind[1:])[0, 1:] == 0).all()
+    assert (
+        combine_stack(images, masks=masks, exptime=10, readnoise=1, combine_type=kind[1:])[0, 1:] == 0
+    ).all()
 
 
 @pytest.mark.parametrize("kind", TYPES)
@@ -107,7 +109,11 @@ def drawn(seed, n=None, shape=(6, 7)):
     if rng.random() < 0.2:
         weights[rng.integers(0, n)] = 0
     masks = rng.random(images.shape) < rng.choice([0, 0.1, 0.8])
-    noise = {"exptime": rng.uniform(50, 150, n), "readnoise": rng.uniform(0, 9, n), "sky": rng.uniform(0, 90, n)}
+    noise = {
+        "exptime": rng.uniform(50, 150, n),
+        "readnoise": rng.uniform(0, 9, n),
+        "sky": rng.uniform(0, 90, n),
+    }
     return images, weights, masks, noise
 
 
@@ -141,7 +147,13 @@ def definition(images, weights, masks, noise, p):
         relative[~(relative > 0)] = 1
         t, r, s = noise.values()
         made = slow.auto(
-            np.where(bad, np.nan, images), relative, (s + r**2) / t**2, 1 / t, p.combine_nsigma, p.combine_grow, 0.5
+            np.where(bad, np.nan, images),
+            relative,
+            (s + r**2) / t**2,
+            1 / t,
+            p.combine_nsigma,
+            p.combine_grow,
+            0.5,
         )[0]
     else:
         made = slow.statistic(p.statistic, images, bad, p.combine_nlow, p.combine_nhigh)
@@ -155,12 +167,17 @@ def test_every_type_is_its_definition(seed, kind, data):
     n = len(images)
     low = data.draw(st.integers(0, n - 1))
     given_ = {
-        "combine_type": kind, "combine_nlow": low, "combine_nhigh": data.draw(st.integers(0, n - 1 - low)),
-        "combine_lthresh": data.draw(st.sampled_from([None, 0.8])), "combine_hthresh": data.draw(st.sampled_from([None, 6.0])),
-        "combine_grow": data.draw(st.integers(0, 3)), "combine_maskpt": data.draw(st.sampled_from([0.0, 0.3, 0.7, 1.0])),
-        "combine_nsigma": data.draw(st.sampled_from(["4 3", "2,0.5", 1])), "median_newmasks": data.draw(st.booleans()),
+        "combine_type": kind,
+        "combine_nlow": low,
+        "combine_nhigh": data.draw(st.integers(0, n - 1 - low)),
+        "combine_lthresh": data.draw(st.sampled_from([None, 0.8])),
+        "combine_hthresh": data.draw(st.sampled_from([None, 6.0])),
+        "combine_grow": data.draw(st.integers(0, 3)),
+        "combine_maskpt": data.draw(st.sampled_from([0.0, 0.3, 0.7, 1.0])),
+        "combine_nsigma": data.draw(st.sampled_from(["4 3", "2,0.5", 1])),
+        "median_newmasks": data.draw(st.booleans()),
         "combine_bufsize": data.draw(st.sampled_from([1e-9, 0.001, 1])),
-    }  # fmt: skip
+    }
     p = Parameters(**given_)
     made = combine_stack(images, weights, masks=masks, **noise, empty=np.nan, full_output=True, **given_)
     np.testing.assert_array_equal(made.sci, definition(images, weights, masks, noise, p))
@@ -177,14 +194,21 @@ def test_the_order_of_the_images_makes_no_difference(seed, kind):
     order = np.random.default_rng(seed).permutation(len(images))
     one = combine_stack(images, weights, masks=masks, **noise, combine_type=kind)
     other = combine_stack(
-        images[order], weights[order], masks=masks[order], **{k: v[order] for k, v in noise.items()}, combine_type=kind
+        images[order],
+        weights[order],
+        masks=masks[order],
+        **{k: v[order] for k, v in noise.items()},
+        combine_type=kind,
     )
     exact = kind in ("median", "minmed", "auto")
     np.testing.assert_allclose(other, one, rtol=0 if exact else 1e-6)
 
 
 @settings(max_examples=60)
-@given(st.integers(0, 10**6), st.sampled_from([kind for kind in TYPES if kind not in ("sum", "iminmed", "imedian", "imean")]))
+@given(
+    st.integers(0, 10**6),
+    st.sampled_from([kind for kind in TYPES if kind not in ("sum", "iminmed", "imedian", "imean")]),
+)
 def test_values_under_a_mask_make_no_difference(seed, kind):
     images, weights, masks, noise = drawn(seed)
     other = images.copy()
@@ -285,14 +309,20 @@ def test_sections_and_windows_make_no_difference(seed, n, kind, grow, data):
         def run(window, bufsize):
             nsigma = data.draw(st.just("1.5 0.7"))
             return median_image(
-                singles, window, Parameters(combine_type=kind, combine_grow=grow, combine_bufsize=bufsize, combine_nsigma=nsigma)
+                singles,
+                window,
+                Parameters(
+                    combine_type=kind, combine_grow=grow, combine_bufsize=bufsize, combine_nsigma=nsigma
+                ),
             )
 
         whole = run(window, 100.0)
         for bufsize in (1e-9, row, 5.5 * row):
             same(run(window, bufsize), whole, np.s_[:])
         cut_x, cut_y = data.draw(st.integers(x0, x1)), data.draw(st.integers(y0, y1))
-        for (left, right), (low, high) in itertools.product(((x0, cut_x), (cut_x, x1)), ((y0, cut_y), (cut_y, y1))):
+        for (left, right), (low, high) in itertools.product(
+            ((x0, cut_x), (cut_x, x1)), ((y0, cut_y), (cut_y, y1))
+        ):
             if left < right and low < high:
                 part = run((left, right, low, high), 2 * row)
                 same(part, whole, np.s_[low - y0 : high - y0, left - x0 : right - x0])
@@ -307,7 +337,13 @@ def test_what_is_near_a_ray_is_so_across_sections(kind, grow):
     images[:2, ::7, ::8] = 5
     raised = np.float32(0.44 if kind == "minmed" else 0.38) * (rng.random((40, 50)) < 0.5)
     images[:2] = np.maximum(images[:2], 1 + raised)
-    noise = {"exptime": 100, "readnoise": 3, "combine_type": kind, "combine_grow": grow, "combine_nsigma": "4.5 2.5"}
+    noise = {
+        "exptime": 100,
+        "readnoise": 3,
+        "combine_type": kind,
+        "combine_grow": grow,
+        "combine_nsigma": "4.5 2.5",
+    }
     whole = combine_stack(images, **noise)
     assert grow == 0 or np.count_nonzero(whole != combine_stack(images, **noise | {"combine_grow": 0})) > 20
     for bufsize in (1e-9, 0.008, 0.02):
@@ -324,8 +360,13 @@ def same(part, whole, inside):
 def test_disk_and_memory_give_the_same(kind, tmp_path):
     images, weights, _, _ = drawn(9, n=4, shape=(20, 30))
     noise = Noise(80.0, 4.0, 30.0, 1.0)
-    singles = [write_single(tmp_path, i, *planes, 0, 0, noise) for i, planes in enumerate(zip(images, weights, strict=True))]
-    memory = [SingleImage(*planes, (0, 30, 0, 20), "", noise=noise) for planes in zip(images, weights, strict=True)]
+    singles = [
+        write_single(tmp_path, i, *planes, 0, 0, noise)
+        for i, planes in enumerate(zip(images, weights, strict=True))
+    ]
+    memory = [
+        SingleImage(*planes, (0, 30, 0, 20), "", noise=noise) for planes in zip(images, weights, strict=True)
+    ]
     disk = median_image(singles, (0, 30, 0, 20), Parameters(combine_type=kind))
     same(median_image(memory, (0, 30, 0, 20), Parameters(combine_type=kind)), disk, np.s_[:])
     assert np.isfinite(disk.sci).any()
@@ -350,7 +391,9 @@ def test_maskpt(tmp_path):
     single = write_single(tmp_path, 0, np.ones((10, 10), np.float32), wht, 0, 0)
     threshold = 0.7 * single.mean_weight
     sci = median_image([single], (0, 10, 0, 10), MEDIAN).sci
-    assert np.argwhere(np.isnan(sci)).tolist() == [[2, 3]] if threshold <= np.float32(0.7) else [[2, 3], [4, 5]]
+    assert (
+        np.argwhere(np.isnan(sci)).tolist() == [[2, 3]] if threshold <= np.float32(0.7) else [[2, 3], [4, 5]]
+    )
     sci = median_image([single], (0, 10, 0, 10), Parameters(combine_type="median", combine_maskpt=0)).sci
     assert np.isfinite(sci).all()
 
@@ -401,7 +444,9 @@ def test_only_sections_are_in_memory(tmp_path, monkeypatch, kind, reads, depth):
         return read(self, plane, y0, y1)
 
     monkeypatch.setattr(Windowed, "read", watch)
-    made = median_image(singles, (0, 64, 0, 200), Parameters(combine_type=kind, combine_bufsize=14 * 64 * 4 / 2**20))
+    made = median_image(
+        singles, (0, 64, 0, 200), Parameters(combine_type=kind, combine_bufsize=14 * 64 * 4 / 2**20)
+    )
     assert longest <= reads and (made.sci == 1).all()
 
 
@@ -423,7 +468,9 @@ def test_images_beside_a_tile_are_not_sorted_with_it(tmp_path, monkeypatch):
     one = np.ones((8, 700), np.float32)
     singles = [write_single(tmp_path, i, one * i, one, 700 * i, 0) for i in range(8)]
     depths, ranked = [], ranks.ranked
-    monkeypatch.setattr(ranks, "ranked", lambda block, *more: (depths.append(len(block)), ranked(block, *more))[1])
+    monkeypatch.setattr(
+        ranks, "ranked", lambda block, *more: (depths.append(len(block)), ranked(block, *more))[1]
+    )
     for kind in ("median", "minmed", "auto"):
         made = median_image(singles, union(singles), Parameters(combine_type=kind))
         np.testing.assert_array_equal(made.sci[0], np.repeat(np.arange(8), 700))

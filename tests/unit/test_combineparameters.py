@@ -11,14 +11,28 @@ from drizzleflow.errors import InputError
 @pytest.mark.parametrize(
     ("name", "value", "expected"),
     [
-        ("combine_type", " MinMed", "minmed"), ("combine_type", "average", "mean"), ("combine_nsigma", "4 3", (4, 3)),
-        ("combine_nsigma", "4,3", (4, 3)), ("combine_nsigma", "4", (4, 4)), ("combine_nsigma", 4, (4, 4)),
-        ("combine_nsigma", [4, "3.5"], (4, 3.5)), ("combine_nsigma", np.array([5, 2]), (5, 2)), ("combine_nlow", np.int64(2), 2),
-        ("combine_nhigh", "1", 1), ("combine_grow", 2.0, 2), ("combine_lthresh", "INDEF", None), ("combine_lthresh", "", None),
-        ("combine_hthresh", "None", None), ("combine_hthresh", "12.5", 12.5), ("combine_bufsize", None, 1.0),
-        ("combine_bufsize", "INDEF", 1.0), ("combine_bufsize", 0.25, 0.25), ("median_newmasks", "No", False), ("combine_maskpt", 1, 1.0),
+        ("combine_type", " MinMed", "minmed"),
+        ("combine_type", "average", "mean"),
+        ("combine_nsigma", "4 3", (4, 3)),
+        ("combine_nsigma", "4,3", (4, 3)),
+        ("combine_nsigma", "4", (4, 4)),
+        ("combine_nsigma", 4, (4, 4)),
+        ("combine_nsigma", [4, "3.5"], (4, 3.5)),
+        ("combine_nsigma", np.array([5, 2]), (5, 2)),
+        ("combine_nlow", np.int64(2), 2),
+        ("combine_nhigh", "1", 1),
+        ("combine_grow", 2.0, 2),
+        ("combine_lthresh", "INDEF", None),
+        ("combine_lthresh", "", None),
+        ("combine_hthresh", "None", None),
+        ("combine_hthresh", "12.5", 12.5),
+        ("combine_bufsize", None, 1.0),
+        ("combine_bufsize", "INDEF", 1.0),
+        ("combine_bufsize", 0.25, 0.25),
+        ("median_newmasks", "No", False),
+        ("combine_maskpt", 1, 1.0),
     ],
-)  # fmt: skip
+)
 def test_values_that_are_understood(name, value, expected):
     assert getattr(Parameters(**{name: value}), name) == expected
 
@@ -26,13 +40,32 @@ def test_values_that_are_understood(name, value, expected):
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("combine_type", "sinc"), ("combine_type", "spline3"), ("combine_type", None), ("combine_nsigma", "4 3 2"), ("combine_nsigma", "high"),
-        ("combine_nsigma", "-1 3"), ("combine_nsigma", ""), ("combine_nsigma", None), ("combine_nlow", -1), ("combine_nlow", 0.5),
-        ("combine_nhigh", "two"), ("combine_nhigh", True), ("combine_grow", -1), ("combine_grow", None), ("combine_lthresh", "low"),
-        ("combine_hthresh", float("nan")), ("combine_maskpt", 70), ("combine_maskpt", -0.1), ("combine_maskpt", "INDEF"),
-        ("median_newmasks", "perhaps"), ("median_newmasks", None), ("combine_bufsize", 0), ("combine_bufsize", "big"), ("combine_bufsize", -2),
+        ("combine_type", "sinc"),
+        ("combine_type", "spline3"),
+        ("combine_type", None),
+        ("combine_nsigma", "4 3 2"),
+        ("combine_nsigma", "high"),
+        ("combine_nsigma", "-1 3"),
+        ("combine_nsigma", ""),
+        ("combine_nsigma", None),
+        ("combine_nlow", -1),
+        ("combine_nlow", 0.5),
+        ("combine_nhigh", "two"),
+        ("combine_nhigh", True),
+        ("combine_grow", -1),
+        ("combine_grow", None),
+        ("combine_lthresh", "low"),
+        ("combine_hthresh", float("nan")),
+        ("combine_maskpt", 70),
+        ("combine_maskpt", -0.1),
+        ("combine_maskpt", "INDEF"),
+        ("median_newmasks", "perhaps"),
+        ("median_newmasks", None),
+        ("combine_bufsize", 0),
+        ("combine_bufsize", "big"),
+        ("combine_bufsize", -2),
     ],
-)  # fmt: skip
+)
 def test_values_that_are_refused(name, value):
     with pytest.raises(InputError, match=rf"^{name} is .*expected") as refused:
         Parameters(**{name: value})
@@ -64,10 +97,18 @@ STACK = np.ones((3, 4, 5), np.float32)
         (STACK, {"readnoise": -1}, r"readnoise of image 0 is -1"),
         (STACK, {"sky": "dark"}, r"sky of image 0 is 'dark'"),
         (STACK, {"combine_sigma": 3}, r"combine_sigma: no such parameter"),
-        (STACK, {"combine_type": "median", "combine_nhigh": 2, "combine_nlow": 1}, r"Rejecting all pixels due to large 'nlow' and/or 'nhigh'"),
-        (STACK, {"combine_lthresh": 3, "combine_hthresh": 3}, r"combine_lthresh is 3, expected less than combine_hthresh"),
+        (
+            STACK,
+            {"combine_type": "median", "combine_nhigh": 2, "combine_nlow": 1},
+            r"Rejecting all pixels due to large 'nlow' and/or 'nhigh'",
+        ),
+        (
+            STACK,
+            {"combine_lthresh": 3, "combine_hthresh": 3},
+            r"combine_lthresh is 3, expected less than combine_hthresh",
+        ),
     ],
-)  # fmt: skip
+)
 def test_wrong_stacks_are_refused(images, keywords, message):
     with pytest.raises(InputError, match=message) as refused:
         combine_stack(images, **keywords)

@@ -125,11 +125,17 @@ def test_aliases(section, key, rule):
 
 def test_one_spelling_for_equal_values():
     spellings = [
-        {"crmask": {"snr": snr}, "grid": {"pixmap_tolerance": tolerance}, "mosaic": {"kernel": kernel, "fillval": fill}}
+        {
+            "crmask": {"snr": snr},
+            "grid": {"pixmap_tolerance": tolerance},
+            "mosaic": {"kernel": kernel, "fillval": fill},
+        }
         for snr, tolerance, kernel, fill in (
-            ("4 3", 1, "Square", "nan"), ([4, 3], 1.0, "square", float("nan")), ("4.0, 3.0", "1", "SQUARE", "INDEF"),
+            ("4 3", 1, "Square", "nan"),
+            ([4, 3], 1.0, "square", float("nan")),
+            ("4.0, 3.0", "1", "SQUARE", "INDEF"),
         )
-    ]  # fmt: skip
+    ]
     found = [json.dumps(config.for_product(resolve(**spelling))) for spelling in spellings]
     assert len(set(found)) == 1
 
@@ -173,7 +179,7 @@ def test_exponents_without_a_point_are_numbers():
         ({"overrides": [{"set": {"skymatch": {"lower": 3}}}], "skymatch": {"upper": 2}}, ["skymatch.lower"]),
         ({"associations": [1]}, ["associations", "a path or a list of paths"]),
     ],
-)  # fmt: skip
+)
 def test_messages(user, words):
     text = message(**user)
     for word in words:
@@ -192,9 +198,14 @@ def test_load_reports_what_is_not_yaml(tmp_path):
     assert config.load(file) == {}
 
 
-scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.sampled_from(
-    ["auto", "match", "1e-3", "5 4", "none", "true", "~HOT", "4,8", 10**400]
-)  # fmt: skip
+scalars = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=8)
+    | st.sampled_from(["auto", "match", "1e-3", "5 4", "none", "true", "~HOT", "4,8", 10**400])
+)
 values = scalars | st.lists(scalars, max_size=3)
 keys = st.sampled_from([leaf[1] for leaf in leaves()]) | st.text(max_size=5)
 sections = st.sampled_from([*SCHEMA["properties"], "x"])
@@ -260,8 +271,11 @@ def test_the_checker_knows_every_keyword_of_the_schema():
 @given(data=st.data())
 def test_layers_only_ever_replace_key_by_key(data):
     """Whatever each layer sets, a key's value is that of the highest layer that has it."""
-    pool = {("skymatch", "nclip"): st.integers(0, 9), ("crmask", "backg"): st.integers(0, 9).map(float),
-            ("median", "maskpt"): st.integers(0, 8).map(lambda n: n / 8)}  # fmt: skip
+    pool = {
+        ("skymatch", "nclip"): st.integers(0, 9),
+        ("crmask", "backg"): st.integers(0, 9).map(float),
+        ("median", "maskpt"): st.integers(0, 8).map(lambda n: n / 8),
+    }
     layers = []
     for _ in range(2):
         layer = {}
@@ -320,7 +334,9 @@ def test_manual_shows_every_key_with_its_default_and_preset():
     parts = re.split(r"^### ", manual[manual.index("## Every key") :], flags=re.M)
     tables = {re.match(r"`?(\w+)", part)[1]: part for part in parts[1:]}
     for section, key, rule in [*leaves(), ("", "overrides", {})]:
-        row = re.search(rf"^\| `{key}` \| `(.*?)` \| (.*?) \| (.*?) \|.*\| (.*?) \|$", tables[section or "The"], re.M)
+        row = re.search(
+            rf"^\| `{key}` \| `(.*?)` \| (.*?) \| (.*?) \|.*\| (.*?) \|$", tables[section or "The"], re.M
+        )
         assert row, (section, key)
         assert yaml.safe_load(row[1]) == (DEFAULTS[section] if section else DEFAULTS)[key]
         for preset, cell in zip(presets, row.groups()[1:3], strict=True):

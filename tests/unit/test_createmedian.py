@@ -50,8 +50,13 @@ WAYS = {
 
 @pytest.mark.parametrize("way", WAYS)
 def test_every_way_to_give_images(here, way):
-    (here / "names.lst").write_text("# exposures\n\n" + "".join(f"{root}_flt.fits  {root}_ivm.fits\n" for root in ROOTS))
-    names, kinds = [*(root.upper() for root in ROOTS), "J8XI0XZZQ", "J8XI0X010"], ["EXP-DTH"] * 4 + ["PROD-DTH"]
+    (here / "names.lst").write_text(
+        "# exposures\n\n" + "".join(f"{root}_flt.fits  {root}_ivm.fits\n" for root in ROOTS)
+    )
+    names, kinds = (
+        [*(root.upper() for root in ROOTS), "J8XI0XZZQ", "J8XI0X010"],
+        ["EXP-DTH"] * 4 + ["PROD-DTH"],
+    )
     columns = [fits.Column("MEMNAME", "14A", array=names), fits.Column("MEMTYPE", "14A", array=kinds)]
     columns.append(fits.Column("MEMPRSNT", "L", array=[True, True, True, False, True]))
     fits.HDUList([fits.PrimaryHDU(), fits.BinTableHDU.from_columns(columns)]).writeto("j8xi0x010_asn.fits")
@@ -100,21 +105,30 @@ def test_one_image_gives_the_output_its_name(here):
     [
         ("*zzz.fits", r"\*zzz.fits: no file matches$"),
         ("q*flt.fits", r"q\*flt.fits: no file matches \(nor q\*_single_sci.fits\)"),
-        ("nothing_flt.fits", "nothing_flt.fits: no such file, and no single-drizzled image nothing_single_sci.fits beside it"),
+        (
+            "nothing_flt.fits",
+            "nothing_flt.fits: no such file, and no single-drizzled image nothing_single_sci.fits beside it",
+        ),
         ("empty_flt.fits", "empty_flt.fits: no single-drizzled image .* nor has it extensions SCI and WHT"),
         ("@none.lst", "@none.lst: cannot be read"),
         ("@empty.lst", "@empty.lst: no names"),
         ("@nested.lst", "a list in a list"),
         (ROOTS[0] + "_single_wht.fits", "a weight image, expected j8xi0xabq_single_sci.fits"),
-        ([ROOTS[0] + "_flt.fits", ROOTS[0] + "_single_sci.fits"], "given twice, as j8xi0xabq_flt.fits and as"),
+        (
+            [ROOTS[0] + "_flt.fits", ROOTS[0] + "_single_sci.fits"],
+            "given twice, as j8xi0xabq_flt.fits and as",
+        ),
         ("gone_single_sci.fits", "gone_single_sci.fits: no such file"),
         (".", "a folder, expected an image"),
         ("text_single_sci.fits", "text_single_sci.fits: not a readable FITS file"),
         ("table_single_sci.fits", "no image, expected a single-drizzled image"),
         ("cube_single_sci.fits", "3 dimensions, expected an image"),
-        ([], "no images"), (None, "no images"), ("", "no images"), ([" "], "an empty name"),
+        ([], "no images"),
+        (None, "no images"),
+        ("", "no images"),
+        ([" "], "an empty name"),
     ],
-)  # fmt: skip
+)
 def test_images_that_are_refused(here, given, message):
     (here / "empty.lst").write_text("# nothing\n")
     (here / "nested.lst").write_text("@empty.lst\n")
@@ -137,7 +151,11 @@ def test_compressed_singles(tmp_path, monkeypatch):
     write_singles(tmp_path, *pixels(), compress=True)
     check(median("*flt.fits", combine_bufsize=0.01), expected())
     header = fits.getheader("final_med.fits")
-    assert header["NAXIS"] == 2 and header["CRPIX1"] == 15.5 and not any(key.startswith("ZCMP") for key in header)
+    assert (
+        header["NAXIS"] == 2
+        and header["CRPIX1"] == 15.5
+        and not any(key.startswith("ZCMP") for key in header)
+    )
 
 
 @pytest.mark.parametrize("kind", ["float64", "gz", "rice"])
@@ -147,14 +165,22 @@ def test_other_storage(tmp_path, monkeypatch, kind):
     if kind == "float64":
         write_singles(tmp_path, sci.astype(float), wht.astype(float))
     elif kind == "gz":
-        for path in [q for p in write_singles(tmp_path, sci, wht) for q in (p, p.with_name(p.name.replace("_sci", "_wht")))]:
+        for path in [
+            q
+            for p in write_singles(tmp_path, sci, wht)
+            for q in (p, p.with_name(p.name.replace("_sci", "_wht")))
+        ]:
             fits.open(path).writeto(f"{path}.gz")
             path.unlink()
     else:
         for root, image, weight in zip(ROOTS, sci, wht, strict=True):
             for name, plane in (("sci", image), ("wht", weight)):
-                squeezed = fits.CompImageHDU(np.round(plane * 1000).astype(np.int32), compression_type="RICE_1")
-                fits.HDUList([fits.PrimaryHDU(header=header_of(root)), squeezed]).writeto(f"{root}_single_{name}.fits.fz")
+                squeezed = fits.CompImageHDU(
+                    np.round(plane * 1000).astype(np.int32), compression_type="RICE_1"
+                )
+                fits.HDUList([fits.PrimaryHDU(header=header_of(root)), squeezed]).writeto(
+                    f"{root}_single_{name}.fits.fz"
+                )
     path = median([f"{root}_flt.fits" for root in ROOTS], combine_type="median")
     if kind == "rice":
         assert np.allclose(fits.getdata(path) / 1000, expected(combine_type="median").sci, atol=1e-3)
@@ -172,7 +198,9 @@ def test_windows_on_one_grid(tmp_path, monkeypatch):
     origins = [(7, 3), (5, 6), (12, 9)]
     for i, (x0, y0) in enumerate(origins):
         window = (x0, x0 + SHAPE[1], y0, y0 + SHAPE[0])
-        SingleImage(sci[i], wht[i], window, "ELECTRONS/S", noise=Noise(500.0, 5.0, 60.0, 1.0)).write(tmp_path / f"g{i}_outlier_i2d.fits")
+        SingleImage(sci[i], wht[i], window, "ELECTRONS/S", noise=Noise(500.0, 5.0, 60.0, 1.0)).write(
+            tmp_path / f"g{i}_outlier_i2d.fits"
+        )
         good = wht[i] >= 0.7 * wht[i][wht[i] > 0].mean(dtype=float)
         whole[i, y0 : y0 + SHAPE[0], x0 : x0 + SHAPE[1]] = np.where(good, sci[i], np.nan)
     path = median("*_outlier_i2d.fits", combine_type="median", fillval="nan")
@@ -183,9 +211,13 @@ def test_windows_on_one_grid(tmp_path, monkeypatch):
         wanted = np.nanmedian(whole[:, 3:49, 5:42][:, inside].astype(float), axis=0)
         np.testing.assert_allclose(hdus[0].data[inside], wanted, rtol=1e-6)
         assert [hdus[i].header[key] for i in (0, 1) for key in ("WINX0", "WINY0")] == [5, 3] * 2
-    assert median(["g0_outlier_i2d.fits", "g1_outlier_i2d.fits", "g2_outlier_i2d.fits"])  # minmed: the noise is in the headers
+    assert median(
+        ["g0_outlier_i2d.fits", "g1_outlier_i2d.fits", "g2_outlier_i2d.fits"]
+    )  # minmed: the noise is in the headers
     write_singles(tmp_path, *pixels())
-    with pytest.raises(InputError, match=r"g0_outlier_i2d.fits is a window of a grid .* j8xi0xabq_single_sci.fits is not"):
+    with pytest.raises(
+        InputError, match=r"g0_outlier_i2d.fits is a window of a grid .* j8xi0xabq_single_sci.fits is not"
+    ):
         median(["g0_outlier_i2d.fits", f"{ROOTS[0]}_flt.fits"])
 
 
@@ -194,7 +226,17 @@ def test_the_wcs_of_a_window(tmp_path, monkeypatch):
     data = np.ones((4, 5), np.float32)
     for i, (x0, y0) in enumerate([(10, 20), (8, 25)]):
         hdus = [fits.PrimaryHDU(), fits.ImageHDU(data, name="SCI"), fits.ImageHDU(data, name="WHT")]
-        hdus[1].header.update({**WCS, **NOISE, "WINX0": x0, "WINY0": y0, "CRPIX1": 100.5 - x0, "CRPIX2": 60.5 - y0, "BUNIT": "ELECTRONS/S"})
+        hdus[1].header.update(
+            {
+                **WCS,
+                **NOISE,
+                "WINX0": x0,
+                "WINY0": y0,
+                "CRPIX1": 100.5 - x0,
+                "CRPIX2": 60.5 - y0,
+                "BUNIT": "ELECTRONS/S",
+            }
+        )
         fits.HDUList(hdus).writeto(f"w{i}_i2d.fits")
     with fits.open(median(["w0_i2d.fits", "w1_i2d.fits"], combine_type="average")) as hdus:
         for hdu in hdus:
@@ -205,10 +247,14 @@ def test_the_wcs_of_a_window(tmp_path, monkeypatch):
 def test_the_grids_are_compared(here):
     fits.writeto("b_single_sci.fits", np.zeros((40, 31), np.float32), header_of("b"))
     fits.writeto("b_single_wht.fits", np.zeros((40, 31), np.float32))
-    with pytest.raises(InputError, match=r"b_single_sci.fits: shape \(40, 31\), j8xi0xabq_single_sci.fits has \(40, 30\)"):
+    with pytest.raises(
+        InputError, match=r"b_single_sci.fits: shape \(40, 31\), j8xi0xabq_single_sci.fits has \(40, 30\)"
+    ):
         median([ROOTS[0], "b"])
     fits.setval("j8xi0xacq_single_sci.fits", "CRVAL2", value=2.0 + 1e-6)
-    with pytest.raises(InputError, match=r"j8xi0xacq_single_sci.fits and j8xi0xabq_single_sci.fits: CRVAL2 differs"):
+    with pytest.raises(
+        InputError, match=r"j8xi0xacq_single_sci.fits and j8xi0xabq_single_sci.fits: CRVAL2 differs"
+    ):
         median(ROOTS)
     fits.setval("j8xi0xacq_single_sci.fits", "CRVAL2", value=2.0 + 1e-9)
     assert median(ROOTS)
@@ -233,7 +279,10 @@ def test_a_missing_weight_image(here):
     """The peer's list of weights is then shorter, and it stops with an IndexError or a TypeError."""
     (here / f"{ROOTS[1]}_single_wht.fits").unlink()
     for parameters in ({}, {"combine_type": "median"}, {"median_newmasks": False}):
-        with pytest.raises(InputError, match=r"j8xi0xacq_single_sci.fits: its weight image j8xi0xacq_single_wht.fits is missing"):
+        with pytest.raises(
+            InputError,
+            match=r"j8xi0xacq_single_sci.fits: its weight image j8xi0xacq_single_wht.fits is missing",
+        ):
             median(ROOTS, **parameters)
     path = median(ROOTS, median_newmasks="no", combine_type="median")
     np.testing.assert_array_equal(fits.getdata(path), np.median(pixels()[0], axis=0).astype(np.float32))
@@ -245,7 +294,10 @@ def test_an_image_without_weight_does_not_count(here, caplog):
     wht[2] = 0
     fits.writeto(f"{ROOTS[2]}_single_wht.fits", wht[2], overwrite=True)
     path = median(ROOTS, combine_type="median")
-    assert fits.getdata(path, "NUSED").max() == 2 and "j8xi0xadq_single_sci.fits: no pixel has a weight" in caplog.text
+    assert (
+        fits.getdata(path, "NUSED").max() == 2
+        and "j8xi0xadq_single_sci.fits: no pixel has a weight" in caplog.text
+    )
 
 
 def test_the_threshold_is_the_fraction_of_the_mean_weight(here):
@@ -265,17 +317,32 @@ def test_the_header(here):
     header = fits.getheader(path)
     assert header["FILENAME"] == path == "m51_med.fits" and header["ROOTNAME"] == "m51"
     stale = [k for k in header if k.startswith("D00") or k in ("DATE", "MDRIZSKY")]
-    assert not stale and not any("single_sci" in str(header[key]) for key in header if not key.startswith("IMCMB"))
-    assert (header["NCOMBINE"], header["COMBTYPE"], header["COMBNHI"], header["COMBLTH"]) == (3, "mean", 1, "INDEF")
+    assert not stale and not any(
+        "single_sci" in str(header[key]) for key in header if not key.startswith("IMCMB")
+    )
+    assert (header["NCOMBINE"], header["COMBTYPE"], header["COMBNHI"], header["COMBLTH"]) == (
+        3,
+        "mean",
+        1,
+        "INDEF",
+    )
     assert header["EXPTIME"] == 1500 and header["TELESCOP"] == "HST" and header["CRVAL2"] == 2.0
     assert [header[f"IMCMB00{i}"] for i in (1, 2, 3)] == [f"{root}_single_sci.fits" for root in ROOTS]
     with fits.open(path, checksum=True) as hdus:
         hdus.verify("exception")
-        assert hdus[0].data.dtype == ">f4" and hdus["NUSED"].data.dtype == ">i2" and hdus["NUSED"].header["CRPIX2"] == 20.5
-        assert hdus["NUSED"].data[0].max() == 0 and (hdus[0].data[0] == 0).all()  # as the peer, where no image is good
+        assert (
+            hdus[0].data.dtype == ">f4"
+            and hdus["NUSED"].data.dtype == ">i2"
+            and hdus["NUSED"].header["CRPIX2"] == 20.5
+        )
+        assert (
+            hdus["NUSED"].data[0].max() == 0 and (hdus[0].data[0] == 0).all()
+        )  # as the peer, where no image is good
 
 
-def test_the_same_bytes_whatever_the_folder_the_buffer_and_what_was_there(here, tmp_path_factory, monkeypatch):
+def test_the_same_bytes_whatever_the_folder_the_buffer_and_what_was_there(
+    here, tmp_path_factory, monkeypatch
+):
     first = open(median("*flt.fits"), "rb").read()
     for size in (1e-6, 0.002, 50):
         assert open(median("*flt.fits", combine_bufsize=size), "rb").read() == first
@@ -289,7 +356,9 @@ def test_the_same_bytes_whatever_the_folder_the_buffer_and_what_was_there(here, 
 def test_the_inputs_stay_and_are_never_the_output(here):
     before = {path.name: path.read_bytes() for path in here.iterdir()}
     median("*flt.fits")
-    assert {path.name: path.read_bytes() for path in here.iterdir() if path.name != "final_med.fits"} == before
+    assert {
+        path.name: path.read_bytes() for path in here.iterdir() if path.name != "final_med.fits"
+    } == before
     fits.writeto("x_med.fits", pixels()[0][0])
     os.symlink("x_med.fits", "z_single_sci.fits")
     fits.writeto("z_single_wht.fits", pixels()[1][0])
@@ -324,7 +393,12 @@ class Chip:
     """What the peer's step reads of an image object, found by running it with objects that note what they are asked."""
 
     def __init__(self, sky, conversion=1.0, readnoise=5.0):
-        self._rdnoise, self.subtractedSky, self._conversionFactor, self._exptime = readnoise, sky, conversion, 500.0
+        self._rdnoise, self.subtractedSky, self._conversionFactor, self._exptime = (
+            readnoise,
+            sky,
+            conversion,
+            500.0,
+        )
 
 
 class Exposure:
@@ -332,8 +406,15 @@ class Exposure:
 
     def __init__(self, root, chips):
         names = {"outSingle": "single_sci", "outSWeight": "single_wht"}
-        self.outputNames = {key: f"{root}_{name}.fits" for key, name in names.items()} | {"outMedian": "product_med.fits"}
-        self._chips, self._image, self.virtualOutputs, self._filename = chips, {("sci", 1): chips[0]}, {}, f"{root}_flt.fits"
+        self.outputNames = {key: f"{root}_{name}.fits" for key, name in names.items()} | {
+            "outMedian": "product_med.fits"
+        }
+        self._chips, self._image, self.virtualOutputs, self._filename = (
+            chips,
+            {("sci", 1): chips[0]},
+            {},
+            f"{root}_flt.fits",
+        )
 
     def returnAllChips(self, extname=None):
         assert extname == "SCI"
@@ -352,10 +433,18 @@ class Steps:
 
 
 ASTRODRIZZLE = {
-    "runfile": "x.log", "proc_unit": "native", "unheard_of": 1, "STEP 3: DRIZZLE SEPARATE IMAGES": {"driz_sep_compress": False},
-    "STEP 4: CREATE MEDIAN IMAGE": {"median": True, "combine_nsigma": "4 3", "combine_bufsize": None, "compress": False},
+    "runfile": "x.log",
+    "proc_unit": "native",
+    "unheard_of": 1,
+    "STEP 3: DRIZZLE SEPARATE IMAGES": {"driz_sep_compress": False},
+    "STEP 4: CREATE MEDIAN IMAGE": {
+        "median": True,
+        "combine_nsigma": "4 3",
+        "combine_bufsize": None,
+        "compress": False,
+    },
     "STEP 5: BLOT BACK THE MEDIAN IMAGE": {"blot": True},
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("steps", [None, Steps()])
@@ -377,13 +466,17 @@ def test_the_step_in_memory(here):
             os.unlink(name)
     createMedian(images, ASTRODRIZZLE)
     assert os.listdir(here) == []
-    np.testing.assert_array_equal(images[1].virtualOutputs["product_med.fits"][0].data, expected(combine_maskpt=0.3).sci)
+    np.testing.assert_array_equal(
+        images[1].virtualOutputs["product_med.fits"][0].data, expected(combine_maskpt=0.3).sci
+    )
 
 
 def test_the_step_refuses(here):
     images = [Exposure(root, [Chip(60.0)]) for root in ROOTS]
     images[1]._chips[0]._rdnoise = None
-    with pytest.raises(InputError, match=r"j8xi0xacq_single_sci.fits: exposure time or read noise is not known"):
+    with pytest.raises(
+        InputError, match=r"j8xi0xacq_single_sci.fits: exposure time or read noise is not known"
+    ):
         createMedian(images, ASTRODRIZZLE)
     with pytest.raises(InputError, match=r"no images"):
         createMedian([], ASTRODRIZZLE)
@@ -391,5 +484,7 @@ def test_the_step_refuses(here):
     with pytest.raises(InputError, match=r"j8xi0xabq_single_wht.fits: no such file"):
         createMedian(images, {"STEP 4: CREATE MEDIAN IMAGE": {"combine_type": "median"}})
     createMedian(images, {"STEP 4: CREATE MEDIAN IMAGE": {"median": False}})
-    createMedian(images, {"STEP 4: CREATE MEDIAN IMAGE": {"combine_type": "median", "median_newmasks": False}})
+    createMedian(
+        images, {"STEP 4: CREATE MEDIAN IMAGE": {"combine_type": "median", "median_newmasks": False}}
+    )
     assert os.path.exists("product_med.fits")

@@ -32,9 +32,21 @@ def here(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "missing, message, option",
     [
-        ("EXPTIME", "the exposure time is not known: no EXPTIME in j8xi0xabq_single_sci.fits; give it with exptime", {"exptime": 500}),
-        ("READNSEA READNSEB", "the read noise is not known: no READNSEA/READNSE in .*; give it with rdnoise", {"rdnoise": "5"}),
-        ("MDRIZSKY", "the subtracted sky is not known: no MDRIZSKY .*; give it with sky", {"sky": [60, 60, 60]}),
+        (
+            "EXPTIME",
+            "the exposure time is not known: no EXPTIME in j8xi0xabq_single_sci.fits; give it with exptime",
+            {"exptime": 500},
+        ),
+        (
+            "READNSEA READNSEB",
+            "the read noise is not known: no READNSEA/READNSE in .*; give it with rdnoise",
+            {"rdnoise": "5"},
+        ),
+        (
+            "MDRIZSKY",
+            "the subtracted sky is not known: no MDRIZSKY .*; give it with sky",
+            {"sky": [60, 60, 60]},
+        ),
     ],
 )
 def test_noise_that_is_not_known(tmp_path, monkeypatch, missing, message, option):
@@ -49,13 +61,17 @@ def test_noise_that_is_not_known(tmp_path, monkeypatch, missing, message, option
 def test_zero_exposure_time(here):
     """The peer divides by it."""
     fits.setval(f"{ROOTS[1]}_single_sci.fits", "EXPTIME", value=0.0)
-    with pytest.raises(InputError, match=r"j8xi0xacq_single_sci.fits: the exposure time is 0 s, expected more than 0"):
+    with pytest.raises(
+        InputError, match=r"j8xi0xacq_single_sci.fits: the exposure time is 0 s, expected more than 0"
+    ):
         median(ROOTS)
     assert median(ROOTS, exptime=[500, 400, 500])
 
 
 def noise_from(tmp_path, user=None, exposure=None, **header):
-    (path,) = write_singles(tmp_path, *pixels(1), roots=["a"], **{**header, "D001DATA": None, "D002DATA": None})
+    (path,) = write_singles(
+        tmp_path, *pixels(1), roots=["a"], **{**header, "D001DATA": None, "D002DATA": None}
+    )
     if exposure:
         write_exposure(tmp_path / "a_flt.fits", **exposure)
     single, _ = find(str(path))[0][0].open(Overrides(**(user or {})), True, True)
@@ -64,16 +80,28 @@ def noise_from(tmp_path, user=None, exposure=None, **header):
 
 HEADERS = [
     ({"READNSEA": 3.0, "READNSEB": 0.0}, {}, (500, 3, 60, 1)),  # unused amplifiers are 0
-    ({"INSTRUME": "WFC3", "DETECTOR": "IR", "MDRIZSKY": 0.5}, {}, (500, 5, 250, 1)),  # MDRIZSKY is in electrons/s there
-    ({"INSTRUME": "STIS", "READNSEA": None, "READNSEB": None, "READNSE": 4.0, "ATODGAIN": 2.0}, {}, (500, 4, 120, 1)),
+    (
+        {"INSTRUME": "WFC3", "DETECTOR": "IR", "MDRIZSKY": 0.5},
+        {},
+        (500, 5, 250, 1),
+    ),  # MDRIZSKY is in electrons/s there
+    (
+        {"INSTRUME": "STIS", "READNSEA": None, "READNSEB": None, "READNSE": 4.0, "ATODGAIN": 2.0},
+        {},
+        (500, 4, 120, 1),
+    ),
     ({"INSTRUME": "WFPC2", "ATODGAIN": 7, "DETECTOR": 2}, {}, (500, 5.51, 60 * 7.12, 1)),
     ({"INSTRUME": "NICMOS", "CAMERA": 3, "MDRIZSKY": 0.1}, {}, (500, 29, 0.1 * 6.5 * 500, 1)),
     ({"DETECTOR": "SBC", "READNSEA": None, "READNSEB": None}, {}, (500, 0, 60, 1)),
     ({"BUNIT": "COUNTS/S", "ATODGNA": 2.0}, {}, (500, 5, 60, 2)),
     ({"BUNIT": "COUNTS"}, {"gain": 2.0}, (500, 5, 60, 2 / 500)),
     ({"BUNIT": "MJy/sr"}, {"gain": 7.0}, (500, 5, 60, 7)),
-    ({"BUNIT": None, "RN": 9.0, "TEXP": 250.0, "BACK": 30.0}, {"expkeyword": "TEXP", "rnkeyword": "RN, RN2", "skyuser": "BACK"}, (250, 9, 30, 1)),
-]  # fmt: skip
+    (
+        {"BUNIT": None, "RN": 9.0, "TEXP": 250.0, "BACK": 30.0},
+        {"expkeyword": "TEXP", "rnkeyword": "RN, RN2", "skyuser": "BACK"},
+        (250, 9, 30, 1),
+    ),
+]
 
 
 @pytest.mark.parametrize("header, user, wanted", HEADERS)
@@ -105,7 +133,9 @@ def test_auto_has_no_need_of_noise_keywords_and_writes_err(tmp_path, monkeypatch
 # --- parameters -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", ["minmed", "iminmed", "median", "average", "mean", "sum", "imedian", "imean", "auto"])
+@pytest.mark.parametrize(
+    "kind", ["minmed", "iminmed", "median", "average", "mean", "sum", "imedian", "imean", "auto"]
+)
 def test_every_type_is_that_of_the_arrays(here, kind):
     wanted = expected(combine_type=kind)
     path = median(ROOTS, combine_type=kind)
@@ -114,12 +144,19 @@ def test_every_type_is_that_of_the_arrays(here, kind):
 
 
 PARAMETER_SETS = [
-    {"combine_nsigma": "2 1"}, {"combine_nsigma": 3}, {"combine_nsigma": "3,2", "combine_grow": 3}, {"combine_grow": "0"},
-    {"combine_type": "median", "combine_nhigh": 1}, {"combine_type": "average", "combine_nlow": "1", "combine_nhigh": "1"},
+    {"combine_nsigma": "2 1"},
+    {"combine_nsigma": 3},
+    {"combine_nsigma": "3,2", "combine_grow": 3},
+    {"combine_grow": "0"},
+    {"combine_type": "median", "combine_nhigh": 1},
+    {"combine_type": "average", "combine_nlow": "1", "combine_nhigh": "1"},
     {"combine_type": "median", "combine_lthresh": 0.08, "combine_hthresh": "0.5"},
     {"combine_type": "median", "combine_lthresh": "INDEF", "combine_hthresh": "None"},
-    {"combine_bufsize": 1e-4}, {"combine_bufsize": None}, {"combine_maskpt": "0.3"}, {"median_newmasks": False},
-]  # fmt: skip
+    {"combine_bufsize": 1e-4},
+    {"combine_bufsize": None},
+    {"combine_maskpt": "0.3"},
+    {"median_newmasks": False},
+]
 
 
 @pytest.mark.parametrize("given", PARAMETER_SETS, ids=str)
@@ -129,7 +166,9 @@ def test_parameters_of_a_call_a_dict_sections_and_a_file(here, given):
     check(median(ROOTS, configObj=given), wanted)
     check(median(ROOTS, {"STEP 4: CREATE MEDIAN IMAGE": given}), wanted)
     lines = "\n".join(f"{key} = {value!r}   # why" for key, value in given.items())
-    (here / "my.cfg").write_text(f'_task_name_ = createMedian\ninput = "*flt.fits"\n\n[STEP 4: CREATE MEDIAN IMAGE]\n{lines}\n[_RULES_]\n')
+    (here / "my.cfg").write_text(
+        f'_task_name_ = createMedian\ninput = "*flt.fits"\n\n[STEP 4: CREATE MEDIAN IMAGE]\n{lines}\n[_RULES_]\n'
+    )
     check(median(configObj="my.cfg"), wanted)
     check(median(None, here / "my.cfg", combine_bufsize=0.01), wanted)  # a call goes before
 
@@ -138,23 +177,48 @@ def test_the_packaged_configurations_of_the_peer(here):
     """createMedian.cfg has combine_maskpt 0.7, astrodrizzle.cfg 0.3; so have configurations that do not say."""
     alone = {"STEP 4: CREATE MEDIAN IMAGE": {"median": "True", "combine_grow": "1"}}
     within = {**alone, "STEP 5: BLOT BACK THE MEDIAN IMAGE": {"blot": "True"}, "runfile": "astrodrizzle.log"}
-    for config, fraction in ((None, 0.7), (alone, 0.7), (within, 0.3), ({"_task_name_": "astrodrizzle", "build": False}, 0.3)):
+    for config, fraction in (
+        (None, 0.7),
+        (alone, 0.7),
+        (within, 0.3),
+        ({"_task_name_": "astrodrizzle", "build": False}, 0.3),
+    ):
         assert resolve(config)[0]["combine_maskpt"] == fraction
         assert fits.getheader(median(ROOTS, config))["COMBMKPT"] == fraction
     assert resolve(within, {"combine_maskpt": 0.5})[0]["combine_maskpt"] == 0.5
     defaults = resolve(None)[0]
     assert {k: v for k, v in defaults.items() if PARAMETERS[k].step} == {
-        "median": True, "median_newmasks": True, "combine_maskpt": 0.7, "combine_type": "minmed", "combine_nsigma": "4 3", "combine_nlow": 0,
-        "combine_nhigh": 0, "combine_lthresh": None, "combine_hthresh": None, "combine_grow": 1, "combine_bufsize": None,
-    }  # fmt: skip
+        "median": True,
+        "median_newmasks": True,
+        "combine_maskpt": 0.7,
+        "combine_type": "minmed",
+        "combine_nsigma": "4 3",
+        "combine_nlow": 0,
+        "combine_nhigh": 0,
+        "combine_lthresh": None,
+        "combine_hthresh": None,
+        "combine_grow": 1,
+        "combine_bufsize": None,
+    }
 
 
 def test_astrodrizzles_sections_about_the_noise(here):
-    steps = {"STEP 1: STATIC MASK": {"static": True}, "INSTRUMENT PARAMETERS": {"gain": "", "rdnoise": "6", "exptime": 450, "expkeyword": ""}}
+    steps = {
+        "STEP 1: STATIC MASK": {"static": True},
+        "INSTRUMENT PARAMETERS": {"gain": "", "rdnoise": "6", "exptime": 450, "expkeyword": ""},
+    }
     settings, images = resolve({"input": "*flt.fits", **steps})
-    assert images == "*flt.fits" and settings["rdnoise"] == [6] and settings["exptime"] == [450] and settings["gain"] is None
+    assert (
+        images == "*flt.fits"
+        and settings["rdnoise"] == [6]
+        and settings["exptime"] == [450]
+        and settings["gain"] is None
+    )
     assert resolve({**steps, "STEP 2: SKY SUBTRACTION": {"skysub": "no", "skyuser": ""}})[0]["sky"] == [0]
-    assert resolve({**steps, "STEP 2: SKY SUBTRACTION": {"skysub": False, "skyuser": "BACK"}})[0]["skyuser"] == "BACK"
+    assert (
+        resolve({**steps, "STEP 2: SKY SUBTRACTION": {"skysub": False, "skyuser": "BACK"}})[0]["skyuser"]
+        == "BACK"
+    )
     assert resolve({"expkeyword": "TEXP"}, {"exptime": 3})[0]["expkeyword"] is None
 
 
@@ -164,19 +228,31 @@ def test_astrodrizzles_sections_about_the_noise(here):
         ({"combine_typ": "median"}, "combine_typ: unknown parameter, did you mean combine_type"),
         ({"xyz": 1}, "xyz: unknown parameter; the parameters are median, median_newmasks"),
         ({"combine_type": "medain"}, "combine_type is 'medain', expected one of"),
-        ({"combine_nsigma": "4;3"}, "combine_nsigma is '4;3'"), ({"combine_nsigma": "4 3 2"}, "combine_nsigma"),
-        ({"combine_nlow": -1}, "combine_nlow is -1"), ({"combine_nhigh": "1.5"}, "combine_nhigh is '1.5'"),
-        ({"combine_grow": "x"}, "combine_grow is 'x'"), ({"combine_maskpt": 70}, "combine_maskpt is 70"),
-        ({"combine_bufsize": 0}, "combine_bufsize is 0"), ({"combine_lthresh": "low"}, "combine_lthresh is 'low'"),
-        ({"median": "perhaps"}, "median is 'perhaps', expected yes or no"), ({"median_newmasks": 2}, "median_newmasks is 2"),
-        ({"exptime": "long"}, "exptime is 'long', expected a number"), ({"exptime": 0}, "exptime is 0, expected a number > 0"),
-        ({"rdnoise": -5}, "rdnoise is -5, expected a number >= 0"), ({"sky": [1, 2]}, "sky: 2 values for 3 images"),
-        ({"gain": 1, "gnkeyword": "ATODGNA"}, "gain and gnkeyword are both given"), ({"rnkeyword": "READ NOISE!"}, "rnkeyword is"),
-        ({"output": 3}, "output is 3, expected a text"), ({"fillval": "blank"}, "fillval is 'blank'"),
-        ({"combine_type": "median", "combine_nlow": 1, "combine_nhigh": 2}, "Rejecting all pixels due to large 'nlow' and/or 'nhigh'"),
+        ({"combine_nsigma": "4;3"}, "combine_nsigma is '4;3'"),
+        ({"combine_nsigma": "4 3 2"}, "combine_nsigma"),
+        ({"combine_nlow": -1}, "combine_nlow is -1"),
+        ({"combine_nhigh": "1.5"}, "combine_nhigh is '1.5'"),
+        ({"combine_grow": "x"}, "combine_grow is 'x'"),
+        ({"combine_maskpt": 70}, "combine_maskpt is 70"),
+        ({"combine_bufsize": 0}, "combine_bufsize is 0"),
+        ({"combine_lthresh": "low"}, "combine_lthresh is 'low'"),
+        ({"median": "perhaps"}, "median is 'perhaps', expected yes or no"),
+        ({"median_newmasks": 2}, "median_newmasks is 2"),
+        ({"exptime": "long"}, "exptime is 'long', expected a number"),
+        ({"exptime": 0}, "exptime is 0, expected a number > 0"),
+        ({"rdnoise": -5}, "rdnoise is -5, expected a number >= 0"),
+        ({"sky": [1, 2]}, "sky: 2 values for 3 images"),
+        ({"gain": 1, "gnkeyword": "ATODGNA"}, "gain and gnkeyword are both given"),
+        ({"rnkeyword": "READ NOISE!"}, "rnkeyword is"),
+        ({"output": 3}, "output is 3, expected a text"),
+        ({"fillval": "blank"}, "fillval is 'blank'"),
+        (
+            {"combine_type": "median", "combine_nlow": 1, "combine_nhigh": 2},
+            "Rejecting all pixels due to large 'nlow' and/or 'nhigh'",
+        ),
     ],
     ids=str,
-)  # fmt: skip
+)
 def test_parameters_that_are_refused(here, given, message):
     before = sorted(os.listdir(here))
     with pytest.raises(InputError, match=message) as error:
@@ -190,10 +266,13 @@ def test_parameters_that_are_refused(here, given, message):
         ("combine_type\n", "line 1 is 'combine_type', expected .section. or key = value"),
         ("# x\ncombine_grow = 1\ncombine_grow = 2\n", "line 3: combine_grow is there twice"),
         ("combine_type = 'median\n", "line 1: .*expected a text that ends with '"),
-        ("[STEP 4: CREATE MEDIAN IMAGE]\ncombine_grwo = 1\n", r"x.cfg: \[STEP 4: CREATE MEDIAN IMAGE\] combine_grwo: unknown parameter, did you mean combine_grow"),
+        (
+            "[STEP 4: CREATE MEDIAN IMAGE]\ncombine_grwo = 1\n",
+            r"x.cfg: \[STEP 4: CREATE MEDIAN IMAGE\] combine_grwo: unknown parameter, did you mean combine_grow",
+        ),
         ("combine_type = nothing\n", "x.cfg: combine_type is 'nothing'"),
     ],
-)  # fmt: skip
+)
 def test_configurations_that_are_refused(here, text, message):
     (here / "x.cfg").write_text(text)
     with pytest.raises(InputError, match=message):
@@ -204,8 +283,14 @@ def test_configurations_that_are_refused(here, text, message):
 
 def test_the_syntax_of_a_cfg(tmp_path):
     path = tmp_path / "a.cfg"
-    path.write_text("a = \"x # y\" # z\nb = 4 3 # two\n\n[[ S 1: t ]] # section\nc = ''\nd=1\ne = 'p', 'q'\nf = __import__('os').getcwd()\n")
-    assert read_cfg(path) == {"a": "x # y", "b": "4 3", "S 1: t": {"c": "", "d": "1", "e": "p, q", "f": "__import__('os').getcwd()"}}
+    path.write_text(
+        "a = \"x # y\" # z\nb = 4 3 # two\n\n[[ S 1: t ]] # section\nc = ''\nd=1\ne = 'p', 'q'\nf = __import__('os').getcwd()\n"
+    )
+    assert read_cfg(path) == {
+        "a": "x # y",
+        "b": "4 3",
+        "S 1: t": {"c": "", "d": "1", "e": "p, q", "f": "__import__('os').getcwd()"},
+    }
 
 
 def test_no_median_is_made_where_none_is_wanted(here, caplog):
@@ -225,10 +310,14 @@ def test_no_window_to_edit_parameters(here):
 
 def test_help(tmp_path, capsys):
     text = getHelpAsString()
-    assert text.startswith("createMedian (drizzleflow ") and getHelpAsString(show_ver=False).startswith("createMedian\n")
+    assert text.startswith("createMedian (drizzleflow ") and getHelpAsString(show_ver=False).startswith(
+        "createMedian\n"
+    )
     for name in PARAMETERS:
         assert f"\n{name} : " in text
-    assert "avoided for ten or more" in " ".join(text.split()) and "median(input=None" in getHelpAsString(docstring=True)
+    assert "avoided for ten or more" in " ".join(text.split()) and "median(input=None" in getHelpAsString(
+        docstring=True
+    )
     createmedian.help()
     assert capsys.readouterr().out.strip() == getHelpAsString(docstring=True).strip()
     path = tmp_path / "help.txt"
@@ -240,7 +329,9 @@ def test_help(tmp_path, capsys):
 
 
 def test_the_page_for_users_names_every_parameter():
-    page = open(os.path.join(os.path.dirname(__file__), "..", "..", "docs", "createmedian.md"), encoding="utf-8").read()
+    page = open(
+        os.path.join(os.path.dirname(__file__), "..", "..", "docs", "createmedian.md"), encoding="utf-8"
+    ).read()
     assert [name for name in PARAMETERS if f"`{name}`" not in page] == []
 
 
@@ -250,7 +341,17 @@ def call(*arguments):
 
 
 def test_the_command(here):
-    done = call("*flt.fits", "--combine_type", "median", "--combine_nhigh", "1", "--output", "m51", "--median_newmasks", "yes")
+    done = call(
+        "*flt.fits",
+        "--combine_type",
+        "median",
+        "--combine_nhigh",
+        "1",
+        "--output",
+        "m51",
+        "--median_newmasks",
+        "yes",
+    )
     assert (done.returncode, done.stdout) == (0, "m51_med.fits\n"), done.stderr
     check("m51_med.fits", expected(combine_type="median", combine_nhigh=1))
     (here / "my.cfg").write_text("combine_grow = 2\n")
@@ -265,7 +366,11 @@ def test_the_command_s_help_and_exit_codes(here, capsys):
     with pytest.raises(SystemExit) as done:
         main(["--help"])
     text = capsys.readouterr().out
-    assert done.value.code == 0 and all(f"--{name}" in text for name in PARAMETERS) and "%" not in text.replace("%%", "")
+    assert (
+        done.value.code == 0
+        and all(f"--{name}" in text for name in PARAMETERS)
+        and "%" not in text.replace("%%", "")
+    )
     with pytest.raises(SystemExit) as done:
         main(["--combine_typ", "median"])
     assert done.value.code == 2

@@ -66,9 +66,15 @@ def sample(tmp_path):
     packed = fits.CompImageHDU(rng.normal(size=(40, 30)).astype(np.float32), name="PACKED")
     path = tmp_path / "in.fits"
     fits.HDUList(
-        [primary, fits.ImageHDU(rng.normal(size=(5, 3)).astype(np.float32), name="SCI"),
-         fits.ImageHDU(np.arange(15, dtype=np.uint16).reshape(5, 3), name="DQ"), scaled, table, packed]
-    ).writeto(path)  # fmt: skip
+        [
+            primary,
+            fits.ImageHDU(rng.normal(size=(5, 3)).astype(np.float32), name="SCI"),
+            fits.ImageHDU(np.arange(15, dtype=np.uint16).reshape(5, 3), name="DQ"),
+            scaled,
+            table,
+            packed,
+        ]
+    ).writeto(path)
     return path
 
 

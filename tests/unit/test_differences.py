@@ -31,15 +31,31 @@ def pixmap(shape=(12, 10), dx=0.0, dy=0.0):
 def model(data=1.0, variances=(("rnoise", 1.0),), group="g", dx=0.0):
     planes = {f"var_{name}": np.full((12, 10), value, np.float32) for name, value in variances}
     return {
-        "data": np.full((12, 10), data, np.float32), "dq": np.zeros((12, 10), np.uint32), "err": np.ones((12, 10), np.float32),
-        "pixmap": pixmap(dx=dx), "filename": group, "group_id": group, "exposure_time": 10.0, "measurement_time": None,
-        "duration": None, "start_time": None, "end_time": None, "level": None, "subtracted": False, "pixelarea_steradians": None,
-        "var_rnoise": None, "var_poisson": None, "var_flat": None, **planes,
-    }  # fmt: skip
+        "data": np.full((12, 10), data, np.float32),
+        "dq": np.zeros((12, 10), np.uint32),
+        "err": np.ones((12, 10), np.float32),
+        "pixmap": pixmap(dx=dx),
+        "filename": group,
+        "group_id": group,
+        "exposure_time": 10.0,
+        "measurement_time": None,
+        "duration": None,
+        "start_time": None,
+        "end_time": None,
+        "level": None,
+        "subtracted": False,
+        "pixelarea_steradians": None,
+        "var_rnoise": None,
+        "var_poisson": None,
+        "var_flat": None,
+        **planes,
+    }
 
 
 def resampled(*models, **options):
-    made = Resample({"wcs": GRID, "pixel_scale_ratio": 1.0}, len(models), fillval="NAN", good_bits=0, **options)
+    made = Resample(
+        {"wcs": GRID, "pixel_scale_ratio": 1.0}, len(models), fillval="NAN", good_bits=0, **options
+    )
     for one in models:
         made.add_model(one)
     made.finalize()
@@ -49,7 +65,15 @@ def resampled(*models, **options):
 @pytest.mark.parametrize(("pad", "weight"), [(True, 1.0), (False, 0.6)])
 def test_pixels_that_the_grid_s_edge_cuts(pad, weight):
     """The first column's centre lies 0.6 px left of the grid, 40 % of it inside."""
-    frame = Frame("m", 1, "g", (12, 10), np.ones((12, 10), np.float32), dq=np.zeros((12, 10), np.uint32), exposure_time=1.0)
+    frame = Frame(
+        "m",
+        1,
+        "g",
+        (12, 10),
+        np.ones((12, 10), np.float32),
+        dq=np.zeros((12, 10), np.uint32),
+        exposure_time=1.0,
+    )
     frame.var = {"rnoise": np.ones((12, 10), np.float32)}
     made = single.drizzle(
         [(frame, None)], GRID, lambda _: pixmap(dx=-0.6), SETTINGS, good_bits=0, flags={}, pad=pad
@@ -67,10 +91,15 @@ def test_variance_of_a_mean_of_two_pixels(variance, expected):
 
 
 def test_variance_with_unequal_weights_is_the_formula():
-    first, second = model(variances=[("rnoise", 1.0), ("poisson", 3.0)]), model(variances=[("rnoise", 4.0), ("poisson", 5.0)], group="h")
+    first, second = (
+        model(variances=[("rnoise", 1.0), ("poisson", 3.0)]),
+        model(variances=[("rnoise", 4.0), ("poisson", 5.0)], group="h"),
+    )
     found = resampled(first, second, variance="exact")
     w = np.array([1.0, 0.25])
-    np.testing.assert_allclose(found["var_poisson"][3:-3, 3:-3], (w**2 @ [3.0, 5.0]) / w.sum() ** 2, rtol=1e-5)
+    np.testing.assert_allclose(
+        found["var_poisson"][3:-3, 3:-3], (w**2 @ [3.0, 5.0]) / w.sum() ** 2, rtol=1e-5
+    )
 
 
 @pytest.mark.parametrize("order", [1, -1])
@@ -99,9 +128,14 @@ def test_a_wrong_s_region_does_not_cut_the_mosaic():
     lon, lat = wcs.to_sky(np.array([2.0, 6.0, 6.0, 2.0]), np.array([2.0, 2.0, 8.0, 8.0]))  # the middle only
     region = "POLYGON ICRS " + " ".join(f"{v:.9f}" for pair in zip(lon, lat, strict=True) for v in pair)
     options = {
-        "pixel_scale": None, "pixel_scale_ratio": 1.0, "rotation": None, "crpix": None, "crval": None,
-        "output_shape": None, "output_wcs": None,
-    }  # fmt: skip
+        "pixel_scale": None,
+        "pixel_scale_ratio": 1.0,
+        "rotation": None,
+        "crpix": None,
+        "crval": None,
+        "output_shape": None,
+        "output_wcs": None,
+    }
     found = footprint.describe(wcs, region)
     assert build([found], options | {"footprints": "wcs"}).shape == (12, 10)
     assert build([found], options | {"footprints": "s_region"}).shape < (9, 9)
@@ -127,7 +161,10 @@ def test_structure_that_both_images_see_does_not_pull_the_difference():
     galaxy = 300 * np.exp(-np.hypot(x - 150, y - 150) / 60)
     errors = {"median": [], "cells": []}
     for _ in range(20):
-        frames = [galaxy + level + rng.normal(0, np.sqrt((galaxy + level) / time + 4)) for level, time in ((20.0, 1.0), (30.0, 4.0))]
+        frames = [
+            galaxy + level + rng.normal(0, np.sqrt((galaxy + level) / time + 4))
+            for level, time in ((20.0, 1.0), (30.0, 4.0))
+        ]
         frames = [frame.astype(np.float32) for frame in frames]
         errors["median"].append(SkyStats("median")(frames[1])[0] - SkyStats("median")(frames[0])[0] - 10)
         a, b = (SkyCells.measure([(frame.ravel(), x.ravel(), y.ravel())]) for frame in frames)
@@ -159,7 +196,10 @@ def test_files_hold_no_time_of_their_making(tmp_path):
     image = np.arange(12, dtype=np.float32).reshape(3, 4)
     written = []
     for name in ("one.fits", "two.fits"):
-        fitsio.write_hdus(tmp_path / name, [(fitsio.image_header(None, primary=True), None), (fitsio.image_header(image, "SCI"), image)])
+        fitsio.write_hdus(
+            tmp_path / name,
+            [(fitsio.image_header(None, primary=True), None), (fitsio.image_header(image, "SCI"), image)],
+        )
         written.append((tmp_path / name).read_bytes())
         time.sleep(1.1)  # FITS dates have seconds
     assert written[0] == written[1]
@@ -169,7 +209,9 @@ def test_files_hold_no_time_of_their_making(tmp_path):
 def test_a_combination_that_does_not_exist_is_refused():
     defaults = config.load(ROOT / "config/config.yaml")
     for name in ("sinc", "spline3", "averge"):
-        with pytest.raises(InputError, match=rf"median\.combine_type.*'{name}', expected one of auto, median, mean"):
+        with pytest.raises(
+            InputError, match=rf"median\.combine_type.*'{name}', expected one of auto, median, mean"
+        ):
             config.resolve(defaults, {"median": {"combine_type": name}}, ROOT / "config/presets")
     resolved = config.resolve(defaults, {"median": {"combine_type": "average"}}, ROOT / "config/presets")
     assert resolved["median"]["combine_type"] == "mean"

@@ -15,13 +15,35 @@ ALL = 0xFFFFFFFF
 @pytest.mark.parametrize(
     ("spelling", "value"),
     [
-        (12, 12), ("12", 12), ("4+8", 12), ("4,8", 12), ("4, 8", 12), ("4|8", 12), ([4, 8], 12), (("4", 8), 12),
-        ("JUMP_DET, DROPOUT", 12), ("jump_det+dropout", 12), (["JUMP_DET", 8], 12), ("JUMP_DET|8", 12),
-        ("~4+8", ALL - 12), ("~4,8", ALL - 12), ("~(4+8)", ALL - 12), ("~DO_NOT_USE+NON_SCIENCE", ALL - 513),
-        ("~DO_NOT_USE", ALL - 1), (0, 0), ("0", 0), (np.int64(6), 6), ("REFERENCE_PIXEL", 1 << 31),
-        (None, None), ("", None), ("None", None), ("~0", None), ([], 0), (4 + 4096, 4100),
+        (12, 12),
+        ("12", 12),
+        ("4+8", 12),
+        ("4,8", 12),
+        ("4, 8", 12),
+        ("4|8", 12),
+        ([4, 8], 12),
+        (("4", 8), 12),
+        ("JUMP_DET, DROPOUT", 12),
+        ("jump_det+dropout", 12),
+        (["JUMP_DET", 8], 12),
+        ("JUMP_DET|8", 12),
+        ("~4+8", ALL - 12),
+        ("~4,8", ALL - 12),
+        ("~(4+8)", ALL - 12),
+        ("~DO_NOT_USE+NON_SCIENCE", ALL - 513),
+        ("~DO_NOT_USE", ALL - 1),
+        (0, 0),
+        ("0", 0),
+        (np.int64(6), 6),
+        ("REFERENCE_PIXEL", 1 << 31),
+        (None, None),
+        ("", None),
+        ("None", None),
+        ("~0", None),
+        ([], 0),
+        (4 + 4096, 4100),
     ],
-)  # fmt: skip
+)
 def test_spellings(spelling, value):
     assert good_mask_value(spelling, FLAGS) == value
 

@@ -18,7 +18,11 @@ def scene(seed, shape=(14, 17)):
     """A blot with stars, and data with noise and hits."""
     rng = np.random.default_rng(seed)
     blot = rng.uniform(0, 60) + rng.exponential(300, shape) * (rng.random(shape) < 0.1)
-    data = blot + rng.normal(size=shape) * np.sqrt(blot + 25) + rng.exponential(400, shape) * (rng.random(shape) < 0.05)
+    data = (
+        blot
+        + rng.normal(size=shape) * np.sqrt(blot + 25)
+        + rng.exponential(400, shape) * (rng.random(shape) < 0.05)
+    )
     return data.astype(np.float32), blot.astype(np.float32)
 
 
@@ -33,7 +37,9 @@ def by_hand(data, blot, gain, readnoise, extra, snr, scale):
             slope = max(abs(float(blot[y, x]) - float(v)) for v in near)
             noise = math.sqrt(gain * abs(float(blot[y, x]) + extra) + readnoise**2) / gain
             for k in (0, 1):
-                levels[k, y, x] = abs(float(data[y, x]) - float(blot[y, x])) > scale[k] * slope + snr[k] * noise
+                levels[k, y, x] = (
+                    abs(float(data[y, x]) - float(blot[y, x])) > scale[k] * slope + snr[k] * noise
+                )
     out = np.zeros((ny, nx), bool)
     for y, x in np.argwhere(levels[1]):
         out[y, x] = levels[0, max(0, y - 1) : y + 2, max(0, x - 1) : x + 2].any()
@@ -141,12 +147,21 @@ def test_trails():
 @pytest.mark.parametrize(
     "place, expected",
     [
-        (("ACS", "WFC", 2, "ABCD"), -1), (("ACS", "WFC", 1, "ABCD"), 1), (("WFC3", "UVIS", 2, ""), -1),
-        (("WFC3", "UVIS", 1, ""), 1), (("ACS", "HRC", 1, "A"), 1), (("ACS", "HRC", 1, "C"), -1),
-        (("ACS", "HRC", 1, "ABCD"), 0), (("ACS", "SBC", 1, ""), 0), (("WFC3", "IR", 1, "ABCD"), 0),
-        (("WFPC2", "", 3, ""), -1), (("STIS", "CCD", 1, ""), 1), (("STIS", "NUV-MAMA", 1, ""), 0), (("NICMOS", "2", 1, ""), 0),
+        (("ACS", "WFC", 2, "ABCD"), -1),
+        (("ACS", "WFC", 1, "ABCD"), 1),
+        (("WFC3", "UVIS", 2, ""), -1),
+        (("WFC3", "UVIS", 1, ""), 1),
+        (("ACS", "HRC", 1, "A"), 1),
+        (("ACS", "HRC", 1, "C"), -1),
+        (("ACS", "HRC", 1, "ABCD"), 0),
+        (("ACS", "SBC", 1, ""), 0),
+        (("WFC3", "IR", 1, "ABCD"), 0),
+        (("WFPC2", "", 3, ""), -1),
+        (("STIS", "CCD", 1, ""), 1),
+        (("STIS", "NUV-MAMA", 1, ""), 0),
+        (("NICMOS", "2", 1, ""), 0),
     ],
-)  # fmt: skip
+)
 def test_cte_direction(place, expected):
     assert cte_direction(*place) == expected
 
@@ -166,12 +181,20 @@ def test_clean():
 @pytest.mark.parametrize(
     "bad, says",
     [
-        ({"gain": 0}, "gain"), ({"gain": np.nan}, "gain"), ({"readnoise": -1}, "readnoise"), ({"grow": 0}, "driz_cr_grow"),
-        ({"grow": 1.5}, "driz_cr_grow"), ({"ctegrow": -1}, "driz_cr_ctegrow"), ({"cte_dir": 2}, "cte_dir"),
-        ({"snr": "3 2 1"}, "snr"), ({"scale": "wide"}, "scale"), ({"derivative_edges": "wrap"}, "neighbours, zero"),
-        ({"sky_counted": 2}, "once, twice"), ({"err": np.ones((2, 2))}, "err"),
+        ({"gain": 0}, "gain"),
+        ({"gain": np.nan}, "gain"),
+        ({"readnoise": -1}, "readnoise"),
+        ({"grow": 0}, "driz_cr_grow"),
+        ({"grow": 1.5}, "driz_cr_grow"),
+        ({"ctegrow": -1}, "driz_cr_ctegrow"),
+        ({"cte_dir": 2}, "cte_dir"),
+        ({"snr": "3 2 1"}, "snr"),
+        ({"scale": "wide"}, "scale"),
+        ({"derivative_edges": "wrap"}, "neighbours, zero"),
+        ({"sky_counted": 2}, "once, twice"),
+        ({"err": np.ones((2, 2))}, "err"),
     ],
-)  # fmt: skip
+)
 def test_bad_arguments(bad, says):
     with pytest.raises(InputError, match=says):
         driz_cr(np.zeros((5, 5)), np.zeros((5, 5)), **{**PLAIN, **bad})

@@ -68,7 +68,11 @@ def rules() -> dict[str, str]:
     for path in [ROOT / "Snakefile", *sorted((ROOT / "rules").glob("*.smk"))]:
         parts = re.split(r"^rule (\w+):\n", path.read_text(), flags=re.MULTILINE)
         found |= dict(zip(parts[1::2], parts[2::2], strict=True))
-    return {name: text for name, text in found.items() if re.search(r"^    (script|shell|run):", text, re.MULTILINE)}
+    return {
+        name: text
+        for name, text in found.items()
+        if re.search(r"^    (script|shell|run):", text, re.MULTILINE)
+    }
 
 
 def test_every_rule_names_the_conda_file():
@@ -99,7 +103,9 @@ def test_the_plan_needs_neither_arrays_nor_fits():
 
 def test_the_manual_has_every_key():
     manual = (ROOT / "config/README.md").read_text()
-    sections = dict(re.findall(r"^### `?(The run|\w+)`?[^\n]*\n(.*?)(?=^###? |\Z)", manual, re.MULTILINE | re.DOTALL))
+    sections = dict(
+        re.findall(r"^### `?(The run|\w+)`?[^\n]*\n(.*?)(?=^###? |\Z)", manual, re.MULTILINE | re.DOTALL)
+    )
     defaults = yaml.safe_load((ROOT / "config/config.yaml").read_text())
     for key, value in defaults.items():
         where, keys = (key, value) if isinstance(value, dict) else ("The run", [key])
@@ -122,7 +128,9 @@ def test_tests_named_in_the_documents_exist():
 
 def test_every_difference_names_a_test():
     text = (ROOT / "docs/differences.md").read_text()
-    rows = [line for line in text.splitlines() if line.startswith("| ") and not line.startswith(("| what", "|--"))]
+    rows = [
+        line for line in text.splitlines() if line.startswith("| ") and not line.startswith(("| what", "|--"))
+    ]
     assert len(rows) >= 15
     for row in rows:
         assert re.search(r"`[\w/]+\.py::\w+`", row), row
@@ -145,7 +153,9 @@ def test_configurations_in_the_documents_are_valid(document):
 def test_files_that_the_documents_name_exist():
     """Paths in back quotes that begin with a folder of the repository."""
     for document in DOCUMENTS:
-        for path in re.findall(r"`((?:scripts|rules|config|profiles|envs|tests|benchmarks|docs)/[\w./-]+)`", document.read_text()):
+        for path in re.findall(
+            r"`((?:scripts|rules|config|profiles|envs|tests|benchmarks|docs)/[\w./-]+)`", document.read_text()
+        ):
             assert (ROOT / path).exists(), f"{document.name}: {path}"
 
 

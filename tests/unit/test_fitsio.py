@@ -104,11 +104,22 @@ def test_bytes_are_copied_as_they_are(tmp_path):
 
 
 def test_long_strings_and_odd_values(tmp_path):
-    cards = [("LONG", "x" * 200, "long"), ("NOTHING", None, ""), ("TRUTH", True, ""), ("TINY", 1e-300, ""), ("WHOLE", 1 << 40, "")]
+    cards = [
+        ("LONG", "x" * 200, "long"),
+        ("NOTHING", None, ""),
+        ("TRUTH", True, ""),
+        ("TINY", 1e-300, ""),
+        ("WHOLE", 1 << 40, ""),
+    ]
     write(tmp_path / "a.fits", [], cards)
     with verified(tmp_path / "a.fits") as hdus:
         header = hdus[0].header
-        assert header["LONG"] == "x" * 200 and header["TRUTH"] is True and header["TINY"] == 1e-300 and header["WHOLE"] == 1 << 40
+        assert (
+            header["LONG"] == "x" * 200
+            and header["TRUTH"] is True
+            and header["TINY"] == 1e-300
+            and header["WHOLE"] == 1 << 40
+        )
 
 
 def test_the_same_content_gives_the_same_bytes(tmp_path, monkeypatch):
@@ -172,8 +183,10 @@ def test_fingerprint(tmp_path):
     (tmp_path / "a").write_bytes(b"abc")
     found = files.fingerprint(tmp_path / "a")
     assert found == {
-        "path": str(tmp_path / "a"), "size": 3, "sha256": "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
-    }  # fmt: skip
+        "path": str(tmp_path / "a"),
+        "size": 3,
+        "sha256": "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+    }
 
 
 # --- reading ----------------------------------------------------------------------------------------------------------
@@ -197,7 +210,13 @@ def test_planes_are_native_and_contiguous(tmp_path):
         some = plane(hdus, "E0", np.float32, "a.fits", 1, (1, 3))
         bits = plane(hdus, ("E1", 2), np.uint32, "a.fits")
         few = plane(hdus, ("E1", 2), np.uint32, "a.fits", rows=(2, 4))
-    for found, expected in ((whole, cube), (one, cube[1]), (some, cube[1, 1:3]), (bits, flags), (few, flags[2:4])):
+    for found, expected in (
+        (whole, cube),
+        (one, cube[1]),
+        (some, cube[1, 1:3]),
+        (bits, flags),
+        (few, flags[2:4]),
+    ):
         assert found.dtype.isnative and found.flags.c_contiguous and found.dtype == expected.dtype
         np.testing.assert_array_equal(found, expected)
 

@@ -62,7 +62,9 @@ def test_astropys_checksums_hold(good, pieces):
 
 def test_our_own_hold(tmp_path):
     data = np.arange(7000, dtype=np.float32).reshape(70, 100)
-    write_hdus(tmp_path / "x.fits", [(image_header(None, primary=True), None), (image_header(data, "SCI"), data)])
+    write_hdus(
+        tmp_path / "x.fits", [(image_header(None, primary=True), None), (image_header(data, "SCI"), data)]
+    )
     assert faults((tmp_path / "x.fits").read_bytes()) == [] == verify(tmp_path / "x.fits")
 
 
@@ -85,10 +87,14 @@ def test_it_says_which(good, tmp_path):
         assert faults(content)[0].startswith(problem)
     path = tmp_path / "x.fits"
     path.write_bytes(cases[0][0])
-    with pytest.raises(InputError, match=r"x\.fits\[SCI\]: the data are not those of DATASUM .*: the file is damaged"):
+    with pytest.raises(
+        InputError, match=r"x\.fits\[SCI\]: the data are not those of DATASUM .*: the file is damaged"
+    ):
         verify(path)
     path.write_bytes(cases[1][0])
-    assert [warning.split("]: ")[1] for warning in verify(path)] == ["its header is not that of CHECKSUM: edited after it was written, or damaged"]
+    assert [warning.split("]: ")[1] for warning in verify(path)] == [
+        "its header is not that of CHECKSUM: edited after it was written, or damaged"
+    ]
     path.write_bytes(good.replace(b"DATASUM ", b"DUTASUM ").replace(b"CHECKSUM", b"CHICKSUM"))
     assert verify(path) == []  # nothing is stated
 

@@ -53,7 +53,9 @@ def test_outline_runs_along_the_outer_pixel_edges():
 
 @pytest.mark.parametrize("angle", [0.0, 25.0, 170.0, -95.0])
 @pytest.mark.parametrize("parity", [-1, 1])
-@pytest.mark.parametrize("crval", [(30.0, -20.0), (0.0, 0.0), (359.9999, 60.0), (12.0, 89.9999), (200.0, -90.0)])
+@pytest.mark.parametrize(
+    "crval", [(30.0, -20.0), (0.0, 0.0), (359.9999, 60.0), (12.0, 89.9999), (200.0, -90.0)]
+)
 def test_describe(angle, parity, crval):
     """Scale, area, angle and handedness of a known frame, over RA = 0 and close to the poles too."""
     found = describe(tan(angle=angle, parity=parity, crval=crval))

@@ -14,12 +14,39 @@ from drizzleflow.formats import hst
 DATA = Path(__file__).parents[2] / ".." / "shared" / "data" / "wcs_assets"
 UVIS = DATA / "hst_uvis_sample_svm_flc_10x10.fits"
 real = pytest.mark.skipif(not DATA.exists(), reason="needs ../shared/data")
-TAN = {"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CRVAL1": 10.0, "CRVAL2": -20.0, "CRPIX1": 4.0,
-       "CRPIX2": 3.0, "CD1_1": -1e-5, "CD1_2": 0.0, "CD2_1": 0.0, "CD2_2": 1e-5}  # fmt: skip
-PRIMARY = {"TELESCOP": "HST", "INSTRUME": "ACS", "DETECTOR": "WFC", "ROOTNAME": "JABC01XYQ", "EXPTIME": 500.0,
-           "EXPSTART": 55000.0, "EXPEND": 55000.01, "FILTER1": "CLEAR1L", "FILTER2": "F814W",
-           "OBSTYPE": "IMAGING", "ATODGNA": 2.0, "ATODGNB": 0.0, "ATODGNC": 4.0, "ATODGND": 0.0,
-           "READNSEA": 5.0, "READNSEB": 0.0, "READNSEC": 7.0, "READNSED": 0.0, "NEXTEND": 8}  # fmt: skip
+TAN = {
+    "CTYPE1": "RA---TAN",
+    "CTYPE2": "DEC--TAN",
+    "CRVAL1": 10.0,
+    "CRVAL2": -20.0,
+    "CRPIX1": 4.0,
+    "CRPIX2": 3.0,
+    "CD1_1": -1e-5,
+    "CD1_2": 0.0,
+    "CD2_1": 0.0,
+    "CD2_2": 1e-5,
+}
+PRIMARY = {
+    "TELESCOP": "HST",
+    "INSTRUME": "ACS",
+    "DETECTOR": "WFC",
+    "ROOTNAME": "JABC01XYQ",
+    "EXPTIME": 500.0,
+    "EXPSTART": 55000.0,
+    "EXPEND": 55000.01,
+    "FILTER1": "CLEAR1L",
+    "FILTER2": "F814W",
+    "OBSTYPE": "IMAGING",
+    "ATODGNA": 2.0,
+    "ATODGNB": 0.0,
+    "ATODGNC": 4.0,
+    "ATODGND": 0.0,
+    "READNSEA": 5.0,
+    "READNSEB": 0.0,
+    "READNSEC": 7.0,
+    "READNSED": 0.0,
+    "NEXTEND": 8,
+}
 
 
 def make(path, unit="ELECTRONS", vers=(1, 2), dq=True, **primary):
@@ -45,10 +72,18 @@ def test_describe(tmp_path):
     header = fits.getheader(member["path"])
     assert formats.detect(header) == "hst"
     assert hst.describe(member["path"], header) == {
-        "group": "jabc01xyq", "nframes": 2, "cube": False, "nx": 8, "ny": 6, "instrument": "ACS",
-        "detector": "WFC", "exp_type": "IMAGING", "filter": "F814W", "exptime": 500.0,
+        "group": "jabc01xyq",
+        "nframes": 2,
+        "cube": False,
+        "nx": 8,
+        "ny": 6,
+        "instrument": "ACS",
+        "detector": "WFC",
+        "exp_type": "IMAGING",
+        "filter": "F814W",
+        "exptime": 500.0,
         "err": True,
-    }  # fmt: skip
+    }
 
 
 def test_planes(tmp_path):
@@ -209,6 +244,8 @@ def test_the_pixel_that_flat_fields_refer_to(tmp_path):
                     hdus["SCI", chip].header[key] *= factor
                 if idcscale:
                     hdus["SCI", chip].header["IDCSCALE"] = idcscale
-        scales[idcscale] = [np.degrees(np.sqrt(hst.read(member, chip, ()).pixelarea_steradians)) * 3600 for chip in (1, 2)]
+        scales[idcscale] = [
+            np.degrees(np.sqrt(hst.read(member, chip, ()).pixelarea_steradians)) * 3600 for chip in (1, 2)
+        ]
     np.testing.assert_allclose(scales[0.05], 0.05)
     assert scales[None][1] == pytest.approx(0.95 * scales[None][0])

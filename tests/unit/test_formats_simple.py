@@ -14,8 +14,18 @@ from drizzleflow.formats import simple
 
 DECAM = Path(__file__).parents[2] / ".." / "shared" / "data" / "decam_legacypipe"
 SHAPE = (5, 7)
-WCS_CARDS = {"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CRVAL1": 10.0, "CRVAL2": -20.0, "CRPIX1": 4.0,
-             "CRPIX2": 3.0, "CD1_1": -1e-4, "CD1_2": 0.0, "CD2_1": 0.0, "CD2_2": 1e-4}  # fmt: skip
+WCS_CARDS = {
+    "CTYPE1": "RA---TAN",
+    "CTYPE2": "DEC--TAN",
+    "CRVAL1": 10.0,
+    "CRVAL2": -20.0,
+    "CRPIX1": 4.0,
+    "CRPIX2": 3.0,
+    "CD1_1": -1e-4,
+    "CD1_2": 0.0,
+    "CD2_1": 0.0,
+    "CD2_2": 1e-4,
+}
 ALL = ("data", "err", "dq", "var")
 
 
@@ -54,10 +64,18 @@ def test_image_in_the_primary(tmp_path):
 
 def test_extensions_by_version_and_flux_scale(tmp_path):
     path = write(
-        tmp_path / "a.fits", image(1, "SCI", 1), image(2, "SCI", 2), plane(2.0, "ERR", 2),
-        plane(1.0, "ERR", 1), plane(4, "DQ", 2, np.int16), plane(9.0, "VAR_RNOISE", 2),
-        SKYLEV=3.0, GAIN=5.0, RDA=4.0, RDB=6.0,
-    )  # fmt: skip
+        tmp_path / "a.fits",
+        image(1, "SCI", 1),
+        image(2, "SCI", 2),
+        plane(2.0, "ERR", 2),
+        plane(1.0, "ERR", 1),
+        plane(4, "DQ", 2, np.int16),
+        plane(9.0, "VAR_RNOISE", 2),
+        SKYLEV=3.0,
+        GAIN=5.0,
+        RDA=4.0,
+        RDB=6.0,
+    )
     options = {"sky_keyword": "SKYLEV", "readnoise_keyword": "RDA,RDB"}
     frame = simple.read(member(path, flux_scale=10.0), 2, ALL, options)
     np.testing.assert_allclose(frame.data, image(2).data * 10, rtol=1e-6)
@@ -160,8 +178,16 @@ def test_crf_has_bits_whatever_the_input_had(tmp_path, mode):
 def test_axes_and_frames(tmp_path):
     """Declination first, a degenerate third axis, galactic and FK5 coordinates: always ICRS (lon, lat)."""
     x, y = np.array([0.0, 6.0, 2.5]), np.array([0.0, 1.0, 4.0])
-    swapped = WCS_CARDS | {"CTYPE1": "DEC--TAN", "CTYPE2": "RA---TAN", "CRVAL1": -20.0, "CRVAL2": 10.0,
-                           "CD1_1": 0.0, "CD1_2": 1e-4, "CD2_1": -1e-4, "CD2_2": 0.0}  # fmt: skip
+    swapped = WCS_CARDS | {
+        "CTYPE1": "DEC--TAN",
+        "CTYPE2": "RA---TAN",
+        "CRVAL1": -20.0,
+        "CRVAL2": 10.0,
+        "CD1_1": 0.0,
+        "CD1_2": 1e-4,
+        "CD2_1": -1e-4,
+        "CD2_2": 0.0,
+    }
     base = simple.read(member(write(tmp_path / "a.fits", image())), 1, ()).wcs
     np.testing.assert_allclose(
         simple.read(member(write(tmp_path / "b.fits", image(**swapped))), 1, ()).wcs.to_sky(x, y),

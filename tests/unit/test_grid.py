@@ -19,9 +19,15 @@ from drizzleflow.simulate.gwcs import s_region
 from drizzleflow.simulate.jwst import nircam_like
 
 OPTIONS = {
-    "pixel_scale": None, "pixel_scale_ratio": 1.0, "rotation": None, "crpix": None, "crval": None,
-    "output_shape": None, "output_wcs": None, "footprints": "wcs",
-}  # fmt: skip
+    "pixel_scale": None,
+    "pixel_scale_ratio": 1.0,
+    "rotation": None,
+    "crpix": None,
+    "crval": None,
+    "output_shape": None,
+    "output_wcs": None,
+    "footprints": "wcs",
+}
 SHAPE = (64, 80)
 
 
@@ -55,7 +61,9 @@ PEER = [
 ROLLED = [[-0.77251191553026, 0.63500026800291], [0.63500026800291, 0.77251191553026]]
 
 
-@pytest.mark.parametrize(("options", "shape", "crval", "crpix", "cdelt"), PEER, ids=[str(list(p[0])) for p in PEER])
+@pytest.mark.parametrize(
+    ("options", "shape", "crval", "crpix", "cdelt"), PEER, ids=[str(list(p[0])) for p in PEER]
+)
 def test_the_peers_grid_from_s_regions(footprints, options, shape, crval, crpix, cdelt):
     grid = build(footprints, OPTIONS | {"footprints": "s_region"} | options)
     assert grid.shape == shape
@@ -69,7 +77,9 @@ def test_the_peers_grid_from_s_regions(footprints, options, shape, crval, crpix,
 # --- ours -------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("options", [{}, {"rotation": 33.0}, {"pixel_scale_ratio": 0.6}, {"crval": [150.099, 2.201]}])
+@pytest.mark.parametrize(
+    "options", [{}, {"rotation": 33.0}, {"pixel_scale_ratio": 0.6}, {"crval": [150.099, 2.201]}]
+)
 def test_the_grid_just_holds_the_outer_pixel_edges(footprints, options):
     grid = build(footprints, OPTIONS | options)
     x, y = all_pixels(footprints, grid)
@@ -155,7 +165,9 @@ def test_parse_s_region():
 
 
 @settings(max_examples=50, deadline=None)
-@given(st.floats(0, 360), st.floats(-90, 90), st.floats(0, 360), st.floats(-2000, 2000), st.sampled_from([-1, 1]))
+@given(
+    st.floats(0, 360), st.floats(-90, 90), st.floats(0, 360), st.floats(-2000, 2000), st.sampled_from([-1, 1])
+)
 @example(10.0, 90.0, 30.0, 100.0, -1)  # where LONPOLE has another default
 @example(10.0, -90.0, 30.0, 100.0, 1)
 def test_the_fits_header_says_what_to_pixel_does(ra, dec, angle, crpix, parity):
@@ -164,7 +176,9 @@ def test_the_fits_header_says_what_to_pixel_does(ra, dec, angle, crpix, parity):
     header = fits.Header([fits.Card(*card) for card in grid.cards()])
     x, y = np.array([0.0, 299.0, 150.3]), np.array([0.0, 10.0, 199.0])
     lon, lat = grid.to_sky(x, y)
-    np.testing.assert_allclose(grid.to_pixel(lon, lat), (x, y), rtol=0, atol=1e-6 if abs(dec) > 89.9 else 1e-8)
+    np.testing.assert_allclose(
+        grid.to_pixel(lon, lat), (x, y), rtol=0, atol=1e-6 if abs(dec) > 89.9 else 1e-8
+    )
     theirs = WCS(header).all_pix2world(x, y, 0)
     np.testing.assert_allclose(
         np.cos(np.radians(lat)) * ((lon - theirs[0] + 180) % 360 - 180) / 1e-5, 0, rtol=0, atol=1e-8
@@ -220,7 +234,9 @@ def header_of(ctype=("RA---TAN", "DEC--TAN"), crval=(150.1, 2.2), shape=(60, 50)
 
 
 def fits_file(path, header):
-    fits.HDUList([fits.PrimaryHDU(), fits.ImageHDU(np.zeros((header["NAXIS2"], header["NAXIS1"]), "f4"), header)]).writeto(path)
+    fits.HDUList(
+        [fits.PrimaryHDU(), fits.ImageHDU(np.zeros((header["NAXIS2"], header["NAXIS1"]), "f4"), header)]
+    ).writeto(path)
     return str(path)
 
 
@@ -311,7 +327,9 @@ def test_an_asdf_wcs_of_the_users(tmp_path, footprints):
     x, y = np.array([3.0, 70.0]), np.array([5.0, 60.0])
     np.testing.assert_allclose(grid.to_sky(x, y), wcs(x, y), rtol=0, atol=1e-12)
     np.testing.assert_allclose(grid.to_pixel(*wcs(x, y)), (x, y), rtol=0, atol=1e-5)
-    np.testing.assert_allclose(grid.window(2, 9, 4, 9).to_pixel(*wcs(x, y)), (x - 2, y - 4), rtol=0, atol=1e-5)
+    np.testing.assert_allclose(
+        grid.window(2, 9, 4, 9).to_pixel(*wcs(x, y)), (x - 2, y - 4), rtol=0, atol=1e-5
+    )
     written = WCS(fits.Header([fits.Card(*card) for card in grid.window(2, 9, 4, 9).cards()]))
     np.testing.assert_allclose(written.all_pix2world(x - 2, y - 4, 0), wcs(x, y), rtol=0, atol=0.02 * 1e-5)
     save(array_shape=[30, 20])

@@ -54,15 +54,21 @@ def test_our_file_is_an_output_wcs(tmp_path):
 def test_a_users_projection(tmp_path, case, caplog):
     """A GWCS of the same sky positions, or none: never another place."""
     header = header_of(**CASES[case])
-    grid = build([{"pixel_area": 2.2e-14}], OPTIONS | {"output_wcs": fits_file(tmp_path / "ref.fits", header)})
+    grid = build(
+        [{"pixel_area": 2.2e-14}], OPTIONS | {"output_wcs": fits_file(tmp_path / "ref.fits", header)}
+    )
     write_asdf(grid, tmp_path / "grid.asdf")
     with asdf.open(tmp_path / "grid.asdf", lazy_load=False) as tree:
         assert ("wcs" in tree) == (case in ("TAN", "SIN"))
         if "wcs" in tree:
-            np.testing.assert_allclose(tree["wcs"](X / 10, Y / 10), sky_of(header, X / 10, Y / 10), rtol=0, atol=1e-10)
+            np.testing.assert_allclose(
+                tree["wcs"](X / 10, Y / 10), sky_of(header, X / 10, Y / 10), rtol=0, atol=1e-10
+            )
             return
         again = fits.Header.fromstring(tree["fits_header"], sep="\n")
     assert "cannot be written as a GWCS" in caplog.text
-    np.testing.assert_allclose(sky_of(again, X / 10, Y / 10), sky_of(header, X / 10, Y / 10), rtol=0, atol=1e-10)
+    np.testing.assert_allclose(
+        sky_of(again, X / 10, Y / 10), sky_of(header, X / 10, Y / 10), rtol=0, atol=1e-10
+    )
     with pytest.raises(InputError, match=r"grid\.output_wcs"):
         to_gwcs(grid)

@@ -50,14 +50,23 @@ def test_cards_of_a_product(tmp_path):
     found = history.keywords(OPTIONS, "c" * 64, "d" * 64)
     lines = history.members([("a" * 90, 1), ("b", 2), ("c", 1)], {"a" * 90: "e" * 64, "c": None})
     assert lines == [f"frame 0: {'a' * 90}", f"sha256 {'e' * 64}", "frames 1 to 2: b", "frame 3: c"]
-    write_hdus(tmp_path / "p.fits", [(image_header(None, primary=True, cards=history.cards(found, lines)), None)])
+    write_hdus(
+        tmp_path / "p.fits", [(image_header(None, primary=True, cards=history.cards(found, lines)), None)]
+    )
     with fits.open(tmp_path / "p.fits", checksum=True) as hdus:
         header = hdus[0].header
         hdus.verify("exception")
-    assert (header["PROVVER"], header["PROVCODE"], header["PROVIN"]) == (f"drizzleflow {__version__}", "c" * 64, "d" * 64)
+    assert (header["PROVVER"], header["PROVCODE"], header["PROVIN"]) == (
+        f"drizzleflow {__version__}",
+        "c" * 64,
+        "d" * 64,
+    )
     assert header["PROVCONF"] == history.settings_hash(OPTIONS)
     text = list(header["HISTORY"])
-    assert "".join(text).replace(" ", "") == "".join(lines).replace(" ", "") and text.count("sha256 " + "e" * 64) == 1
+    assert (
+        "".join(text).replace(" ", "") == "".join(lines).replace(" ", "")
+        and text.count("sha256 " + "e" * 64) == 1
+    )
 
 
 def test_what_is_not_known_is_left_out():

@@ -23,7 +23,15 @@ PLANES = ("SCI", "ERR", "VAR_RNOISE", "VAR_POISSON", "VAR_FLAT")
 def made(tmp_path_factory):
     """A file and a cube of three integrations."""
     folder = tmp_path_factory.mktemp("jwst")
-    few = {"exposures": 1, "detectors": 1, "shape": SHAPE, "stars": 900, "galaxies": 0, "bad_fraction": 0.02, "cosmic_rays": 0.01}
+    few = {
+        "exposures": 1,
+        "detectors": 1,
+        "shape": SHAPE,
+        "stars": 900,
+        "galaxies": 0,
+        "bad_fraction": 0.02,
+        "cosmic_rays": 0.01,
+    }
     image = simulate(folder / "image", **few)["members"][0]
     cube = simulate(folder / "cube", nints=3, **few)["members"][0]
     return {"image": image, "cube": cube}
@@ -46,9 +54,15 @@ def edited(tmp_path, path, change, name="edited_cal.fits"):
 # --- identity ---------------------------------------------------------------------------------------------------------
 
 HEADER = {
-    "TELESCOP": "JWST", "PROGRAM": "01093", "OBSERVTN": "001", "VISIT": "001", "VISITGRP": "03", "SEQ_ID": "1", "ACT_ID": "01",
+    "TELESCOP": "JWST",
+    "PROGRAM": "01093",
+    "OBSERVTN": "001",
+    "VISIT": "001",
+    "VISITGRP": "03",
+    "SEQ_ID": "1",
+    "ACT_ID": "01",
     "EXPOSURE": "2",
-}  # fmt: skip
+}
 
 
 def test_recognised_by_its_telescope():
@@ -75,7 +89,12 @@ def test_describe(made):
     assert member(made["image"])["cube"] is False
     found = member(made["cube"])
     assert (found["nframes"], found["cube"], found["nx"], found["ny"]) == (3, True, SHAPE[1], SHAPE[0])
-    assert (found["instrument"], found["detector"], found["exp_type"], found["filter"]) == ("NIRCAM", "NRCA1", "NRC_IMAGE", "F115W")
+    assert (found["instrument"], found["detector"], found["exp_type"], found["filter"]) == (
+        "NIRCAM",
+        "NRCA1",
+        "NRC_IMAGE",
+        "F115W",
+    )
     assert found["group"] == os.path.basename(made["cube"])[:25] and found["exptime"] > 0
 
 
@@ -100,14 +119,27 @@ def test_read(made):
     frame = formats.read(member(made["image"]), 1, everything)
     with fits.open(made["image"]) as hdus:
         primary = hdus[0].header
-        for found, name in ((frame.data, "SCI"), (frame.err, "ERR"), *((frame.var[k], v) for k, v in jwst.VARIANCES.items())):
-            assert found.dtype == np.float32 and found.dtype.isnative and found.flags.c_contiguous and found.flags.writeable
+        for found, name in (
+            (frame.data, "SCI"),
+            (frame.err, "ERR"),
+            *((frame.var[k], v) for k, v in jwst.VARIANCES.items()),
+        ):
+            assert (
+                found.dtype == np.float32
+                and found.dtype.isnative
+                and found.flags.c_contiguous
+                and found.flags.writeable
+            )
             np.testing.assert_array_equal(found, hdus[name].data)
         assert frame.dq.dtype == np.uint32
         np.testing.assert_array_equal(frame.dq, hdus["DQ"].data)
         assert frame.unit == hdus["SCI"].header["BUNIT"] and frame.s_region == hdus["SCI"].header["S_REGION"]
         assert (frame.exposure_time, frame.measurement_time) == (primary["EFFEXPTM"], primary["TMEASURE"])
-        assert (frame.duration, frame.start_time, frame.end_time) == (primary["DURATION"], primary["EXPSTART"], primary["EXPEND"])
+        assert (frame.duration, frame.start_time, frame.end_time) == (
+            primary["DURATION"],
+            primary["EXPSTART"],
+            primary["EXPEND"],
+        )
         assert frame.pixelarea_steradians == hdus["SCI"].header["PIXAR_SR"]
     assert (frame.level, frame.subtracted, frame.rate_factor, frame.shape) == (None, None, 1.0, SHAPE)
 
@@ -124,9 +156,16 @@ def test_only_what_is_asked_for(made):
 def test_some_rows(made, kind, rows):
     """The rows of a band: those of the whole, for every plane; the frame's shape and WCS are still the whole frame's."""
     asked = member(made[kind])
-    whole, some = (formats.read(asked, asked["nframes"], ("data", "dq", "err", "var"), rows=r) for r in (None, rows))
+    whole, some = (
+        formats.read(asked, asked["nframes"], ("data", "dq", "err", "var"), rows=r) for r in (None, rows)
+    )
     assert some.shape == SHAPE
-    for a, b in ((whole.data, some.data), (whole.err, some.err), (whole.dq, some.dq), *((whole.var[k], some.var[k]) for k in whole.var)):
+    for a, b in (
+        (whole.data, some.data),
+        (whole.err, some.err),
+        (whole.dq, some.dq),
+        *((whole.var[k], some.var[k]) for k in whole.var),
+    ):
         assert b.dtype == a.dtype and b.flags.c_contiguous
         np.testing.assert_array_equal(a[slice(*rows)], b)
 
@@ -148,11 +187,15 @@ def test_a_plane_of_another_shape(tmp_path, made):
         shape = (*hdus["SCI"].shape[:-2], SHAPE[0] + 2, SHAPE[1])
         hdus["VAR_FLAT"].data = np.zeros(shape, np.float32)
 
-    with pytest.raises(InputError, match=r"edited_cal\.fits\[VAR_FLAT,1\]: shape \(42, 48\), expected \(40, 48\)"):
+    with pytest.raises(
+        InputError, match=r"edited_cal\.fits\[VAR_FLAT,1\]: shape \(42, 48\), expected \(40, 48\)"
+    ):
         member(edited(tmp_path, made["image"], change))
     asked = member(edited(tmp_path, made["cube"], change))
     formats.read(asked, 1, ("data", "dq", "err"))
-    with pytest.raises(InputError, match=r"edited_cal\.fits\[VAR_FLAT\]: shape \(\d, 42, 48\), expected \(40, 48\)"):
+    with pytest.raises(
+        InputError, match=r"edited_cal\.fits\[VAR_FLAT\]: shape \(\d, 42, 48\), expected \(40, 48\)"
+    ):
         formats.read(asked, 1, ("var",))
 
 
@@ -199,13 +242,18 @@ def test_the_wcs_and_its_reference_point(made):
 def data_bytes(path):
     raw = Path(path).read_bytes()
     with fits.open(path) as hdus:
-        return {(h.name, h.ver): raw[h.fileinfo()["datLoc"] : h.fileinfo()["datLoc"] + h.fileinfo()["datSpan"]] for h in hdus}
+        return {
+            (h.name, h.ver): raw[h.fileinfo()["datLoc"] : h.fileinfo()["datLoc"] + h.fileinfo()["datSpan"]]
+            for h in hdus
+        }
 
 
 KEYWORDS = {
-    "S_OUTLIR": ("COMPLETE", "outlier detection status"), "BKGMETH": ("match", "method"), "BKGLEVEL": (0.25, "level"),
+    "S_OUTLIR": ("COMPLETE", "outlier detection status"),
+    "BKGMETH": ("match", "method"),
+    "BKGLEVEL": (0.25, "level"),
     "BKGSUB": (False, "subtracted"),
-}  # fmt: skip
+}
 
 
 def flag(path, tmp_path, masks=None, name="m_crf.fits"):
@@ -238,7 +286,11 @@ def test_nan_and_flag_rules(tmp_path, made, kind):
         invalid = mask | ((old["DQ"].data & 1) != 0)
         for name in PLANES:
             invalid |= np.isnan(old[name].data)
-        assert all(invalid[..., y, 10].all() for y in range(10, 15)) and invalid[..., 30, 30].all() and not invalid[..., 31, 30].any()
+        assert (
+            all(invalid[..., y, 10].all() for y in range(10, 15))
+            and invalid[..., 30, 30].all()
+            and not invalid[..., 31, 30].any()
+        )
         for name in PLANES:
             np.testing.assert_array_equal(np.isnan(new[name].data), invalid, err_msg=name)
             np.testing.assert_array_equal(new[name].data[~invalid], old[name].data[~invalid])
@@ -269,7 +321,11 @@ def test_everything_else_is_the_inputs(tmp_path, made, kind):
             for card in x.header.cards:
                 if card.keyword not in added:
                     assert str(y.header.cards[card.keyword]) == str(card) if card.keyword else True
-        assert b[0].header["S_OUTLIR"] == "COMPLETE" and b["SCI"].header["BKGLEVEL"] == 0.25 and b["SCI"].header["BKGSUB"] is False
+        assert (
+            b[0].header["S_OUTLIR"] == "COMPLETE"
+            and b["SCI"].header["BKGLEVEL"] == 0.25
+            and b["SCI"].header["BKGSUB"] is False
+        )
 
 
 def test_a_flagged_copy_can_be_read_and_flagged_again(tmp_path, made):

@@ -9,7 +9,12 @@ from drizzleflow.sky.network import DENSE, Network, spanning_forest
 def raster(side, rng):
     """A square raster whose nodes are tied to their eight neighbours, by edges that differ in weight by 1000 to 1."""
     node = np.arange(side * side).reshape(side, side)
-    ends = ((node[:, :-1], node[:, 1:]), (node[:-1], node[1:]), (node[:-1, :-1], node[1:, 1:]), (node[:-1, 1:], node[1:, :-1]))
+    ends = (
+        (node[:, :-1], node[:, 1:]),
+        (node[:-1], node[1:]),
+        (node[:-1, :-1], node[1:, 1:]),
+        (node[:-1, 1:], node[1:, :-1]),
+    )
     i, j = (np.concatenate([pair[k].ravel() for pair in ends]) for k in (0, 1))
     return i, j, 10 ** rng.uniform(-1, 2, len(i))
 

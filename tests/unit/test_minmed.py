@@ -24,7 +24,12 @@ def drawn(seed, n, shape=(6, 7)):
 
 
 @settings(max_examples=60)
-@given(st.integers(0, 10**6), st.integers(1, 7), st.integers(0, 3), st.sampled_from([(4.0, 3.0), (1.0, 0.5), (2.0, 3.0)]))
+@given(
+    st.integers(0, 10**6),
+    st.integers(1, 7),
+    st.integers(0, 3),
+    st.sampled_from([(4.0, 3.0), (1.0, 0.5), (2.0, 3.0)]),
+)
 def test_it_is_the_definition(seed, n, grow, nsigma):
     stack, weights, exptime, readnoise, sky = drawn(seed, n)
     expected = slow.minmed(stack, np.isnan(stack), weights, exptime, readnoise, sky, nsigma, grow)
@@ -75,7 +80,9 @@ def test_other_units_are_converted():
     """The same choice whether the images are in e-/s or in units of a hundredth of it."""
     stack, weights, exptime, readnoise, sky = drawn(3, 4)
     one = min_med(stack, weights, noise_of(4, exptime, readnoise, sky), nsigma=(1, 0.5))
-    other = min_med(stack / 64, weights, noise_of(4, exptime, readnoise, sky, electrons=64.0), nsigma=(1, 0.5))
+    other = min_med(
+        stack / 64, weights, noise_of(4, exptime, readnoise, sky, electrons=64.0), nsigma=(1, 0.5)
+    )
     np.testing.assert_array_equal(other * 64, one)
 
 

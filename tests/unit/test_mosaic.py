@@ -29,13 +29,27 @@ from drizzleflow.simulate.jwst import nircam_like
 
 SHAPE = (60, 66)
 SETTINGS = {
-    "weight_type": "ivm", "kernel": "square", "pixfrac": 1.0, "fillval": "NAN", "good_bits": "auto", "variance": "exact",
-    "context": "full", "propagate_dq": True, "compute_err": "from_var", "report_var": True,
-}  # fmt: skip
+    "weight_type": "ivm",
+    "kernel": "square",
+    "pixfrac": 1.0,
+    "fillval": "NAN",
+    "good_bits": "auto",
+    "variance": "exact",
+    "context": "full",
+    "propagate_dq": True,
+    "compute_err": "from_var",
+    "report_var": True,
+}
 GRID_OPTIONS = {
-    "pixel_scale": None, "pixel_scale_ratio": 1.0, "rotation": None, "crpix": None, "crval": None,
-    "output_shape": None, "output_wcs": None, "footprints": "wcs",
-}  # fmt: skip
+    "pixel_scale": None,
+    "pixel_scale_ratio": 1.0,
+    "rotation": None,
+    "crpix": None,
+    "crval": None,
+    "output_shape": None,
+    "output_wcs": None,
+    "footprints": "wcs",
+}
 
 
 class Field:
@@ -50,13 +64,26 @@ class Field:
                 sky = from_gwcs(wcs, SHAPE, info)
                 name = f"m{e}{d}"
                 dq = rng.choice([0, 0, 0, 0, 0, 0, 0, 1, 4, 512], SHAPE).astype(np.uint32)
-                var = {k: rng.uniform(0.5, 2, SHAPE).astype(np.float32) for k in ("rnoise", "poisson", "flat")}
+                var = {
+                    k: rng.uniform(0.5, 2, SHAPE).astype(np.float32) for k in ("rnoise", "poisson", "flat")
+                }
                 self.frames[name] = {
-                    "member": name, "extver": 1, "group": f"g{e}", "shape": SHAPE, "dq": dq, "var": var, "unit": "MJy/sr",
-                    "data": rng.normal(3, 1, SHAPE).astype(np.float32), "err": np.ones(SHAPE, np.float32),
-                    "exposure_time": 10.0 + e, "measurement_time": 9.0 + e, "duration": 11.0,
-                    "start_time": 1.0 + e, "end_time": 2.0 + e, "open_wcs": lambda sky=sky: sky,
-                }  # fmt: skip
+                    "member": name,
+                    "extver": 1,
+                    "group": f"g{e}",
+                    "shape": SHAPE,
+                    "dq": dq,
+                    "var": var,
+                    "unit": "MJy/sr",
+                    "data": rng.normal(3, 1, SHAPE).astype(np.float32),
+                    "err": np.ones(SHAPE, np.float32),
+                    "exposure_time": 10.0 + e,
+                    "measurement_time": 9.0 + e,
+                    "duration": 11.0,
+                    "start_time": 1.0 + e,
+                    "end_time": 2.0 + e,
+                    "open_wcs": lambda sky=sky: sky,
+                }
                 self.lattices[name] = Lattice.sample(sky)
                 self.members.append({"member": name, "format": "jwst", "nframes": 1})
                 outlines.append(describe(sky))
@@ -87,7 +114,11 @@ CHOICES = [
     {},
     {"variance": "reference"},
     {"kernel": "lanczos3", "compute_err": "driz_err"},
-    {"kernel": "turbo", "weight_type": "exptime", "pixfrac": 0.75},  # 0.7 has no exact half: 1 pixel in 10^5 is 1 ulp off
+    {
+        "kernel": "turbo",
+        "weight_type": "exptime",
+        "pixfrac": 0.75,
+    },  # 0.7 has no exact half: 1 pixel in 10^5 is 1 ulp off
     {"kernel": "gaussian", "variance": "reference"},
     {"kernel": "point", "context": "none", "propagate_dq": False, "report_var": False, "compute_err": "none"},
 ]
@@ -161,7 +192,9 @@ def test_joining_pieces_without_a_variance():
     whole = mosaic.join([one | {"var_flat": np.ones((2, 3), np.float32)}, one])
     assert whole["data"].shape == (4, 3) and whole["con"].shape == (2, 4, 3) and whole["unit"] == "x"
     np.testing.assert_array_equal(np.isnan(whole["var_flat"][:][:, 0]), [False, False, True, True])
-    np.testing.assert_array_equal(mosaic.join([one, one | {"var_flat": one["data"]}])["var_flat"][:][:, 0], [np.nan, np.nan, 1, 1])
+    np.testing.assert_array_equal(
+        mosaic.join([one, one | {"var_flat": one["data"]}])["var_flat"][:][:, 0], [np.nan, np.nan, 1, 1]
+    )
 
 
 # --- frames -----------------------------------------------------------------------------------------------------------
@@ -190,7 +223,12 @@ def test_interpolated_and_exact_maps_give_one_mosaic(field):
 
 def test_sky_times_and_pointings(field):
     made, _ = field.drizzle()
-    assert (made["pointings"], made["exposure_time"], made["start_time"], made["end_time"]) == (3, 33.0, 1.0, 4.0)
+    assert (made["pointings"], made["exposure_time"], made["start_time"], made["end_time"]) == (
+        3,
+        33.0,
+        1.0,
+        4.0,
+    )
     level = np.average(made["data"][made["wht"] > 0], weights=made["wht"][made["wht"] > 0])
     assert level == pytest.approx(3 - 0.1, abs=0.05)  # the levels are 0, 0.1 and 0.2
 
@@ -208,7 +246,9 @@ def test_only_the_planes_that_are_needed_are_read(options, planes):
     grid = Grid((9, 9), (10.0, 0.0), (5.0, 5.0), (-1e-5, 0.0, 0.0, 1e-5), 0.036)
     assert set(Mosaic(grid, SETTINGS | options, jwst, pad=True, n_frames=1).planes) == planes
     alone = SimpleNamespace(ERR_ALONE=True)
-    assert ("err" in Mosaic(grid, SETTINGS | options, alone, pad=True, n_frames=1).planes) == (planes != {"data", "dq"})
+    assert ("err" in Mosaic(grid, SETTINGS | options, alone, pad=True, n_frames=1).planes) == (
+        planes != {"data", "dq"}
+    )
 
 
 def test_a_frame_in_the_products_unit():
@@ -230,7 +270,9 @@ def test_a_format_with_err_alone():
     made = Mosaic(grid, SETTINGS, module, pad=True, n_frames=2)
     for err in (2.0, 4.0):
         ones = np.ones((6, 7), np.float32)
-        frame = Frame("m", 1, f"g{err}", (6, 7), data=ones, err=err * ones, dq=None, exposure_time=1.0, unit="e/s")
+        frame = Frame(
+            "m", 1, f"g{err}", (6, 7), data=ones, err=err * ones, dq=None, exposure_time=1.0, unit="e/s"
+        )
         variances_from_err(frame)
         made.add(frame, np.stack([x + 5, y + 8], axis=-1), None)
     out, unit = made.finish()
@@ -248,16 +290,41 @@ def test_the_i2d_file(tmp_path, field):
     path = tmp_path / "p_i2d.fits"
     merged = [("TELESCOP", "JWST", "telescope"), ("PIXFRAC", 99.0, "replaced")]
     region = "POLYGON ICRS 10.0 2.0 10.1 2.0 10.1 2.1 POLYGON ICRS 11.0 2.0 11.1 2.0 11.1 2.1"  # longer than a card
-    i2d.write_i2d(path, model, replace(field.grid, s_region=region), unit=unit, parameters=SETTINGS, cards=merged)
+    i2d.write_i2d(
+        path, model, replace(field.grid, s_region=region), unit=unit, parameters=SETTINGS, cards=merged
+    )
     with fits.open(path, checksum=True) as hdus:
-        assert [h.name for h in hdus[1:]] == ["SCI", "ERR", "CON", "WHT", "VAR_POISSON", "VAR_RNOISE", "VAR_FLAT", "DQ"]
+        assert [h.name for h in hdus[1:]] == [
+            "SCI",
+            "ERR",
+            "CON",
+            "WHT",
+            "VAR_POISSON",
+            "VAR_RNOISE",
+            "VAR_FLAT",
+            "DQ",
+        ]
         assert all(h.verify_checksum() == 1 and h.verify_datasum() == 1 for h in hdus)
         primary, sci = hdus[0].header, hdus["SCI"].header
-        assert (primary["TELESCOP"], primary["NDRIZ"], primary["PIXFRAC"], primary["RESWHT"]) == ("JWST", 3, 1.0, "ivm")
+        assert (primary["TELESCOP"], primary["NDRIZ"], primary["PIXFRAC"], primary["RESWHT"]) == (
+            "JWST",
+            3,
+            1.0,
+            "ivm",
+        )
         assert (primary["EXPTIME"], primary["EXPSTART"], primary["PXSCLRT"]) == (33.0, 1.0, 1.0)
         assert sci["BUNIT"] == "MJy/sr" and hdus["VAR_FLAT"].header["BUNIT"] == "(MJy/sr)^2"
-        assert sci["PIXAR_A2"] == pytest.approx(field.grid.pixel_scale**2, rel=1e-12, abs=0) and sci["PIXAR_SR"] == pytest.approx(field.grid.pixel_area, rel=1e-12, abs=0)
-        for name, key in (("SCI", "data"), ("ERR", "err"), ("CON", "con"), ("WHT", "wht"), ("VAR_FLAT", "var_flat"), ("DQ", "dq")):
+        assert sci["PIXAR_A2"] == pytest.approx(field.grid.pixel_scale**2, rel=1e-12, abs=0) and sci[
+            "PIXAR_SR"
+        ] == pytest.approx(field.grid.pixel_area, rel=1e-12, abs=0)
+        for name, key in (
+            ("SCI", "data"),
+            ("ERR", "err"),
+            ("CON", "con"),
+            ("WHT", "wht"),
+            ("VAR_FLAT", "var_flat"),
+            ("DQ", "dq"),
+        ):
             np.testing.assert_array_equal(hdus[name].data, model[key])
             assert hdus[name].data.dtype.newbyteorder("=") == model[key].dtype
             x, y = np.array([0.0, 30.0]), np.array([2.0, 50.0])
@@ -269,7 +336,9 @@ def test_the_i2d_file(tmp_path, field):
 def test_what_was_not_asked_for_is_not_in_the_file(tmp_path, field):
     options = {"context": "none", "propagate_dq": False, "report_var": False, "compute_err": "none"}
     model, unit = field.drizzle(**options)
-    i2d.write_i2d(tmp_path / "a.fits", model, field.grid, unit=unit, parameters=SETTINGS | options, report_var=False)
+    i2d.write_i2d(
+        tmp_path / "a.fits", model, field.grid, unit=unit, parameters=SETTINGS | options, report_var=False
+    )
     with fits.open(tmp_path / "a.fits") as hdus:
         assert [h.name for h in hdus[1:]] == ["SCI", "WHT"]
     model, _ = field.drizzle(report_var=False)
@@ -280,17 +349,36 @@ def test_what_was_not_asked_for_is_not_in_the_file(tmp_path, field):
 
 def write(path, primary, image):
     data = np.zeros((2, 2), np.float32)
-    write_hdus(path, [(image_header(None, primary=True, cards=primary), None), (image_header(data, "SCI", cards=image), data)])
+    write_hdus(
+        path,
+        [
+            (image_header(None, primary=True, cards=primary), None),
+            (image_header(data, "SCI", cards=image), data),
+        ],
+    )
     return path
 
 
 def test_merged_headers(tmp_path):
     """What all inputs agree on, and nothing that describes one file."""
-    shared = [("TELESCOP", "JWST", "telescope"), ("FILTER", "F200W", ""), ("LONG", "x" * 100, ""), ("HISTORY", "made", "")]
+    shared = [
+        ("TELESCOP", "JWST", "telescope"),
+        ("FILTER", "F200W", ""),
+        ("LONG", "x" * 100, ""),
+        ("HISTORY", "made", ""),
+    ]
     paths = [
-        write(tmp_path / f"{k}.fits", [*shared, ("EXPOSURE", k, ""), ("DATE", "2026", ""), *more], [("PHOTMJSR", 2.5, "")] + own)
+        write(
+            tmp_path / f"{k}.fits",
+            [*shared, ("EXPOSURE", k, ""), ("DATE", "2026", ""), *more],
+            [("PHOTMJSR", 2.5, "")] + own,
+        )
         for k, more, own in (
-            (1, [("ONLY1", 1, "")], [("CRVAL1", 1.0, ""), ("BUNIT", "MJy/sr", ""), ("A_2_0", 1e-5, ""), ("S_REGION", "x", "")]),
+            (
+                1,
+                [("ONLY1", 1, "")],
+                [("CRVAL1", 1.0, ""), ("BUNIT", "MJy/sr", ""), ("A_2_0", 1e-5, ""), ("S_REGION", "x", "")],
+            ),
             (2, [], [("CRVAL1", 1.0, ""), ("BUNIT", "MJy/sr", "")]),
         )
     ]
@@ -306,7 +394,16 @@ def test_times_from_the_files_headers(tmp_path, monkeypatch):
     def read(member, extver, planes, options):
         assert planes == ()
         group, time = times[member["member"]]
-        return Frame(member["member"], extver, group, (2, 2), exposure_time=time, duration=time, start_time=time, end_time=2 * time)
+        return Frame(
+            member["member"],
+            extver,
+            group,
+            (2, 2),
+            exposure_time=time,
+            duration=time,
+            start_time=time,
+            end_time=2 * time,
+        )
 
     monkeypatch.setattr(formats, "read", read)
     found = i2d.exposure_times([{"member": name, "nframes": 1} for name in times], {})

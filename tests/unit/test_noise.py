@@ -21,7 +21,11 @@ def exposure(stars=True, noisy=True, **changes):
     poisson, rnoise = signal / electrons, np.full(SHAPE, (READ / electrons) ** 2)
     data = signal + (rng.normal(0, np.sqrt(poisson + rnoise)) if noisy else 0)
     planes = {"rnoise": rnoise, "poisson": np.clip(data, 0, None) / electrons if noisy else poisson}
-    keys = {"data": data.astype(np.float32), "var": {k: v.astype(np.float32) for k, v in planes.items()}, "exposure_time": TIME}
+    keys = {
+        "data": data.astype(np.float32),
+        "var": {k: v.astype(np.float32) for k, v in planes.items()},
+        "exposure_time": TIME,
+    }
     return Frame("m", 1, "g", SHAPE, **(keys | changes))
 
 
@@ -46,7 +50,9 @@ def test_without_sources_the_signal_adds_next_to_nothing():
     frame = exposure(stars=False, noisy=False)
     found = of_frame(frame, SKY)
     variance = np.median(frame.var["rnoise"] + frame.var["poisson"])
-    assert (found.readnoise**2 + found.sky) / (found.electrons * TIME) ** 2 == pytest.approx(variance, rel=1e-4)
+    assert (found.readnoise**2 + found.sky) / (found.electrons * TIME) ** 2 == pytest.approx(
+        variance, rel=1e-4
+    )
     signal = 10 * np.sqrt(variance)
     assert signal / (found.electrons * TIME) < 0.02 * variance
 

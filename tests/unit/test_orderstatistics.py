@@ -94,8 +94,16 @@ def test_the_mean_of_the_middle_two_does_not_overflow():
 
 @pytest.mark.parametrize(
     ("count", "nlow", "nhigh", "expected"),
-    [(5, 1, 1, (1, 1)), (2, 1, 1, (0, 0)), (1, 0, 1, (0, 0)), (3, 2, 2, (1, 1)), (3, 0, 5, (0, 2)), (1, 3, 1, (0, 0)), (0, 1, 1, (1, 1))],
-)  # fmt: skip
+    [
+        (5, 1, 1, (1, 1)),
+        (2, 1, 1, (0, 0)),
+        (1, 0, 1, (0, 0)),
+        (3, 2, 2, (1, 1)),
+        (3, 0, 5, (0, 2)),
+        (1, 3, 1, (0, 0)),
+        (0, 1, 1, (1, 1)),
+    ],
+)
 def test_few_good_values_relax_both_numbers_together(count, nlow, nhigh, expected):
     assert relaxed(count, nlow, nhigh) == expected
 
@@ -111,7 +119,13 @@ def test_column_stack_of_the_study():
 
 
 @settings(max_examples=150)
-@given(st.integers(0, 10**6), st.integers(1, 14), st.integers(0, 5), st.integers(0, 5), st.sampled_from([0, 0.1, 0.6, 0.95]))
+@given(
+    st.integers(0, 10**6),
+    st.integers(1, 14),
+    st.integers(0, 5),
+    st.integers(0, 5),
+    st.sampled_from([0, 0.1, 0.6, 0.95]),
+)
 def test_trimmed_statistics_are_the_definitions(seed, n, nlow, nhigh, missing):
     rng = np.random.default_rng(seed)
     stack = (rng.normal(size=(n, 4, 5)) * 10 ** rng.uniform(-2, 6, (n, 4, 5))).astype(np.float32)
@@ -124,7 +138,9 @@ def test_trimmed_statistics_are_the_definitions(seed, n, nlow, nhigh, missing):
         np.testing.assert_array_equal(found.reshape(4, 5), slow.statistic(kind, stack, bad, nlow, nhigh))
         np.testing.assert_array_equal(np.broadcast_to(count, 20).reshape(4, 5), (~bad).sum(axis=0))
         assert found.dtype == np.float32
-    np.testing.assert_array_equal(total(stack.reshape(n, -1))[0].reshape(4, 5), slow.statistic("sum", stack, bad))
+    np.testing.assert_array_equal(
+        total(stack.reshape(n, -1))[0].reshape(4, 5), slow.statistic("sum", stack, bad)
+    )
 
 
 def test_blocks_of_deep_stacks_are_smaller():

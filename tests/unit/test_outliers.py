@@ -158,7 +158,14 @@ def test_an_isolated_ray_needs_three_exposures():
 
 @pytest.mark.parametrize(
     ("text", "numbers"),
-    [("5.0 4.0", (5, 4)), ("5,4", (5, 4)), ("5, 4", (5, 4)), ([5, 4.5], (5, 4.5)), ("3", (3, 3)), (3.5, (3.5, 3.5))],
+    [
+        ("5.0 4.0", (5, 4)),
+        ("5,4", (5, 4)),
+        ("5, 4", (5, 4)),
+        ([5, 4.5], (5, 4.5)),
+        ("3", (3, 3)),
+        (3.5, (3.5, 3.5)),
+    ],
 )
 def test_pairs(text, numbers):
     assert pair(text, "snr") == numbers
@@ -181,12 +188,17 @@ def test_flag_cr_updates_dq_in_place():
     assert sci.dq[2, 3] == 4 | 17 and (np.delete(sci.dq, 2 * 7 + 3) == 4).all()
 
 
-@pytest.mark.parametrize(("level", "subtracted", "count"), [(3.0, False, 1), (3.0, True, 0), (None, False, 0)])
+@pytest.mark.parametrize(
+    ("level", "subtracted", "count"), [(3.0, False, 1), (3.0, True, 0), (None, False, 0)]
+)
 def test_flag_cr_takes_a_level_that_is_not_subtracted_for_the_background(level, subtracted, count):
     sci = image(
-        data=ZEROS + np.float32(3), err=np.full_like(ZEROS, 100), dq=np.zeros(ZEROS.shape, np.int16),
-        level=level, subtracted=subtracted,
-    )  # fmt: skip
+        data=ZEROS + np.float32(3),
+        err=np.full_like(ZEROS, 100),
+        dq=np.zeros(ZEROS.shape, np.int16),
+        level=level,
+        subtracted=subtracted,
+    )
     sci.err[2, 3], sci.data[2, 3] = 0.1, 0.0  # differs from the level alone
     assert flag_cr(sci, image(data=ZEROS), flag=4096) == count
     assert sci.dq[2, 3] == 4096 * count and sci.dq.dtype == np.int16

@@ -23,9 +23,15 @@ from drizzleflow.simulate.jwst import nircam_like, read_wcs
 
 DATA = Path(__file__).parents[2] / ".." / "shared" / "data"
 GRID_OPTIONS = {
-    "pixel_scale": None, "pixel_scale_ratio": 1.0, "rotation": None, "crpix": None, "crval": None,
-    "output_shape": None, "output_wcs": None, "footprints": "wcs",
-}  # fmt: skip
+    "pixel_scale": None,
+    "pixel_scale_ratio": 1.0,
+    "rotation": None,
+    "crpix": None,
+    "crval": None,
+    "output_shape": None,
+    "output_wcs": None,
+    "footprints": "wcs",
+}
 TOLERANCE = 1e-3
 
 
@@ -119,7 +125,8 @@ def test_the_tables_matter():
 
 
 @pytest.mark.parametrize(
-    ("ra", "dec"), [(0.0, 0.0), (359.99999, 45.0), (0.0, 90.0), (77.0, 89.9995), (123.0, -90.0), (180.0, -89.99)]
+    ("ra", "dec"),
+    [(0.0, 0.0), (359.99999, 45.0), (0.0, 90.0), (77.0, 89.9995), (123.0, -90.0), (180.0, -89.99)],
 )
 def test_over_ra_zero_and_at_the_poles(ra, dec):
     wcs = like_nircam((256, 256), ra=ra, dec=dec)
@@ -137,7 +144,9 @@ def test_given_steps_and_orders():
     true = exact(wcs, grid)
     for step, order, error in ((10, 3, 1e-6), (10, 1, 1e-2), (64, 1, 1.0)):
         lattice = Lattice.sample(wcs, stepsize=step, order=order)
-        assert len(lattice.x) == max(10, np.ceil(512 / step)) and lattice.degree == (1 if order == 1 else pixmap.DEGREE)
+        assert len(lattice.x) == max(10, np.ceil(512 / step)) and lattice.degree == (
+            1 if order == 1 else pixmap.DEGREE
+        )
         off = np.abs(from_lattice(lattice, grid) - true).max()
         assert off < error and (order == 3 or off > 1e-5)
 
@@ -191,7 +200,9 @@ def test_values_are_multiples_of_the_quantum(make, small):
 def test_rows_do_not_depend_on_what_else_is_asked_for(small, first, count):
     _, lattice, grid = small
     rows = (first, min(150, first + count))
-    np.testing.assert_array_equal(from_lattice(lattice, grid, rows), from_lattice(lattice, grid)[slice(*rows)])
+    np.testing.assert_array_equal(
+        from_lattice(lattice, grid, rows), from_lattice(lattice, grid)[slice(*rows)]
+    )
 
 
 def test_rows_of_the_exact_map(small):
@@ -234,8 +245,12 @@ def test_the_number_of_threads_makes_no_difference(tmp_path):
     found = set()
     for threads in ("1", "2"):
         names = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
-        environment = dict(os.environ, PYTHONPATH=str(Path(pixmap.__file__).parents[1]), **dict.fromkeys(names, threads))
-        done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+        environment = dict(
+            os.environ, PYTHONPATH=str(Path(pixmap.__file__).parents[1]), **dict.fromkeys(names, threads)
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+        )
         found.add(done.stdout)
     assert len(found) == 1
 
@@ -269,7 +284,11 @@ def test_tangent_plane_and_back(lon0, lat0, xi, eta):
 
 def test_the_far_hemisphere_has_no_place_on_the_plane():
     xi, eta = tangent_plane(np.array([10.0, 190.0, 101.0]), np.array([0.0, 0.0, 0.0]), 10.0, 0.0)
-    assert np.isfinite(xi).tolist() == [True, False, False] and np.isfinite(eta).tolist() == [True, False, False]
+    assert np.isfinite(xi).tolist() == [True, False, False] and np.isfinite(eta).tolist() == [
+        True,
+        False,
+        False,
+    ]
 
 
 # --- files ------------------------------------------------------------------------------------------------------------
@@ -294,12 +313,18 @@ def test_lattices_come_back_from_files(tmp_path, small):
         ]
     )
     frame = Frame("m1", 1, "g", wcs.shape, open_wcs=lambda: wcs)
-    np.testing.assert_array_equal(files.pixmap(frame, grid, "auto", 3, TOLERANCE), from_lattice(lattice, grid))
+    np.testing.assert_array_equal(
+        files.pixmap(frame, grid, "auto", 3, TOLERANCE), from_lattice(lattice, grid)
+    )
     np.testing.assert_array_equal(files.pixmap(frame, grid, 20, 1, TOLERANCE), from_lattice(coarse, grid))
-    np.testing.assert_array_equal(files.pixmap(frame, grid, 20.0, 1, TOLERANCE, (3, 9)), from_lattice(coarse, grid, (3, 9)))
+    np.testing.assert_array_equal(
+        files.pixmap(frame, grid, 20.0, 1, TOLERANCE, (3, 9)), from_lattice(coarse, grid, (3, 9))
+    )
     np.testing.assert_array_equal(files.pixmap(frame, grid, 1, 1, TOLERANCE), exact(wcs, grid))
     second = Frame("m2", 2, "g", wcs.shape, open_wcs=lambda: pytest.fail("the exact WCS was opened"))
-    np.testing.assert_array_equal(files.pixmap(second, grid, "auto", 3, TOLERANCE), from_lattice(lattice, grid))
+    np.testing.assert_array_equal(
+        files.pixmap(second, grid, "auto", 3, TOLERANCE), from_lattice(lattice, grid)
+    )
 
 
 def test_lookup_tables_come_back_from_files(tmp_path):
@@ -329,5 +354,9 @@ def test_exact_where_the_interpolation_is_not_good_enough(tmp_path, small, caplo
 
 def test_names_of_steps():
     assert [step_name(*a) for a in (("auto", 3), (1, 1), (10, 3), (10.0, 1), (2.5, 3))] == [
-        "auto", "auto", "10-3", "10-1", "2.5-3",
-    ]  # fmt: skip
+        "auto",
+        "auto",
+        "10-3",
+        "10-1",
+        "2.5-3",
+    ]

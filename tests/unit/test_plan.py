@@ -35,9 +35,20 @@ def jwst(path, exposure=1, detector="NRCA1", exp_type="NRC_IMAGE", nints=None, s
     """A file with what the plan looks at: keywords of the primary header and the shape of SCI."""
     primary = fits.PrimaryHDU()
     primary.header.update(
-        TELESCOP="JWST", INSTRUME="NIRCAM", DETECTOR=detector, EXP_TYPE=exp_type, FILTER="F090W", EFFEXPTM=10.0,
-        PROGRAM="01345", OBSERVTN="001", VISIT="001", VISITGRP="02", SEQ_ID="1", ACT_ID="01", EXPOSURE=str(exposure),
-    )  # fmt: skip
+        TELESCOP="JWST",
+        INSTRUME="NIRCAM",
+        DETECTOR=detector,
+        EXP_TYPE=exp_type,
+        FILTER="F090W",
+        EFFEXPTM=10.0,
+        PROGRAM="01345",
+        OBSERVTN="001",
+        VISIT="001",
+        VISITGRP="02",
+        SEQ_ID="1",
+        ACT_ID="01",
+        EXPOSURE=str(exposure),
+    )
     primary.header.update(more)
     shape = shape if nints is None else (nints, *shape)
     planes = [fits.ImageHDU(np.zeros(shape, "f4"), name=name) for name in ("SCI", "ERR")]
@@ -47,8 +58,20 @@ def jwst(path, exposure=1, detector="NRCA1", exp_type="NRC_IMAGE", nints=None, s
 
 def plain(path, shape=(6, 8), **keywords):
     hdu = fits.PrimaryHDU(np.zeros(shape, "f4"))
-    hdu.header.update({"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CRVAL1": 10.0, "CRVAL2": 5.0, "CRPIX1": 1.0,
-                       "CRPIX2": 1.0, "CDELT1": -1e-4, "CDELT2": 1e-4, "EXPTIME": 30.0, **keywords})  # fmt: skip
+    hdu.header.update(
+        {
+            "CTYPE1": "RA---TAN",
+            "CTYPE2": "DEC--TAN",
+            "CRVAL1": 10.0,
+            "CRVAL2": 5.0,
+            "CRPIX1": 1.0,
+            "CRPIX2": 1.0,
+            "CDELT1": -1e-4,
+            "CDELT2": 1e-4,
+            "EXPTIME": 30.0,
+            **keywords,
+        }
+    )
     fits.HDUList([hdu, fits.ImageHDU(np.ones(shape, "f4"), name="ERR")]).writeto(path, overwrite=True)
     return path
 
@@ -179,8 +202,15 @@ def test_settings_follow_the_first_science_member(tmp_path):
     jwst(tmp_path / "a_cal.fits", 1)
     jwst(tmp_path / "b_cal.fits", 2, FILTER="F150W")
     entry = {"filter": "F090W", "set": {"median": {"maskpt": 0.5}}}
-    source = table(tmp_path, "t.csv", "path,exptype,product", "b_cal.fits,background,p", "a_cal.fits,science,p",
-                   "b_cal.fits,science,q", "a_cal.fits,science,q")  # fmt: skip
+    source = table(
+        tmp_path,
+        "t.csv",
+        "path,exptype,product",
+        "b_cal.fits,background,p",
+        "a_cal.fits,science,p",
+        "b_cal.fits,science,q",
+        "a_cal.fits,science,q",
+    )
     products = build(source, overrides=[entry])
     assert {name: product.options["median"]["maskpt"] for name, product in products.items()} == {
         "p": 0.5,

@@ -49,7 +49,10 @@ def records(tmp_path, monkeypatch):
         how = {"product": crf, "source": raw, "mask": Path(f"results/p/{member}_mask.fits"), "member": member}
         made.append(run("crmask", [str(raw)], [crf], [str(raw)], [how], product="p", member=member))
     crfs = ["results/p/crf/a_crf.fits", "results/p/crf/b c:ü%_crf.fits"]
-    parts = [{"product": "results/p/p_i2d.fits", "source": crf, "extver": np.int64(1), "window": (0, 5, k, 9)} for k, crf in enumerate(crfs)]
+    parts = [
+        {"product": "results/p/p_i2d.fits", "source": crf, "extver": np.int64(1), "window": (0, 5, k, 9)}
+        for k, crf in enumerate(crfs)
+    ]
     made.append(run("mosaic", crfs, ["results/p/p_i2d.fits"], contributions=parts, product="p"))
     (tmp_path / "asn.json").write_text("{}")
     return made
@@ -65,8 +68,15 @@ def test_every_file_and_job_is_there(records):
     files = {entry["df:path"]: entry for entry in document["entity"].values() if "df:path" in entry}
     masks = {files.pop(f"results/p/{member}_mask.fits")["df:path"] for member in ("a", "b c:ü%")}
     assert len(masks) == 2
-    assert set(files) == {"a_cal.fits", "b c:ü%_cal.fits", "asn.json", "results/p/crf/a_crf.fits",
-                          "results/p/crf/b c:ü%_crf.fits", "results/p/p_i2d.fits", *records}  # fmt: skip
+    assert set(files) == {
+        "a_cal.fits",
+        "b c:ü%_cal.fits",
+        "asn.json",
+        "results/p/crf/a_crf.fits",
+        "results/p/crf/b c:ü%_crf.fits",
+        "results/p/p_i2d.fits",
+        *records,
+    }
     assert files["a_cal.fits"]["df:sha256"] == sha("a")
     assert files["asn.json"]["df:size"] == 2
     assert files[records[0]]["df:size"] == os.path.getsize(records[0])
@@ -113,10 +123,18 @@ def test_which_frame_window_and_mask_made_a_product(records):
     assert set(found) == {"results/p/crf/a_crf.fits", "results/p/crf/b c:ü%_crf.fits"}
     for k, member in enumerate(("a", "b c:ü%")):
         item = found[f"results/p/crf/{member}_crf.fits"]
-        assert json.loads(item["df:window"]) == [0, 5, k, 9] and item["df:extver"] == 1 and item["prov:activity"] == "job:mosaic/p"
+        assert (
+            json.loads(item["df:window"]) == [0, 5, k, 9]
+            and item["df:extver"] == 1
+            and item["prov:activity"] == "job:mosaic/p"
+        )
         assert document["entity"][item["df:mask"]["$"]]["df:path"] == f"results/p/{member}_mask.fits"
-    raw = [item for item in document["wasDerivedFrom"].values() if item["prov:usedEntity"] == "file:a_cal.fits"]
-    assert [(item["prov:generatedEntity"], item["df:member"]) for item in raw] == [("file:results/p/crf/a_crf.fits", "a")]
+    raw = [
+        item for item in document["wasDerivedFrom"].values() if item["prov:usedEntity"] == "file:a_cal.fits"
+    ]
+    assert [(item["prov:generatedEntity"], item["df:member"]) for item in raw] == [
+        ("file:results/p/crf/a_crf.fits", "a")
+    ]
 
 
 def test_the_run_itself_is_in_it(records, monkeypatch):
@@ -126,16 +144,28 @@ def test_the_run_itself_is_in_it(records, monkeypatch):
     checkout.announce({"commit": "c0ffee", "dirty": True}, [Path("my.yaml")])
     records.append(run("report", records, ["results/p/report.html"], product="p"))
     out = "results/p/provenance.json"
-    given = SimpleNamespace(rule="provenance", wildcards={"product": "p"}, input=records, params={"code": "c"},
-                            output=SimpleNamespace(provenance=out, record="results/p/record/provenance.json"), log=[])  # fmt: skip
+    given = SimpleNamespace(
+        rule="provenance",
+        wildcards={"product": "p"},
+        input=records,
+        params={"code": "c"},
+        output=SimpleNamespace(provenance=out, record="results/p/record/provenance.json"),
+        log=[],
+    )
     with record.job(given) as job:
-        document = provenance.collect(records, "p", out, ["asn.json"], checkout.announced()["config"], job.account())
+        document = provenance.collect(
+            records, "p", out, ["asn.json"], checkout.announced()["config"], job.account()
+        )
     own = document["activity"]["job:provenance/p"]
     assert own["df:code"] == "c" and "prov:startTime" in own and "prov:endTime" not in own
-    assert {"prov:entity": f"file:{out}", "prov:activity": "job:provenance/p"} in document["wasGeneratedBy"].values()
+    assert {"prov:entity": f"file:{out}", "prov:activity": "job:provenance/p"} in document[
+        "wasGeneratedBy"
+    ].values()
     assert "df:sha256" not in document["entity"][f"file:{out}"]
     assert document["entity"]["file:my.yaml"]["df:sha256"] == sha("outdir: results\n")
-    assert [*document["wasInfluencedBy"].values()] == [{"prov:influencee": "product:p", "prov:influencer": "file:my.yaml"}]
+    assert [*document["wasInfluencedBy"].values()] == [
+        {"prov:influencee": "product:p", "prov:influencer": "file:my.yaml"}
+    ]
     agent = {item["prov:activity"]: item["prov:agent"] for item in document["wasAssociatedWith"].values()}
     for job, commit in (("job:report/p", "c0ffee"), ("job:provenance/p", "c0ffee"), ("job:mosaic/p", None)):
         assert document["agent"][agent[job]].get("df:git_commit") == commit
@@ -196,9 +226,14 @@ def test_the_prov_package_reads_it(records):
     model = pytest.importorskip("prov.model")
     document = provenance.collect(records, "p", "out.json", ["asn.json"])
     read = model.ProvDocument.deserialize("out.json", format="json")
-    for kind, found in (("entity", model.ProvEntity), ("activity", model.ProvActivity), ("agent", model.ProvAgent),
-                        ("used", model.ProvUsage), ("wasGeneratedBy", model.ProvGeneration),
-                        ("wasDerivedFrom", model.ProvDerivation)):  # fmt: skip
+    for kind, found in (
+        ("entity", model.ProvEntity),
+        ("activity", model.ProvActivity),
+        ("agent", model.ProvAgent),
+        ("used", model.ProvUsage),
+        ("wasGeneratedBy", model.ProvGeneration),
+        ("wasDerivedFrom", model.ProvDerivation),
+    ):
         assert len(list(read.get_records(found))) == len(document[kind])
     again = json.loads(read.serialize(format="json"))
     assert set(again["entity"]) == set(document["entity"])

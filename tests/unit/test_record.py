@@ -245,7 +245,9 @@ def test_snakemake_runs_it(tmp_path):
     assert (tmp_path / "logs/a/bad.log").read_text() == "a: in.txt: nothing in it\n"
 
 
-@pytest.mark.parametrize("modules, heavy", [("jobs.record, report.contents, provenance, io.files", []), ("audit", ["numpy"])])
+@pytest.mark.parametrize(
+    "modules, heavy", [("jobs.record, report.contents, provenance, io.files", []), ("audit", ["numpy"])]
+)
 def test_light_modules_import_neither_numpy_nor_astropy(modules, heavy):
     """The audit adds up FITS checksums: numpy alone."""
     imports = ", ".join(f"drizzleflow.{name}" for name in modules.split(", "))

@@ -18,7 +18,10 @@ def outline(x0, x1, y0, y1, n=4):
 
 
 def corners(text):
-    return [{tuple(np.round(p, 2) + 0.0) for p in np.transpose(GRID.to_pixel(*polygon))} for polygon in parse_s_region(text)]
+    return [
+        {tuple(np.round(p, 2) + 0.0) for p in np.transpose(GRID.to_pixel(*polygon))}
+        for polygon in parse_s_region(text)
+    ]
 
 
 def test_frames_that_overlap_are_one_polygon():
@@ -43,14 +46,28 @@ def test_only_inside_the_grid():
 
 @pytest.mark.parametrize("hole", [False, True])
 def test_a_hole_is_not_told(hole):
-    ring = [outline(10, 20, 10, 60), outline(10, 60, 10, 20), outline(50, 60, 10, 60), outline(10, 60, 50, 60)]
+    ring = [
+        outline(10, 20, 10, 60),
+        outline(10, 60, 10, 20),
+        outline(50, 60, 10, 60),
+        outline(10, 60, 50, 60),
+    ]
     text = covered(ring if hole else [outline(10, 60, 10, 60)], GRID)[0]
     assert corners(text) == [{(10, 10), (60, 10), (60, 60), (10, 60)}]
 
 
 def test_windows_hold_the_frames_of_a_group_inside_the_grid():
-    frames = [outline(10.2, 50.4, 10.2, 40), outline(60, 130, 20, 59.8), outline(30.2, 39.8, -20, 4.8), outline(200, 260, 10, 20)]
-    assert windows(frames, ["a", "a", "b", "c"], GRID) == {"a": [10, 120, 10, 61], "b": [30, 41, 0, 6], "c": [0, 0, 0, 0]}
+    frames = [
+        outline(10.2, 50.4, 10.2, 40),
+        outline(60, 130, 20, 59.8),
+        outline(30.2, 39.8, -20, 4.8),
+        outline(200, 260, 10, 20),
+    ]
+    assert windows(frames, ["a", "a", "b", "c"], GRID) == {
+        "a": [10, 120, 10, 61],
+        "b": [30, 41, 0, 6],
+        "c": [0, 0, 0, 0],
+    }
 
 
 def test_tilt_is_the_slope_of_the_most_rolled_frame():

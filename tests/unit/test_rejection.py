@@ -11,9 +11,21 @@ from drizzleflow.outliers.compare import compare, compare_aligned
 
 SHAPE = (40, 50)
 SETTINGS = {
-    "snr": "5.0 4.0", "scale": "1.2 0.7", "backg": 0.0, "err_nan": "invalid", "median_err": True, "noise": "err", "empty": "linear",
-    "sky_counted": "once", "derivative_edges": "neighbours", "grow": 1, "ctegrow": 0, "interp": "linear", "addsky": True, "skyval": 0.0,
-}  # fmt: skip
+    "snr": "5.0 4.0",
+    "scale": "1.2 0.7",
+    "backg": 0.0,
+    "err_nan": "invalid",
+    "median_err": True,
+    "noise": "err",
+    "empty": "linear",
+    "sky_counted": "once",
+    "derivative_edges": "neighbours",
+    "grow": 1,
+    "ctegrow": 0,
+    "interp": "linear",
+    "addsky": True,
+    "skyval": 0.0,
+}
 RAY = (17, 23)
 
 
@@ -22,7 +34,10 @@ def median_file(path, sci, err=None, origin=(7, -3)):
     hdus = [(image_header(None, primary=True), None), (image_header(sci, "SCI", cards=place), sci)]
     if err is not None:
         nused = np.full(sci.shape, 4, np.int16)
-        hdus += [(image_header(plane, name, cards=place), plane) for name, plane in (("ERR", err), ("NUSED", nused))]
+        hdus += [
+            (image_header(plane, name, cards=place), plane)
+            for name, plane in (("ERR", err), ("NUSED", nused))
+        ]
     write_hdus(path, hdus)
     return Windowed.open(path, ("SCI",), optional=("ERR", "NUSED"))
 
@@ -50,14 +65,18 @@ def test_a_ray_is_found_above_the_sky(tmp_path):
     assert not compare(frame(), pixmap(), median, None, SETTINGS | {"backg": 32.0})[1][RAY]
 
 
-@pytest.mark.parametrize(("err", "sigma"), [(0.62, 1.0), (2.0, np.sqrt(1 + 4 - 0.5)), (10.0, np.sqrt(1 + 100 - 0.5))])
+@pytest.mark.parametrize(
+    ("err", "sigma"), [(0.62, 1.0), (2.0, np.sqrt(1 + 4 - 0.5)), (10.0, np.sqrt(1 + 100 - 0.5))]
+)
 def test_the_noise_of_the_combined_image_counts(tmp_path, err, sigma):
     """A median of 4 exposures alike (0.62) adds nothing; of noisier ones their noise, less what is this exposure's own."""
     median = median_file(tmp_path / "m.fits", np.zeros(SHAPE, np.float32), np.full(SHAPE, err, np.float32))
     for height in (4.9 * sigma, 5.1 * sigma):
         one = frame(height=height)
         assert bool(compare(one, pixmap(), median, 2.0, SETTINGS)[1][RAY]) == (height > 5 * sigma)
-        assert bool(compare(one, pixmap(), median, 2.0, SETTINGS | {"median_err": False})[1][RAY]) == (height > 5)
+        assert bool(compare(one, pixmap(), median, 2.0, SETTINGS | {"median_err": False})[1][RAY]) == (
+            height > 5
+        )
 
 
 def test_the_noise_of_the_combined_image_is_that_of_its_place_and_unit(tmp_path):
@@ -65,7 +84,9 @@ def test_the_noise_of_the_combined_image_is_that_of_its_place_and_unit(tmp_path)
     err[RAY] = 10.0
     median = median_file(tmp_path / "m.fits", np.zeros(SHAPE, np.float32), err)
     assert not compare(frame(), pixmap(), median, 2.0, SETTINGS)[1].any()
-    assert hits(compare(frame(rate_factor=10.0), pixmap(), median, 2.0, SETTINGS)[1]) == [RAY]  # 1 in the frame's unit
+    assert hits(compare(frame(rate_factor=10.0), pixmap(), median, 2.0, SETTINGS)[1]) == [
+        RAY
+    ]  # 1 in the frame's unit
     err[RAY], err[RAY[0], RAY[1] + 1] = np.nan, 10.0
     median = median_file(tmp_path / "n.fits", np.zeros(SHAPE, np.float32), err)
     assert hits(compare(frame(), pixmap(), median, 2.0, SETTINGS)[1]) == [RAY]
@@ -94,7 +115,11 @@ def test_model_noise_is_that_of_photons_and_readout(tmp_path):
     median = median_file(tmp_path / "m.fits", np.zeros(SHAPE, np.float32))
     settings = SETTINGS | {"noise": "model"}
     keys = {"unit": "ELECTRONS/S", "exposure_time": 50.0, "readnoise": 20.0, "err": None}
-    for height, once, twice in ((2.3, True, False), (2.6, True, True), (2.1, False, False)):  # 5 sigma: 2.236 and 2.449 e-/s
+    for height, once, twice in (
+        (2.3, True, False),
+        (2.6, True, True),
+        (2.1, False, False),
+    ):  # 5 sigma: 2.236 and 2.449 e-/s
         one = frame(height=height, **keys)
         assert bool(compare(one, pixmap(), median, 2.0, settings)[1][RAY]) is once
         assert bool(compare(one, pixmap(), median, 2.0, settings | {"sky_counted": "twice"})[1][RAY]) is twice

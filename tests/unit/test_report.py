@@ -43,14 +43,37 @@ def records(tmp_path, png):
     busier = [{"extver": 1, "flagged": 30, "npix": 1000}, {"extver": 2, "flagged": 0, "npix": 1000}]
     pair = {"before": png[0], "after": png[1], "mask": png[2]}
     content = [
-        entry("crmask_member", 1, statistics={"frames": frames, "status": "COMPLETE"}, thumbnails=pair, warnings=["w1", EVIL]),
-        entry("crmask_member", 2, statistics={"frames": busier}, thumbnails={**pair, "before": png[3]}, warnings=["w1"]),
-        entry("mosaic_product", 4, wildcards={"product": "prod"}, statistics={"exposure": 12.5, "shape": [3, 4]},
-              thumbnails={"mosaic": png[4], "coverage": png[5]}, params={"opts": {"kernel": EVIL}}),
+        entry(
+            "crmask_member",
+            1,
+            statistics={"frames": frames, "status": "COMPLETE"},
+            thumbnails=pair,
+            warnings=["w1", EVIL],
+        ),
+        entry(
+            "crmask_member",
+            2,
+            statistics={"frames": busier},
+            thumbnails={**pair, "before": png[3]},
+            warnings=["w1"],
+        ),
+        entry(
+            "mosaic_product",
+            4,
+            wildcards={"product": "prod"},
+            statistics={"exposure": 12.5, "shape": [3, 4]},
+            thumbnails={"mosaic": png[4], "coverage": png[5]},
+            params={"opts": {"kernel": EVIL}},
+        ),
         entry("median_product", 3, statistics={"threshold": 0.7}, thumbnails={"median": png[6]}),
-        entry("single_drizzle_group", 0, wildcards={"product": "prod", "group": "g1"}, thumbnails={"single": png[7]}),
+        entry(
+            "single_drizzle_group",
+            0,
+            wildcards={"product": "prod", "group": "g1"},
+            thumbnails={"single": png[7]},
+        ),
         entry("skymatch_product", 0, wildcards={"product": "prod"}, statistics={"components": 2}),
-    ]  # fmt: skip
+    ]
     paths = []
     for number, item in enumerate(content):
         paths.append(tmp_path / f"{number}.json")
@@ -106,8 +129,11 @@ def test_pictures(text, png):
 def test_flagged_fractions_in_the_order_of_members(text):
     rows = Page(text).rows
     start = rows.index(["member", "extver", "status", "flagged", "of", "%"])
-    assert rows[start + 1 : start + 4] == [["m2", "1", "", "30", "1000", "3.0000"], ["m2", "2", "", "0", "1000", "0.0000"],
-                   ["m1", "1", "COMPLETE", "20", "1000", "2.0000"]]  # fmt: skip
+    assert rows[start + 1 : start + 4] == [
+        ["m2", "1", "", "30", "1000", "3.0000"],
+        ["m2", "2", "", "0", "1000", "0.0000"],
+        ["m1", "1", "COMPLETE", "20", "1000", "2.0000"],
+    ]
     assert ["pixels flagged as outliers", "50 (1.6667 % of 3,000 in 3 frames)"] in rows
     assert ["groups", "2"] in rows
 

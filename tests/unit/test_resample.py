@@ -31,12 +31,28 @@ def shifted(shape, dx=0.0, dy=0.0, scale=1.0, angle=0.0):
 def model(data, pixmap=None, *, time=1.0, group="g", **planes):
     data = np.asarray(data, np.float32)
     base = {
-        "data": data, "dq": np.zeros(data.shape, np.uint32), "pixmap": shifted(data.shape, 2, 3) if pixmap is None else pixmap,
-        "exposure_time": time, "measurement_time": None, "duration": time, "start_time": 1.0, "end_time": 2.0,
-        "group_id": group, "level": None, "subtracted": None, "filename": "m1", "pixelarea_steradians": None,
-        "err": None, "var_rnoise": None, "var_poisson": None, "var_flat": None,
-    }  # fmt: skip
-    full = {k: np.full(data.shape, v, np.float32) if np.isscalar(v) and k.startswith(("var", "err")) else v for k, v in planes.items()}
+        "data": data,
+        "dq": np.zeros(data.shape, np.uint32),
+        "pixmap": shifted(data.shape, 2, 3) if pixmap is None else pixmap,
+        "exposure_time": time,
+        "measurement_time": None,
+        "duration": time,
+        "start_time": 1.0,
+        "end_time": 2.0,
+        "group_id": group,
+        "level": None,
+        "subtracted": None,
+        "filename": "m1",
+        "pixelarea_steradians": None,
+        "err": None,
+        "var_rnoise": None,
+        "var_poisson": None,
+        "var_flat": None,
+    }
+    full = {
+        k: np.full(data.shape, v, np.float32) if np.isscalar(v) and k.startswith(("var", "err")) else v
+        for k, v in planes.items()
+    }
     return base | full
 
 
@@ -72,7 +88,11 @@ def test_identity():
 @pytest.mark.parametrize("scale", [0.5, 1.0, 1.7])
 def test_a_constant_field_stays_constant(kernel, scale):
     frame = model(np.full((30, 30), 7.5), shifted((30, 30), 5.3, 4.6, scale, 0.0), var_rnoise=2.0)
-    out = run([frame, model(np.full((30, 30), 7.5), shifted((30, 30), 5.9, 4.1, scale, 10.0))], target((70, 70), 1 / scale), kernel=kernel)
+    out = run(
+        [frame, model(np.full((30, 30), 7.5), shifted((30, 30), 5.9, 4.1, scale, 10.0))],
+        target((70, 70), 1 / scale),
+        kernel=kernel,
+    )
     seen = np.abs(out["wht"]) > 1e-3
     assert seen.sum() > 800 * min(1, scale) ** 2
     np.testing.assert_allclose(out["data"][seen], 7.5, rtol=2e-5 if "lanczos" not in kernel else 2e-3)
@@ -80,9 +100,13 @@ def test_a_constant_field_stays_constant(kernel, scale):
 
 @settings(max_examples=30, deadline=None)
 @given(
-    st.integers(0, 10**6), st.sampled_from(FLUX_CONSERVING), st.sampled_from([0.6, 1.0]), st.sampled_from([0.5, 1.0, 2.0]),
-    st.floats(-180, 180), st.sampled_from(["ivm", "exptime"]),
-)  # fmt: skip
+    st.integers(0, 10**6),
+    st.sampled_from(FLUX_CONSERVING),
+    st.sampled_from([0.6, 1.0]),
+    st.sampled_from([0.5, 1.0, 2.0]),
+    st.floats(-180, 180),
+    st.sampled_from(["ivm", "exptime"]),
+)
 def test_flux_is_conserved(seed, kernel, pixfrac, scale, angle, weight_type):
     """Sum of data x weight over the output = the same sum over the inputs."""
     rng = np.random.default_rng(seed)
@@ -112,9 +136,12 @@ def axis_overlap(n_in, n_out, scale, shift, pixfrac):
 
 @settings(max_examples=30, deadline=None)
 @given(
-    st.integers(0, 10**6), st.sampled_from([0.5, 1.0]), st.floats(0.5, 2.0), st.sampled_from(["square", "turbo"]),
+    st.integers(0, 10**6),
+    st.sampled_from([0.5, 1.0]),
+    st.floats(0.5, 2.0),
+    st.sampled_from(["square", "turbo"]),
     st.sampled_from(["ivm", "exptime"]),
-)  # fmt: skip
+)
 def test_drizzle_by_its_definition(seed, pixfrac, scale, kernel, weight_type):
     """Axis-aligned drops: overlaps by hand, then data = sum wd / sum w, V = sum w^2 V / (sum w)^2."""
     rng = np.random.default_rng(seed)
@@ -122,20 +149,36 @@ def test_drizzle_by_its_definition(seed, pixfrac, scale, kernel, weight_type):
     top, squares, bottom, models = 0.0, {}, 0.0, []
     for time in (2.0, 5.0):
         data = rng.normal(0, 5, shape).astype(np.float32)
-        var = {f"var_{k}": rng.uniform(0.2, 4, shape).astype(np.float32) for k in ("rnoise", "poisson", "flat")}
+        var = {
+            f"var_{k}": rng.uniform(0.2, 4, shape).astype(np.float32) for k in ("rnoise", "poisson", "flat")
+        }
         good = rng.random(shape) > 0.15
         dx, dy = rng.uniform(5, 8, 2)
-        models.append(model(data, shifted(shape, dx, dy, scale), time=time, **var) | {"dq": (~good * 4).astype(np.uint32)})
-        ay, ax = axis_overlap(shape[0], out_shape[0], scale, dy, pixfrac), axis_overlap(shape[1], out_shape[1], scale, dx, pixfrac)
+        models.append(
+            model(data, shifted(shape, dx, dy, scale), time=time, **var)
+            | {"dq": (~good * 4).astype(np.uint32)}
+        )
+        ay, ax = (
+            axis_overlap(shape[0], out_shape[0], scale, dy, pixfrac),
+            axis_overlap(shape[1], out_shape[1], scale, dx, pixfrac),
+        )
         weight = np.where(good, 1 / var["var_rnoise"] if weight_type == "ivm" else time, 0)
         top, bottom = top + ay @ (weight * data) @ ax.T, bottom + ay @ weight @ ax.T
         for k, v in var.items():
             squares[k] = squares.get(k, 0) + ay**2 @ (weight**2 * v) @ (ax**2).T
-    options = {"kernel": kernel, "pixfrac": pixfrac, "weight_type": weight_type, "fillval": "NAN", "compute_err": "from_var"}
+    options = {
+        "kernel": kernel,
+        "pixfrac": pixfrac,
+        "weight_type": weight_type,
+        "fillval": "NAN",
+        "compute_err": "from_var",
+    }
     out = run(models, target(out_shape, 1 / scale), enable_var=True, **options)
     np.testing.assert_allclose(out["wht"], bottom, rtol=1e-4, atol=1e-5)
     seen = bottom > 1e-2 * bottom.max()
-    np.testing.assert_allclose(out["data"][seen], (top / np.where(bottom, bottom, 1))[seen], rtol=2e-3, atol=2e-3)
+    np.testing.assert_allclose(
+        out["data"][seen], (top / np.where(bottom, bottom, 1))[seen], rtol=2e-3, atol=2e-3
+    )
     total = 0
     for k, s in squares.items():
         np.testing.assert_allclose(out[k][seen], s[seen] / bottom[seen] ** 2, rtol=2e-3)
@@ -189,7 +232,10 @@ def test_flag_names():
         assert (resample.output_model["wht"] > 0).any() == seen
 
 
-@pytest.mark.parametrize(("fillval", "expected"), [(0.0, 0), ("-5.5", -5.5), (3, 3), ("nan", np.nan), ("NAN", np.nan), (None, np.nan), ("indef", np.nan)])
+@pytest.mark.parametrize(
+    ("fillval", "expected"),
+    [(0.0, 0), ("-5.5", -5.5), (3, 3), ("nan", np.nan), ("NAN", np.nan), (None, np.nan), ("indef", np.nan)],
+)
 def test_fill_values(fillval, expected):
     out = run([model(ONES)], fillval=fillval)
     np.testing.assert_array_equal(out["data"][:3], np.full((3, 14), expected, np.float32))
@@ -197,7 +243,13 @@ def test_fill_values(fillval, expected):
 
 
 def test_parse_fillval():
-    assert [parse_fillval(v) for v in (None, "none", "NaN", " 1e3 ", 2)] == ["INDEF", "INDEF", "NAN", "1E3", "2"]
+    assert [parse_fillval(v) for v in (None, "none", "NaN", " 1e3 ", 2)] == [
+        "INDEF",
+        "INDEF",
+        "NAN",
+        "1E3",
+        "2",
+    ]
     with pytest.raises(InputError, match="fillval 'zero'"):
         parse_fillval("zero")
 
@@ -225,12 +277,19 @@ def test_a_window_with_the_kernels_reach_has_the_bits_of_the_full_frame(kernel, 
     frames = []
     for k in range(2):
         pixmap = shifted(shape, 25 * scale + 8.3 + k, 6.2 + k / 3, scale, 18.0 + 7 * k)
-        frames.append(model(rng.normal(0, 9, shape), pixmap, var_rnoise=rng.uniform(0.5, 2, shape).astype(np.float32)))
+        frames.append(
+            model(rng.normal(0, 9, shape), pixmap, var_rnoise=rng.uniform(0.5, 2, shape).astype(np.float32))
+        )
     options = {"kernel": kernel, "enable_var": True, "compute_err": "from_var", "fillval": "NAN"}
     whole = run(frames, target(full, 1 / scale), **options)
     assert (whole["wht"] > 0).sum() > 1500 * scale**2
     mid = full[0] // 2
-    tiles = [(mid - 13, mid + 9, mid - 7, mid + 15), (0, full[1], mid, mid + 1), (mid + 3, mid + 4, 0, full[0]), (mid - 5, full[1], 0, mid + 5)]
+    tiles = [
+        (mid - 13, mid + 9, mid - 7, mid + 15),
+        (0, full[1], mid, mid + 1),
+        (mid + 3, mid + 4, 0, full[0]),
+        (mid - 5, full[1], 0, mid + 5),
+    ]
     for x0, x1, y0, y1 in tiles:
         origin = np.array([x0 - reach, y0 - reach], float)
         moved = [f | {"pixmap": f["pixmap"] - origin} for f in frames]
@@ -285,15 +344,33 @@ def test_finalize_and_reset():
     resample.reset_arrays()
     resample.add_model(model(9 * ONES, group="b"))
     resample.finalize()
-    assert resample.group_ids == ["b"] and (resample.output_model["data"][INNER] == 9).all() and (kept[INNER] == 1).all()
+    assert (
+        resample.group_ids == ["b"]
+        and (resample.output_model["data"][INNER] == 9).all()
+        and (kept[INNER] == 1).all()
+    )
 
 
 def test_the_hook_sees_what_was_drizzled():
     seen = []
 
     class Hooked(Resample):
-        def add_model_hook(self, model, pixmap, pixel_scale_ratio, iscale, weight_map, xmin, xmax, ymin, ymax):
-            seen.append((model["filename"], pixmap.shape, pixel_scale_ratio, iscale, weight_map.shape, xmin, xmax, ymin, ymax))
+        def add_model_hook(
+            self, model, pixmap, pixel_scale_ratio, iscale, weight_map, xmin, xmax, ymin, ymax
+        ):
+            seen.append(
+                (
+                    model["filename"],
+                    pixmap.shape,
+                    pixel_scale_ratio,
+                    iscale,
+                    weight_map.shape,
+                    xmin,
+                    xmax,
+                    ymin,
+                    ymax,
+                )
+            )
 
     Hooked(target((12, 14), 0.5)).add_model(model(ONES))
     assert seen == [("m1", (6, 7, 2), 0.5, 1.0, (6, 7), 0, 6, 0, 5)]
@@ -312,7 +389,9 @@ def test_planes_of_another_shape(key):
         run([frame])
 
 
-@pytest.mark.parametrize(("key", "options"), [("err", {"compute_err": "driz_err"}), ("dq", {"propagate_dq": True})])
+@pytest.mark.parametrize(
+    ("key", "options"), [("err", {"compute_err": "driz_err"}), ("dq", {"propagate_dq": True})]
+)
 def test_planes_that_are_missing(key, options):
     """Errors cannot be drizzled without ERR; without DQ there is nothing to propagate."""
     frame = model(ONES, err=1.0) | {key: None}
@@ -346,7 +425,9 @@ def test_kernels_in_any_case_and_a_grid_as_the_wcs():
     assert resample.output_array_shape == (12, 14) and resample.output_wcs is grid
 
 
-@pytest.mark.parametrize(("kernel", "radius"), [("square", 1), ("turbo", 1), ("lanczos2", 2), ("lanczos3", 3)])
+@pytest.mark.parametrize(
+    ("kernel", "radius"), [("square", 1), ("turbo", 1), ("lanczos2", 2), ("lanczos3", 3)]
+)
 def test_kernel_reach(kernel, radius):
     """At least what the study measured: ceil(radius x scale) + 2."""
     for scale in (0.5, 1.0, 2.0, 3.3):

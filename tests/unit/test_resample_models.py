@@ -29,7 +29,12 @@ class Flags(BitFlagNameMap):
 def exposure(pointing=0, **more):
     wcs, _ = nircam_like(0, SHAPE, 150.1 + 3e-5 * pointing, 2.2, 40.0)
     rng = np.random.default_rng(pointing)
-    base = model(rng.normal(5, 1, SHAPE), np.zeros((*SHAPE, 2)), group=pointing, **{f"var_{n}": 1.0 for n in ("rnoise", "poisson", "flat")})
+    base = model(
+        rng.normal(5, 1, SHAPE),
+        np.zeros((*SHAPE, 2)),
+        group=pointing,
+        **{f"var_{n}": 1.0 for n in ("rnoise", "poisson", "flat")},
+    )
     del base["pixmap"]
     return base | {"wcs": wcs} | more
 
@@ -51,7 +56,11 @@ def test_a_gwcs_and_a_grid_give_one_image(stepsize, order):
     frames = [exposure(0), exposure(1)]
     by_gwcs, by_grid = run(frames, {"wcs": gwcs_grid()}, **options), run(frames, {"wcs": GRID}, **options)
     maps = [utils.calc_pixmap(f["wcs"], GRID, SHAPE) for f in frames]
-    by_map = run([f | {"pixmap": m} for f, m in zip(frames, maps, strict=True)], {"wcs": GRID, "pixel_scale_ratio": 1.0}, fillval="NAN")
+    by_map = run(
+        [f | {"pixmap": m} for f, m in zip(frames, maps, strict=True)],
+        {"wcs": GRID, "pixel_scale_ratio": 1.0},
+        fillval="NAN",
+    )
     for other in (by_grid, by_map):
         assert np.array_equal(np.isnan(by_gwcs["data"]), np.isnan(other["data"]))
         np.testing.assert_allclose(by_gwcs["data"], other["data"], rtol=0, atol=2e-4)
@@ -60,12 +69,20 @@ def test_a_gwcs_and_a_grid_give_one_image(stepsize, order):
 
 def test_the_scale_is_that_of_the_wcs_and_the_ratio_that_to_the_first_model():
     resample = Resample({"wcs": gwcs_grid()}, enable_var=False)
-    assert resample.output_pixel_scale == pytest.approx(GRID.pixel_scale, rel=2e-3) and resample.pixel_scale_ratio is None
+    assert (
+        resample.output_pixel_scale == pytest.approx(GRID.pixel_scale, rel=2e-3)
+        and resample.pixel_scale_ratio is None
+    )
     frame = exposure()
     area = resample.get_input_model_pixel_area(frame)
     assert area == pytest.approx(describe(from_gwcs(frame["wcs"], SHAPE, {}))["pixel_area"])
-    assert resample.get_input_model_pixel_area(frame | {"pixelarea_steradians": 3e-14}, prefer_mean=False) == 3e-14
-    assert resample.get_output_model_pixel_area(resample.output_model) == pytest.approx(GRID.pixel_area, rel=4e-3)
+    assert (
+        resample.get_input_model_pixel_area(frame | {"pixelarea_steradians": 3e-14}, prefer_mean=False)
+        == 3e-14
+    )
+    assert resample.get_output_model_pixel_area(resample.output_model) == pytest.approx(
+        GRID.pixel_area, rel=4e-3
+    )
     resample.add_model(frame)
     expected = resample.output_pixel_scale / (np.degrees(np.sqrt(area)) * 3600)
     assert resample.pixel_scale_ratio == pytest.approx(expected) == resample.output_model["pixel_scale_ratio"]
@@ -84,16 +101,32 @@ def test_the_shape_of_a_wcs_without_one_is_that_of_its_bounding_box():
 
 
 def test_what_the_output_model_has_before_and_after():
-    resample = Resample({"wcs": GRID}, 2, compute_err="from_var", propagate_dq=True, weight_type="exptime", pixfrac=0.8)
+    resample = Resample(
+        {"wcs": GRID}, 2, compute_err="from_var", propagate_dq=True, weight_type="exptime", pixfrac=0.8
+    )
     before = dict(resample.output_model)
-    assert (before["pointings"], before["exposure_time"], before["level"], before["subtracted"]) == (0, 0.0, None, False)
-    assert (before["kernel"], before["pixfrac"], before["weight_type"], before["err"]) == ("square", 0.8, "exptime", None)
+    assert (before["pointings"], before["exposure_time"], before["level"], before["subtracted"]) == (
+        0,
+        0.0,
+        None,
+        False,
+    )
+    assert (before["kernel"], before["pixfrac"], before["weight_type"], before["err"]) == (
+        "square",
+        0.8,
+        "exptime",
+        None,
+    )
     resample.add_model(exposure(0, exposure_time=3.0))
     resample.add_model(exposure(1, exposure_time=4.0))
     assert resample.group_ids == [0, 1] and not resample.is_finalized()
     resample.finalize()
     after = resample.output_model
-    assert (after["pointings"], after["exposure_time"], after["elapsed_exposure_time"]) == (2, 7.0, after["duration"])
+    assert (after["pointings"], after["exposure_time"], after["elapsed_exposure_time"]) == (
+        2,
+        7.0,
+        after["duration"],
+    )
     for name, kind in Resample.output_array_types.items():
         assert after[name].dtype == kind and after[name].shape[-2:] == GRID.shape
     assert after["dq"].dtype == np.uint32
@@ -118,7 +151,20 @@ def test_subclasses_choose_variances_and_add_to_the_output():
 # --- what a model has to have -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("key", ["data", "dq", "wcs", "group_id", "exposure_time", "level", "subtracted", "pixelarea_steradians", "var_flat"])
+@pytest.mark.parametrize(
+    "key",
+    [
+        "data",
+        "dq",
+        "wcs",
+        "group_id",
+        "exposure_time",
+        "level",
+        "subtracted",
+        "pixelarea_steradians",
+        "var_flat",
+    ],
+)
 def test_a_missing_key_is_named(key):
     frame = exposure()
     del frame[key]
@@ -129,12 +175,18 @@ def test_a_missing_key_is_named(key):
 def test_data_of_another_dimension_and_a_wcs_of_other_axes():
     with pytest.raises(InputError, match=r"m1: data have 3 dimensions"):
         Resample({"wcs": GRID}).add_model(exposure(data=np.zeros((2, *SHAPE), np.float32)))
-    spectral = SimpleNamespace(output_frame=SimpleNamespace(naxes=3, axes_type=["SPATIAL", "SPATIAL", "SPECTRAL"]), array_shape=(3, 4))
+    spectral = SimpleNamespace(
+        output_frame=SimpleNamespace(naxes=3, axes_type=["SPATIAL", "SPATIAL", "SPECTRAL"]),
+        array_shape=(3, 4),
+    )
     with pytest.raises(utils.UnsupportedWCSError, match="two celestial"):
         Resample({"wcs": spectral})
     with pytest.raises(InputError, match="Output WCS must be provided"):
         Resample({"wcs": None})
-    for shape, message in (((0, 4), "Invalid output frame shape"), ((10**6, 10**6), "are the coordinates right")):
+    for shape, message in (
+        ((0, 4), "Invalid output frame shape"),
+        ((10**6, 10**6), "are the coordinates right"),
+    ):
         with pytest.raises(InputError, match=message):
             Resample({"wcs": SimpleNamespace(array_shape=shape)})
 
@@ -195,7 +247,10 @@ def test_good_bits_in_all_spellings(names):
 
 def test_pixmap_options_that_do_not_exist():
     wcs = exposure()["wcs"]
-    for options, message in (({"order": 2}, "pixmap_order 2"), ({"disable_bbox": "all"}, "disable_bbox 'all'")):
+    for options, message in (
+        ({"order": 2}, "pixmap_order 2"),
+        ({"disable_bbox": "all"}, "disable_bbox 'all'"),
+    ):
         with pytest.raises(InputError, match=message):
             utils.calc_pixmap(wcs, GRID, **options)
 
@@ -221,7 +276,13 @@ def test_an_astropy_wcs_is_taken_too():
 
 
 def test_units_and_times():
-    assert [utils.is_flux_density(u) for u in ("mJy", "MJy/sr", "", None, "nonsense")] == [True, False, False, False, False]
+    assert [utils.is_flux_density(u) for u in ("mJy", "MJy/sr", "", None, "nonsense")] == [
+        True,
+        False,
+        False,
+        False,
+        False,
+    ]
     assert utils.get_tmeasure({"measurement_time": 0.0, "exposure_time": 2.0}) == (0.0, True)
     with pytest.raises(KeyError):
         utils.get_tmeasure({})
@@ -235,6 +296,8 @@ def test_a_map_of_another_shape():
 def test_the_whole_outline_of_a_grid_is_its_frames(tmp_path):
     wcs, info = nircam_like(0, SHAPE, 150.1, 2.2, 40.0)
     options = dict.fromkeys(("pixel_scale", "rotation", "crpix", "crval", "output_shape", "output_wcs"))
-    grid = build([describe(from_gwcs(wcs, SHAPE, info))], options | {"pixel_scale_ratio": 1.0, "footprints": "wcs"})
+    grid = build(
+        [describe(from_gwcs(wcs, SHAPE, info))], options | {"pixel_scale_ratio": 1.0, "footprints": "wcs"}
+    )
     inside = np.isfinite(run([exposure()], {"wcs": grid}, fillval="NAN")["data"])
     assert inside.sum() == pytest.approx(SHAPE[0] * SHAPE[1], rel=0.05)

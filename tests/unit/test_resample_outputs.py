@@ -16,8 +16,15 @@ from drizzleflow.resample import Resample
         ("exptime", [{"var_rnoise": 1.0}, {"var_rnoise": 1.0}], {"var_rnoise": (1 + 9) / 16}),
         (
             "ivm",
-            [{"var_rnoise": 2.0, "var_poisson": 3.0, "var_flat": 0.0}, {"var_rnoise": 4.0, "var_poisson": 5.0, "var_flat": 0.0}],
-            {"var_rnoise": (1 / 2 + 1 / 4) / (3 / 4) ** 2, "var_poisson": (3 / 4 + 5 / 16) / (9 / 16), "var_flat": 0.0},
+            [
+                {"var_rnoise": 2.0, "var_poisson": 3.0, "var_flat": 0.0},
+                {"var_rnoise": 4.0, "var_poisson": 5.0, "var_flat": 0.0},
+            ],
+            {
+                "var_rnoise": (1 / 2 + 1 / 4) / (3 / 4) ** 2,
+                "var_poisson": (3 / 4 + 5 / 16) / (9 / 16),
+                "var_flat": 0.0,
+            },
         ),
     ],
 )
@@ -55,7 +62,14 @@ def test_n_equal_images(n, weight_type, variance):
 @pytest.mark.parametrize("scale", [0.5, 1.0, 2.0])
 def test_reference_errors_scale_with_the_pixel(scale):
     """err_out = err_in * p_in / p_out, from variances and from drizzled errors (surface brightness)."""
-    frame = model(np.ones((40, 40)), shifted((40, 40), 4, 4, scale), var_rnoise=1.0, var_poisson=2.0, var_flat=1.0, err=2.0)
+    frame = model(
+        np.ones((40, 40)),
+        shifted((40, 40), 4, 4, scale),
+        var_rnoise=1.0,
+        var_poisson=2.0,
+        var_flat=1.0,
+        err=2.0,
+    )
     output = target((100, 100), 1 / scale)
     for how in ("from_var", "driz_err"):
         out = run([frame], output, compute_err=how, variance="reference")
@@ -84,11 +98,16 @@ def test_the_unit_of_the_data_is_of_no_matter(unit):
     """In units of another power of two every product has the same bits, scaled."""
     rng = np.random.default_rng(8)
     frames = [
-        model(rng.normal(size=(20, 20)), shifted((20, 20), 5.3 + k, 4.4, 1.0, 20.0 * k), var_rnoise=rng.uniform(1, 2, (20, 20)).astype("f4"))
+        model(
+            rng.normal(size=(20, 20)),
+            shifted((20, 20), 5.3 + k, 4.4, 1.0, 20.0 * k),
+            var_rnoise=rng.uniform(1, 2, (20, 20)).astype("f4"),
+        )
         for k in range(3)
-    ]  # fmt: skip
+    ]
     scaled = [
-        f | {"data": f["data"] * np.float32(2.0**-40), "var_rnoise": f["var_rnoise"] * np.float32(unit)} for f in frames
+        f | {"data": f["data"] * np.float32(2.0**-40), "var_rnoise": f["var_rnoise"] * np.float32(unit)}
+        for f in frames
     ]
     options = {"enable_var": True, "fillval": "NAN"}
     one, other = (run(f, target((40, 40)), **options) for f in (frames, scaled))
@@ -145,7 +164,8 @@ def test_data_quality_of_the_pixels_that_count():
 def test_times_of_groups():
     """Two detectors of one exposure and another exposure: 3, 3, 5 s give 8 s and two pointings."""
     models = [
-        model(ONES, time=t, group=g) | {"start_time": a, "end_time": b, "measurement_time": t - 1, "duration": t + 1}
+        model(ONES, time=t, group=g)
+        | {"start_time": a, "end_time": b, "measurement_time": t - 1, "duration": t + 1}
         for t, g, a, b in ((3.0, "a", 10.0, 11.0), (3.0, "a", 9.0, 99.0), (5.0, "b", 7.0, 8.0))
     ]
     out = run(models)
@@ -157,7 +177,12 @@ def test_times_of_groups():
 
 
 def test_an_image_beside_the_grid_counts_as_an_exposure():
-    out = run([model(ONES, group="a", time=2.0), model(ONES, np.full((*ONES.shape, 2), np.nan), group="b", time=3.0)])
+    out = run(
+        [
+            model(ONES, group="a", time=2.0),
+            model(ONES, np.full((*ONES.shape, 2), np.nan), group="b", time=3.0),
+        ]
+    )
     assert (out["pointings"], out["exposure_time"]) == (2, 5.0)
 
 
@@ -165,6 +190,13 @@ def test_an_image_beside_the_grid_counts_as_an_exposure():
 def test_only_images_beside_the_grid(variance):
     beside = model(ONES, np.full((*ONES.shape, 2), np.nan), var_rnoise=1.0, err=1.0)
     for compute_err in ("from_var", "driz_err"):
-        out = run([beside, beside], enable_var=True, compute_err=compute_err, propagate_dq=True, variance=variance, fillval="NAN")
+        out = run(
+            [beside, beside],
+            enable_var=True,
+            compute_err=compute_err,
+            propagate_dq=True,
+            variance=variance,
+            fillval="NAN",
+        )
         assert np.isnan(out["data"]).all() and np.isnan(out["err"]).all() and (out["wht"] == 0).all()
         assert (out["dq"] == 0).all() and (out["con"] == 0).all() and np.isnan(out["var_rnoise"]).all()

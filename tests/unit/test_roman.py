@@ -28,9 +28,11 @@ SHAPE = (40, 48)
 PLANES = ("data", "err", "var_poisson", "var_rnoise", "var_flat")
 TAGS = "asdf://stsci.edu/datamodels/roman/tags"
 KEYWORDS = {
-    "S_OUTLIR": ("COMPLETE", "outlier detection status"), "BKGMETH": ("match", "method"), "BKGLEVEL": (0.25, "level"),
+    "S_OUTLIR": ("COMPLETE", "outlier detection status"),
+    "BKGMETH": ("match", "method"),
+    "BKGLEVEL": (0.25, "level"),
     "BKGSUB": (False, "subtracted"),
-}  # fmt: skip
+}
 
 
 @pytest.fixture(scope="module")
@@ -49,12 +51,18 @@ def tagged(made, tmp_path_factory):
     for old, new in (
         ("\nroman:\n", f"\nroman: !<{TAGS}/wfi_image-1.0.0>\n"),
         ("    cal_step: {", f"    cal_step: !<{TAGS}/l2_cal_step-1.0.0> {{"),
-        ("    filename: ", f"    cal_logs: !<{TAGS}/cal_logs-1.0.0>\n    - 2027-04-05 romancal.step - INFO\n    filename: "),
+        (
+            "    filename: ",
+            f"    cal_logs: !<{TAGS}/cal_logs-1.0.0>\n    - 2027-04-05 romancal.step - INFO\n    filename: ",
+        ),
         ("    exposure: {", f"    exposure: !<{TAGS}/exposure-1.0.0> {{"),
         ("telescope: ROMAN", f"telescope: !<{TAGS}/telescope-1.0.0> ROMAN"),
-        ("    telescope:", f"    unknown: !<{TAGS}/something-9.9.9> &twice {{a: 1.50, b: [0x10, .inf, ~]}}\n    telescope:"),
+        (
+            "    telescope:",
+            f"    unknown: !<{TAGS}/something-9.9.9> &twice {{a: 1.50, b: [0x10, .inf, ~]}}\n    telescope:",
+        ),
         ("    wcs: ", "    visit: *twice\n    wcs: "),
-    ):  # fmt: skip
+    ):
         assert text.count(old) == 1, old
         text = text.replace(old, new)
     path = tmp_path_factory.mktemp("tagged") / "tagged_cal.asdf"
@@ -71,7 +79,13 @@ def edited(path, change, to, **how):
 
 
 def member(path, **more):
-    return {"member": "m", "path": os.fspath(path), "format": "roman", **roman.describe(path, formats.header(path)), **more}
+    return {
+        "member": "m",
+        "path": os.fspath(path),
+        "format": "roman",
+        **roman.describe(path, formats.header(path)),
+        **more,
+    }
 
 
 def flag(path, to, masks=None):
@@ -100,17 +114,34 @@ def outline(node, at=()) -> dict:
 def test_recognised_by_its_tree(made):
     header = formats.header(made)
     assert formats.detect(header) == "roman" and formats.get("roman") is roman
-    assert not roman.recognise({"TELESCOP": "ROMAN"}) and formats.ending("roman") == "asdf" and formats.ending("jwst") == "fits"
+    assert (
+        not roman.recognise({"TELESCOP": "ROMAN"})
+        and formats.ending("roman") == "asdf"
+        and formats.ending("jwst") == "fits"
+    )
 
 
 def test_describe(made):
     found = member(made)
     assert (found["nframes"], found["cube"], found["nx"], found["ny"]) == (1, False, SHAPE[1], SHAPE[0])
-    assert (found["instrument"], found["detector"], found["exp_type"], found["filter"]) == ("WFI", "WFI01", "WFI_IMAGE", "F158")
+    assert (found["instrument"], found["detector"], found["exp_type"], found["filter"]) == (
+        "WFI",
+        "WFI01",
+        "WFI_IMAGE",
+        "F158",
+    )
     assert found["group"] == "r0099901001001001001_0001" and found["exptime"] == 140.0
 
 
-OBSERVATION = {"program": 1, "execution_plan": 2, "pass": 3, "segment": 4, "observation": 5, "visit": 6, "exposure": 7}
+OBSERVATION = {
+    "program": 1,
+    "execution_plan": 2,
+    "pass": 3,
+    "segment": 4,
+    "observation": 5,
+    "visit": 6,
+    "exposure": 7,
+}
 
 
 @pytest.mark.parametrize(
@@ -137,7 +168,9 @@ def test_all_detectors_of_an_exposure_are_one_group(tmp_path):
 
 def test_every_flag_is_one_bit_and_those_of_the_documents():
     assert sorted(roman.DQ_FLAGS.values()) == [1 << k for k in range(32) if k != 14]
-    assert roman.DQ_FLAGS["OUTLIER"] == 128 and roman.DQ_FLAGS["GW_AFFECTED_DATA"] == 16 and roman.OUTLIER == 129
+    assert (
+        roman.DQ_FLAGS["OUTLIER"] == 128 and roman.DQ_FLAGS["GW_AFFECTED_DATA"] == 16 and roman.OUTLIER == 129
+    )
 
 
 def test_neither_the_plan_nor_the_pixels_need_asdf(made):
@@ -158,8 +191,17 @@ def test_read(made):
     frame = formats.read(member(made), 1, ("data", "dq", "err", "var"))
     with asdf.open(made) as file:
         image = file["roman"]
-        for found, name in ((frame.data, "data"), (frame.err, "err"), *((frame.var[k], v) for k, v in roman.VARIANCES.items())):
-            assert found.dtype == np.float32 and found.dtype.isnative and found.flags.c_contiguous and found.flags.writeable
+        for found, name in (
+            (frame.data, "data"),
+            (frame.err, "err"),
+            *((frame.var[k], v) for k, v in roman.VARIANCES.items()),
+        ):
+            assert (
+                found.dtype == np.float32
+                and found.dtype.isnative
+                and found.flags.c_contiguous
+                and found.flags.writeable
+            )
             np.testing.assert_array_equal(found, image[name])
         assert frame.dq.dtype == np.uint32
         np.testing.assert_array_equal(frame.dq, image["dq"])
@@ -170,7 +212,13 @@ def test_read(made):
         assert frame.pixelarea_steradians == image["meta"]["photometry"]["pixel_area"]
         assert frame.s_region == image["meta"]["wcsinfo"]["s_region"]
         assert frame.rate_factor == image["meta"]["photometry"]["conversion_megajanskys"]
-    assert (frame.unit, frame.product_unit, frame.level, frame.subtracted, frame.shape) == ("DN/s", "MJy/sr", None, None, SHAPE)
+    assert (frame.unit, frame.product_unit, frame.level, frame.subtracted, frame.shape) == (
+        "DN/s",
+        "MJy/sr",
+        None,
+        None,
+        SHAPE,
+    )
     assert frame.per_pixel is False
 
 
@@ -214,7 +262,9 @@ def test_arrays_in_every_form(made, tmp_path):
     np.testing.assert_array_equal(new.err, old.err.astype(np.float16).astype(np.float32))
     np.testing.assert_array_equal(new.var["rnoise"], old.var["rnoise"])
     np.testing.assert_array_equal(new.var["poisson"], base[:, ::2])
-    np.testing.assert_array_equal(formats.read(member(path), 1, ("var",), rows=(3, 9)).var["poisson"], base[3:9, ::2])
+    np.testing.assert_array_equal(
+        formats.read(member(path), 1, ("var",), rows=(3, 9)).var["poisson"], base[3:9, ::2]
+    )
     mask, crf = flag(path, tmp_path / "q_crf.asdf")
     with asdf.open(crf, lazy_load=False, memmap=False) as file:
         image = file["roman"]
@@ -238,14 +288,20 @@ def test_arrays_in_every_form(made, tmp_path):
     ],
 )
 def test_units(made, tmp_path, change, unit, factor):
-    frame = formats.read(member(edited(made, lambda image: change(image["meta"]), tmp_path / "u_cal.asdf")), 1, ())
+    frame = formats.read(
+        member(edited(made, lambda image: change(image["meta"]), tmp_path / "u_cal.asdf")), 1, ()
+    )
     assert (frame.unit, frame.product_unit) == unit and frame.rate_factor == factor
 
 
 def test_a_recorded_sky_level_and_missing_numbers(made, tmp_path):
     def change(image):
         image["meta"]["background"] = {"level": 0.25, "method": "match", "subtracted": False}
-        times = {"effective_exposure_time": -999999, "exposure_time": 7.5, "start_time": "2027-01-01T12:00:00.25"}
+        times = {
+            "effective_exposure_time": -999999,
+            "exposure_time": 7.5,
+            "start_time": "2027-01-01T12:00:00.25",
+        }
         image["meta"]["exposure"] |= times
         del image["meta"]["exposure"]["end_time"]
         image["meta"]["wcsinfo"]["roll_ref"] = None
@@ -258,7 +314,8 @@ def test_a_recorded_sky_level_and_missing_numbers(made, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "time", [Time(61500.25, format="mjd"), Time("2027-04-05 06:00:00", format="iso"), Time(2461500.75, format="jd")]
+    "time",
+    [Time(61500.25, format="mjd"), Time("2027-04-05 06:00:00", format="iso"), Time(2461500.75, format="jd")],
 )
 def test_times_as_astropy_writes_them(time, tmp_path):
     path = tmp_path / "time.asdf"
@@ -297,7 +354,9 @@ def real(made, tmp_path_factory):
         for name in (*PLANES, "dq"):
             image[name] = zeros.astype(np.uint32 if name == "dq" else np.float16)
 
-    return edited(made, change, tmp_path_factory.mktemp("real") / "real_cal.asdf", all_array_compression="zlib")
+    return edited(
+        made, change, tmp_path_factory.mktemp("real") / "real_cal.asdf", all_array_compression="zlib"
+    )
 
 
 def test_a_real_gwcs(real):
@@ -309,7 +368,11 @@ def test_a_real_gwcs(real):
     assert (lon[0], lat[0]) == pytest.approx((269.33189032, 65.56866666), abs=1e-7)
     assert wcs.info == {}  # that point is half a degree away
     found = describe(wcs)
-    assert -180 <= found["pa_y"] <= 180 and found["vparity"] == -1 and found["ra_ref"] == pytest.approx(269.2, abs=0.2)
+    assert (
+        -180 <= found["pa_y"] <= 180
+        and found["vparity"] == -1
+        and found["ra_ref"] == pytest.approx(269.2, abs=0.2)
+    )
     assert found["scale"] == pytest.approx(0.11, rel=0.02) and (found["nx"], found["ny"]) == (4088, 4088)
     assert Lattice.sample(wcs, tolerance=1e-3).x[-1] >= 4087
 
@@ -353,8 +416,11 @@ def test_everything_else_is_the_inputs(tmp_path, tagged):
     assert a["roman",][0] == f"{TAGS}/wfi_image-1.0.0" and a["roman", "meta", "unknown", "b", 0][1] == "0x10"
     changed = {place for place in a | b if a.get(place) != b.get(place)}
     background = ("roman", "meta", "background")
-    assert changed == {("roman", "meta", "cal_step", "outlier_detection"), background, *(
-        (*background, key) for key in ("level", "method", "subtracted"))}  # fmt: skip
+    assert changed == {
+        ("roman", "meta", "cal_step", "outlier_detection"),
+        background,
+        *((*background, key) for key in ("level", "method", "subtracted")),
+    }
     assert [p for p in b if p in a] == list(a)
     assert new.node("roman", "meta", "unknown") is new.node("roman", "meta", "visit")
     assert new.value("roman", "meta", "cal_step")["outlier_detection"] == "COMPLETE"
@@ -366,7 +432,10 @@ def test_everything_else_is_the_inputs(tmp_path, tagged):
         assert bytes(new.block(number)) == bytes(old.block(number))
     # asdf itself agrees: checksums, the index of blocks, the tags
     with asdf.open(path, validate_checksums=True, lazy_load=False, ignore_unrecognized_tag=True) as file:
-        assert file["roman"]._tag == f"{TAGS}/wfi_image-1.0.0" and file["roman"]["meta"]["telescope"].data == "ROMAN"
+        assert (
+            file["roman"]._tag == f"{TAGS}/wfi_image-1.0.0"
+            and file["roman"]["meta"]["telescope"].data == "ROMAN"
+        )
         assert isinstance(file["roman"]["meta"]["exposure"]["start_time"], Time)
 
 
@@ -379,7 +448,9 @@ def test_the_same_bytes_on_every_run(tmp_path, tagged):
     )
     np.save(tmp_path / "mask.npy", mask)
     arguments = [str(Path(__file__).parent), tagged, str(tmp_path / "b_crf.asdf"), str(tmp_path / "mask.npy")]
-    subprocess.run([sys.executable, "-c", program, *arguments], check=True, env={**os.environ, "PYTHONHASHSEED": "7"})
+    subprocess.run(
+        [sys.executable, "-c", program, *arguments], check=True, env={**os.environ, "PYTHONHASHSEED": "7"}
+    )
     raw = first.read_bytes()
     assert raw == (tmp_path / "b_crf.asdf").read_bytes()
     assert str(tmp_path).encode() not in raw and os.uname().nodename.encode() not in raw
@@ -389,11 +460,15 @@ def test_a_flagged_copy_can_be_read_and_flagged_again(tmp_path, tagged):
     mask, path = flag(tagged, tmp_path / "t_crf.asdf")
     frame = formats.read(member(path), 1, ("data", "dq"))
     assert np.isnan(frame.data[mask]).all() and ((frame.dq[mask] & 129) == 129).all()
-    assert (frame.level, frame.subtracted) == (0.25, False) and member(path)["group"] == member(tagged)["group"]
+    assert (frame.level, frame.subtracted) == (0.25, False) and member(path)["group"] == member(tagged)[
+        "group"
+    ]
     _, again = flag(path, tmp_path / "again_crf.asdf", {1: mask})
     assert path.read_bytes() == again.read_bytes()
     x, y = np.array([3.0]), np.array([4.0])
-    np.testing.assert_array_equal(frame.wcs.to_sky(x, y), formats.read(member(tagged), 1, ()).wcs.to_sky(x, y))
+    np.testing.assert_array_equal(
+        frame.wcs.to_sky(x, y), formats.read(member(tagged), 1, ()).wcs.to_sky(x, y)
+    )
 
 
 def test_planes_that_share_a_block_and_a_file_without_dq(tmp_path, made):
@@ -413,7 +488,9 @@ def test_planes_that_share_a_block_and_a_file_without_dq(tmp_path, made):
 
 
 def test_a_step_that_was_skipped_and_no_level(tmp_path, made):
-    roman.write_crf(member(made), {1: np.zeros(SHAPE, bool)}, tmp_path / "s_crf.asdf", {"S_OUTLIR": ("SKIPPED", "")})
+    roman.write_crf(
+        member(made), {1: np.zeros(SHAPE, bool)}, tmp_path / "s_crf.asdf", {"S_OUTLIR": ("SKIPPED", "")}
+    )
     meta = AsdfFile(tmp_path / "s_crf.asdf").value("roman", "meta")
     assert meta["cal_step"]["outlier_detection"] == "SKIPPED" and "background" not in meta
 
@@ -421,9 +498,18 @@ def test_a_step_that_was_skipped_and_no_level(tmp_path, made):
 def test_what_the_copy_says_of_its_making(tmp_path, made):
     """Texts, though they look like numbers."""
     known = {"PROVVER": ("drizzleflow 1", ""), "PROVCODE": ("1" * 64, ""), "PROVIN": ("12e" + "4" * 61, "")}
-    roman.write_crf(member(made), {1: np.zeros(SHAPE, bool)}, tmp_path / "s_crf.asdf", {"S_OUTLIR": ("COMPLETE", ""), **known})
+    roman.write_crf(
+        member(made),
+        {1: np.zeros(SHAPE, bool)},
+        tmp_path / "s_crf.asdf",
+        {"S_OUTLIR": ("COMPLETE", ""), **known},
+    )
     meta = AsdfFile(tmp_path / "s_crf.asdf").value("roman", "meta")
-    assert meta["drizzleflow"] == {"software": "drizzleflow 1", "code_sha256": "1" * 64, "input_sha256": "12e" + "4" * 61}
+    assert meta["drizzleflow"] == {
+        "software": "drizzleflow 1",
+        "code_sha256": "1" * 64,
+        "input_sha256": "12e" + "4" * 61,
+    }
     assert ("PROVIN", "12e" + "4" * 61) in [card[:2] for card in roman.headers(tmp_path / "s_crf.asdf")]
 
 
@@ -438,9 +524,16 @@ def test_the_input_is_never_replaced(tmp_path, made):
 
 
 def test_cards_for_a_product(made, tmp_path):
-    other = edited(made, lambda image: image["meta"]["instrument"].update(detector="WFI02"), tmp_path / "o_cal.asdf")
+    other = edited(
+        made, lambda image: image["meta"]["instrument"].update(detector="WFI02"), tmp_path / "o_cal.asdf"
+    )
     merged = {card[0]: card[1] for card in i2d.merge_headers([made, other], roman.headers)}
-    assert merged["TELESCOP"] == "ROMAN" and merged["FILTER"] == "F158" and merged["PROGRAM"] == 999 and "DETECTOR" not in merged
+    assert (
+        merged["TELESCOP"] == "ROMAN"
+        and merged["FILTER"] == "F158"
+        and merged["PROGRAM"] == 999
+        and "DETECTOR" not in merged
+    )
 
 
 # --- bad input --------------------------------------------------------------------------------------------------------
@@ -450,14 +543,26 @@ def test_files_that_are_no_roman_images(tmp_path):
     path = tmp_path / "x_cal.asdf"
     for content, message in (
         (b"SIMPLE  =                    T", r"x_cal\.asdf: not an ASDF file"),
-        (b"#ASDF 1.0.0\n%YAML 1.1\n---\nroman: {", r"x_cal\.asdf: the file is cut short: its tree has no end"),
+        (
+            b"#ASDF 1.0.0\n%YAML 1.1\n---\nroman: {",
+            r"x_cal\.asdf: the file is cut short: its tree has no end",
+        ),
         (b"#ASDF 1.0.0\n%YAML 1.1\n---\nroman: {\n...\n", r"x_cal\.asdf: the tree is not valid YAML"),
         (b"#ASDF 1.0.0\n%YAML 1.1\n---\nroman: \xff\n...\n", r"x_cal\.asdf: the tree is not UTF-8"),
         (asdf_bytes({"wcs": 1}), r"x_cal\.asdf: no 'roman' in the tree; expected a Roman WFI"),
         (asdf_bytes({"roman": {"data": 1}}), r"x_cal\.asdf: no 'roman\.meta' in the tree"),
-        (asdf_bytes({"roman": {"meta": {}}}), r"x_cal\.asdf: no 'roman\.data' in the tree; expected an image"),
-        (asdf_bytes({"roman": {"meta": {}, "data": "text"}}), r"x_cal\.asdf\[data\]: shape None; expected an image"),
-        (asdf_bytes({"roman": {"meta": {}, "data": np.zeros((2, 3, 4))}}), r"x_cal\.asdf\[data\]: shape \(2, 3, 4\)"),
+        (
+            asdf_bytes({"roman": {"meta": {}}}),
+            r"x_cal\.asdf: no 'roman\.data' in the tree; expected an image",
+        ),
+        (
+            asdf_bytes({"roman": {"meta": {}, "data": "text"}}),
+            r"x_cal\.asdf\[data\]: shape None; expected an image",
+        ),
+        (
+            asdf_bytes({"roman": {"meta": {}, "data": np.zeros((2, 3, 4))}}),
+            r"x_cal\.asdf\[data\]: shape \(2, 3, 4\)",
+        ),
     ):
         path.write_bytes(content)
         with pytest.raises(InputError, match=message):
@@ -468,10 +573,14 @@ def test_a_plane_of_another_shape_and_no_wcs(made, tmp_path):
     def change(image):
         image["var_flat"] = np.zeros((42, 48), np.float32)
 
-    with pytest.raises(InputError, match=r"w_cal\.asdf\[var_flat\]: shape \(42, 48\), expected \(40, 48\) as data has"):
+    with pytest.raises(
+        InputError, match=r"w_cal\.asdf\[var_flat\]: shape \(42, 48\), expected \(40, 48\) as data has"
+    ):
         member(edited(made, change, tmp_path / "w_cal.asdf"))
     without = edited(made, lambda image: image["meta"].update(wcs=None), tmp_path / "n_cal.asdf")
-    with pytest.raises(InputError, match=r"n_cal\.asdf: no 'roman\.meta\.wcs' in the tree; expected the GWCS"):
+    with pytest.raises(
+        InputError, match=r"n_cal\.asdf: no 'roman\.meta\.wcs' in the tree; expected the GWCS"
+    ):
         _ = formats.read(member(without), 1, ()).wcs
     wrong = edited(made, lambda image: image["meta"].update(wcs={"name": "none"}), tmp_path / "v_cal.asdf")
     with pytest.raises(InputError, match=r"v_cal\.asdf: no readable GWCS at roman\.meta\.wcs"):
@@ -511,7 +620,9 @@ def test_blocks_of_lz4(monkeypatch):
         with pytest.raises(InputError, match=r"a\.asdf: block 0: cannot be decompressed"):
             _decompressed(content, block(b"lz4", size), "a.asdf", 0)
     monkeypatch.setitem(sys.modules, "lz4.block", None)
-    with pytest.raises(InputError, match=r"a\.asdf: block 0 is compressed with lz4; expected the Python package lz4"):
+    with pytest.raises(
+        InputError, match=r"a\.asdf: block 0 is compressed with lz4; expected the Python package lz4"
+    ):
         _decompressed(content, block(b"lz4", 3003), "a.asdf", 0)
     with pytest.raises(InputError, match=r"unknown compression 'zstd', expected zlib"):
         _decompressed(content, block(b"zstd", 3003), "a.asdf", 0)

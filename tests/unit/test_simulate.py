@@ -378,9 +378,17 @@ def test_score_counts_events_pixels_and_false_flags():
     depth[10, 25] = 2
     counts = score_frame(mask, planted, sigma, depth)
     assert counts == {
-        "events": 2, "found": 1, "events_deep": 1, "found_deep": 1, "pixels": 4, "pixels_found": 0, "pixels_deep": 3,
-        "pixels_deep_found": 0, "flags": 5, "false": 2,
-    }  # fmt: skip
+        "events": 2,
+        "found": 1,
+        "events_deep": 1,
+        "found_deep": 1,
+        "pixels": 4,
+        "pixels_found": 0,
+        "pixels_deep": 3,
+        "pixels_deep_found": 0,
+        "flags": 5,
+        "false": 2,
+    }
 
 
 def test_score_says_what_is_wrong(tmp_path, made):
@@ -396,11 +404,14 @@ def test_score_says_what_is_wrong(tmp_path, made):
 
 def test_wrong_requests_are_refused(tmp_path):
     for wrong, message in (
-        ({"flavour": "kepler"}, "flavour 'kepler'"), ({"flavour": "hst", "nints": 2}, "only the jwst flavour"),
+        ({"flavour": "kepler"}, "flavour 'kepler'"),
+        ({"flavour": "hst", "nints": 2}, "only the jwst flavour"),
         ({"wcs": tmp_path}, "no \\*.asdf"),
-        ({"detectors": 9}, "expected 1 to 8"), ({"flavour": "hst", "wcs": tmp_path}, "only the jwst flavour"),
-        ({"flavour": "roman", "detectors": 19}, "expected 1 to 18"), ({"flavour": "roman", "wcs": tmp_path}, "only the jwst flavour"),
-    ):  # fmt: skip
+        ({"detectors": 9}, "expected 1 to 8"),
+        ({"flavour": "hst", "wcs": tmp_path}, "only the jwst flavour"),
+        ({"flavour": "roman", "detectors": 19}, "expected 1 to 18"),
+        ({"flavour": "roman", "wcs": tmp_path}, "only the jwst flavour"),
+    ):
         with pytest.raises(InputError, match=message):
             simulate(tmp_path / "out", **wrong)
 

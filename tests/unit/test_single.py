@@ -28,7 +28,11 @@ def grid_of(shape=(120, 130), ratio=1.0):
 def frame_of(seed=0, member="m", **more):
     rng = np.random.default_rng(seed)
     dq = (rng.random(SHAPE) < 0.03).astype(np.uint32)
-    planes = {"data": rng.normal(5, 2, SHAPE).astype(np.float32), "dq": dq, "var": {"rnoise": rng.uniform(0.5, 2, SHAPE).astype(np.float32)}}
+    planes = {
+        "data": rng.normal(5, 2, SHAPE).astype(np.float32),
+        "dq": dq,
+        "var": {"rnoise": rng.uniform(0.5, 2, SHAPE).astype(np.float32)},
+    }
     times = {"exposure_time": 10.0, "measurement_time": 9.0, "unit": "MJy/sr"}
     return Frame(member, 1, "g1", SHAPE, **{**planes, **times, **more})
 
@@ -46,9 +50,14 @@ def on_the_whole_grid(frames, grid, pixmap, options, pad):
     ny, nx = grid.shape
     m = kernel_reach(options["kernel"], 1 / grid.pixel_scale_ratio) if pad else 0
     resample = Resample(
-        {"wcs": grid.window(-m, nx + m, -m, ny + m), "pixel_scale_ratio": grid.pixel_scale_ratio}, kernel=options["kernel"],
-        pixfrac=options["pixfrac"], fillval=options["fillval"], weight_type=options["weight_type"], enable_var=False, enable_ctx=False,
-    )  # fmt: skip
+        {"wcs": grid.window(-m, nx + m, -m, ny + m), "pixel_scale_ratio": grid.pixel_scale_ratio},
+        kernel=options["kernel"],
+        pixfrac=options["pixfrac"],
+        fillval=options["fillval"],
+        weight_type=options["weight_type"],
+        enable_var=False,
+        enable_ctx=False,
+    )
     for frame, level in frames:
         resample.add_model(frame_model(frame, pixmap(frame) + m, level))
     out = resample.output_model
@@ -57,9 +66,13 @@ def on_the_whole_grid(frames, grid, pixmap, options, pad):
 
 @settings(max_examples=40, deadline=None)
 @given(
-    st.floats(-25, 125), st.floats(-25, 115), st.floats(-180, 180), st.sampled_from([0.5, 1.0, 2.0]),
-    st.sampled_from(["square", "turbo", "point"]), st.booleans(),
-)  # fmt: skip
+    st.floats(-25, 125),
+    st.floats(-25, 115),
+    st.floats(-180, 180),
+    st.sampled_from([0.5, 1.0, 2.0]),
+    st.sampled_from(["square", "turbo", "point"]),
+    st.booleans(),
+)
 def test_a_window_has_the_bits_of_the_whole_grid(dx, dy, angle, scale, kernel, pad):
     """Anywhere on the grid, over its edges and beside it."""
     grid, options = grid_of(ratio=1 / scale), SETTINGS | {"kernel": kernel}
@@ -67,7 +80,9 @@ def test_a_window_has_the_bits_of_the_whole_grid(dx, dy, angle, scale, kernel, p
     sci, wht = on_the_whole_grid(frames, grid, pixmap, options, pad)
     made = drizzle(frames, grid, pixmap, options, good_bits=0, flags=None, pad=pad)
     x0, x1, y0, y1 = made.window
-    assert 0 <= x0 < x1 <= 130 and 0 <= y0 < y1 <= 120 and made.sci.shape == made.wht.shape == (y1 - y0, x1 - x0)
+    assert (
+        0 <= x0 < x1 <= 130 and 0 <= y0 < y1 <= 120 and made.sci.shape == made.wht.shape == (y1 - y0, x1 - x0)
+    )
     inside = np.s_[y0:y1, x0:x1]
     np.testing.assert_array_equal(made.wht, wht[inside])
     np.testing.assert_array_equal(made.sci, sci[inside])
@@ -80,7 +95,12 @@ def test_a_window_has_the_bits_of_the_whole_grid(dx, dy, angle, scale, kernel, p
 @pytest.mark.parametrize("kernel", ["lanczos3", "gaussian"])
 @pytest.mark.filterwarnings("ignore")
 def test_wide_kernels(kernel):
-    grid, options, frames, pixmap = grid_of(), SETTINGS | {"kernel": kernel}, [(frame_of(), None)], place(40.3, 50.2)
+    grid, options, frames, pixmap = (
+        grid_of(),
+        SETTINGS | {"kernel": kernel},
+        [(frame_of(), None)],
+        place(40.3, 50.2),
+    )
     sci, wht = on_the_whole_grid(frames, grid, pixmap, options, True)
     made = drizzle(frames, grid, pixmap, options, good_bits=0, flags=None)
     x0, x1, y0, y1 = made.window
@@ -111,7 +131,14 @@ def test_frames_of_a_group_together():
     """Two detectors of one exposure share an image; each has its own sky level."""
     frames = {"a": frame_of(1, "a"), "b": frame_of(2, "b")}
     maps = {"a": place(10, 20, 0.0), "b": place(60, 65, 0.0)}
-    made = drizzle([(frames["a"], 1.0), (frames["b"], 3.0)], grid_of(), lambda f: maps[f.member](f), SETTINGS, good_bits=0, flags=None)
+    made = drizzle(
+        [(frames["a"], 1.0), (frames["b"], 3.0)],
+        grid_of(),
+        lambda f: maps[f.member](f),
+        SETTINGS,
+        good_bits=0,
+        flags=None,
+    )
     reach = kernel_reach("square")
     assert made.window == (10 - reach, 96 + reach, 20 - reach, 95 + reach)
     for name, level, x, y in (("a", 1, 10, 20), ("b", 3, 60, 65)):
@@ -126,7 +153,12 @@ def test_frames_of_a_group_together():
 def test_a_group_beside_the_grid(tmp_path, pixmap):
     """One empty pixel, which the median passes over."""
     made = drizzle([(frame_of(), None)], grid_of(), pixmap, SETTINGS, good_bits=0, flags=None)
-    assert made.window == (0, 1, 0, 1) and np.isnan(made.sci).all() and (made.wht == 0).all() and np.isnan(made.mean_weight)
+    assert (
+        made.window == (0, 1, 0, 1)
+        and np.isnan(made.sci).all()
+        and (made.wht == 0).all()
+        and np.isnan(made.mean_weight)
+    )
     made.write(tmp_path / "a.fits")
     ones = np.ones((3, 3), np.float32)
     SingleImage(ones, ones, (0, 3, 0, 3), "MJy/sr").write(tmp_path / "b.fits")
@@ -166,7 +198,9 @@ def test_without_resampling(weight_type):
     made = unresampled(frame, 3.0, SETTINGS | {"weight_type": weight_type}, good_bits=0, flags=None)
     assert made.window == (0, SHAPE[1], 0, SHAPE[0]) and made.unit == "e/s" and made.grid is None
     np.testing.assert_array_equal(made.sci, before * np.float32(0.5))
-    np.testing.assert_array_equal(made.wht, np.where(frame.dq, 0, 9.0 if weight_type == "exptime" else 1 / frame.var["rnoise"]))
+    np.testing.assert_array_equal(
+        made.wht, np.where(frame.dq, 0, 9.0 if weight_type == "exptime" else 1 / frame.var["rnoise"])
+    )
     np.testing.assert_array_equal(frame.data, before)
 
 

@@ -291,9 +291,13 @@ def test_global_with_a_frame_without_sky(order):
 
 def test_members_of_a_group_share_a_level():
     rows = [
-        SkyRow("a1", "", 5.0, 900, 0.1), SkyRow("a2", "", 4.0, 900, 0.1), SkyRow("b", "", 9.0, 900, 0.1),
-        SkyRow("a1", "B", 5.0, 100, 0.1), SkyRow("a2", "B", 4.0, 300, 0.1), SkyRow("b", "A", 9.0, 400, 0.1),
-    ]  # fmt: skip
+        SkyRow("a1", "", 5.0, 900, 0.1),
+        SkyRow("a2", "", 4.0, 900, 0.1),
+        SkyRow("b", "", 9.0, 900, 0.1),
+        SkyRow("a1", "B", 5.0, 100, 0.1),
+        SkyRow("a2", "B", 4.0, 300, 0.1),
+        SkyRow("b", "A", 9.0, 400, 0.1),
+    ]
     groups = {"a1": "A", "a2": "A", "b": "B"}
     assert skies(rows, groups, "local") == [4.0, 4.0, 9.0]  # the lowest of the group's frames
     assert skies(rows, groups) == [0.0, 0.0, 9.0 - 4.25]  # frames count by their pixels
@@ -401,13 +405,23 @@ def test_disconnected_sets_can_be_an_error():
     solved = solve(TWO_SETS, OF_FIVE)
     for choice in ("warn", "global"):
         check_connected(solved, choice)
-    with pytest.raises(InputError, match=r"skymatch\.disconnected: 2 sets of groups do not overlap each other: .*; .*"):
+    with pytest.raises(
+        InputError, match=r"skymatch\.disconnected: 2 sets of groups do not overlap each other: .*; .*"
+    ):
         check_connected(solved, "error")
     check_connected(solve(TWO_SETS, OF_FIVE, "local"), "error")  # nothing is matched: nothing is apart
 
 
 def test_auto_is_the_median_of_whole_frames():
-    options = {"skystat": "auto", "lower": -1.0, "upper": None, "nclip": 5, "lsigma": 4.0, "usigma": 3.0, "binwidth": 0.1}
+    options = {
+        "skystat": "auto",
+        "lower": -1.0,
+        "upper": None,
+        "nclip": 5,
+        "lsigma": 4.0,
+        "usigma": 3.0,
+        "binwidth": 0.1,
+    }
     stats = SkyStats.from_options(options)
     assert (stats.skystat, stats.lsig, stats.usig) == ("median", 4.0, 3.0)
     assert stats.between(np.array([-2.0, -1.0, 1e30, np.nan])).tolist() == [False, True, True, False]

@@ -12,7 +12,9 @@ from drizzleflow.sky.levels import solve
 def slow(values, x, y, side):
     """(column, row) -> (clipped mean, number of values), cell by cell."""
     cells = {}
-    for value, i, j in zip(values.astype(np.float32).astype(float), np.floor(x / side), np.floor(y / side), strict=True):
+    for value, i, j in zip(
+        values.astype(np.float32).astype(float), np.floor(x / side), np.floor(y / side), strict=True
+    ):
         cells.setdefault((int(i), int(j)), []).append(value)
     widths, found = {}, {}
     for cell, inside in cells.items():
@@ -23,7 +25,10 @@ def slow(values, x, y, side):
     least = 0.7 * np.median(many) if many else 0.0
     for cell, inside in cells.items():
         order = np.sort(inside)
-        centre, width = 0.5 * (order[(len(order) - 1) // 2] + order[len(order) // 2]), max(widths[cell], least)
+        centre, width = (
+            0.5 * (order[(len(order) - 1) // 2] + order[len(order) // 2]),
+            max(widths[cell], least),
+        )
         for _ in range(ROUNDS):
             if width > 0:
                 low, high = np.float32(centre - CLIP * width), np.float32(centre + CLIP * width)
@@ -35,14 +40,23 @@ def slow(values, x, y, side):
     return found
 
 
-@given(st.integers(0, 10**6), st.sampled_from([0.0, 0.03, 1.5]), st.sampled_from([1.0, 6.0, 17.5]), st.booleans())
+@given(
+    st.integers(0, 10**6), st.sampled_from([0.0, 0.03, 1.5]), st.sampled_from([1.0, 6.0, 17.5]), st.booleans()
+)
 @settings(max_examples=40, deadline=None)
 def test_cells_by_their_definition(seed, angle, side, equal):
     rng = np.random.default_rng(seed)
     n = int(rng.integers(1, 900))
     place = rng.uniform(-40, 40, (2, n))
-    x, y = np.cos(angle) * place[0] - np.sin(angle) * place[1], np.sin(angle) * place[0] + np.cos(angle) * place[1]
-    values = np.full(n, 7.5, np.float32) if equal else (rng.normal(-3, 2, n) + 90 * (rng.random(n) < 0.05)).astype(np.float32)
+    x, y = (
+        np.cos(angle) * place[0] - np.sin(angle) * place[1],
+        np.sin(angle) * place[0] + np.cos(angle) * place[1],
+    )
+    values = (
+        np.full(n, 7.5, np.float32)
+        if equal
+        else (rng.normal(-3, 2, n) + 90 * (rng.random(n) < 0.05)).astype(np.float32)
+    )
     cells, expected = SkyCells.measure([(values, x, y)], side), slow(values, x, y, side)
     assert np.count_nonzero(cells.npix) == np.count_nonzero(np.isfinite(cells.level)) == len(expected)
     for (i, j), (level, npix) in expected.items():
@@ -66,7 +80,8 @@ def measured(rng, count, scene=None, **more):
     for _ in range(count):
         corners, levels = rng.uniform(-30, 30, (2, 2)), rng.uniform(10, 20, 2)
         a, b = (
-            SkyCells.measure([frame(rng, level, corner, scene=scene, **more)]) for level, corner in zip(levels, corners, strict=True)
+            SkyCells.measure([frame(rng, level, corner, scene=scene, **more)])
+            for level, corner in zip(levels, corners, strict=True)
         )
         found = a.minus(b)
         back = b.minus(a)
@@ -143,7 +158,10 @@ def test_levels_from_files(tmp_path):
         cells = SkyCells.measure([frame(rng, levels[groups[member, extver]], corner)])
         arrays |= {f"{member}/{extver}/{name}": array for name, array in cells.arrays().items()}
     np.savez(tmp_path / "batch.npz", **arrays)
-    near_to, frames = {"A": ["B"], "B": ["A", "C"], "C": ["B"]}, {"A": [("a", 1), ("a", 2)], "B": [("b", 1)], "C": [("c", 1)]}
+    near_to, frames = (
+        {"A": ["B"], "B": ["A", "C"], "C": ["B"]},
+        {"A": [("a", 1), ("a", 2)], "B": [("b", 1)], "C": [("c", 1)]},
+    )
     found = list(differences(near_to, frames, CellFiles([tmp_path / "batch.npz"]).read))
     assert [pair[:2] for pair in found] == [(("a", 1), ("b", 1)), (("a", 2), ("b", 1)), (("b", 1), ("c", 1))]
     solved = {level.frame: level for level in solve([], groups, differences=found)}

@@ -58,7 +58,10 @@ def test_wrong_images(change, error, words):
 def test_only_the_pixels_that_count():
     ramp = np.arange(1200, dtype=np.float32).reshape(SHAPE)
     assert image(0, data=ramp).calc_sky()[:2] == (pytest.approx(599.5), 1200)
-    assert image(0, data=ramp, mask=(ramp >= 600) * 7.5).calc_sky()[:2] == (pytest.approx(899.5), 600)  # non-zero is good
+    assert image(0, data=ramp, mask=(ramp >= 600) * 7.5).calc_sky()[:2] == (
+        pytest.approx(899.5),
+        600,
+    )  # non-zero is good
     assert image(0, data=ramp, mask=(ramp >= 600) * -1).calc_sky()[1] == 600
     flags = np.where(ramp < 300, 1, np.where(ramp < 600, 4, 0))
     names = {"DO_NOT_USE": 1, "JUMP_DET": 4}
@@ -91,7 +94,9 @@ def test_the_statistics_of_images():
         im.set_builtin_skystat(skystat, lower=0.0, upper=9.0, nclip=2, lsigma=3.0, usigma=2.5, binwidth=0.2)
         stats = SkyStats(skystat, 0.0, 9.0, 2, 3.0, 2.5, 0.2)
         assert im.calc_sky()[:2] == stats(im.image)
-    assert SkyImage(im.image, None, im._wcs_fwd, im._wcs_inv, None).calc_sky()[:2] == SkyStats("mean")(im.image)
+    assert SkyImage(im.image, None, im._wcs_fwd, im._wcs_inv, None).calc_sky()[:2] == SkyStats("mean")(
+        im.image
+    )
 
 
 @pytest.mark.parametrize("mode", ["centers", "scan"])
@@ -127,7 +132,9 @@ def test_intersections(monkeypatch, caplog):
         raise MalformedPolygonError("broken")
 
     lost = image(1, 10)
-    assert a.intersection(lost).area() == pytest.approx(900 * pixel, rel=1e-4)  # clipped, where the library finds nothing
+    assert a.intersection(lost).area() == pytest.approx(
+        900 * pixel, rel=1e-4
+    )  # clipped, where the library finds nothing
     monkeypatch.setattr(SphericalPolygon, "intersection", fail)
     assert a.intersection(b).area() == pytest.approx(900 * pixel, rel=0.01)
     assert "Encountered MalformedPolygonError while computing the intersection" in caplog.text
@@ -158,7 +165,14 @@ def test_groups():
 
 
 @pytest.mark.parametrize(
-    "images, error", [([], ValueError), (None, TypeError), ([1], TypeError), ([SkyGroup([image(1)])], TypeError), (image(1), TypeError)]
+    "images, error",
+    [
+        ([], ValueError),
+        (None, TypeError),
+        ([1], TypeError),
+        ([SkyGroup([image(1)])], TypeError),
+        (image(1), TypeError),
+    ],
 )
 def test_what_is_no_group(images, error):
     with pytest.raises(error, match="SkyGroup requires a list of images"):

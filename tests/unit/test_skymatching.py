@@ -14,7 +14,15 @@ from drizzleflow.sky import levels as sky
 
 def mosaic():
     """The documents' second example: a 2x2 mosaic, and one of three that it does not touch."""
-    first = [image(v, dx, n, dec=dec) for v, dx, dec, n in ((100, 0, 2, "a"), (120, 35, 2, "b"), (105, 0, 2.0025, "c"), (110, 35, 2.0025, "d"))]
+    first = [
+        image(v, dx, n, dec=dec)
+        for v, dx, dec, n in (
+            (100, 0, 2, "a"),
+            (120, 35, 2, "b"),
+            (105, 0, 2.0025, "c"),
+            (110, 35, 2.0025, "d"),
+        )
+    ]
     return first + [image(v, dx, n) for v, dx, n in ((95, 5000, "e"), (90, 5035, "f"), (100, 5070, "g"))]
 
 
@@ -97,9 +105,19 @@ def test_one_line_an_image(caplog):
 @pytest.mark.parametrize(
     "images, method, error, words",
     [
-        ([], "foo", ValueError, "Unsupported 'skymethod' 'foo'. Valid values are: 'local', 'global', 'match', 'global.match', or 'user'"),
+        (
+            [],
+            "foo",
+            ValueError,
+            "Unsupported 'skymethod' 'foo'. Valid values are: 'local', 'global', 'match', 'global.match', or 'user'",
+        ),
         ([], "global", ValueError, "Argument 'images' must contain at least one image"),
-        ([1, 2], "global", TypeError, "Each element of the 'images' must be either a 'SkyImage' or a 'SkyGroup'"),
+        (
+            [1, 2],
+            "global",
+            TypeError,
+            "Each element of the 'images' must be either a 'SkyImage' or a 'SkyGroup'",
+        ),
         (image(1), "local", TypeError, "'images' must be a list"),
         (SkyGroup([image(1)]), "local", TypeError, "'images' must be a list"),
         (None, "local", TypeError, "'images' must be a list"),
@@ -221,7 +239,9 @@ def test_images_of_real_noise_are_matched_better_with_variances():
     rng = np.random.default_rng(3)
     found = {"npix": [], "variance": []}
     for _ in range(20):
-        data = [rng.normal(level, noise, SHAPE).astype(np.float32) for level, noise in ((5, 1), (8, 1), (6, 30))]
+        data = [
+            rng.normal(level, noise, SHAPE).astype(np.float32) for level, noise in ((5, 1), (8, 1), (6, 30))
+        ]
         for weights, errors in found.items():
             images = [image(0, dx, data=d) for d, dx in zip(data, (0, 15, 3), strict=True)]
             match(images, "match", weights=weights, overlap="centers")
@@ -292,7 +312,9 @@ def test_levels_of_the_user(tmp_path, subtract):
         levels = match(items, "user", subtract=subtract, skylist=skylist)
         assert skies([a, *group]) == pytest.approx([1.5, 2.5, -3]) == [level.sky for level in levels]
         assert a.is_sky_valid and group.is_sky_valid
-        assert [im.image[0, 0] for im in (a, *group)] == pytest.approx([3.5, 4.5, 12] if subtract else [5, 7, 9])
+        assert [im.image[0, 0] for im in (a, *group)] == pytest.approx(
+            [3.5, 4.5, 12] if subtract else [5, 7, 9]
+        )
         match(items, "user", skylist=skylist)
         assert skies([a, *group]) == pytest.approx([1.5, 2.5, -3])  # not twice
 

@@ -54,10 +54,16 @@ def test_nan_and_images_without_a_histogram():
         assert np.isnan(lower_limit(dull))
 
 
-@pytest.mark.parametrize("images, sig, says", [
-    ([], 4.0, "no image"), ([np.zeros((2, 3)), np.zeros((3, 2))], 4.0, "image 1"), ([np.zeros(4)], 4.0, "image 0"),
-    ([np.zeros((2, 3))], -1.0, "static_sig"), ([np.zeros((2, 3))], np.nan, "static_sig"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "images, sig, says",
+    [
+        ([], 4.0, "no image"),
+        ([np.zeros((2, 3)), np.zeros((3, 2))], 4.0, "image 1"),
+        ([np.zeros(4)], 4.0, "image 0"),
+        ([np.zeros((2, 3))], -1.0, "static_sig"),
+        ([np.zeros((2, 3))], np.nan, "static_sig"),
+    ],
+)
 def test_bad_arguments(images, sig, says):
     with pytest.raises(InputError, match=says):
         static_mask(images, sig)

@@ -35,10 +35,14 @@ def test_exact_at_the_nodes_and_bilinear_between():
 
 def test_step_one_is_exact_and_rows_do_not_depend_on_the_choice():
     y, x = np.mgrid[:37, :52]
-    np.testing.assert_allclose(astrodrizzle_pixmap.pixmap(FRAME, Plane(), 1), np.stack(bent(x, y), axis=-1), rtol=1e-14)
+    np.testing.assert_allclose(
+        astrodrizzle_pixmap.pixmap(FRAME, Plane(), 1), np.stack(bent(x, y), axis=-1), rtol=1e-14
+    )
     whole = astrodrizzle_pixmap.pixmap(FRAME, Plane(), 7)
     for rows in ((0, 1), (5, 30), (36, 37)):
-        np.testing.assert_array_equal(astrodrizzle_pixmap.pixmap(FRAME, Plane(), 7, rows), whole[slice(*rows)])
+        np.testing.assert_array_equal(
+            astrodrizzle_pixmap.pixmap(FRAME, Plane(), 7, rows), whole[slice(*rows)]
+        )
 
 
 def test_a_frame_smaller_than_a_step():

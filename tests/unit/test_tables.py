@@ -26,16 +26,33 @@ def write(path, table):
 
 def member(name, **more):
     values = {
-        "member": name, "path": f"/data/{name} [1], x_cal.fits", "exptype": "science", "group": "g1", "format": "jwst", "nframes": 3,
-        "cube": True, "nx": 80, "ny": 64, "instrument": "NIRCAM", "detector": "NRCA1", "exp_type": "NRC_IMAGE", "filter": "F200W",
-        "exptime": 311.5, "size": 123456, "dq": None, "ivar": None, "flux_scale": None,
-    }  # fmt: skip
+        "member": name,
+        "path": f"/data/{name} [1], x_cal.fits",
+        "exptype": "science",
+        "group": "g1",
+        "format": "jwst",
+        "nframes": 3,
+        "cube": True,
+        "nx": 80,
+        "ny": 64,
+        "instrument": "NIRCAM",
+        "detector": "NRCA1",
+        "exp_type": "NRC_IMAGE",
+        "filter": "F200W",
+        "exptime": 311.5,
+        "size": 123456,
+        "dq": None,
+        "ivar": None,
+        "flux_scale": None,
+    }
     return Member(**{**values, **more}).asdict()
 
 
 def test_members_come_back_with_their_types(tmp_path):
     table = [member("a"), member("b", cube=False, nframes=1, flux_scale=2.5, exptime=None, dq="b_dq.fits")]
-    path = write(tmp_path / "members.csv", [{k: "" if v is None else v for k, v in row.items()} for row in table])
+    path = write(
+        tmp_path / "members.csv", [{k: "" if v is None else v for k, v in row.items()} for row in table]
+    )
     assert read_members(path) == table
 
 
@@ -57,7 +74,9 @@ def test_background_keywords():
     settings = {"skip": False, "skymethod": "match"}
     found = background_keywords(settings, {("a", 1): 0.25, ("a", 2): 0.5}, member("a"))
     assert {k: v[0] for k, v in found.items()} == {"BKGMETH": "match", "BKGLEVEL": 0.25, "BKGSUB": False}
-    more = background_keywords(settings | {"level_keyword": "MDRIZSKY"}, {("a", 1): 0.25, ("a", 2): 0.5}, member("a"))
+    more = background_keywords(
+        settings | {"level_keyword": "MDRIZSKY"}, {("a", 1): 0.25, ("a", 2): 0.5}, member("a")
+    )
     assert more == found | {"MDRIZSKY": found["BKGLEVEL"]}
     assert background_keywords(settings, {("b", 1): 0.25}, member("a")) == {}
     assert background_keywords(settings | {"skip": True}, {("a", 1): 0.25}, member("a")) == {}
@@ -70,7 +89,9 @@ def skylist(tmp_path, text):
 
 
 def test_a_list_of_sky_levels(tmp_path):
-    path = skylist(tmp_path, "# by hand\na_cal.fits 1.5\n\ndata/a_1_cal.fits  -2e-3  # low\nb 7\nelse.fits 3\n")
+    path = skylist(
+        tmp_path, "# by hand\na_cal.fits 1.5\n\ndata/a_1_cal.fits  -2e-3  # low\nb 7\nelse.fits 3\n"
+    )
     assert read_skylist(path, ["a", "a_1", "b", "b"]) == {"a": 1.5, "a_1": -0.002, "b": 7.0}
 
 

@@ -10,7 +10,9 @@ SHAPE, REALISATIONS = (36, 36), 300
 CASES = [(1.0, 1.0), (0.8, 1.0), (1.0, 0.5), (0.8, 0.5)]
 
 
-def mosaics(pixfrac, ratio, variance, offsets=((0.0, 0.0), (0.31, 0.58), (0.77, 0.23)), angle=7.0, uniform=False):
+def mosaics(
+    pixfrac, ratio, variance, offsets=((0.0, 0.0), (0.31, 0.58), (0.77, 0.23)), angle=7.0, uniform=False
+):
     """Science images of all realisations, and the ERR that goes with them, inside the common area."""
     rng = np.random.default_rng(11)
     scale, pad = 1 / ratio, 8
@@ -19,15 +21,27 @@ def mosaics(pixfrac, ratio, variance, offsets=((0.0, 0.0), (0.31, 0.58), (0.77, 
     for _ in offsets:
         noise = np.ones((2, *SHAPE)) if uniform else rng.uniform(0.3, 3.0, (2, *SHAPE))
         planes.append(dict(zip(("var_rnoise", "var_poisson"), noise.astype(np.float32), strict=True)))
-    maps = [shifted(SHAPE, pad + 4 * scale + dx * scale, pad + dy * scale, scale, angle) for dx, dy in offsets]
-    options = {"pixfrac": pixfrac, "variance": variance, "compute_err": "from_var", "fillval": "NAN", "enable_ctx": False}
+    maps = [
+        shifted(SHAPE, pad + 4 * scale + dx * scale, pad + dy * scale, scale, angle) for dx, dy in offsets
+    ]
+    options = {
+        "pixfrac": pixfrac,
+        "variance": variance,
+        "compute_err": "from_var",
+        "fillval": "NAN",
+        "enable_ctx": False,
+    }
     images, err = [], None
     for k in range(REALISATIONS):
         frames = []
         for plane, pixmap in zip(planes, maps, strict=True):
             sigma = np.sqrt(plane["var_rnoise"] + plane["var_poisson"])
             frames.append(model(5.0 + sigma * rng.normal(size=SHAPE), pixmap, **plane))
-        out = run(frames, target((size, size), ratio), **options | ({"enable_var": True} if not k else {"compute_err": None}))
+        out = run(
+            frames,
+            target((size, size), ratio),
+            **options | ({"enable_var": True} if not k else {"compute_err": None}),
+        )
         err = out["err"] if err is None else err
         images.append(out["data"])
     deep = np.isfinite(err) & (out["wht"] > 0.5 * np.median(out["wht"][out["wht"] > 0]))

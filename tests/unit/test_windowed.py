@@ -28,10 +28,20 @@ def single(tmp_path):
 def test_open_and_read(single):
     path, sci, wht = single
     image = Windowed.open(path)
-    assert (image.shape, image.origin, image.window, image.unit) == ((30, 40), (10, -5), (10, 50, -5, 25), "MJy/sr")
+    assert (image.shape, image.origin, image.window, image.unit) == (
+        (30, 40),
+        (10, -5),
+        (10, 50, -5, 25),
+        "MJy/sr",
+    )
     for name, plane in (("SCI", sci), ("WHT", wht)):
         found = image.read(name, 3, 17)
-        assert found.dtype == np.float32 and found.dtype.isnative and found.flags.c_contiguous and found.flags.writeable
+        assert (
+            found.dtype == np.float32
+            and found.dtype.isnative
+            and found.flags.c_contiguous
+            and found.flags.writeable
+        )
         np.testing.assert_array_equal(found, plane[3:17])
     assert image.read("SCI", 4, 4).shape == (0, 40)
 
@@ -45,7 +55,9 @@ def test_header_of_a_window(single):
         assert hdus["SCI"].header["BUNIT"] == "MJy/sr" and "BUNIT" not in hdus["WHT"].header
         for name in ("SCI", "WHT"):
             lon, lat = WCS(hdus[name].header).all_pix2world([0.0, 39.0], [0.0, 29.0], 0)
-            np.testing.assert_allclose((lon, lat), GRID.to_sky([10.0, 49.0], [-5.0, 24.0]), rtol=0, atol=1e-12)
+            np.testing.assert_allclose(
+                (lon, lat), GRID.to_sky([10.0, 49.0], [-5.0, 24.0]), rtol=0, atol=1e-12
+            )
         np.testing.assert_array_equal(hdus["SCI"].data, sci)
 
 
@@ -63,7 +75,10 @@ def test_the_mean_weight_is_kept(tmp_path):
         ([("SCI", np.zeros((3, 4), np.float32))], "WHT.*no such extension"),
         ([("SCI", np.zeros((3, 4), np.float64)), ("WHT", np.zeros((3, 4), np.float32))], "SCI.*float32"),
         ([("SCI", np.zeros((3, 4), np.float32)), ("WHT", np.zeros((4, 3), np.float32))], "WHT.*shape"),
-        ([("SCI", np.zeros((2, 3, 4), np.float32)), ("WHT", np.zeros((3, 4), np.float32))], "SCI.*float32 image"),
+        (
+            [("SCI", np.zeros((2, 3, 4), np.float32)), ("WHT", np.zeros((3, 4), np.float32))],
+            "SCI.*float32 image",
+        ),
     ],
 )
 def test_another_file_is_refused(tmp_path, hdus, message):

@@ -51,10 +51,21 @@ def run(folder: Path, config: dict, *arguments: str, cores: int = 2, check: bool
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
     # --configfile takes all words up to the next option
-    command = [SNAKEMAKE, "-s", REPO / "Snakefile", "--configfile", "config.yaml", "--cores", str(cores), *arguments]
+    command = [
+        SNAKEMAKE,
+        "-s",
+        REPO / "Snakefile",
+        "--configfile",
+        "config.yaml",
+        "--cores",
+        str(cores),
+        *arguments,
+    ]
     path = os.pathsep.join([str(REPO / "scripts"), *filter(None, [os.environ.get("PYTHONPATH")])])
     environment = {**os.environ, "PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1"}
-    process = subprocess.run([str(c) for c in command], cwd=folder, env=environment, capture_output=True, text=True)
+    process = subprocess.run(
+        [str(c) for c in command], cwd=folder, env=environment, capture_output=True, text=True
+    )
     if check:
         assert process.returncode == 0, (process.stdout + process.stderr)[-6000:]
     return Run(folder, process, folder / config.get("outdir", "results"))
@@ -77,7 +88,13 @@ def write_table(path: Path, columns: str, lines) -> Path:
 
 def dishonest(out: Path) -> list[str]:
     """The jobs of finished runs whose mem_mb is not 1.1 to 1.6 times their measured peak, as `benchmarks/rss.py` judges it."""
-    found = [(product.name, rule, *job) for product in out.iterdir() if product.is_dir() for rule, all in rss.jobs(product).items() for job in all]
+    found = [
+        (product.name, rule, *job)
+        for product in out.iterdir()
+        if product.is_dir()
+        for rule, all in rss.jobs(product).items()
+        for job in all
+    ]
     assert found, f"{out}: no records"
     return [
         f"{product}: {rule} {name}: asked for {asked}, took {peak}"
@@ -157,7 +174,12 @@ def star_offsets(i2d, truth, count: int = 5) -> np.ndarray:
         near = np.hypot(x - x[i], y - y[i]) < 12
         column, row = np.rint([x[i], y[i]]).astype(int)
         cut = data[max(0, row - 7) : row + 8, max(0, column - 7) : column + 8]
-        if radius[i] > 0.2 or flux[near].sum() > 1.1 * flux[i] or cut.shape != (15, 15) or not np.isfinite(cut).all():
+        if (
+            radius[i] > 0.2
+            or flux[near].sum() > 1.1 * flux[i]
+            or cut.shape != (15, 15)
+            or not np.isfinite(cut).all()
+        ):
             continue
         cut = cut - np.median(cut)
         dy, dx = np.mgrid[row - 7 - y[i] : row + 7.5 - y[i], column - 7 - x[i] : column + 7.5 - x[i]]

@@ -32,10 +32,22 @@ NOT_PRODUCTS = (
 CONFIG = {"associations": "data/field_asn.json", "batch_size": 2}
 #: every kind of its products, as patterns below the product's folder: none may escape the comparisons by not being there
 KINDS = [
-    "members.csv", "footprints.csv", "sky.csv", "grid.json", "grid.asdf", "footprint/*.npz", "footprint/*.json",
-    "sky/*.csv", "sky/*.npz", "single/*_outlier_i2d.fits", "field_median.fits", "blot/*_blot.fits", "crmask/*_crmask.fits",
-    "crf/*_crf.fits", "field_i2d.fits",
-]  # fmt: skip
+    "members.csv",
+    "footprints.csv",
+    "sky.csv",
+    "grid.json",
+    "grid.asdf",
+    "footprint/*.npz",
+    "footprint/*.json",
+    "sky/*.csv",
+    "sky/*.npz",
+    "single/*_outlier_i2d.fits",
+    "field_median.fits",
+    "blot/*_blot.fits",
+    "crmask/*_crmask.fits",
+    "crf/*_crf.fits",
+    "field_i2d.fits",
+]
 #: the jobs that a change in the comparison with the median starts
 AFTER_CRMASK = {"crmask_member": 3, "mosaic_product": 1, "report_product": 1, "provenance": 1}
 
@@ -62,11 +74,20 @@ def start(
     ]
     with open(folder / "said.txt", "w") as output:
         process = subprocess.Popen(
-            [str(word) for word in command], cwd=folder, stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
-            env={**os.environ, "PYTHONPATH": str(repo / "scripts"), "OPENBLAS_NUM_THREADS": "1", **environment},
+            [str(word) for word in command],
+            cwd=folder,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            env={
+                **os.environ,
+                "PYTHONPATH": str(repo / "scripts"),
+                "OPENBLAS_NUM_THREADS": "1",
+                **environment,
+            },
             # tests in the background of a shell ignore SIGINT, and their children would too
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-        )  # fmt: skip
+        )
     process.cwd = folder
     return process
 
@@ -150,7 +171,9 @@ def kill_at(folder: Path, moment: Callable[[], object], config: dict = CONFIG) -
 def unfinished(folder: Path) -> list[str]:
     """The outputs, there or not, of the jobs that were at work when the run in a folder was killed."""
     top = folder / ".snakemake" / "incomplete"
-    keys = ["".join(path.relative_to(top).parts).replace("@", "") for path in top.rglob("*") if path.is_file()]
+    keys = [
+        "".join(path.relative_to(top).parts).replace("@", "") for path in top.rglob("*") if path.is_file()
+    ]
     return sorted(base64.urlsafe_b64decode(key).decode() for key in keys)
 
 

@@ -17,8 +17,17 @@ from drizzleflow.provenance.audit import Evidence, audit
 CLEAN = "audit: every file is what its record says"
 LINE = re.compile(r"(missing|altered|stale|unknown|unplanned|versions): (\S+): (.+)")
 #: beside KINDS: files of the account itself
-ACCOUNT = ["report.html", "provenance.json", "record/members.json", "record/footprint/*.json", "record/single_drizzle/*.json",
-           "record/crmask/*.json", "record/mosaic.json", "record/report.json", "record/provenance.json"]  # fmt: skip
+ACCOUNT = [
+    "report.html",
+    "provenance.json",
+    "record/members.json",
+    "record/footprint/*.json",
+    "record/single_drizzle/*.json",
+    "record/crmask/*.json",
+    "record/mosaic.json",
+    "record/report.json",
+    "record/provenance.json",
+]
 MEMBER = "jw98765001001_02101_00002_nrca1"
 
 
@@ -44,7 +53,8 @@ def evidence_files(out: Path) -> list[Path]:
     return sorted(
         path
         for path, parts in inside.items()
-        if parts[0] not in (".lock", ".plan.json", "audit.log") and parts[1:2] not in (("log",), ("benchmark",))
+        if parts[0] not in (".lock", ".plan.json", "audit.log")
+        and parts[1:2] not in (("log",), ("benchmark",))
     )
 
 
@@ -73,7 +83,11 @@ def test_damage_of_every_kind_in_one_audit(finished):
     }
     stale = {path for path, kind in kinds.items() if kind == "stale"}
     masks = {f"crmask/{path.name}" for path in product.glob("crmask/*")}
-    assert len(masks) == 3 and {*masks, f"record/crmask/{MEMBER}.json", "field_i2d.fits", "report.html", "provenance.json"} <= stale
+    assert (
+        len(masks) == 3
+        and {*masks, f"record/crmask/{MEMBER}.json", "field_i2d.fits", "report.html", "provenance.json"}
+        <= stale
+    )
     assert found[f"results/field/crmask/{MEMBER}_crmask.fits"][1] == "made with other parameters"
     assert found["results/field/field_i2d.fits"][1].startswith("made from results/field/crf/")
 
@@ -112,7 +126,9 @@ def flips(folder: Path, count: int, monkeypatch) -> None:
     draw = random.Random(11)
     files = evidence_files(Path("results"))
     evidence = Evidence("results")
-    assert {os.path.abspath(path) for path in files} == {key for key in evidence.by_size() if key in evidence.found}
+    assert {os.path.abspath(path) for path in files} == {
+        key for key in evidence.by_size() if key in evidence.found
+    }
     assert [evidence.check(path) for path in files] == [None] * len(files)
     sizes = [path.stat().st_size for path in files]
     kinds, lost = set(), []
@@ -159,7 +175,9 @@ def test_a_deleted_a_shorter_and_a_linked_file(finished, monkeypatch, kind):
         assert found[str(path)] == "missing"
     for other in (content[:-1], content + b"\n", content[: len(content) // 2], b""):
         path.write_bytes(other)
-        assert {finding.path: finding.kind for finding in audit("results")}[str(path)] == "altered", len(other)
+        assert {finding.path: finding.kind for finding in audit("results")}[str(path)] == "altered", len(
+            other
+        )
     path.unlink()
     Path("other").write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     path.symlink_to(Path("other").absolute())
@@ -178,7 +196,11 @@ def test_a_record_that_was_forged(finished, monkeypatch):
     monkeypatch.chdir(finished)
     product = Path("results/field")
     entities = json.loads((product / "provenance.json").read_text())["entity"].values()
-    records = sorted(entry["df:path"] for entry in entities if "/record/" in entry.get("df:path", "") and "df:sha256" in entry)
+    records = sorted(
+        entry["df:path"]
+        for entry in entities
+        if "/record/" in entry.get("df:path", "") and "df:sha256" in entry
+    )
     assert len(records) >= 15
     for path in records:
         true = Path(path).read_text()

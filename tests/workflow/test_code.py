@@ -15,13 +15,25 @@ from drizzleflow.plan.codehash import closure
 from drizzleflow.simulate import simulate
 
 AFTER_MEDIAN = {"median_product": 1, **AFTER_CRMASK}
-ALL = {"members": 1, "footprint": 2, "grid": 1, "grid_wcs": 1, "sky_overlaps": 2, "skymatch_product": 1, "single_drizzle_group": 3,
-       **AFTER_MEDIAN}  # fmt: skip
+ALL = {
+    "members": 1,
+    "footprint": 2,
+    "grid": 1,
+    "grid_wcs": 1,
+    "sky_overlaps": 2,
+    "skymatch_product": 1,
+    "single_drizzle_group": 3,
+    **AFTER_MEDIAN,
+}
 #: name -> edits (file below scripts/, old text, new text), and the jobs that then run again
 CHANGES = {
     "what is no code, and code that no rule reaches": (
         [
-            ("drizzleflow/outliers/thresholds.py", "import numpy as np\n", "import  numpy as np  # arrays\n\n\n"),
+            (
+                "drizzleflow/outliers/thresholds.py",
+                "import numpy as np\n",
+                "import  numpy as np  # arrays\n\n\n",
+            ),
             ("drizzleflow/jobs/record.py", '"""The frame', '"""New. The frame'),
             ("drizzleflow/simulate/exposures.py", "import math\n", "import math, sys\n"),
             ("drizzleflow/combine/createmedian.py", "import math\n", "import math, json\n"),
@@ -29,10 +41,22 @@ CHANGES = {
         ],
         {},
     ),
-    "a formula": ([("drizzleflow/outliers/thresholds.py", "np.abs(sci - blot", "1.0000001 * np.abs(sci - blot")], AFTER_CRMASK),
-    "a script": ([("median.py", "from drizzleflow import", "import sys\nfrom drizzleflow import")], AFTER_MEDIAN),
-    "the report": ([("drizzleflow/report/contents.py", "import json\n", "import json, sys\n")], {"report_product": 1, "provenance": 1}),
-    "a side branch": ([("drizzleflow/geometry/output_wcs.py", "import numpy as np\n", "import math, numpy as np\n")], {"grid_wcs": 1, "report_product": 1, "provenance": 1}),
+    "a formula": (
+        [("drizzleflow/outliers/thresholds.py", "np.abs(sci - blot", "1.0000001 * np.abs(sci - blot")],
+        AFTER_CRMASK,
+    ),
+    "a script": (
+        [("median.py", "from drizzleflow import", "import sys\nfrom drizzleflow import")],
+        AFTER_MEDIAN,
+    ),
+    "the report": (
+        [("drizzleflow/report/contents.py", "import json\n", "import json, sys\n")],
+        {"report_product": 1, "provenance": 1},
+    ),
+    "a side branch": (
+        [("drizzleflow/geometry/output_wcs.py", "import numpy as np\n", "import math, numpy as np\n")],
+        {"grid_wcs": 1, "report_product": 1, "provenance": 1},
+    ),
     "what all jobs use": ([("drizzleflow/jobs/record.py", "import json\n", "import json, cmath\n")], ALL),
 }
 
@@ -67,14 +91,27 @@ def test_files_beside_the_members_count(tmp_path):
     for name in ("one_dq.fits", "one_ivar.fits"):
         shutil.copy(made["members"][0], tmp_path / name)
     names = [Path(path).name for path in made["members"]]
-    write_table(tmp_path / "table.csv", "path,dq,ivar", [f"{names[0]},one_dq.fits,one_ivar.fits", f"{names[1]},,"])
-    text = complete(tmp_path, {"associations": "table.csv", "batch_size": 1, "static_mask": {"static": True}}, "--dry-run")
+    write_table(
+        tmp_path / "table.csv", "path,dq,ivar", [f"{names[0]},one_dq.fits,one_ivar.fits", f"{names[1]},,"]
+    )
+    text = complete(
+        tmp_path, {"associations": "table.csv", "batch_size": 1, "static_mask": {"static": True}}, "--dry-run"
+    )
     inputs = re.findall(r"rule (\w+):\n    input: (.*)\n", text)
     first, second = [name.removesuffix(".fits") for name in names]
     reading = [(rule, listed) for rule, listed in inputs if re.search(rf"/?{first}(_crf)?\.fits", listed)]
-    assert {rule for rule, _ in reading} == {"footprint", "static_mask", "sky_overlaps", "single_drizzle_group", "crmask_member", "mosaic_product"}
+    assert {rule for rule, _ in reading} == {
+        "footprint",
+        "static_mask",
+        "sky_overlaps",
+        "single_drizzle_group",
+        "crmask_member",
+        "mosaic_product",
+    }
     assert all("one_dq.fits" in listed and "one_ivar.fits" in listed for _, listed in reading)
-    assert not any("one_dq" in listed for _, listed in inputs if first not in listed and f"{second}.fits" in listed)
+    assert not any(
+        "one_dq" in listed for _, listed in inputs if first not in listed and f"{second}.fits" in listed
+    )
 
 
 def loaded(folder: Path) -> dict[str, set[str]]:
@@ -98,8 +135,23 @@ def assert_in_hash(folder: Path) -> set[str]:
 
 def test_what_jobs_load_is_in_the_hash(undisturbed, loaded_by_jobs):
     scripts = assert_in_hash(loaded_by_jobs)
-    assert scripts == {f"{name}.py" for name in ("members", "footprint", "grid", "grid_wcs", "sky_overlaps", "skymatch", "single_drizzle",
-                                                 "median", "crmask", "mosaic", "report", "provenance")}  # fmt: skip
+    assert scripts == {
+        f"{name}.py"
+        for name in (
+            "members",
+            "footprint",
+            "grid",
+            "grid_wcs",
+            "sky_overlaps",
+            "skymatch",
+            "single_drizzle",
+            "median",
+            "crmask",
+            "mosaic",
+            "report",
+            "provenance",
+        )
+    }
 
 
 @pytest.mark.slow
@@ -118,4 +170,6 @@ def test_what_jobs_of_each_format_load_is_in_the_hash(flavour, tmp_path):
     (tmp_path / "loaded").mkdir()
     complete(tmp_path, config, **watching(tmp_path / "loaded"))
     scripts = assert_in_hash(tmp_path / "loaded")
-    assert {"static_mask.py", "mosaic_band.py"} <= scripts and ("crclean.py" in scripts) == config["crmask"]["corr"]
+    assert {"static_mask.py", "mosaic_band.py"} <= scripts and ("crclean.py" in scripts) == config["crmask"][
+        "corr"
+    ]

@@ -86,7 +86,10 @@ def test_read_only_folder(fresh, expected):
         status, text = call(fresh, CONFIG)
         assert status == 1
         # Snakemake speaks first where an output of an unfinished job was there already
-        told = "results/.lock: Read-only file system; the output folder has to be writable", "Write-protected output files for rule"
+        told = (
+            "results/.lock: Read-only file system; the output folder has to be writable",
+            "Write-protected output files for rule",
+        )
         assert sum(text.count(line) for line in told) == 1, text[-3000:]
         assert "Traceback" not in text and "Error in rule" not in text
     finally:
@@ -96,7 +99,11 @@ def test_read_only_folder(fresh, expected):
 
 
 #: this user without root's right to write everywhere
-AS_OWNER = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-dac_override,-dac_read_search"]
+AS_OWNER = [
+    "setpriv",
+    "--bounding-set=-dac_override,-dac_read_search",
+    "--inh-caps=-dac_override,-dac_read_search",
+]
 
 
 def test_folder_without_permission(fresh, expected):
@@ -105,7 +112,10 @@ def test_folder_without_permission(fresh, expected):
     out = fresh / "results"
     for locked, told in (
         (out, r"results/\.lock: Permission denied; the output folder has to be writable"),
-        (out / "field/footprint", r"footprint: results/field/footprint/batch000\d\.(npz|json): Permission denied"),
+        (
+            out / "field/footprint",
+            r"footprint: results/field/footprint/batch000\d\.(npz|json): Permission denied",
+        ),
     ):
         locked.mkdir(parents=True, exist_ok=True)
         (locked / ".here").touch()  # Snakemake removes empty folders

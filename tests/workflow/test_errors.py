@@ -59,17 +59,35 @@ def finished(made, tmp_path):
 # a wrong configuration ----------------------------------------------------------------------
 
 WRONG = {
-    "unknown key": ({"nonsense": 1}, "configuration: nonsense: no such key; expected one of associations, outdir"),
-    "close key": ({"crmask": {"snrr": 4}}, "configuration: crmask.snrr: no such key; did you mean crmask.snr?"),
-    "another section's key": ({"median": {"snr": 4}}, "configuration: median.snr: no such key; did you mean crmask.snr?"),
-    "number": ({"median": {"maskpt": "high"}}, "configuration: median.maskpt is 'high', expected a number >= 0"),
-    "range": ({"median": {"combine_bufsize": 0}}, "configuration: median.combine_bufsize is 0, expected a number > 0"),
+    "unknown key": (
+        {"nonsense": 1},
+        "configuration: nonsense: no such key; expected one of associations, outdir",
+    ),
+    "close key": (
+        {"crmask": {"snrr": 4}},
+        "configuration: crmask.snrr: no such key; did you mean crmask.snr?",
+    ),
+    "another section's key": (
+        {"median": {"snr": 4}},
+        "configuration: median.snr: no such key; did you mean crmask.snr?",
+    ),
+    "number": (
+        {"median": {"maskpt": "high"}},
+        "configuration: median.maskpt is 'high', expected a number >= 0",
+    ),
+    "range": (
+        {"median": {"combine_bufsize": 0}},
+        "configuration: median.combine_bufsize is 0, expected a number > 0",
+    ),
     "choice": (
         {"single_drizzle": {"kernel": "round"}},
         "configuration: single_drizzle.kernel is 'round', expected one of square, gaussian, point, turbo, lanczos2, lanczos3",
     ),
     "preset": ({"preset": "vst"}, "configuration: preset is 'vst', expected one of null, jwst, hst"),
-    "not yet": ({"preset": "lsst"}, "configuration: preset: 'lsst' is not built yet; expected one of null, jwst, hst"),
+    "not yet": (
+        {"preset": "lsst"},
+        "configuration: preset: 'lsst' is not built yet; expected one of null, jwst, hst",
+    ),
     "section": ({"crmask": 5}, "configuration: crmask is 5, expected keys with values"),
     "together": (
         {"skymatch": {"lower": 2, "upper": 1}},
@@ -79,7 +97,7 @@ WRONG = {
         {"overrides": [{"filter": "r", "set": {"crmask": {"sn": 1}}}]},
         "configuration: overrides[0].set.crmask.sn: no such key; did you mean overrides[0].set.crmask.snr?",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", WRONG)
@@ -124,20 +142,42 @@ def write_wrong(folder, names):
         return {"products": [{"name": name, "members": [{"expname": f, "exptype": exptype} for f in files]}]}
 
     one = first.removesuffix(".fits")
-    csv("duplicate", ["path", first, first],
-        f"data/duplicate.csv: product duplicate: duplicate member {one} (data/{first} and data/{first})")  # fmt: skip
-    csv("same_name", ["path,member", f"{first},a", f"{second},a"],
-        f"data/same_name.csv: product same_name: duplicate member a (data/{first} and data/{second})")  # fmt: skip
-    csv("same_file", ["path,member", f"{first},a", f"{first},b"],
-        "data/same_file.csv: product same_file: members a and b are the same file")  # fmt: skip
-    csv("missing", ["path", first, "nowhere.fits"],
-        "data/missing.csv: product missing: member nowhere: data/nowhere.fits: no such file")  # fmt: skip
-    csv("unsafe_member", ["path,member", f"{first},a b"],
-        "data/unsafe_member.csv: product unsafe_member: member 'a b' cannot be a file name")  # fmt: skip
-    csv("unsafe_group", ["path,group", f"{first},../../x"],
-        f"data/unsafe_group.csv: product unsafe_group: member {one}: group '../../x' cannot be a file name")  # fmt: skip
-    csv("unsafe_up", ["path,product", f"{first},../x"],
-        "data/unsafe_up.csv: product '../x' cannot be a file name", product="_x")  # fmt: skip
+    csv(
+        "duplicate",
+        ["path", first, first],
+        f"data/duplicate.csv: product duplicate: duplicate member {one} (data/{first} and data/{first})",
+    )
+    csv(
+        "same_name",
+        ["path,member", f"{first},a", f"{second},a"],
+        f"data/same_name.csv: product same_name: duplicate member a (data/{first} and data/{second})",
+    )
+    csv(
+        "same_file",
+        ["path,member", f"{first},a", f"{first},b"],
+        "data/same_file.csv: product same_file: members a and b are the same file",
+    )
+    csv(
+        "missing",
+        ["path", first, "nowhere.fits"],
+        "data/missing.csv: product missing: member nowhere: data/nowhere.fits: no such file",
+    )
+    csv(
+        "unsafe_member",
+        ["path,member", f"{first},a b"],
+        "data/unsafe_member.csv: product unsafe_member: member 'a b' cannot be a file name",
+    )
+    csv(
+        "unsafe_group",
+        ["path,group", f"{first},../../x"],
+        f"data/unsafe_group.csv: product unsafe_group: member {one}: group '../../x' cannot be a file name",
+    )
+    csv(
+        "unsafe_up",
+        ["path,product", f"{first},../x"],
+        "data/unsafe_up.csv: product '../x' cannot be a file name",
+        product="_x",
+    )
     csv("column", ["path,colour", f"{first},red"], "data/column.csv: column 'colour' is unknown")
     csv("empty", ["path"], "data/empty.csv: no rows, expected one for each exposure")
     csv(
@@ -145,22 +185,40 @@ def write_wrong(folder, names):
         ["path,flux_scale", f"{first},-1"],
         "data/scale.csv: row 1: flux_scale is '-1', expected a number > 0",
     )
-    table("unsafe_line", level3("new\nline", first),
-          r"data/unsafe_line.json: product 'new\nline' cannot be a file name", product="new_line")  # fmt: skip
-    table("unsafe_shell", level3("$(touch owned)", first),
-          "data/unsafe_shell.json: product '$(touch owned)' cannot be a file name", product="__touch_owned_")  # fmt: skip
-    table("no_science", level3("no_science", first, exptype="background"),
-          "data/no_science.json: product no_science: no science member (only background), expected at least one")  # fmt: skip
+    table(
+        "unsafe_line",
+        level3("new\nline", first),
+        r"data/unsafe_line.json: product 'new\nline' cannot be a file name",
+        product="new_line",
+    )
+    table(
+        "unsafe_shell",
+        level3("$(touch owned)", first),
+        "data/unsafe_shell.json: product '$(touch owned)' cannot be a file name",
+        product="__touch_owned_",
+    )
+    table(
+        "no_science",
+        level3("no_science", first, exptype="background"),
+        "data/no_science.json: product no_science: no science member (only background), expected at least one",
+    )
     table("broken", '{"products": [', "data/broken.json: not valid JSON, line 1 column 15")
     table("no_products", {"members": []}, "data/no_products.json: no list 'products'")
     for stem in ("twin_a", "twin_b"):
-        csv(stem, ["path,product", f"{second},twin"],
-            "twin: the product's name is used 2 times (data/twin_a.csv, data/twin_b.csv), expected once", "twin")  # fmt: skip
+        csv(
+            stem,
+            ["path,product", f"{second},twin"],
+            "twin: the product's name is used 2 times (data/twin_a.csv, data/twin_b.csv), expected once",
+            "twin",
+        )
     cases["data/not_there.csv"] = ("not_there", "data/not_there.csv: no such file")
     for stem, size in (("short", 1000), ("cut", (here / first).stat().st_size // 2)):
         (here / f"{stem}_exposure.fits").write_bytes((here / first).read_bytes()[:size])
-    csv("truncated", ["path", second, "short_exposure.fits"],
-        "data/truncated.csv: product truncated: data/short_exposure.fits: not a readable FITS file")  # fmt: skip
+    csv(
+        "truncated",
+        ["path", second, "short_exposure.fits"],
+        "data/truncated.csv: product truncated: data/short_exposure.fits: not a readable FITS file",
+    )
     csv(
         "not_fits",
         ["path", "good.csv"],
@@ -296,7 +354,10 @@ def test_a_grid_where_no_member_is(fresh):
     grid = {"crval": [150.3, 2.2], "crpix": [10, 10], "output_shape": [20, 20]}
     status, text = call(fresh, {**CONFIG, "grid": grid}, "mosaic")
     assert status != 0
-    assert "grid: none of the 3 frames falls on the output grid; check grid.output_shape, grid.crpix, grid.crval" in text
+    assert (
+        "grid: none of the 3 frames falls on the output grid; check grid.output_shape, grid.crpix, grid.crval"
+        in text
+    )
     assert not list((fresh / "results").glob("*/grid.json"))
 
 
@@ -363,10 +424,19 @@ def test_targets(fresh):
 def test_dry_run(fresh):
     text = complete(fresh, CONFIG, "--dry-run")
     assert jobs(text) == {
-        "members": 1, "footprint": 1, "grid": 1, "grid_wcs": 1, "sky_overlaps": 1, "skymatch_product": 1,
-        "single_drizzle_group": 3, "median_product": 1, "crmask_member": 3, "mosaic_product": 1, "report_product": 1,
+        "members": 1,
+        "footprint": 1,
+        "grid": 1,
+        "grid_wcs": 1,
+        "sky_overlaps": 1,
+        "skymatch_product": 1,
+        "single_drizzle_group": 3,
+        "median_product": 1,
+        "crmask_member": 3,
+        "mosaic_product": 1,
+        "report_product": 1,
         "provenance": 1,
-    }  # fmt: skip
+    }
     assert [path.name for path in (fresh / "results").rglob("*")] == [".plan.json"]  # the headers' cache
 
 
@@ -378,4 +448,3 @@ def test_lint(fresh):
 def test_inputs_are_never_modified(data, made):
     for path in (data / "data").iterdir():
         assert (made / "data" / path.name).read_bytes() == path.read_bytes()
-

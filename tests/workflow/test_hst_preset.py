@@ -35,7 +35,10 @@ def test_static_mask(made):
     """Pixels far below the sky: none of them counts in any exposure."""
     product = made.folder_of_product
     with open_verified(product / "static_mask.fits") as hdus:
-        assert [(h.name, h.header["CHIP"], h.shape) for h in hdus[1:]] == [("STATIC", "1", SHAPE), ("STATIC", "2", SHAPE)]
+        assert [(h.name, h.header["CHIP"], h.shape) for h in hdus[1:]] == [
+            ("STATIC", "1", SHAPE),
+            ("STATIC", "2", SHAPE),
+        ]
         assert all(100 < np.count_nonzero(h.data == 0) < 0.02 * h.data.size for h in hdus[1:])
 
 
@@ -48,13 +51,20 @@ def test_singles_tell_their_noise(made):
 
 def test_flagged_copies_tell_the_sky(made):
     for row in rows(made.folder_of_product / "sky.csv"):
-        header = fits.getheader(made.folder_of_product / "crf" / f"{row['member']}_crf.fits", ("SCI", int(row["extver"])))
-        assert header["MDRIZSKY"] == header["BKGLEVEL"] == pytest.approx(float(row["sky"])) and header["BKGSUB"] is False
+        header = fits.getheader(
+            made.folder_of_product / "crf" / f"{row['member']}_crf.fits", ("SCI", int(row["extver"]))
+        )
+        assert (
+            header["MDRIZSKY"] == header["BKGLEVEL"] == pytest.approx(float(row["sky"]))
+            and header["BKGSUB"] is False
+        )
 
 
 def test_median_is_minmed_and_has_no_err(made):
     with open_verified(next(made.folder_of_product.glob("*_median.fits"))) as hdus:
-        assert [hdu.name for hdu in hdus] == ["PRIMARY", "SCI", "NUSED"] and hdus[0].header["COMBTYPE"] == "minmed"
+        assert [hdu.name for hdu in hdus] == ["PRIMARY", "SCI", "NUSED"] and hdus[0].header[
+            "COMBTYPE"
+        ] == "minmed"
 
 
 def test_masks_find_what_was_planted(made, inputs):
@@ -72,17 +82,24 @@ def test_cleaned_copies(made, inputs):
             assert [(h.name, h.ver) for h in clean] == [(h.name, h.ver) for h in before]
             for extver in (1, 2):
                 replaced = found[name][extver].astype(bool) | ((before["DQ", extver].data & ~4096) != 0)
-                np.testing.assert_array_equal(clean["SCI", extver].data[~replaced], before["SCI", extver].data[~replaced])
+                np.testing.assert_array_equal(
+                    clean["SCI", extver].data[~replaced], before["SCI", extver].data[~replaced]
+                )
                 np.testing.assert_array_equal(clean["DQ", extver].data, np.where(replaced, 4096, 0))
                 blot = fits.getdata(product / "blot" / f"{name}_blot.fits", ("SCI", extver))
-                np.testing.assert_allclose(clean["SCI", extver].data[replaced], (blot + levels[name, extver])[replaced], rtol=1e-5)
+                np.testing.assert_allclose(
+                    clean["SCI", extver].data[replaced], (blot + levels[name, extver])[replaced], rtol=1e-5
+                )
                 assert clean["ERR", extver].data.tobytes() == before["ERR", extver].data.tobytes()
 
 
 def test_cleaned_copies_are_refused_for_other_formats(tmp_path):
     sim = simulate(tmp_path / "in", flavour="jwst", exposures=2, shape=(64, 64), seed=1)
     done = run(tmp_path, {"associations": sim["associations"], "crmask": {"corr": True}}, check=False)
-    assert done.process.returncode != 0 and "crmask.corr writes cleaned copies of HST files only, found jwst" in done.said
+    assert (
+        done.process.returncode != 0
+        and "crmask.corr writes cleaned copies of HST files only, found jwst" in done.said
+    )
 
 
 @pytest.mark.parametrize("config", [{"median": False}, {"median": {"median": False}}])
@@ -92,7 +109,9 @@ def test_without_a_median_nothing_is_flagged(inputs, tmp_path, config):
     assert not (product / "single").exists() and not list(product.glob("*_median.fits"))
     assert not any(plane.any() for planes in masks(product).values() for plane in planes.values())
     assert fits.getval(next((product / "crf").iterdir()), "S_OUTLIR") == "SKIPPED"
-    assert "median is false: nothing is flagged" in done.said + "".join(p.read_text() for p in product.glob("log/crmask/*.log"))
+    assert "median is false: nothing is flagged" in done.said + "".join(
+        p.read_text() for p in product.glob("log/crmask/*.log")
+    )
 
 
 @pytest.mark.parametrize(("exposures", "least"), [(2, 0.75), (3, 0.9)])
@@ -114,7 +133,12 @@ def test_advice_is_told_in_log_and_report(inputs, tmp_path):
     }
     words = {"even": "combine_nhigh 1 is advised", "relative": "match gives relative levels"}
     for name, (median, method) in said.items():
-        config = {"associations": inputs["associations"], "outdir": name, "median": median, "skymatch": {"skymethod": method}}
+        config = {
+            "associations": inputs["associations"],
+            "outdir": name,
+            "median": median,
+            "skymatch": {"skymethod": method},
+        }
         run(tmp_path, config, "report" if name == "even" else "median")
         (product,) = [path for path in (tmp_path / name).iterdir() if path.is_dir()]
         log = (product / "log" / "median.log").read_text()

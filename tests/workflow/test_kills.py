@@ -103,7 +103,9 @@ def test_killed_at_random(data, expected, span, tmp_path, kills, in_a_row):
                 span *= 0.8  # the machine has less to do than when it was measured
                 break
             survived += 1
-            steps = {Path(path).parts[3].removesuffix(".json") for path in unfinished(folder) if "/record/" in path}
+            steps = {
+                Path(path).parts[3].removesuffix(".json") for path in unfinished(folder) if "/record/" in path
+            }
             for step in steps or {"no job"}:
                 at[step] = at.get(step, 0) + 1
         complete(folder, CONFIG)

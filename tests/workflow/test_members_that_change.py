@@ -55,7 +55,9 @@ def test_member_vanishes(fresh, undisturbed, expected, step):
         fresh, started(fresh) if step == "plan" else working(out, step), lambda: path.rename(aside)
     )
     told = rf"^\s*(\w+: )?data/{path.name}(: no such file| \(missing locally.*\))?$"
-    assert re.search(told, text, re.MULTILINE), text[-3000:]  # by Snakemake, or by the job that wants to read it
+    assert re.search(told, text, re.MULTILINE), text[
+        -3000:
+    ]  # by Snakemake, or by the job that wants to read it
     assert "Traceback" not in text
     assert set(differing(products(out), expected).values()) == {"missing"}
     done = {str(record.relative_to(out)) for record in out.rglob("record/**/*.json")}

@@ -19,7 +19,7 @@ from drizzleflow.simulate import simulate
         ("hst", (1024, 2048), {"crmask": {"corr": True}}),
         ("simple", (2048, 2048), {"median": {"combine_type": "median", "combine_bufsize": 8}}),
     ],
-)  # fmt: skip
+)
 def test_large_frames(tmp_path, flavour, shape, config):
     made = simulate(tmp_path / "in", flavour=flavour, exposures=3, detectors=2, shape=shape, seed=7)
     done = run(tmp_path, {"associations": made["associations"], **config})

@@ -27,7 +27,7 @@ from running import (
     rows,
     run,
     star_offsets,
-)  # fmt: skip
+)
 from scipy import ndimage
 from variants import SKY, centre, wanted_header
 
@@ -56,7 +56,9 @@ def products_of(modes, pattern):
     return found
 
 
-@pytest.mark.parametrize("pattern", ["*/*_i2d.fits", "*/*_median.fits", "*/single/*", "*/blot/*", "*/crmask/*", "*/crf/*"])
+@pytest.mark.parametrize(
+    "pattern", ["*/*_i2d.fits", "*/*_median.fits", "*/single/*", "*/blot/*", "*/crmask/*", "*/crf/*"]
+)
 def test_checksums_verify(modes, pattern):
     for path in products_of(modes, pattern):
         open_verified(path).close()
@@ -130,7 +132,9 @@ def test_i2d_extensions_and_keywords(modes):
         ny, nx = hdus["SCI"].shape
         x, y = WCS(sci).all_world2pix(corners, 0).T
         assert (x.min(), y.min()) >= (-0.501, -0.501) and (x.max(), y.max()) <= (nx - 0.499, ny - 0.499)
-        area = abs(np.sum(x * np.roll(y, -1) - np.roll(x, -1) * y)) / 2  # of what the exposures cover, bad pixels included
+        area = (
+            abs(np.sum(x * np.roll(y, -1) - np.roll(x, -1) * y)) / 2
+        )  # of what the exposures cover, bad pixels included
         assert np.count_nonzero(hdus["WHT"].data) == pytest.approx(area, rel=0.03)
         covered = hdus["WHT"].data > 0
         assert (hdus["CON"].data[0] != 0)[covered].all()
@@ -179,7 +183,11 @@ def test_crf_is_the_input_but_for_what_the_contract_names(modes, product):
             for extver, mask in flagged[row["member"]].items():
                 value = {"base": 17, "jsim01010": 4096}.get(product, 1 << 30)
                 dq = new["DQ", extver].data.astype(np.int64)
-                was = old["DQ", extver].data.astype(np.int64) if ("DQ", extver) in old else np.zeros(dq.shape, np.int64)
+                was = (
+                    old["DQ", extver].data.astype(np.int64)
+                    if ("DQ", extver) in old
+                    else np.zeros(dq.shape, np.int64)
+                )
                 if product == "base":
                     good = ~np.isnan(new["SCI"].data)
                     assert ((dq & 1 == 0) == good).all()
@@ -200,17 +208,25 @@ def test_headers_tell_what_a_file_was_made_from(modes, product):
     for row in rows(folder / "members.csv"):
         name = row["member"]
         hashes[name] = digests([row["path"]])[row["path"]]
-        crf, *others = (fits.getheader(folder / kind / f"{name}_{kind}.fits") for kind in ("crf", "crmask", "blot"))
-        assert crf["PROVIN"] == hashes[name] and [crf[key] for key in PROV_KEYWORDS] == [others[0][key] for key in PROV_KEYWORDS]
+        crf, *others = (
+            fits.getheader(folder / kind / f"{name}_{kind}.fits") for kind in ("crf", "crmask", "blot")
+        )
+        assert crf["PROVIN"] == hashes[name] and [crf[key] for key in PROV_KEYWORDS] == [
+            others[0][key] for key in PROV_KEYWORDS
+        ]
         assert all(f"{name} compared with {product}_median.fits" in str(other["HISTORY"]) for other in others)
         assert str(crf.get("HISTORY")) == str(fits.getheader(row["path"]).get("HISTORY"))
-    records = {name: json.loads((folder / f"record/{name}.json").read_text()) for name in ("mosaic", "median")}
+    records = {
+        name: json.loads((folder / f"record/{name}.json").read_text()) for name in ("mosaic", "median")
+    }
     for name, path in (("mosaic", f"{product}_i2d.fits"), ("median", f"{product}_median.fits")):
         header = fits.getheader(folder / path)
         assert header["PROVCODE"] == records[name]["code"] and header["PROVVER"].startswith("drizzleflow ")
     assert (records["mosaic"]["git"] is None) == (checkout.describe(REPO) is None)
     text = "".join(fits.getheader(folder / f"{product}_i2d.fits")["HISTORY"])
-    assert [text.index(f": {name}") < text.index(value) for name, value in hashes.items()] == [True] * len(hashes)
+    assert [text.index(f": {name}") < text.index(value) for name, value in hashes.items()] == [True] * len(
+        hashes
+    )
 
 
 # -- outliers are found, and only they
@@ -230,13 +246,17 @@ def test_planted_cosmic_rays_are_found(modes, product):
                 good = (quality == 0) | ((quality == JUMP_DET) & (product != "jsim01010"))
                 near = ndimage.binary_dilation(planted(simulated["truth"], member, extver), np.ones((3, 3)))
                 flags, false = flags + (mask & good).sum(), false + (mask & good & ~near).sum()
-    print(f"\n{product}: {total['found_deep']} of {total['events_deep']} found where three overlap; {false} of {flags} flags false")
+    print(
+        f"\n{product}: {total['found_deep']} of {total['events_deep']} found where three overlap; {false} of {flags} flags false"
+    )
     assert total["events_deep"] >= 10
     assert total["completeness_deep"] > 0.9
     assert false <= 0.1 * flags
 
 
-@pytest.mark.parametrize(("product", "count"), [("base", 2), ("rotated", 2), ("header", 1), ("jsim01010", 2), ("plain", 2)])
+@pytest.mark.parametrize(
+    ("product", "count"), [("base", 2), ("rotated", 2), ("header", 1), ("jsim01010", 2), ("plain", 2)]
+)
 def test_sources_are_where_the_header_says(modes, product, count):
     simulated = modes.truth.get(product, modes.field)
     offsets = star_offsets(modes.product(product) / f"{product}_i2d.fits", simulated["truth"], count)
@@ -246,7 +266,9 @@ def test_sources_are_where_the_header_says(modes, product, count):
 
 def test_without_resampling_the_inputs_are_compared_directly(modes):
     product = modes.product("aligned")
-    assert not list(product.glob("blot/*.fits")) or all(np.isfinite(fits.getdata(f, 1)).any() for f in product.glob("blot/*"))
+    assert not list(product.glob("blot/*.fits")) or all(
+        np.isfinite(fits.getdata(f, 1)).any() for f in product.glob("blot/*")
+    )
     inputs = {Path(f).name.removesuffix("_cal.fits"): f for f in modes.truth["aligned"]["members"]}
     stack = []
     for member, file in inputs.items():
@@ -290,7 +312,11 @@ def test_sky_methods(modes):
     names = [row["member"] for row in rows(modes.product("base") / "sky.csv")]
     planted_sky = np.array([truth[name]["sky"] for name in names])
     offsets = planted_sky - planted_sky.min()
-    print("\nsky", {name: levels(modes, name).round(4).tolist() for name in ("base", *SKY)}, planted_sky.round(4).tolist())
+    print(
+        "\nsky",
+        {name: levels(modes, name).round(4).tolist() for name in ("base", *SKY)},
+        planted_sky.round(4).tolist(),
+    )
     assert np.ptp(planted_sky) > 0.03
     np.testing.assert_allclose(levels(modes, "base"), offsets, atol=0.003)
     np.testing.assert_allclose(levels(modes, "local"), planted_sky, atol=0.03)
@@ -459,14 +485,24 @@ def cubes(tmp_path_factory, modes):
     """Cubes of an exposure type that is not for imaging, on the grid of the other run, without intermediates."""
     folder = tmp_path_factory.mktemp("cubes")
     made = simulate(
-        folder / "in", exposures=2, detectors=1, nints=2, shape=(96, 96), seed=8, product="cube", cosmic_rays=0.004, dither=0.2
+        folder / "in",
+        exposures=2,
+        detectors=1,
+        nints=2,
+        shape=(96, 96),
+        seed=8,
+        product="cube",
+        cosmic_rays=0.004,
+        dither=0.2,
     )
     for file in made["members"]:
         fits.setval(file, "EXP_TYPE", value="NRC_TSIMAGE")
     config = {
-        "associations": made["associations"], "mode": "imaging", "save_intermediate_results": False,
+        "associations": made["associations"],
+        "mode": "imaging",
+        "save_intermediate_results": False,
         "grid": {"output_wcs": str(modes.product("base") / "grid.asdf")},
-    }  # fmt: skip
+    }
     done = run(folder, config)
     done.truth = made["truth"]
     done.associations = made["associations"]
@@ -474,7 +510,9 @@ def cubes(tmp_path_factory, modes):
 
 
 def test_cube_has_its_road_only_by_mode(cubes):
-    refused = run(cubes.folder, {"associations": cubes.associations, "outdir": "auto"}, "--dry-run", check=False)
+    refused = run(
+        cubes.folder, {"associations": cubes.associations, "outdir": "auto"}, "--dry-run", check=False
+    )
     if refused.process.returncode == 0:  # the message is the members job's
         refused = run(cubes.folder, {"associations": cubes.associations, "outdir": "auto"}, check=False)
     assert refused.process.returncode != 0
@@ -502,22 +540,33 @@ def test_each_integration_of_a_cube_is_a_frame(cubes):
 
 def test_intermediates_are_not_kept_when_not_wanted(cubes):
     product = cubes.product("cube")
-    left = [p for p in product.rglob("*.fits") if p.parent.name in ("single", "blot") or p.name.endswith("_median.fits")]
+    left = [
+        p
+        for p in product.rglob("*.fits")
+        if p.parent.name in ("single", "blot") or p.name.endswith("_median.fits")
+    ]
     assert left == []
     assert (product / "report.html").stat().st_size > 1000
     assert json.loads((product / "provenance.json").read_text())
 
 
 def test_output_wcs_of_another_runs_grid(cubes, modes):
-    with fits.open(modes.product("base") / "base_i2d.fits") as there, fits.open(cubes.product("cube") / "cube_i2d.fits") as here:
+    with (
+        fits.open(modes.product("base") / "base_i2d.fits") as there,
+        fits.open(cubes.product("cube") / "cube_i2d.fits") as here,
+    ):
         assert here["SCI"].shape == there["SCI"].shape
-        u, v = WCS(here["SCI"].header).all_world2pix(*WCS(there["SCI"].header).all_pix2world([0, 90], [7, 150], 0), 0)
+        u, v = WCS(here["SCI"].header).all_world2pix(
+            *WCS(there["SCI"].header).all_pix2world([0, 90], [7, 150], 0), 0
+        )
         np.testing.assert_allclose([u, v], [[0, 90], [7, 150]], atol=1e-6)
         assert (here["WHT"].data > 0).sum() > 96 * 96 * 0.9
 
 
 def test_outlier_method_none_flags_nothing(field, tmp_path):
-    made = run(tmp_path, {"associations": field["associations"], "outlier_method": "none"}, "mosaic", "crmask")
+    made = run(
+        tmp_path, {"associations": field["associations"], "outlier_method": "none"}, "mosaic", "crmask"
+    )
     product = made.product("field")
     for planes in masks(product).values():
         assert not planes[1].any()

@@ -90,9 +90,14 @@ def test_niriss_inputs_are_as_they_were(niriss):
 #: the header has MAGZERO (2017-03-16, 2017-04-19, 2017-05-22); for the others, whose headers have no photometric keyword, the
 #: median over the two to four bright stars of 8-pixel aperture fluxes. The ratio of exposure times agrees to 5 %.
 FLUX_SCALE = {
-    "150411": 0.931, "170316": 1.0, "170419": 0.5639, "180212": 0.912,
-    "170522": 1.0, "180128": 1.923, "180314": 2.083,
-}  # fmt: skip
+    "150411": 0.931,
+    "170316": 1.0,
+    "170419": 0.5639,
+    "180212": 0.912,
+    "170522": 1.0,
+    "180128": 1.923,
+    "180314": 2.083,
+}
 COSMIC_RAY = 5  #: the observatory's code
 BANDS = {"z": 4, "r": 3}
 
@@ -163,7 +168,9 @@ def test_decam_mosaic_is_deep_and_has_one_flux_scale(decam, band):
     with open_verified(product / f"decam_{band}_i2d.fits") as hdus:
         header = hdus[0].header
         assert header["NDRIZ"] == BANDS[band]
-        assert not [key for key in header if key.startswith(("WAT", "PV", "RADECSYS"))], "the inputs' coordinates were kept"
+        assert not [key for key in header if key.startswith(("WAT", "PV", "RADECSYS"))], (
+            "the inputs' coordinates were kept"
+        )
         assert header["EXPTIME"] == pytest.approx({"z": 553.0, "r": 248.0}[band])
         sci, err = hdus["SCI"].data, hdus["ERR"].data
         inner = sci[20:-20, 20:-20]
@@ -193,7 +200,13 @@ def test_decam_median_has_no_holes_at_sources(decam, band):
 @pytest.fixture(scope="module")
 def nircam(tmp_path_factory):
     folder = tmp_path_factory.mktemp("nircam")
-    made = simulate(folder / "in", wcs=shared("jwst_nircam_wcs"), detectors="nrca1,nrcalong", exposures=3, shape=(512, 512))
+    made = simulate(
+        folder / "in",
+        wcs=shared("jwst_nircam_wcs"),
+        detectors="nrca1,nrcalong",
+        exposures=3,
+        shape=(512, 512),
+    )
     return run(folder, {"associations": made["associations"]}), made
 
 

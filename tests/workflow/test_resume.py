@@ -112,7 +112,12 @@ def test_changed_parameter(finished, expected):
     assert jobs(complete(finished, config)) == AFTER_CRMASK
     again = differing(products(out), expected)
     assert set(again.values()) == {"other bytes"}
-    assert {name.split("/")[1] for name in again} == {"blot", "crmask", "crf", "field_i2d.fits"}  # a blot by its header alone
+    assert {name.split("/")[1] for name in again} == {
+        "blot",
+        "crmask",
+        "crf",
+        "field_i2d.fits",
+    }  # a blot by its header alone
     assert jobs(complete(finished, config)) == {}
 
 

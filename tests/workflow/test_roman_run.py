@@ -23,9 +23,16 @@ def made(tmp_path_factory):
     """The run: four exposures of two detectors. ``made.sim`` is what `simulate` returned."""
     folder = tmp_path_factory.mktemp("roman")
     sim = simulate(
-        folder / "in", flavour="roman", exposures=4, detectors=2, shape=(200, 200), seed=4, product=PRODUCT, stars=600,
+        folder / "in",
+        flavour="roman",
+        exposures=4,
+        detectors=2,
+        shape=(200, 200),
+        seed=4,
+        product=PRODUCT,
+        stars=600,
         sky_spread=0.3,
-    )  # fmt: skip
+    )
     before = digests(sim["members"])
     done = run(folder, {"associations": sim["associations"]})
     done.sim, done.before = sim, before
@@ -77,7 +84,11 @@ def test_flagged_copies(made):
             assert ((new["dq"] & 128) != 0).tolist() == mask.tolist() and np.isnan(new["data"][mask]).all()
             np.testing.assert_array_equal(new["data"][~mask], old["data"][~mask])
             assert new["meta"]["cal_step"]["outlier_detection"] == "COMPLETE"
-            assert new["meta"]["background"] == {"level": levels[name], "method": "match", "subtracted": False}
+            assert new["meta"]["background"] == {
+                "level": levels[name],
+                "method": "match",
+                "subtracted": False,
+            }
             assert new["meta"]["wcs"](3.0, 4.0) == old["meta"]["wcs"](3.0, 4.0)
         assert planted(made.sim["truth"], name)[found[name][1]].mean() > 0.75
 
@@ -94,7 +105,11 @@ def test_the_mosaic(made):
         assert sci["BUNIT"] == "MJy/sr"
         assert {"ERR", "CON", "WHT", "VAR_RNOISE", "VAR_POISSON", "VAR_FLAT"} < {hdu.name for hdu in hdus}
         # noise: ERR is what the pixels scatter by
-        data, err, deep = hdus["SCI"].data, hdus["ERR"].data, hdus["WHT"].data > 0.8 * np.nanmax(hdus["WHT"].data)
+        data, err, deep = (
+            hdus["SCI"].data,
+            hdus["ERR"].data,
+            hdus["WHT"].data > 0.8 * np.nanmax(hdus["WHT"].data),
+        )
         spread = 1.4826 * np.median(np.abs(data[deep] - np.median(data[deep])))
         assert 0.5 < spread / np.median(err[deep]) < 1.5
     # in MJy/sr, whatever a DN is: the light of an exposure's single drizzle is that of its data
@@ -102,7 +117,9 @@ def test_the_mosaic(made):
     with fits.open(single) as hdus, asdf.open(path) as file:
         bright = [float(np.nanpercentile(image, 99.9)) for image in (hdus["SCI"].data, file["roman"]["data"])]
         conversion = file["roman"]["meta"]["photometry"]["conversion_megajanskys"]
-        assert hdus["SCI"].header["BUNIT"] == "MJy/sr" and bright[0] == pytest.approx(bright[1] * conversion, rel=0.3)
+        assert hdus["SCI"].header["BUNIT"] == "MJy/sr" and bright[0] == pytest.approx(
+            bright[1] * conversion, rel=0.3
+        )
 
 
 def test_one_pixel_is_traced(made):
@@ -123,7 +140,11 @@ def test_beside_a_product_of_another_format(made, field):
     """Each product's copies have its format's ending, and no two rules make the same file."""
     config = {"associations": [*made.sim["associations"], *field["associations"]]}
     planned = jobs(run(made.folder / "both", config, "-n").said)
-    assert planned["crmask_asdf_member"] == 8 and planned["crmask_member"] == 3 and planned["mosaic_product"] == 2
+    assert (
+        planned["crmask_asdf_member"] == 8
+        and planned["crmask_member"] == 3
+        and planned["mosaic_product"] == 2
+    )
     one = "results/field/crf/" + Path(field["members"][0]).name.replace("_cal", "_crf")
     planned = jobs(run(made.folder / "both", config, "-n", one).said)
     assert planned["crmask_member"] == 1 and "crmask_asdf_member" not in planned

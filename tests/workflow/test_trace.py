@@ -21,7 +21,21 @@ from drizzleflow.provenance.__main__ import main, table
 from drizzleflow.provenance.trace import trace
 
 #: product -> what tells its drizzle: kernel and pixfrac of the mosaic, weights, grid, format
-MOSAICS = ["base", "shrunk", "strict", "kernel", "scale", "ratio", "rotated", "placed", "header", "jsim01010", "hst2", "plain", "aligned"]
+MOSAICS = [
+    "base",
+    "shrunk",
+    "strict",
+    "kernel",
+    "scale",
+    "ratio",
+    "rotated",
+    "placed",
+    "header",
+    "jsim01010",
+    "hst2",
+    "plain",
+    "aligned",
+]
 
 
 def some_pixels(shape, seed, count=8):
@@ -34,7 +48,12 @@ def some_pixels(shape, seed, count=8):
 
 def sums(found):
     """Weight and weighted mean of what a trace of a mosaic or single lists, added up here."""
-    listed = [(p["overlap"] * p["weight"], p["value"]) for frame in found["frames"] for p in frame["pixels"] if not p["why"]]
+    listed = [
+        (p["overlap"] * p["weight"], p["value"])
+        for frame in found["frames"]
+        for p in frame["pixels"]
+        if not p["why"]
+    ]
     weight = sum(w for w, _ in listed)
     return weight, sum(w * v for w, v in listed) / weight if weight else np.nan
 
@@ -51,7 +70,9 @@ def test_the_pixels_listed_make_the_mosaic(modes, product):
             weight, value = sums(found)
             assert weight == pytest.approx(wht[y, x], rel=1e-5), (x, y)
             if weight:
-                largest = max(abs(p["value"]) for frame in found["frames"] for p in frame["pixels"] if not p["why"])
+                largest = max(
+                    abs(p["value"]) for frame in found["frames"] for p in frame["pixels"] if not p["why"]
+                )
                 assert abs(value - sci[y, x]) <= 1e-5 * largest, (x, y)
             used = {frame["bit"] for frame in found["frames"] if any(not p["why"] for p in frame["pixels"])}
             if con is not None:
@@ -70,7 +91,11 @@ def test_medians_and_singles(modes, product):
     for x, y in some_pixels(sci.shape, 2, 3):
         found = trace(path, x, y)
         assert sum(image["used"] for image in found["images"]) == nused[y, x], (x, y)
-        assert found["agrees"] is True and found["notes"] == [] and all(image["agrees"] for image in found["images"]), (x, y)
+        assert (
+            found["agrees"] is True
+            and found["notes"] == []
+            and all(image["agrees"] for image in found["images"])
+        ), (x, y)
         for image in found["images"]:
             weight, value = sums(image)
             assert weight == pytest.approx(image["weight"], rel=1e-5), (x, y)
@@ -78,7 +103,11 @@ def test_medians_and_singles(modes, product):
                 assert value == pytest.approx(image["value"], rel=1e-5, abs=1e-6), (x, y)
     single = sorted((folder / "single").iterdir())[0]
     found = trace(single, *(n // 2 for n in fits.getdata(single, "WHT").shape[::-1]))
-    assert found["agrees"] is True and found["kind"] == "single" and (found["grid"] is None) == (product == "aligned")
+    assert (
+        found["agrees"] is True
+        and found["kind"] == "single"
+        and (found["grid"] is None) == (product == "aligned")
+    )
 
 
 @pytest.mark.parametrize("product", ["base", "jsim01010", "plain"])
@@ -112,7 +141,17 @@ def test_an_outlier_is_listed_and_does_not_count(modes, product):
 def test_the_command(modes, capsys):
     """Text and JSON from a process of its own, from any working folder; errors in one line."""
     path = modes.product("base") / "base_i2d.fits"
-    command = [sys.executable, "-m", "drizzleflow.provenance", "trace", str(path), "--pixel", "80", "75", "--json"]
+    command = [
+        sys.executable,
+        "-m",
+        "drizzleflow.provenance",
+        "trace",
+        str(path),
+        "--pixel",
+        "80",
+        "75",
+        "--json",
+    ]
     environment = {**os.environ, "PYTHONPATH": str(REPO / "scripts")}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     found = json.loads(done.stdout)
@@ -121,7 +160,10 @@ def test_the_command(modes, capsys):
     for words, message in (
         ([str(path), "--pixel", "80", "9999"], "pixel 80 9999 is outside the image; expected x from 0 to"),
         ([str(path), "--pixel", "-1", "0"], "pixel -1 0 is outside the image"),
-        ([str(other), "--pixel", "0", "0"], "not a product of drizzleflow, expected one of {product}_i2d.fits"),
+        (
+            [str(other), "--pixel", "0", "0"],
+            "not a product of drizzleflow, expected one of {product}_i2d.fits",
+        ),
         ([modes.field["members"][0], "--pixel", "0", "0"], "not a product of drizzleflow"),
         ([str(path) + "x", "--pixel", "0", "0"], "no such file"),
     ):
@@ -156,12 +198,19 @@ def test_missing_altered_and_stale_are_told(copied):
     content = crf.read_bytes()
     crf.unlink()
     found = trace(path, 80, 75)
-    assert found["notes"] == [f"missing: crf/{crf.name}"] and found["sum"] is None and "cannot be listed" in table(found)
+    assert (
+        found["notes"] == [f"missing: crf/{crf.name}"]
+        and found["sum"] is None
+        and "cannot be listed" in table(found)
+    )
     crf.write_bytes(content)
     with fits.open(crf, mode="update") as hdus:
         hdus["SCI"].data += 1
     found = trace(path, 80, 75)
-    assert found["agrees"] is False and "stale: the product does not hold what the files beside it make" in found["notes"]
+    assert (
+        found["agrees"] is False
+        and "stale: the product does not hold what the files beside it make" in found["notes"]
+    )
     assert main(["trace", str(path), "--pixel", "80", "75"]) == 1
     crf.write_bytes(content)
     name = copied / f"record/crmask/{crf.name.removesuffix('_crf.fits')}.json"
@@ -179,7 +228,9 @@ def files_of(crate, folder):
     for entity in crate.data_entities:
         if "File" in entity.type:
             parsed = urlparse(entity.id)
-            found[unquote(parsed.path) if parsed.scheme == "file" else os.path.join(folder, unquote(entity.id))] = entity["sha256"], entity["contentSize"]
+            found[
+                unquote(parsed.path) if parsed.scheme == "file" else os.path.join(folder, unquote(entity.id))
+            ] = entity["sha256"], entity["contentSize"]
     return found
 
 
@@ -187,7 +238,11 @@ def files_of(crate, folder):
 def test_crate(modes, tmp_path, form, capsys):
     """Read back by rocrate: each file that it lists exists with its hash, and run and jobs are actions on them."""
     rocrate = pytest.importorskip("rocrate.rocrate")
-    source = shutil.copytree(modes.folder, tmp_path / "run", ignore=lambda folder, names: [n for n in names if n not in KEPT and folder == str(modes.out)])
+    source = shutil.copytree(
+        modes.folder,
+        tmp_path / "run",
+        ignore=lambda folder, names: [n for n in names if n not in KEPT and folder == str(modes.out)],
+    )
     product = source / "results/base"
     before = {path for path in product.rglob("*") if path.is_file()}
     out = {"in place": [], "folder": [str(tmp_path / "crate")], "zip": [str(tmp_path / "crate.zip")]}[form]
@@ -195,23 +250,41 @@ def test_crate(modes, tmp_path, form, capsys):
     folder = product if form == "in place" else tmp_path / "crate"
     if form == "zip":
         shutil.unpack_archive(tmp_path / "crate.zip", folder)
-    gained = {str(path.relative_to(product)) for path in product.rglob("*") if path.is_file()} - {str(p.relative_to(product)) for p in before}
+    gained = {str(path.relative_to(product)) for path in product.rglob("*") if path.is_file()} - {
+        str(p.relative_to(product)) for p in before
+    }
     assert gained == ({"ro-crate-metadata.json", "record/crate.json"} if form == "in place" else set())
     crate = rocrate.ROCrate(folder)
     listed = files_of(crate, folder)
     for path, (sha256, size) in listed.items():
         with open(path, "rb") as file:
-            assert (hashlib.file_digest(file, "sha256").hexdigest(), str(os.path.getsize(path))) == (sha256, size), path
+            assert (hashlib.file_digest(file, "sha256").hexdigest(), str(os.path.getsize(path))) == (
+                sha256,
+                size,
+            ), path
     names = {os.path.relpath(path, folder) for path in listed}
-    assert {"base_i2d.fits", "base_median.fits", "provenance.json", "report.html", "sky.csv", "grid.asdf"} <= names
+    assert {
+        "base_i2d.fits",
+        "base_median.fits",
+        "provenance.json",
+        "report.html",
+        "sky.csv",
+        "grid.asdf",
+    } <= names
     raw = {os.path.basename(row["path"]) for row in rows(product / "members.csv")}
     assert raw <= {os.path.basename(path) for path in listed}
     if form != "in place":
-        assert {"workflow/Snakefile", "workflow/scripts/drizzleflow/resample/resample.py", "workflow/rules/common.smk"} <= names
+        assert {
+            "workflow/Snakefile",
+            "workflow/scripts/drizzleflow/resample/resample.py",
+            "workflow/rules/common.smk",
+        } <= names
     assert "ComputationalWorkflow" in crate.mainEntity.type
     run = crate.dereference("#run")
     assert run["instrument"] is crate.mainEntity and run["startTime"] < run["endTime"]
-    assert raw <= {os.path.basename(unquote(file.id)) for file in run["object"]} and "base_i2d.fits" in {file.id for file in run["result"]}
+    assert raw <= {os.path.basename(unquote(file.id)) for file in run["object"]} and "base_i2d.fits" in {
+        file.id for file in run["result"]
+    }
     actions = {entity.id for entity in crate.get_by_type("CreateAction")}
     assert {"#job-mosaic_product/base", "#job-report_product/base", "#job-provenance/base"} <= actions
     mosaic = crate.dereference("#job-mosaic_product/base")
@@ -237,7 +310,11 @@ def test_crate_of_a_run_that_is_not_whole(copied, tmp_path, capsys):
 
     assert "config.yaml: missing; run snakemake again" in said()
     document = json.loads((copied / "provenance.json").read_text())
-    inside = {name: entity for name, entity in document["entity"].items() if entity.get("df:path", "").startswith("results/base/")}
+    inside = {
+        name: entity
+        for name, entity in document["entity"].items()
+        if entity.get("df:path", "").startswith("results/base/")
+    }
     (copied / "provenance.json").write_text(json.dumps(document | {"entity": inside}))
     (copied / "sky.csv").write_text("other")
     assert "sky.csv: not the file that provenance.json describes" in said()

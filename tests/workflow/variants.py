@@ -18,11 +18,21 @@ from drizzleflow.simulate import simulate
 FULL = {
     "base": {},
     "strict": {
-        "single_drizzle": {"weight_type": "exptime"}, "skymatch": {"skip": True},
-        "mosaic": {"weight_type": "exptime", "good_bits": 0, "propagate_dq": True, "context": "none", "report_var": False},
+        "single_drizzle": {"weight_type": "exptime"},
+        "skymatch": {"skip": True},
+        "mosaic": {
+            "weight_type": "exptime",
+            "good_bits": 0,
+            "propagate_dq": True,
+            "context": "none",
+            "report_var": False,
+        },
     },
-    "kernel": {"single_drizzle": {"kernel": "turbo", "pixfrac": 0.9}, "mosaic": {"kernel": "gaussian", "fillval": "-7"}},
-}  # fmt: skip
+    "kernel": {
+        "single_drizzle": {"kernel": "turbo", "pixfrac": 0.9},
+        "mosaic": {"kernel": "gaussian", "fillval": "-7"},
+    },
+}
 #: of three exposures, of which nothing is flagged
 DROPS = {"shrunk": {"median": {"median": False}, "mosaic": {"pixfrac": 0.8, "weight_type": "ivm-sky"}}}
 #: of three exposures, only their sky levels
@@ -38,7 +48,10 @@ ONE = {
     "scale": {"grid": {"pixel_scale": 0.05}, "mosaic": {"kernel": "turbo", "pixfrac": 0.6}},
     "ratio": {"grid": {"pixel_scale_ratio": 2.0}},
     "rotated": {"grid": {"rotation": 0.0}, "mosaic": {"kernel": "lanczos3"}},
-    "placed": {"grid": {"crpix": [60.0, 70.5], "crval": None, "output_shape": [120, 130]}, "mosaic": {"kernel": "point"}},
+    "placed": {
+        "grid": {"crpix": [60.0, 70.5], "crval": None, "output_shape": [120, 130]},
+        "mosaic": {"kernel": "point"},
+    },
     "header": {"grid": {"output_wcs": "wanted.hdr"}},
 }
 
@@ -84,14 +97,32 @@ def make(field, folder: Path):
     for name, sections in ONE.items():
         add(name, field["members"][:1], sections)
     aligned = simulate(
-        folder / "aligned", exposures=4, detectors=1, dither=0, roll=0, shape=(96, 96), seed=6, product="aligned",
-        cosmic_rays=0.006, sky_spread=0.0, stars=2000.0,
-    )  # fmt: skip
-    add("aligned", aligned["members"], {"single_drizzle": {"resample_data": False}, "median": {"maskpt": 0.5}})
+        folder / "aligned",
+        exposures=4,
+        detectors=1,
+        dither=0,
+        roll=0,
+        shape=(96, 96),
+        seed=6,
+        product="aligned",
+        cosmic_rays=0.006,
+        sky_spread=0.0,
+        stars=2000.0,
+    )
+    add(
+        "aligned", aligned["members"], {"single_drizzle": {"resample_data": False}, "median": {"maskpt": 0.5}}
+    )
     hst = simulate(folder / "hst", flavour="hst", exposures=3, shape=(96, 128), seed=3, stars=700.0)
     add("hst2", hst["members"][:1], {"grid": {"pixel_scale_ratio": 2.0}}, "FILTER2")
     plain = simulate(
-        folder / "plain", flavour="simple", exposures=3, detectors=1, shape=(128, 128), seed=4, cosmic_rays=0.004, product="plain"
+        folder / "plain",
+        flavour="simple",
+        exposures=3,
+        detectors=1,
+        shape=(128, 128),
+        seed=4,
+        cosmic_rays=0.004,
+        product="plain",
     )
     with fits.open(plain["members"][1]) as hdus:  # one file without data quality
         fits.HDUList([hdu for hdu in hdus if hdu.name != "DQ"]).writeto(plain["members"][1], overwrite=True)
@@ -101,7 +132,10 @@ def make(field, folder: Path):
     before = digests([*folder.glob("in/*/*.fits"), *hst["members"], *plain["members"]])
     targets += ["results/jsim01010/jsim01010_i2d.fits", "results/plain/plain_i2d.fits"]
     targets += [f"results/base/{file}" for file in ("grid.asdf", "report.html", "provenance.json")]
-    config = {"associations": [str(table), *hst["associations"], *plain["associations"]], "overrides": overrides}
+    config = {
+        "associations": [str(table), *hst["associations"], *plain["associations"]],
+        "overrides": overrides,
+    }
     made = run(folder, config, *targets, "--keep-going", check=False)
     made.truth = {"aligned": aligned, "jsim01010": hst, "plain": plain} | dict.fromkeys(FULL, field)
     made.field, made.before = field, before

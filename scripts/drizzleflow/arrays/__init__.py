@@ -1,2 +1,1 @@
-"""Arithmetic on arrays that knows nothing of files or frames: data-quality bits, clipped statistics, order statistics.
-"""
+"""Arithmetic on arrays that knows nothing of files or frames: data-quality bits, clipped statistics, order statistics."""

@@ -60,7 +60,12 @@ def _bit(word, flags) -> int:
 def _names(flags) -> dict[str, int]:
     """Flags by upper-case name, of a dict or of an `astropy.nddata.BitFlagNameMap` (a class with the names as attributes)."""
     if isinstance(flags, type):
-        flags = {name: getattr(flags, name) for base in flags.__mro__ for name in vars(base) if name.isidentifier() and name[0] != "_"}
+        flags = {
+            name: getattr(flags, name)
+            for base in flags.__mro__
+            for name in vars(base)
+            if name.isidentifier() and name[0] != "_"
+        }
         flags = {name: int(value) for name, value in flags.items() if isinstance(value, int)}
     return {str(name).upper(): int(value) for name, value in flags.items()}
 

@@ -76,7 +76,10 @@ class SkyStats:
 
     def between(self, data) -> np.ndarray:
         """bool array of data's shape: values between `lower` and `upper`."""
-        low, high = (limit if limit is not None else default for limit, default in ((self.lower, -np.inf), (self.upper, np.inf)))
+        low, high = (
+            limit if limit is not None else default
+            for limit, default in ((self.lower, -np.inf), (self.upper, np.inf))
+        )
         return (data >= np.float32(low)) & (data <= np.float32(high))
 
     def __call__(self, data):
@@ -158,7 +161,11 @@ def measured(skystat, values) -> Sky:
         value, npix, sigma = (*sky, float("nan"))[:3]
     except ValueError:  # no pixel between the limits
         return NOTHING
-    return Sky(float(value), int(npix), sigma) if value is not None and np.isfinite(value) and npix > 0 else NOTHING
+    return (
+        Sky(float(value), int(npix), sigma)
+        if value is not None and np.isfinite(value) and npix > 0
+        else NOTHING
+    )
 
 
 class _Moments:

@@ -5,7 +5,13 @@
 
 from importlib import import_module
 
-_HOMES = {"combine_stack": "combine.stack", "median": "combine.createmedian", "createMedian": "combine.createmedian", "getHelpAsString": "combine.createmedian", "help": "combine.createmedian"}
+_HOMES = {
+    "combine_stack": "combine.stack",
+    "median": "combine.createmedian",
+    "createMedian": "combine.createmedian",
+    "getHelpAsString": "combine.createmedian",
+    "help": "combine.createmedian",
+}
 __all__ = sorted(_HOMES)
 
 

@@ -22,7 +22,9 @@ MEDIAN_VARIANCE = (
 )  # fmt: skip
 
 
-def combine(stack, weights, noise: StackNoise, *, nsigma=(4.0, 3.0), grow: int = 1, derivative: float = DERIVATIVE):
+def combine(
+    stack, weights, noise: StackNoise, *, nsigma=(4.0, 3.0), grow: int = 1, derivative: float = DERIVATIVE
+):
     """Combine a stack by the number n of good values of each pixel.
 
     - 1: the value.
@@ -108,8 +110,14 @@ def _pixels(block, missing, weights, noise, planes):
         if two.any():
             both = low + other
             mean = (lowest * other.astype(np.float64) + high * low.astype(np.float64)) / both
-            mean = np.where(both > 0, mean, 0.5 * (lowest.astype(np.float64) + high))  # two images without any noise
-            for target, value in ((sci, mean.astype(np.float32)), (gap, high - lowest), (sigma, np.sqrt(both))):
+            mean = np.where(
+                both > 0, mean, 0.5 * (lowest.astype(np.float64) + high)
+            )  # two images without any noise
+            for target, value in (
+                (sci, mean.astype(np.float32)),
+                (gap, high - lowest),
+                (sigma, np.sqrt(both)),
+            ):
                 np.copyto(target, value, where=two)
             np.copyto(err, np.where(both > 0, np.sqrt(low / both * other), 0), where=two)
     return count

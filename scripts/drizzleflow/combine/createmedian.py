@@ -73,14 +73,20 @@ def median(input=None, configObj=None, editpars=False, **inputDict):
         A parameter, a file or a keyword is missing or wrong; nothing is written then.
     """
     if editpars:
-        raise InputError("editpars: there is no window here; edit a .cfg file and give it as configObj, or give keywords")
+        raise InputError(
+            "editpars: there is no window here; edit a .cfg file and give it as configObj, or give keywords"
+        )
     settings, configured = resolve(configObj, inputDict)
     parameters = parameters_of(settings)
     if not settings["median"]:
         logger.info("median is no: no median image is made")
         return None
     given = configured if input is None else input
-    if given is None or (isinstance(given, str) and not given.strip()) or (isinstance(given, (list, tuple)) and not given):
+    if (
+        given is None
+        or (isinstance(given, str) and not given.strip())
+        or (isinstance(given, (list, tuple)) and not given)
+    ):
         raise InputError("input: no images, expected a name, a list, a wildcard, @list or an _asn.fits table")
     found, name = find(given)
     path = output_name(settings["output"] or name)
@@ -201,10 +207,14 @@ def _of_object(image, weights: bool, noise: bool):
     known = seconds is not None and bool(chips) and all(chip._rdnoise is not None for chip in chips)
     if not known:
         if noise:
-            raise InputError(f"{sci.path}: exposure time or read noise is not known; give them with exptime and rdnoise")
+            raise InputError(
+                f"{sci.path}: exposure time or read noise is not known; give them with exptime and rdnoise"
+            )
         return single_of(sci, wht, header, Noise(seconds, None, None, None)), header
     if noise and not seconds > 0:
-        raise InputError(f"{sci.path}: the exposure time is {seconds:g} s, expected more than 0: leave the image out")
+        raise InputError(
+            f"{sci.path}: the exposure time is {seconds:g} s, expected more than 0: leave the image out"
+        )
     readnoise = math.sqrt(sum(float(chip._rdnoise) ** 2 for chip in chips) / len(chips))
     sky = min(float(chip.subtractedSky or 0.0) * float(chip._conversionFactor) for chip in chips)
     return single_of(sci, wht, header, Noise(float(seconds), readnoise, sky, 1.0)), header
@@ -226,7 +236,9 @@ def _step_only(config) -> dict:
     mine = {}
     for key, value in config.items():
         if hasattr(value, "items") and is_median_section(key):
-            mine.update({name: inner for name, inner in value.items() if name in PARAMETERS and PARAMETERS[name].step})
+            mine.update(
+                {name: inner for name, inner in value.items() if name in PARAMETERS and PARAMETERS[name].step}
+            )
         elif key in PARAMETERS and PARAMETERS[key].step:
             mine[key] = value
     return mine
@@ -249,15 +261,22 @@ def getHelpAsString(docstring=False, show_ver=True):
     if docstring:
         usage = f"median{inspect.signature(median)}\n\n{inspect.getdoc(median)}"
     else:
-        usage = ("python -m drizzleflow.combine [INPUT ...] [--config FILE.cfg] [--output ROOT] [--PARAMETER VALUE ...]\n"
-                 "from drizzleflow.combine import median; median('*flt.fits', combine_type='median', combine_nhigh=1)")  # fmt: skip
+        usage = (
+            "python -m drizzleflow.combine [INPUT ...] [--config FILE.cfg] [--output ROOT] [--PARAMETER VALUE ...]\n"
+            "from drizzleflow.combine import median; median('*flt.fits', combine_type='median', combine_nhigh=1)"
+        )
     blocks = [title, usage, _ABOUT]
     for heading, step in (("Parameters", True), ("What is made of which images", False)):
         lines = [heading, "-" * len(heading)]
         for p in PARAMETERS.values():
             if p.step == step:
-                default = "" if p.default is None else f" (default: {'yes' if p.default is True else p.default})"
-                lines += [f"{p.name} : {p.kind}{default}", textwrap.indent(textwrap.fill(p.text, 100), "    ")]
+                default = (
+                    "" if p.default is None else f" (default: {'yes' if p.default is True else p.default})"
+                )
+                lines += [
+                    f"{p.name} : {p.kind}{default}",
+                    textwrap.indent(textwrap.fill(p.text, 100), "    "),
+                ]
         blocks.append("\n".join(lines))
     return "\n\n".join(blocks) + "\n"
 
@@ -288,24 +307,40 @@ The output has the image (PRIMARY) and NUSED, the number of images that each pix
 def main(argv=None) -> int:
     """``python -m drizzleflow.combine``: see `getHelpAsString`. Returns the exit code: 0, or 1 with a line on stderr."""
     parser = argparse.ArgumentParser(
-        prog="python -m drizzleflow.combine", description=_ABOUT, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m drizzleflow.combine",
+        description=_ABOUT,
+        allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("input", nargs="*", metavar="INPUT", help="exposures, single images, '*wildcard', @list, _asn.fits")
-    parser.add_argument("--config", metavar="FILE.cfg", help="parameters in a file; options go before. drizzlepac's .cfg files will do")
+    parser.add_argument(
+        "input", nargs="*", metavar="INPUT", help="exposures, single images, '*wildcard', @list, _asn.fits"
+    )
+    parser.add_argument(
+        "--config",
+        metavar="FILE.cfg",
+        help="parameters in a file; options go before. drizzlepac's .cfg files will do",
+    )
     parser.add_argument("--version", action="version", version=f"drizzleflow {__version__}")
     for p in PARAMETERS.values():
         default = "" if p.default is None else f" Default: {'yes' if p.default is True else p.default}."
-        parser.add_argument(f"--{p.name}", metavar="VALUE", default=None, help=f"[{p.kind}] {p.text}{default}".replace("%", "%%"))
+        parser.add_argument(
+            f"--{p.name}",
+            metavar="VALUE",
+            default=None,
+            help=f"[{p.kind}] {p.text}{default}".replace("%", "%%"),
+        )
     options = vars(parser.parse_args(argv))
     images, config = options.pop("input"), options.pop("config")
     logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(message)s", stream=sys.stderr)
     try:
-        path = median(images or None, configObj=config, **{key: value for key, value in options.items() if value is not None})
+        path = median(
+            images or None,
+            configObj=config,
+            **{key: value for key, value in options.items() if value is not None},
+        )
     except InputError as error:
         print(f"createMedian: {error}", file=sys.stderr)
         return 1
     if path:
         print(path)
     return 0
-
-

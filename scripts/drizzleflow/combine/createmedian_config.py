@@ -29,49 +29,158 @@ class Parameter:
 PARAMETERS = {
     p.name: p
     for p in (
-        Parameter("median", True, "bool", "Whether to make a median image. False: nothing is read or written, and nothing is returned."),
-        Parameter("median_newmasks", True, "bool", "Leave out pixels whose weight says that they are bad (see combine_maskpt). False takes every pixel, "
-                  "also those on which nothing was drizzled: only for looking at bad pixels."),
-        Parameter("combine_maskpt", 0.7, "float, 0 to 1", "Fraction of an image's mean weight below which a pixel is left out. The mean is that of all weights "
-                  "from 1e-8 on. Within an AstroDrizzle configuration the default is 0.3, as there."),
-        Parameter("combine_type", "minmed", "minmed, median, average (mean), sum, auto; imedian, imean, iminmed",
-                  "How the images are combined. minmed: the median, but the minimum where the median is significantly higher than it: highly "
-                  "recommended for three images, good for four to six, to be avoided for ten or more (it is then biased low). median: for many images, "
-                  "and as good as minmed down to about four; with four images set combine_nhigh to 1, with more consider a higher one, and keep the number "
-                  "of images minus combine_nhigh odd, since the median of an even number is the mean of the middle two. average: of the good values. sum: of "
-                  "all values, good or bad. auto: minmed's choice by the depth of each pixel, and an ERR extension. The types with i: where all images are bad, "
-                  "the last one's value."),
-        Parameter("combine_nsigma", "4 3", "one or two floats", "minmed and auto: how many sigma the minimum has to be below the median to be taken. The second is for pixels beside such "
-                  "a pixel; one value serves for both. sigma = sqrt(M + S + R^2), in electrons: median, subtracted sky and read noise."),
-        Parameter("combine_nlow", 0, "int", "median and average: how many of the lowest values of each pixel are left out."),
-        Parameter("combine_nhigh", 0, "int", "median and average: how many of the highest values of each pixel are left out."),
-        Parameter("combine_lthresh", None, "float or None, unit of the images (electrons/s)", "Values below it are left out. None or INDEF: no limit. Not for minmed and sum."),
-        Parameter("combine_hthresh", None, "float or None, unit of the images (electrons/s)", "Values from it on are left out. None or INDEF: no limit. Not for minmed and sum."),
-        Parameter("combine_grow", 1, "int, pixels", "minmed and auto: how far around a pixel taken from the minimum the second value of combine_nsigma counts. "
-                  "Other types do not use it."),
-        Parameter("combine_bufsize", None, "float or None (1), MiB", "How much of each image is in memory at a time. The result does not depend on it; a larger buffer opens the "
-                  "files less often, which helps with compressed images."),
-        Parameter("output", None, "str", "Root of the output, <output>_med.fits. Default: final; the root of the image where there is one; the product of an association table.", False),
-        Parameter("exptime", None, "float or list, s", "Exposure times, one for all or one an image, in place of the headers'.", False),
-        Parameter("rdnoise", None, "float or list, electrons", "Read noise, in place of the headers'.", False),
-        Parameter("gain", None, "float or list, electrons/DN", "Gain, for images or skies in counts; for images in another unit, the electrons/s of one unit.", False),
-        Parameter("sky", None, "float or list, electrons a pixel", "Sky that was subtracted before drizzling, in place of the headers'; 0 for none.", False),
+        Parameter(
+            "median",
+            True,
+            "bool",
+            "Whether to make a median image. False: nothing is read or written, and nothing is returned.",
+        ),
+        Parameter(
+            "median_newmasks",
+            True,
+            "bool",
+            "Leave out pixels whose weight says that they are bad (see combine_maskpt). False takes every pixel, "
+            "also those on which nothing was drizzled: only for looking at bad pixels.",
+        ),
+        Parameter(
+            "combine_maskpt",
+            0.7,
+            "float, 0 to 1",
+            "Fraction of an image's mean weight below which a pixel is left out. The mean is that of all weights "
+            "from 1e-8 on. Within an AstroDrizzle configuration the default is 0.3, as there.",
+        ),
+        Parameter(
+            "combine_type",
+            "minmed",
+            "minmed, median, average (mean), sum, auto; imedian, imean, iminmed",
+            "How the images are combined. minmed: the median, but the minimum where the median is significantly higher than it: highly "
+            "recommended for three images, good for four to six, to be avoided for ten or more (it is then biased low). median: for many images, "
+            "and as good as minmed down to about four; with four images set combine_nhigh to 1, with more consider a higher one, and keep the number "
+            "of images minus combine_nhigh odd, since the median of an even number is the mean of the middle two. average: of the good values. sum: of "
+            "all values, good or bad. auto: minmed's choice by the depth of each pixel, and an ERR extension. The types with i: where all images are bad, "
+            "the last one's value.",
+        ),
+        Parameter(
+            "combine_nsigma",
+            "4 3",
+            "one or two floats",
+            "minmed and auto: how many sigma the minimum has to be below the median to be taken. The second is for pixels beside such "
+            "a pixel; one value serves for both. sigma = sqrt(M + S + R^2), in electrons: median, subtracted sky and read noise.",
+        ),
+        Parameter(
+            "combine_nlow",
+            0,
+            "int",
+            "median and average: how many of the lowest values of each pixel are left out.",
+        ),
+        Parameter(
+            "combine_nhigh",
+            0,
+            "int",
+            "median and average: how many of the highest values of each pixel are left out.",
+        ),
+        Parameter(
+            "combine_lthresh",
+            None,
+            "float or None, unit of the images (electrons/s)",
+            "Values below it are left out. None or INDEF: no limit. Not for minmed and sum.",
+        ),
+        Parameter(
+            "combine_hthresh",
+            None,
+            "float or None, unit of the images (electrons/s)",
+            "Values from it on are left out. None or INDEF: no limit. Not for minmed and sum.",
+        ),
+        Parameter(
+            "combine_grow",
+            1,
+            "int, pixels",
+            "minmed and auto: how far around a pixel taken from the minimum the second value of combine_nsigma counts. "
+            "Other types do not use it.",
+        ),
+        Parameter(
+            "combine_bufsize",
+            None,
+            "float or None (1), MiB",
+            "How much of each image is in memory at a time. The result does not depend on it; a larger buffer opens the "
+            "files less often, which helps with compressed images.",
+        ),
+        Parameter(
+            "output",
+            None,
+            "str",
+            "Root of the output, <output>_med.fits. Default: final; the root of the image where there is one; the product of an association table.",
+            False,
+        ),
+        Parameter(
+            "exptime",
+            None,
+            "float or list, s",
+            "Exposure times, one for all or one an image, in place of the headers'.",
+            False,
+        ),
+        Parameter(
+            "rdnoise", None, "float or list, electrons", "Read noise, in place of the headers'.", False
+        ),
+        Parameter(
+            "gain",
+            None,
+            "float or list, electrons/DN",
+            "Gain, for images or skies in counts; for images in another unit, the electrons/s of one unit.",
+            False,
+        ),
+        Parameter(
+            "sky",
+            None,
+            "float or list, electrons a pixel",
+            "Sky that was subtracted before drizzling, in place of the headers'; 0 for none.",
+            False,
+        ),
         Parameter("expkeyword", None, "str", "Header keyword in place of EXPTIME.", False),
-        Parameter("rnkeyword", None, "str", "Header keywords in place of READNSEA ... (several with commas: their mean without zeros).", False),
+        Parameter(
+            "rnkeyword",
+            None,
+            "str",
+            "Header keywords in place of READNSEA ... (several with commas: their mean without zeros).",
+            False,
+        ),
         Parameter("gnkeyword", None, "str", "Header keywords in place of ATODGNA ...", False),
-        Parameter("skyuser", None, "str", "Header keyword in place of MDRIZSKY, in the unit of the exposure.", False),
+        Parameter(
+            "skyuser", None, "str", "Header keyword in place of MDRIZSKY, in the unit of the exposure.", False
+        ),
         Parameter("fillval", 0.0, "float or nan", "Value of pixels that no image has.", False),
     )
-}  # fmt: skip
+}
 PER_IMAGE = ("exptime", "rdnoise", "gain", "sky")
 KEYWORDS = ("expkeyword", "rnkeyword", "gnkeyword", "skyuser")
 _PAIRS = tuple(zip(PER_IMAGE, KEYWORDS, strict=True))  #: two ways to say the same
 #: AstroDrizzle's parameters outside its steps, and createMedian's companions: taken and not used
 _IGNORED = {
-    "_task_name_", "_mdriztab_btn_", "_RULES_", "runfile", "wcskey", "proc_unit", "coeffs", "context", "group", "build", "crbit", "stepsize",
-    "resetbits", "num_cores", "in_memory", "rules_file", "mdriztab", "updatewcs", "driz_sep_compress", "restore", "preserve",
-    "overwrite", "clean", "skysub",
-}  # fmt: skip
+    "_task_name_",
+    "_mdriztab_btn_",
+    "_RULES_",
+    "runfile",
+    "wcskey",
+    "proc_unit",
+    "coeffs",
+    "context",
+    "group",
+    "build",
+    "crbit",
+    "stepsize",
+    "resetbits",
+    "num_cores",
+    "in_memory",
+    "rules_file",
+    "mdriztab",
+    "updatewcs",
+    "driz_sep_compress",
+    "restore",
+    "preserve",
+    "overwrite",
+    "clean",
+    "skysub",
+}
 _STEP = re.compile(r"STEP\s+(\w+)\s*:", re.IGNORECASE)
 ASTRODRIZZLE_MASKPT = 0.3
 
@@ -128,7 +237,9 @@ def parameters_of(settings) -> Parameters:
 def _is_astrodrizzle(config) -> bool:
     """Whether a configuration has other steps than the median."""
     steps = (_STEP.match(key) for key in config if hasattr(config[key], "items"))
-    return str(config.get("_task_name_", "")).strip().lower() == "astrodrizzle" or any(s and s[1] != "4" for s in steps)
+    return str(config.get("_task_name_", "")).strip().lower() == "astrodrizzle" or any(
+        s and s[1] != "4" for s in steps
+    )
 
 
 def is_median_section(name) -> bool:
@@ -213,7 +324,9 @@ def _check(settings) -> None:
     for key, keyword in _PAIRS:
         if settings[key] is not None and settings[keyword] is not None:
             raise InputError(f"{key} and {keyword} are both given, expected one of them")
-        if settings[keyword] is not None and not re.fullmatch(r"[\w-]{1,8}([,\s]+[\w-]{1,8})*", settings[keyword], re.ASCII):
+        if settings[keyword] is not None and not re.fullmatch(
+            r"[\w-]{1,8}([,\s]+[\w-]{1,8})*", settings[keyword], re.ASCII
+        ):
             raise InputError(f"{keyword} is {settings[keyword]!r}, expected a header keyword")
 
 
@@ -247,7 +360,9 @@ def read_cfg(path) -> dict:
         if heading:
             section = found.setdefault(heading[1], {})
             if not isinstance(section, dict):
-                raise InputError(f"{path}: line {number}: [{heading[1]}] is a key too, expected a section of another name")
+                raise InputError(
+                    f"{path}: line {number}: [{heading[1]}] is a key too, expected a section of another name"
+                )
             continue
         key, equals, value = line.partition("=")
         if not equals or not key.strip():

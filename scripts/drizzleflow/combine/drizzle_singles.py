@@ -24,7 +24,9 @@ _ENDING = re.compile(r"\.(fits?|fts)(\.(gz|fz))?$", re.IGNORECASE)
 _ENDINGS = (".fits", ".fits.fz", ".fits.gz", ".fit")
 _EXPOSURES = ("_flt", "_flc", "_c0m", "_crf", "")
 LEAST_WEIGHT = 1e-8  #: weights below do not count in the mean
-_STRIPE = 2**20  #: bytes of weights in memory while their mean is taken; fixed, so that the sum is always the same
+_STRIPE = (
+    2**20
+)  #: bytes of weights in memory while their mean is taken; fixed, so that the sum is always the same
 
 
 @dataclass(frozen=True)
@@ -48,16 +50,24 @@ class Plane:
         from drizzleflow.io.fits import open_fits
 
         with open_fits(path) as hdus:
-            images = [i for i, h in enumerate(hdus) if getattr(h, "is_image", False) and h.header.get("NAXIS", 0) > 0]
+            images = [
+                i
+                for i, h in enumerate(hdus)
+                if getattr(h, "is_image", False) and h.header.get("NAXIS", 0) > 0
+            ]
             index = next((i for i in images if name is None or hdus[i].name == name), None)
             if index is None:
-                raise InputError(f"{path}{f'[{name}]' if name else ''}: no image, expected a single-drizzled image")
+                raise InputError(
+                    f"{path}{f'[{name}]' if name else ''}: no image, expected a single-drizzled image"
+                )
             hdu = hdus[index]
             header = hdu.header
             if header["NAXIS"] != 2:
                 raise InputError(f"{path}[{hdu.name}]: {header['NAXIS']} dimensions, expected an image (2)")
             plain = header["BITPIX"] == -32 and header.get("BSCALE", 1) == 1 and header.get("BZERO", 0) == 0
-            mapped = plain and type(hdu).__name__ != "CompImageHDU" and not os.fspath(path).lower().endswith(".gz")
+            mapped = (
+                plain and type(hdu).__name__ != "CompImageHDU" and not os.fspath(path).lower().endswith(".gz")
+            )
             offset = hdu.fileinfo()["datLoc"] if mapped else None
             merged = merge_headers(hdus[0].header, header) if index else header.copy()
             return cls(os.fspath(path), index, (header["NAXIS2"], header["NAXIS1"]), offset), merged
@@ -82,7 +92,9 @@ class Plane:
             except OSError as error:
                 raise InputError(f"{self.path}: cannot be read ({error.strerror})") from None
         if rows.size != count:
-            raise InputError(f"{self.path}: the file is cut short, expected an image of {self.shape[0]} x {self.shape[1]} pixels")
+            raise InputError(
+                f"{self.path}: the file is cut short, expected an image of {self.shape[0]} x {self.shape[1]} pixels"
+            )
         return rows.reshape(y1 - y0, self.shape[1]).astype(np.float32)
 
 
@@ -110,7 +122,9 @@ class DrizzledSingle(Noisy):
     noise: Noise
     origin: tuple[int, int] = (0, 0)  #: (x0, y0) of the first pixel on the grid: WINX0, WINY0
     cards: dict = field(default_factory=dict)  #: what is left of the header: see `_KEPT`
-    weight_type: str = "exptime"  #: AstroDrizzle's weights are seconds; others are scaled so that their mean is
+    weight_type: str = (
+        "exptime"  #: AstroDrizzle's weights are seconds; others are scaled so that their mean is
+    )
 
     @property
     def path(self) -> str:
@@ -147,8 +161,28 @@ class DrizzledSingle(Noisy):
 
 
 #: what the check of the grids and the header of the median need of every image
-_KEPT = ("WINX0", "WINY0", "CTYPE1", "CTYPE2", "CRPIX1", "CRPIX2", "CRVAL1", "CRVAL2", "CD1_1", "CD1_2", "CD2_1", "CD2_2",
-         "PC1_1", "PC1_2", "PC2_1", "PC2_2", "CDELT1", "CDELT2", "EXPSTART", "EXPEND")  # fmt: skip
+_KEPT = (
+    "WINX0",
+    "WINY0",
+    "CTYPE1",
+    "CTYPE2",
+    "CRPIX1",
+    "CRPIX2",
+    "CRVAL1",
+    "CRVAL2",
+    "CD1_1",
+    "CD1_2",
+    "CD2_1",
+    "CD2_2",
+    "PC1_1",
+    "PC1_2",
+    "PC2_1",
+    "PC2_2",
+    "CDELT1",
+    "CDELT2",
+    "EXPSTART",
+    "EXPEND",
+)
 
 
 def single_of(sci, wht, header, noise: Noise) -> DrizzledSingle:
@@ -180,7 +214,9 @@ class Found:
     given: str
     root: str
     sci: str
-    wht: str | None  #: the file of the weights, the same as `sci` where it holds both planes; None: there is none
+    wht: (
+        str | None
+    )  #: the file of the weights, the same as `sci` where it holds both planes; None: there is none
     exposure: str | None
 
     def open(self, user: Overrides, weights: bool, noise: bool):
@@ -216,7 +252,9 @@ def find(given) -> tuple[list[Found], str]:
         image = locate(name)
         place = os.path.realpath(image.sci)
         if place in seen:
-            raise InputError(f"{image.sci}: given twice, as {seen[place]} and as {name}; expected each image once")
+            raise InputError(
+                f"{image.sci}: given twice, as {seen[place]} and as {name}; expected each image once"
+            )
         seen[place] = name
         found.append(image)
     if not found:
@@ -285,12 +323,18 @@ def _wildcard(pattern) -> list[str]:
 def _table(path) -> tuple[list[str], str]:
     """Rootnames beside an HST association table, and its product."""
     rows = read_hst_table(path)
-    members = [os.path.join(os.path.dirname(path), root) for root, kind, present in rows if present and kind.startswith("EXP")]
+    members = [
+        os.path.join(os.path.dirname(path), root)
+        for root, kind, present in rows
+        if present and kind.startswith("EXP")
+    ]
     if not members:
         raise InputError(f"{path}: no exposure is present, expected rows EXP-* with MEMPRSNT true")
     products = {kind: root for root, kind, _ in reversed(rows)}
     default = os.path.basename(path).split("_")[0]
-    return members, next((products[k] for k in ("PROD-DTH", "PROD-RPT", "PROD-CRJ") if k in products), default)
+    return members, next(
+        (products[k] for k in ("PROD-DTH", "PROD-RPT", "PROD-CRJ") if k in products), default
+    )
 
 
 def locate(name) -> Found:
@@ -356,7 +400,9 @@ def check_grid(singles) -> None:
     for other in singles[1:]:
         if ("WINX0" in other.cards) != windowed:
             one, whole = (first, other) if windowed else (other, first)
-            raise InputError(f"{one.path} is a window of a grid (WINX0) and {whole.path} is not, expected all or none")
+            raise InputError(
+                f"{one.path} is a window of a grid (WINX0) and {whole.path} is not, expected all or none"
+            )
         if not windowed and other.shape != first.shape:
             raise InputError(
                 f"{other.path}: shape {other.shape}, {first.path} has {first.shape}, expected one shape: "
@@ -372,15 +418,34 @@ def _differs(one: DrizzledSingle, two: DrizzledSingle) -> str | None:
     for key in ("CTYPE1", "CTYPE2"):
         if key in a and key in b and a[key] != b[key]:
             return key
-    matrix = [key for key in ("CD1_1", "CD1_2", "CD2_1", "CD2_2", "PC1_1", "PC1_2", "PC2_1", "PC2_2", "CDELT1", "CDELT2") if key in a]
-    step = max((abs(a[key]) for key in matrix if key[:2] == "CD"), default=0.0) or 1.0  # CD or CDELT: degrees a pixel
+    matrix = [
+        key
+        for key in (
+            "CD1_1",
+            "CD1_2",
+            "CD2_1",
+            "CD2_2",
+            "PC1_1",
+            "PC1_2",
+            "PC2_1",
+            "PC2_2",
+            "CDELT1",
+            "CDELT2",
+        )
+        if key in a
+    ]
+    step = (
+        max((abs(a[key]) for key in matrix if key[:2] == "CD"), default=0.0) or 1.0
+    )  # CD or CDELT: degrees a pixel
     limits = {"CRPIX1": 0.01, "CRPIX2": 0.01, "CRVAL1": 0.01 * step, "CRVAL2": 0.01 * step}
     reach = max(one.shape + two.shape)
     for key in matrix:
         limits[key] = 0.01 / reach * (1.0 if key.startswith("PC") else step)
     for key, limit in limits.items():
         if key in a and key in b:
-            shift = {"CRPIX1": one.origin[0] - two.origin[0], "CRPIX2": one.origin[1] - two.origin[1]}.get(key, 0)
+            shift = {"CRPIX1": one.origin[0] - two.origin[0], "CRPIX2": one.origin[1] - two.origin[1]}.get(
+                key, 0
+            )
             if abs(a[key] - b[key] + shift) > limit:
                 return key
     return None

@@ -18,9 +18,13 @@ from drizzleflow.io.header import number
 
 #: the unit of MDRIZSKY, that of the exposure, where only the single (in ELECTRONS/S) is there: by instrument and detector
 _NATIVE = {
-    ("ACS", ""): "ELECTRONS", ("WFC3", "UVIS"): "ELECTRONS", ("WFC3", "IR"): "ELECTRONS/S", ("STIS", ""): "COUNTS",
-    ("WFPC2", ""): "COUNTS", ("NICMOS", ""): "COUNTS/S",
-}  # fmt: skip
+    ("ACS", ""): "ELECTRONS",
+    ("WFC3", "UVIS"): "ELECTRONS",
+    ("WFC3", "IR"): "ELECTRONS/S",
+    ("STIS", ""): "COUNTS",
+    ("WFPC2", ""): "COUNTS",
+    ("NICMOS", ""): "COUNTS/S",
+}
 #: NICMOS (Data Handbook): camera -> electrons per DN, read noise in electrons
 _NICMOS = {1: (5.4, 26.0), 2: (5.4, 26.0), 3: (6.5, 29.0)}
 
@@ -33,7 +37,9 @@ class Overrides:
     rdnoise: float | None = None  #: electrons
     gain: float | None = None  #: electrons per unit of the data
     sky: float | None = None  #: electrons a pixel, subtracted before drizzling
-    expkeyword: str | None = None  #: header keywords in place of EXPTIME, READNSE*, ATODGN*, MDRIZSKY; the mean of several
+    expkeyword: str | None = (
+        None  #: header keywords in place of EXPTIME, READNSE*, ATODGN*, MDRIZSKY; the mean of several
+    )
     rnkeyword: str | None = None
     gnkeyword: str | None = None
     skyuser: str | None = None
@@ -75,19 +81,29 @@ def noise_of(name, header, exposure, user: Overrides, needed: bool) -> Noise:
         exptime = said.exptime if said else _first(sources, lambda primary, sci: _either(primary, sci, keys))
         exptime = settle(exptime, "the exposure time", "/".join(keys), "exptime (seconds)")
     if needed and not exptime > 0:
-        raise InputError(f"{name}: the exposure time is {exptime:g} s, expected more than 0: leave the image out, or give exptime")
+        raise InputError(
+            f"{name}: the exposure time is {exptime:g} s, expected more than 0: leave the image out, or give exptime"
+        )
     if readnoise is None:
         keys = _keys(user.rnkeyword, None)
-        readnoise = said.readnoise if said else _of_chips(
-            sources,
-            lambda p, s: _either(p, s, keys) if keys else _detector(p, s)[1],
-            lambda chips: math.sqrt(sum(value**2 for value in chips) / len(chips)),
-        )  # fmt: skip
-        readnoise = settle(readnoise, "the read noise", "/".join(keys or ["READNSEA", "READNSE"]), "rdnoise (electrons)")
+        readnoise = (
+            said.readnoise
+            if said
+            else _of_chips(
+                sources,
+                lambda p, s: _either(p, s, keys) if keys else _detector(p, s)[1],
+                lambda chips: math.sqrt(sum(value**2 for value in chips) / len(chips)),
+            )
+        )
+        readnoise = settle(
+            readnoise, "the read noise", "/".join(keys or ["READNSEA", "READNSE"]), "rdnoise (electrons)"
+        )
     if sky is None:
         sky = said.sky if said else _sky(sources, user, exptime)
         key = user.skyuser or "MDRIZSKY"
-        sky = settle(sky, "the subtracted sky", f"{key} in a known unit", "sky (electrons a pixel, 0 where none was)")
+        sky = settle(
+            sky, "the subtracted sky", f"{key} in a known unit", "sky (electrons a pixel, 0 where none was)"
+        )
     if said and user.gain is None:
         electrons = said.electrons
     else:
@@ -102,7 +118,11 @@ def noise_of(name, header, exposure, user: Overrides, needed: bool) -> Noise:
 
 def chips_named(header) -> list[int]:
     """The SCI extensions that a single was drizzled from, of ``D001DATA = 'x_flt.fits[sci,1]'`` and so on; may be empty."""
-    found = (re.search(r"\[sci,\s*(\d+)\]$", str(header[key]), re.IGNORECASE) for key in header if re.fullmatch(r"D\d{3}DATA", key))
+    found = (
+        re.search(r"\[sci,\s*(\d+)\]$", str(header[key]), re.IGNORECASE)
+        for key in header
+        if re.fullmatch(r"D\d{3}DATA", key)
+    )
     return sorted({int(match[1]) for match in found if match})
 
 
@@ -197,8 +217,16 @@ def _sky(sources, user, exptime):
         if not value:
             return value
         instrument, detector = (str(primary.get(k, "")).strip().upper() for k in ("INSTRUME", "DETECTOR"))
-        unit = sci.get("BUNIT") if sci is not single else _NATIVE.get((instrument, detector), _NATIVE.get((instrument, "")))
-        factor = None if unit is None and sci is single else _conversion(str(unit or ""), _gain(primary, sci, user), exptime)
+        unit = (
+            sci.get("BUNIT")
+            if sci is not single
+            else _NATIVE.get((instrument, detector), _NATIVE.get((instrument, "")))
+        )
+        factor = (
+            None
+            if unit is None and sci is single
+            else _conversion(str(unit or ""), _gain(primary, sci, user), exptime)
+        )
         return None if factor is None else value * factor
 
     single = sources[-1][1]

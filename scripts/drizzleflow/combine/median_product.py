@@ -17,7 +17,9 @@ _STALE = re.compile(
     r"|EXPSTART|EXPEND|FILENAME|ROOTNAME|DATE|NCOMBINE|COMBTYPE|CHECKSUM|DATASUM|EXTNAME|EXTVER|EXTLEVEL|INHERIT|NEXTEND"
     r"|WINX0|WINY0|EXTEND|BSCALE|BZERO|Z(IMAGE|TENSION|BITPIX|NAXIS\d?|PCOUNT|GCOUNT|TILE\d|CMPTYPE|NAME\d|VAL\d|QUANTIZ|DITHER0|SIMPLE|EXTEND)"
 )
-_WCS = re.compile(r"WCSAXES|WCSNAME|C(TYPE|UNIT|RPIX|RVAL|DELT)\d|(CD|PC)\d_\d|RADESYS|EQUINOX|LONPOLE|LATPOLE")
+_WCS = re.compile(
+    r"WCSAXES|WCSNAME|C(TYPE|UNIT|RPIX|RVAL|DELT)\d|(CD|PC)\d_\d|RADESYS|EQUINOX|LONPOLE|LATPOLE"
+)
 
 
 def product(path, header, combined, singles, window, parameters) -> list[tuple]:
@@ -87,18 +89,27 @@ def _clean(header, singles, window) -> list:
 def _window_cards(singles, window) -> list:
     if not any("WINX0" in single.cards for single in singles):
         return []
-    return [("WINX0", window[0], "0-based grid column of the first pixel"), ("WINY0", window[2], "0-based grid row of the first pixel")]
+    return [
+        ("WINX0", window[0], "0-based grid column of the first pixel"),
+        ("WINY0", window[2], "0-based grid row of the first pixel"),
+    ]
 
 
 def _own_cards(path, singles, window, p) -> list[tuple]:
     """Keywords of the combination: no date, no folder."""
     name = os.path.basename(path)
     times = [single.exptime for single in singles]
-    cards = [("FILENAME", name, "name of file"), ("ROOTNAME", name.removesuffix("_med.fits"), "root of the name")]
+    cards = [
+        ("FILENAME", name, "name of file"),
+        ("ROOTNAME", name.removesuffix("_med.fits"), "root of the name"),
+    ]
     if None not in times:
         total = math.fsum(times)
         cards += [("EXPTIME", total, "total exposure time, s"), ("TEXPTIME", total, "total exposure time, s")]
-    for key, of, words in (("EXPSTART", min, "start of the first exposure"), ("EXPEND", max, "end of the last exposure")):
+    for key, of, words in (
+        ("EXPSTART", min, "start of the first exposure"),
+        ("EXPEND", max, "end of the last exposure"),
+    ):
         values = [single.cards.get(key) for single in singles]
         if all(isinstance(value, (int, float)) for value in values):
             cards.append((key, of(values), words))

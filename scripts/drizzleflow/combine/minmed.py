@@ -8,7 +8,9 @@ from drizzleflow.arrays.ranks import tiles, trimmed_mean, trimmed_median
 from drizzleflow.combine.stack_noise import StackNoise
 
 
-def min_med(stack, weights, noise: StackNoise, *, nsigma=(4.0, 3.0), grow: int = 1, images: int | None = None) -> np.ndarray:
+def min_med(
+    stack, weights, noise: StackNoise, *, nsigma=(4.0, 3.0), grow: int = 1, images: int | None = None
+) -> np.ndarray:
     """Median of a stack, replaced by the lowest good value where that is significantly lower.
 
     The median is that of the good values without the highest (of two images: their mean). With M the median, S the

@@ -32,10 +32,14 @@ class Parameters:
     combine_nsigma: tuple = (4.0, 3.0)
     combine_nlow: int = 0  #: lowest values of a pixel to leave out: median, mean, imedian, imean
     combine_nhigh: int = 0  #: highest values to leave out
-    combine_lthresh: float | None = None  #: values below are bad, in the unit of the images; None, "INDEF": no limit. Not for minmed
+    combine_lthresh: float | None = (
+        None  #: values below are bad, in the unit of the images; None, "INDEF": no limit. Not for minmed
+    )
     combine_hthresh: float | None = None  #: values of this and above are bad
     combine_grow: int = 1  #: pixels around chosen ones where the second nsigma counts; auto, minmed
-    combine_maskpt: float = 0.7  #: pixels with less than this fraction of their image's mean weight are bad: 0 to 1
+    combine_maskpt: float = (
+        0.7  #: pixels with less than this fraction of their image's mean weight are bad: 0 to 1
+    )
     median_newmasks: bool = True  #: False: no masks from weights, bad pixels are used too; NaN never is
     combine_bufsize: float = 1.0  #: MiB of each image (data and weights) in memory at a time; None: 1
 
@@ -44,7 +48,9 @@ class Parameters:
         kind = str(self.combine_type).strip().lower()
         kind = ALIASES.get(kind, kind)
         if kind not in TYPES:
-            raise InputError(f"combine_type is {self.combine_type!r}, expected one of {', '.join(TYPES)}, average")
+            raise InputError(
+                f"combine_type is {self.combine_type!r}, expected one of {', '.join(TYPES)}, average"
+            )
         put(self, "combine_type", kind)
         put(self, "combine_nsigma", _nsigma(self.combine_nsigma))
         for name in ("combine_nlow", "combine_nhigh", "combine_grow"):
@@ -64,7 +70,11 @@ class Parameters:
     @classmethod
     def of(cls, settings: dict) -> Parameters:
         """Those of the configuration's ``median`` section."""
-        taken = {key: value for key, value in settings.items() if key.startswith("combine_") or key == "median_newmasks"}
+        taken = {
+            key: value
+            for key, value in settings.items()
+            if key.startswith("combine_") or key == "median_newmasks"
+        }
         return cls(combine_maskpt=settings["maskpt"], **taken)
 
     @property
@@ -106,11 +116,15 @@ def advice(parameters: Parameters, n: int) -> list[str]:
     if n == 1:
         said.append("one image: there is nothing to compare it with, it is taken as it is")
     elif n == 2 and kind in ("median", "mean") and not low + high:
-        said.append(f"combine_type {p.combine_type} of 2 images is their mean: no cosmic ray is rejected; auto or minmed can")
+        said.append(
+            f"combine_type {p.combine_type} of 2 images is their mean: no cosmic ray is rejected; auto or minmed can"
+        )
     elif n < 3 and kind in ("minmed", "auto"):
         said.append("2 images: a ray is recognised only by the noise; 3 or more are advised")
     if kind == "minmed" and n >= 10:
-        said.append(f"combine_type {p.combine_type} is biased low for {n} images: avoid it for 10 or more; auto or median are not")
+        said.append(
+            f"combine_type {p.combine_type} is biased low for {n} images: avoid it for 10 or more; auto or median are not"
+        )
     if kind == "median" and n > 2:
         if n == 4 and not high:
             said.append("combine_type median of 4 images: combine_nhigh 1 is advised")
@@ -175,7 +189,9 @@ def _limit(name, value) -> float | None:
 def _between(name, value, low, high) -> float:
     number = _number(value)
     if number is None or not low <= number <= high:
-        raise InputError(f"{name} is {value!r}, expected a number from {low} to {high}, a fraction of the mean weight")
+        raise InputError(
+            f"{name} is {value!r}, expected a number from {low} to {high}, a fraction of the mean weight"
+        )
     return number
 
 

@@ -30,7 +30,9 @@ class Combined:
     """A combined image."""
 
     sci: np.ndarray  #: float32 (ny, nx)
-    nused: np.ndarray  #: int16 (ny, nx): good values of each pixel, before nlow and nhigh; for the sum: values
+    nused: (
+        np.ndarray
+    )  #: int16 (ny, nx): good values of each pixel, before nlow and nhigh; for the sum: values
     err: np.ndarray | None = None  #: float32 (ny, nx), the uncertainty of sci where the type gives one (auto)
     notes: list[str] = field(default_factory=list)  #: advice, and what was done that was not asked for
 
@@ -66,7 +68,16 @@ class _InMemory:
 
 
 def combine_stack(
-    images, weights=None, *, masks=None, exptime=None, readnoise=None, sky=None, full_output=False, empty=0.0, **parameters
+    images,
+    weights=None,
+    *,
+    masks=None,
+    exptime=None,
+    readnoise=None,
+    sky=None,
+    full_output=False,
+    empty=0.0,
+    **parameters,
 ):
     """Combine images of one shape, as createMedian does with single-drizzled images.
 
@@ -113,14 +124,22 @@ def combine_stack(
     weights = _array("weights", times if weights is None else weights, [data.shape, (n,)], "seconds")
     if weights is None:
         weights = np.ones(n)
-    elif not np.all(weights[np.isfinite(weights)] >= 0) or (weights.ndim == 1 and not np.isfinite(weights).all()):
+    elif not np.all(weights[np.isfinite(weights)] >= 0) or (
+        weights.ndim == 1 and not np.isfinite(weights).all()
+    ):
         raise InputError("weights: expected numbers >= 0, in seconds; found others")
     singles = [
         _InMemory(
-            data[i], weights[i] if weights.ndim == 3 else np.float32(weights[i]), None if masks is None else masks[i].astype(bool),
-            _mean_weight(weights[i]), times and times[i], noise and noise[i], skies and skies[i],
-        ) for i in range(n)
-    ]  # fmt: skip
+            data[i],
+            weights[i] if weights.ndim == 3 else np.float32(weights[i]),
+            None if masks is None else masks[i].astype(bool),
+            _mean_weight(weights[i]),
+            times and times[i],
+            noise and noise[i],
+            skies and skies[i],
+        )
+        for i in range(n)
+    ]
     combined = median_image(singles, (0, data.shape[2], 0, data.shape[1]), settings)
     combined.sci[np.isnan(combined.sci)] = empty
     return combined if full_output else combined.sci
@@ -196,7 +215,9 @@ def median_image(singles, window, parameters: Parameters | None = None) -> Combi
         job.combine(*section)
     notes = advice(p, n) + job.notes
     if job.filled:
-        notes.append(f"{job.filled} pixels without a good value have the last image's value (combine_type {p.combine_type})")
+        notes.append(
+            f"{job.filled} pixels without a good value have the last image's value (combine_type {p.combine_type})"
+        )
     return Combined(job.sci, job.nused, job.err, notes)
 
 
@@ -216,9 +237,13 @@ class _Job:
             if len(singles) == 1:
                 self.notes = []
         # no room for weights that are one number an image
-        self.mapped = self.noise is not None and any(getattr(single, "uniform_weight", None) is None for single in singles)
+        self.mapped = self.noise is not None and any(
+            getattr(single, "uniform_weight", None) is None for single in singles
+        )
         # the minimum is compared within grow pixels; autocombine looks one pixel further
-        self.halo = {"auto": parameters.combine_grow + 1, "minmed": parameters.combine_grow}.get(self.method, 0)
+        self.halo = {"auto": parameters.combine_grow + 1, "minmed": parameters.combine_grow}.get(
+            self.method, 0
+        )
 
     def sections(self):
         """(first, last, singles that meet these rows and their halo)."""
@@ -231,7 +256,9 @@ class _Job:
         for first in range(self.y0, self.y1, rows):
             last = min(first + rows, self.y1)
             low, high = first - halo, last + halo
-            meeting = [i for i, s in enumerate(self.singles) if s.origin[1] < high and s.origin[1] + s.shape[0] > low]
+            meeting = [
+                i for i, s in enumerate(self.singles) if s.origin[1] < high and s.origin[1] + s.shape[0] > low
+            ]
             if meeting:
                 listed.append((first, last, meeting))
         deepest = max((len(meeting) for *_, meeting in listed), default=0)
@@ -271,7 +298,9 @@ class _Job:
         p = self.p
         if self.method == "auto":
             return autocombine.combine(data, weights, noise, nsigma=p.combine_nsigma, grow=p.combine_grow)
-        sci = min_med(data, weights, noise, nsigma=p.combine_nsigma, grow=p.combine_grow, images=len(self.singles))
+        sci = min_med(
+            data, weights, noise, nsigma=p.combine_nsigma, grow=p.combine_grow, images=len(self.singles)
+        )
         count = np.zeros(data.shape[1:], np.int16)
         for plane in data:
             count += ~np.isnan(plane)
@@ -307,13 +336,18 @@ class _Job:
         p = self.p
         plane[...] = np.nan
         if weights is not None:
-            weights[...] = self.method == "auto"  # there relative to the mean, and not looked at where data are missing
+            weights[...] = (
+                self.method == "auto"
+            )  # there relative to the mean, and not looked at where data are missing
         (sx, sy), (ny, nx) = single.origin, single.shape
         top, bottom = max(first, sy), min(last, sy + ny)
         left, right = max(x0, sx), min(x1, sx + nx)
         if top >= bottom or left >= right:
             return
-        here, there = np.s_[top - first : bottom - first, left - x0 : right - x0], np.s_[:, left - sx : right - sx]
+        here, there = (
+            np.s_[top - first : bottom - first, left - x0 : right - x0],
+            np.s_[:, left - sx : right - sx],
+        )
         span = top - sy, bottom - sy
         data = single.read("SCI", *span)[there]
         if latest is not None:

@@ -92,8 +92,10 @@ def check(name: str, value, index: int) -> None:
     right = np.isfinite(number) and (number > 0 if positive else number >= 0 or name == "sky")
     if not right:
         expected = {"exptime": "seconds, a number > 0", "electrons": "e-/s per unit, a number > 0"}
-        raise InputError(f"{name} of image {index} is {value!r}, expected {expected.get(name, 'electrons, a number')}"
-                         + (" >= 0" if name == "readnoise" else ""))  # fmt: skip
+        raise InputError(
+            f"{name} of image {index} is {value!r}, expected {expected.get(name, 'electrons, a number')}"
+            + (" >= 0" if name == "readnoise" else "")
+        )
 
 
 def measured(singles, section) -> np.ndarray:

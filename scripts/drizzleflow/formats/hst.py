@@ -132,7 +132,9 @@ def read(member: dict, extver: int = 1, planes=("data", "dq"), options=None) -> 
             gain=gain,
             readnoise=readnoise,
             cte_dir=cte_direction(
-                text(primary.get("INSTRUME")), text(primary.get("DETECTOR")), int(number(sci.get("CCDCHIP")) or 0),
+                text(primary.get("INSTRUME")),
+                text(primary.get("DETECTOR")),
+                int(number(sci.get("CCDCHIP")) or 0),
                 text(primary.get("CCDAMP")),
             ),
             chip=text(sci.get("CCDCHIP", sci.get("DETECTOR", extver))) or str(extver),
@@ -192,7 +194,9 @@ def write_crf(member: dict, masks: dict, path, keywords: dict, options=None) -> 
                 changes["DQ", ver] = {"data": dq}
             else:
                 append.append((image_header(dq, "DQ", extver=ver), dq))
-    fits_copy.write(source, os.fspath(path), changes, primary_cards=fits_copy.primary_cards(keywords), append=append)
+    fits_copy.write(
+        source, os.fspath(path), changes, primary_cards=fits_copy.primary_cards(keywords), append=append
+    )
 
 
 def write_clean(member: dict, images: dict, path, keywords: dict | None = None) -> None:
@@ -215,12 +219,16 @@ def write_clean(member: dict, images: dict, path, keywords: dict | None = None) 
             changes["SCI", ver] = {"data": data}
             if ("DQ", ver) in hdus and hdus["DQ", ver].header["NAXIS"]:
                 changes["DQ", ver] = {"data": dq}
-    fits_copy.write(member["path"], os.fspath(path), changes, primary_cards=fits_copy.primary_cards(keywords or {}))
+    fits_copy.write(
+        member["path"], os.fspath(path), changes, primary_cards=fits_copy.primary_cards(keywords or {})
+    )
 
 
 def _chips(hdus, path) -> dict[int, int]:
     """EXTVER -> HDU index of the SCI extensions that hold an image, in order of EXTVER."""
-    found = {h.ver: i for i, h in enumerate(hdus) if h.name == "SCI" and h.is_image and h.header["NAXIS"] >= 2}
+    found = {
+        h.ver: i for i, h in enumerate(hdus) if h.name == "SCI" and h.is_image and h.header["NAXIS"] >= 2
+    }
     if not found:
         raise InputError(
             f"{path}: no SCI extension with an image; an HST member is a calibrated image (_flt or _flc)"
@@ -238,7 +246,9 @@ def _shape(header, path, index) -> tuple[int, int]:
     if header["NAXIS"] != 2:
         raise InputError(f"{path}[{index}]: SCI has {header['NAXIS']} dimensions, expected an image (2)")
     if not header["NAXIS1"] * header["NAXIS2"]:
-        raise InputError(f"{path}[{index}]: {header['NAXIS1']} x {header['NAXIS2']} pixels; expected an image")
+        raise InputError(
+            f"{path}[{index}]: {header['NAXIS1']} x {header['NAXIS2']} pixels; expected an image"
+        )
     return header["NAXIS2"], header["NAXIS1"]
 
 
@@ -270,9 +280,7 @@ def _detector_noise(primary, sci) -> tuple[float, float | None]:
 
 def _filter(header) -> str:
     """FILTER, or what is in the light path of FILTER1/2 (ACS) and FILTNAM1/2 (WFPC2) but CLEAR."""
-    names = [
-        text(header.get(key)) for key in ("FILTER", "FILTER1", "FILTER2", "FILTNAM1", "FILTNAM2")
-    ]
+    names = [text(header.get(key)) for key in ("FILTER", "FILTER1", "FILTER2", "FILTNAM1", "FILTNAM2")]
     return "+".join(name for name in names if name and not name.upper().startswith("CLEAR"))
 
 

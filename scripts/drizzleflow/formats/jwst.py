@@ -62,19 +62,27 @@ def describe(path, header, options=None) -> dict:
     with open_fits(path) as hdus:
         expect_once(hdus, ("SCI", "ERR", "DQ", "ASDF", *VARIANCES.values()), path)
         if "SCI" not in hdus:
-            raise InputError(f"{path}: no SCI extension; a JWST member is a calibrated image (_cal or _calints)")
+            raise InputError(
+                f"{path}: no SCI extension; a JWST member is a calibrated image (_cal or _calints)"
+            )
         sci = hdus["SCI"].header
         naxis = sci["NAXIS"] if hdus["SCI"].is_image else 0
         if naxis not in (2, 3):
-            raise InputError(f"{path}[SCI]: {naxis} dimensions; expected an image (2) or a cube of integrations (3)")
+            raise InputError(
+                f"{path}[SCI]: {naxis} dimensions; expected an image (2) or a cube of integrations (3)"
+            )
         nframes = sci["NAXIS3"] if naxis == 3 else 1
         nx, ny = sci["NAXIS1"], sci["NAXIS2"]
         if not nframes * nx * ny:
             raise InputError(f"{path}[SCI]: {nx} x {ny} pixels; expected an image")
         has_err = "ERR" in hdus
         for name in ("ERR", "DQ", *VARIANCES.values()):
-            if name in hdus and (naxis == 2 or name in ("ERR", "DQ")):  # MIRI's coronagraphic cubes keep untrimmed variances
-                one = naxis == 2 or hdus[name].header["NAXIS"] == 2  # flags may hold for all integrations of a cube
+            if name in hdus and (
+                naxis == 2 or name in ("ERR", "DQ")
+            ):  # MIRI's coronagraphic cubes keep untrimmed variances
+                one = (
+                    naxis == 2 or hdus[name].header["NAXIS"] == 2
+                )  # flags may hold for all integrations of a cube
                 expect_plane(hdus[name], (ny, nx) if one else (nframes, ny, nx), path, flags=name == "DQ")
     return {
         "group": group_id(header),
@@ -152,7 +160,9 @@ def _open_wcs(path, shape) -> SkyWCS:
 
     with open_fits(path) as hdus:
         if "ASDF" not in hdus:
-            raise InputError(f"{path}: no ASDF extension; expected the GWCS of the JWST pipeline's assign_wcs")
+            raise InputError(
+                f"{path}: no ASDF extension; expected the GWCS of the JWST pipeline's assign_wcs"
+            )
         try:
             tree_bytes = hdus["ASDF"].data[0][0].tobytes()
         except Exception as error:  # a file cut short
@@ -162,7 +172,9 @@ def _open_wcs(path, shape) -> SkyWCS:
         # schemas are not checked: that takes longer than all the rest, and a WCS that works is what we need
         _ = asdf.get_config().extensions  # found once: a context starts from a copy
         with asdf.config_context() as settings, warnings.catch_warnings():
-            warnings.simplefilter("ignore", asdf.exceptions.AsdfWarning)  # older pipelines' tags: read all the same
+            warnings.simplefilter(
+                "ignore", asdf.exceptions.AsdfWarning
+            )  # older pipelines' tags: read all the same
             settings.validate_on_read = False
             with asdf.open(io.BytesIO(tree_bytes), lazy_load=False) as tree:
                 wcs = tree["meta"]["wcs"]
@@ -170,7 +182,9 @@ def _open_wcs(path, shape) -> SkyWCS:
     except Exception as error:
         raise InputError(f"{path}[ASDF]: no readable GWCS at meta.wcs ({error})") from None
     if not callable(wcs):
-        raise InputError(f"{path}[ASDF]: no GWCS at meta.wcs ({type(wcs).__name__}), expected that of assign_wcs")
+        raise InputError(
+            f"{path}[ASDF]: no GWCS at meta.wcs ({type(wcs).__name__}), expected that of assign_wcs"
+        )
     try:
         return from_gwcs(wcs, shape, wcsinfo)
     except (AttributeError, TypeError, ValueError) as error:
@@ -219,4 +233,6 @@ def write_crf(member: dict, masks: dict, path, keywords: dict, options=None) -> 
         else:
             append.append((image_header(dq, "DQ"), dq))
         changes["SCI", 1]["cards"] = fits_copy.sci_cards(keywords, 1)
-        fits_copy.write(source, os.fspath(path), changes, primary_cards=fits_copy.primary_cards(keywords), append=append)
+        fits_copy.write(
+            source, os.fspath(path), changes, primary_cards=fits_copy.primary_cards(keywords), append=append
+        )

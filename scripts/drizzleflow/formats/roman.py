@@ -41,15 +41,30 @@ VARIANCES = {"rnoise": "var_rnoise", "poisson": "var_poisson", "flat": "var_flat
 NONE = -999999  #: what the pipeline writes for a number that it does not know
 #: keyword of a FITS product -> place in meta
 CARDS = {
-    "TELESCOP": ("telescope",), "INSTRUME": ("instrument", "name"), "DETECTOR": ("instrument", "detector"),
-    "FILTER": ("instrument", "optical_element"), "EXP_TYPE": ("exposure", "type"), "MATABLE": ("exposure", "ma_table_name"),
-    "PROGRAM": ("observation", "program"), "EXECPLAN": ("observation", "execution_plan"), "PASS": ("observation", "pass"),
-    "SEGMENT": ("observation", "segment"), "OBSERVTN": ("observation", "observation"), "VISIT": ("observation", "visit"),
-    "CAL_VER": ("calibration_software_version",), "CRDS_CTX": ("ref_file", "crds", "context"),
-    "PHOTMJSR": ("photometry", "conversion_megajanskys"), "PROVIN": ("drizzleflow", "input_sha256"),
-}  # fmt: skip
+    "TELESCOP": ("telescope",),
+    "INSTRUME": ("instrument", "name"),
+    "DETECTOR": ("instrument", "detector"),
+    "FILTER": ("instrument", "optical_element"),
+    "EXP_TYPE": ("exposure", "type"),
+    "MATABLE": ("exposure", "ma_table_name"),
+    "PROGRAM": ("observation", "program"),
+    "EXECPLAN": ("observation", "execution_plan"),
+    "PASS": ("observation", "pass"),
+    "SEGMENT": ("observation", "segment"),
+    "OBSERVTN": ("observation", "observation"),
+    "VISIT": ("observation", "visit"),
+    "CAL_VER": ("calibration_software_version",),
+    "CRDS_CTX": ("ref_file", "crds", "context"),
+    "PHOTMJSR": ("photometry", "conversion_megajanskys"),
+    "PROVIN": ("drizzleflow", "input_sha256"),
+}
 #: PROV* keyword -> name in meta.drizzleflow of a flagged copy
-PROVENANCE = {"PROVVER": "software", "PROVCODE": "code_sha256", "PROVCONF": "settings_sha256", "PROVIN": "input_sha256"}
+PROVENANCE = {
+    "PROVVER": "software",
+    "PROVCODE": "code_sha256",
+    "PROVCONF": "settings_sha256",
+    "PROVIN": "input_sha256",
+}
 
 
 def recognise(header) -> bool:
@@ -63,7 +78,15 @@ def group_id(meta: dict, path="") -> str:
     of these numbers is missing, the name of the file without the part that is the detector (``_wfi01``) and its ending.
     """
     found = meta.get("observation") or {}
-    widths = {"program": 5, "execution_plan": 2, "pass": 3, "segment": 3, "observation": 3, "visit": 3, "exposure": 4}
+    widths = {
+        "program": 5,
+        "execution_plan": 2,
+        "pass": 3,
+        "segment": 3,
+        "observation": 3,
+        "visit": 3,
+        "exposure": 4,
+    }
     found = found if isinstance(found, dict) else {}
     values = {key: _text(found.get(key)) for key in widths}
     values["execution_plan"] = values["execution_plan"] or _text(found.get("plan"))
@@ -153,7 +176,12 @@ def headers(path) -> list[tuple]:
         value = meta
         for key in place:
             value = value.get(key) if isinstance(value, dict) else None
-        text = isinstance(value, str) and value.isascii() and value.isprintable() and value not in ("", "?", "None")
+        text = (
+            isinstance(value, str)
+            and value.isascii()
+            and value.isprintable()
+            and value not in ("", "?", "None")
+        )
         if text or (_number(value) is not None):
             found.append((keyword, value, "meta." + ".".join(place)))
     return found
@@ -235,10 +263,14 @@ def _meta(file: AsdfFile) -> dict:
     """``roman.meta`` in plain types, without what is large: the WCS and the logs."""
     node = file.node("roman")
     if node is None:
-        raise InputError(f"{file.path}: no 'roman' in the tree; expected a Roman WFI level-2 image (_cal.asdf)")
+        raise InputError(
+            f"{file.path}: no 'roman' in the tree; expected a Roman WFI level-2 image (_cal.asdf)"
+        )
     meta = asdf_nodes.entry(node, "meta")
     if not asdf_nodes.is_mapping(meta):
-        raise InputError(f"{file.path}: no 'roman.meta' in the tree; expected a Roman WFI level-2 image (_cal.asdf)")
+        raise InputError(
+            f"{file.path}: no 'roman.meta' in the tree; expected a Roman WFI level-2 image (_cal.asdf)"
+        )
     large = ("wcs", "cal_logs", "wcs_fit_results")
     try:
         return {key.value: asdf_nodes.plain(value) for key, value in meta.value if key.value not in large}
@@ -296,7 +328,9 @@ def _number(value) -> float | None:
 
 def _exposure_time(meta: dict) -> float | None:
     """Seconds: the effective exposure time, or else the exposure time."""
-    times = (_number(_table(meta, "exposure").get(key)) for key in ("effective_exposure_time", "exposure_time"))
+    times = (
+        _number(_table(meta, "exposure").get(key)) for key in ("effective_exposure_time", "exposure_time")
+    )
     return next((time for time in times if time is not None and time > 0), None)
 
 
@@ -323,7 +357,9 @@ def mjd(time, path="") -> float | None:
     try:
         moment = datetime.datetime.fromisoformat(_text(time)[:26])  # to the microsecond
     except ValueError:
-        raise InputError(f"{path}: time {_text(time)!r}, expected a text like 2027-01-01T00:00:00.000") from None
+        raise InputError(
+            f"{path}: time {_text(time)!r}, expected a text like 2027-01-01T00:00:00.000"
+        ) from None
     return (moment.replace(tzinfo=None) - datetime.datetime(1858, 11, 17)) / datetime.timedelta(days=1)
 
 
@@ -341,14 +377,18 @@ def _open_wcs(path, shape, info: dict) -> SkyWCS:
     file = AsdfFile(path)
     node = file.node("roman", "meta", "wcs")
     if not asdf_nodes.is_mapping(node):
-        raise InputError(f"{path}: no 'roman.meta.wcs' in the tree; expected the GWCS of romancal's assign_wcs")
+        raise InputError(
+            f"{path}: no 'roman.meta.wcs' in the tree; expected the GWCS of romancal's assign_wcs"
+        )
     content = file.part(wcs=node)
     expect_self_contained(content, path)
     try:
         # schemas are not checked: that takes longer than all the rest, and a WCS that works is what we need
         _ = asdf.get_config().extensions  # found once: a context starts from a copy
         with asdf.config_context() as settings, warnings.catch_warnings():
-            warnings.simplefilter("ignore", asdf.exceptions.AsdfWarning)  # older pipelines' tags: read all the same
+            warnings.simplefilter(
+                "ignore", asdf.exceptions.AsdfWarning
+            )  # older pipelines' tags: read all the same
             settings.validate_on_read = False
             with asdf.open(io.BytesIO(content), lazy_load=False) as tree:
                 wcs = tree["wcs"]

@@ -30,11 +30,21 @@ OUTLIER = DQ_FLAGS["OUTLIER"]  #: default of ``simple.outlier_bit``
 NO_WEIGHT = DQ_FLAGS["NO_WEIGHT"]  #: the inverse variance is zero or less, or not a number
 #: the config's section `simple`
 DEFAULTS = {
-    "sci": None, "err": "ERR", "dq": "DQ", "ivar": "IVAR", "dq_codes": False, "exptime_keyword": "EXPTIME",
-    "start_keyword": "MJD-OBS", "gain_keyword": "GAIN", "readnoise_keyword": "RDNOISE",
-    "filter_keyword": "FILTER", "instrument_keyword": "INSTRUME",
-    "unit_keyword": "BUNIT", "sky_keyword": None, "outlier_bit": OUTLIER,
-}  # fmt: skip
+    "sci": None,
+    "err": "ERR",
+    "dq": "DQ",
+    "ivar": "IVAR",
+    "dq_codes": False,
+    "exptime_keyword": "EXPTIME",
+    "start_keyword": "MJD-OBS",
+    "gain_keyword": "GAIN",
+    "readnoise_keyword": "RDNOISE",
+    "filter_keyword": "FILTER",
+    "instrument_keyword": "INSTRUME",
+    "unit_keyword": "BUNIT",
+    "sky_keyword": None,
+    "outlier_bit": OUTLIER,
+}
 VARIANCES = {"rnoise": "VAR_RNOISE", "poisson": "VAR_POISSON", "flat": "VAR_FLAT"}
 #: in a crf's DQ header: these are bits now, whatever the input had (code numbers, a file beside it)
 BITS_CARD = ("DQTYPE", "BITS", "DQ values are bits (1 << code - 1)")
@@ -53,7 +63,9 @@ def describe(path, header, options=None) -> dict:
     with open_fits(path) as hdus:
         indices = _images(hdus, options, path)
         shapes = [_shape(hdus[index].header, path, index) for index in indices]
-        names = {key: options[key] for key in ("err", "dq", "ivar")} | {name: name for name in VARIANCES.values()}
+        names = {key: options[key] for key in ("err", "dq", "ivar")} | {
+            name: name for name in VARIANCES.values()
+        }
         expect_once(hdus, [name.upper() for name in names.values() if isinstance(name, str)], path)
         for extver, shape in enumerate(shapes, start=1):
             found = {key: _companion(hdus, name, indices, extver) for key, name in names.items()}
@@ -120,7 +132,9 @@ def read(member: dict, extver: int = 1, planes=("data", "dq"), options=None) -> 
             s_region=text(headers[0].get("S_REGION")) or None,
             open_wcs=lambda: _open_wcs(path, index, shape),
         )
-        frame.per_pixel = not re.search(r"/\s*(sr|arcsec)|\b(sr|arcsec)\s*(\^|\*\*)?\s*-", frame.unit, re.IGNORECASE)
+        frame.per_pixel = not re.search(
+            r"/\s*(sr|arcsec)|\b(sr|arcsec)\s*(\^|\*\*)?\s*-", frame.unit, re.IGNORECASE
+        )
         if "data" in planes:
             frame.data = _scaled(plane(hdus, index, np.float32, path).reshape(shape), scale)
         if not planes:
@@ -190,8 +204,12 @@ def write_crf(member: dict, masks: dict, path, keywords: dict, options=None) -> 
             if found is not None:
                 changes[found, extver] = {"data": dq, "cards": [BITS_CARD]}
             else:
-                append.append((image_header(dq, name, extver=_version(hdus, indices, extver), cards=[BITS_CARD]), dq))
-    fits_copy.write(source, os.fspath(path), changes, primary_cards=fits_copy.primary_cards(keywords), append=append)
+                append.append(
+                    (image_header(dq, name, extver=_version(hdus, indices, extver), cards=[BITS_CARD]), dq)
+                )
+    fits_copy.write(
+        source, os.fspath(path), changes, primary_cards=fits_copy.primary_cards(keywords), append=append
+    )
 
 
 def _settings(options) -> dict:
@@ -263,7 +281,11 @@ def _beside(path, hdus, indices, extver, shape, what, pixels: bool = True) -> np
     name = names[extver - 1]
     with open_fits(path) as others:
         images = [i for i, hdu in enumerate(others) if _is_image(hdu)]
-        same = [i for i in images if name[0] and names.count(name) == 1 and (others[i].name, others[i].ver) == name]
+        same = [
+            i
+            for i in images
+            if name[0] and names.count(name) == 1 and (others[i].name, others[i].ver) == name
+        ]
         if not same and extver > len(images):
             raise InputError(
                 f"{path}: no image for frame {extver} ({what}); the file has {len(images)} image(s)"
@@ -345,7 +367,9 @@ def _shape(header, path, index) -> tuple[int, int]:
             f"{path}[{index}]: an image of {header['NAXIS']} dimensions; expected 2 (see simple.sci)"
         )
     if not header["NAXIS1"] * header["NAXIS2"]:
-        raise InputError(f"{path}[{index}]: {header['NAXIS1']} x {header['NAXIS2']} pixels; expected an image")
+        raise InputError(
+            f"{path}[{index}]: {header['NAXIS1']} x {header['NAXIS2']} pixels; expected an image"
+        )
     return header["NAXIS2"], header["NAXIS1"]
 
 

@@ -32,7 +32,9 @@ class SkyWCS:
         usual handedness) at the frame's reference point.
     """
 
-    def __init__(self, to_sky: Callable, to_pixel: Callable, shape, *, bbox=None, smooth=None, kinks=None, info=None):
+    def __init__(
+        self, to_sky: Callable, to_pixel: Callable, shape, *, bbox=None, smooth=None, kinks=None, info=None
+    ):
         self.to_sky, self.to_pixel = to_sky, to_pixel
         self.shape, self.bbox = tuple(shape), bbox
         self.smooth, self.kinks = smooth, kinks
@@ -53,7 +55,9 @@ class Frame:
     data: np.ndarray | None = None  #: float32, in `unit` per pixel
     err: np.ndarray | None = None  #: float32, 1 sigma, in `unit`
     dq: np.ndarray | None = None  #: uint32 bits
-    var: dict[str, np.ndarray] = field(default_factory=dict)  #: 'rnoise', 'poisson', 'flat': float32, unit squared
+    var: dict[str, np.ndarray] = field(
+        default_factory=dict
+    )  #: 'rnoise', 'poisson', 'flat': float32, unit squared
     unit: str = ""
     exposure_time: float | None = None  #: s
     measurement_time: float | None = None  #: s, None where the format has none
@@ -71,7 +75,9 @@ class Frame:
     chip: str = ""  #: what tells frames of one detector apart, such as its chips
     pixelarea_steradians: float | None = None  #: nominal pixel area
     s_region: str | None = None  #: the file's own S_REGION
-    open_wcs: Callable[[], SkyWCS] | None = None  #: evaluates lazily: only exact geometry needs gwcs or astropy.wcs
+    open_wcs: Callable[[], SkyWCS] | None = (
+        None  #: evaluates lazily: only exact geometry needs gwcs or astropy.wcs
+    )
     meta: dict[str, Any] = field(default_factory=dict)
 
     def on_grid(self, grid) -> Frame:

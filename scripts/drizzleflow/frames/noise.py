@@ -102,7 +102,9 @@ def _variances(frame):
     """(data, variance, median read-noise variance or None) of a sample of a frame's good pixels; None without variances."""
     step = max(1, int(np.ceil(np.sqrt(frame.shape[0] * frame.shape[1] / SAMPLE))))
     cut = np.s_[step // 2 :: step, step // 2 :: step]
-    planes = [frame.var[key][cut] for key in ("rnoise", "poisson") if "poisson" in frame.var and key in frame.var]
+    planes = [
+        frame.var[key][cut] for key in ("rnoise", "poisson") if "poisson" in frame.var and key in frame.var
+    ]
     if planes:
         variance = np.sum(planes, axis=0, dtype=float)
     elif frame.err is not None:

@@ -29,7 +29,10 @@ def background_variance(total, box: int = 64) -> np.ndarray:
     if not np.isfinite(nodes).any():
         return total
     nodes[np.isnan(nodes)] = np.nanmedian(nodes)
-    at_y, at_x = np.minimum(rows + box, ny) / 2 + rows / 2 - 0.5, np.minimum(columns + box, nx) / 2 + columns / 2 - 0.5
+    at_y, at_x = (
+        np.minimum(rows + box, ny) / 2 + rows / 2 - 0.5,
+        np.minimum(columns + box, nx) / 2 + columns / 2 - 0.5,
+    )
     across = np.array([np.interp(np.arange(nx), at_x, row) for row in nodes])
     smooth = np.array([np.interp(np.arange(ny), at_y, column) for column in across.T]).T
     return np.where(usable, smooth, total).astype(np.float32)

@@ -47,12 +47,16 @@ class Windowed(Noisy):
             offsets, shape = {}, None
             for name in (*planes, *(name for name in optional if name in hdus)):
                 if name not in hdus:
-                    raise InputError(f"{path}[{name}]: no such extension; expected a windowed image with {', '.join(planes)}")
+                    raise InputError(
+                        f"{path}[{name}]: no such extension; expected a windowed image with {', '.join(planes)}"
+                    )
                 header = hdus[name].header
                 found = (header.get("NAXIS2"), header.get("NAXIS1"))
                 kind = KINDS.get(name, np.float32)
                 if header["BITPIX"] != _BITPIX[kind] or header["NAXIS"] != 2 or found != (shape or found):
-                    raise InputError(f"{path}[{name}]: expected a {np.dtype(kind)} image of the shape of {planes[0]}")
+                    raise InputError(
+                        f"{path}[{name}]: expected a {np.dtype(kind)} image of the shape of {planes[0]}"
+                    )
                 shape = found
                 offsets[name] = hdus[name].fileinfo()["datLoc"]
             header = hdus[planes[0]].header

@@ -27,7 +27,9 @@ def orientation(primary, sci) -> tuple[float, float]:
     v2, v3, pa_v3 = sci.get("IDCV2REF"), sci.get("IDCV3REF"), primary.get("PA_V3")
     if v2 is None or v3 is None or pa_v3 is None:
         return float(scale), float(np.degrees(np.arctan2(cd[0][1], cd[1][1])))
-    angle = aperture_angle(float(pa_v3), float(sci["CRVAL2"]), float(v2), float(v3)) + float(sci.get("IDCTHETA") or 0.0)
+    angle = aperture_angle(float(pa_v3), float(sci["CRVAL2"]), float(v2), float(v3)) + float(
+        sci.get("IDCTHETA") or 0.0
+    )
     if str(primary.get("INSTRUME")).strip() == "ACS" and str(primary.get("DETECTOR")).strip() == "WFC":
         angle += 180.0
     return float(scale), angle
@@ -65,5 +67,10 @@ def describe(frame, wcs) -> dict:
         A frame without HST's headers.
     """
     if "sci" not in frame.meta:
-        raise InputError(f"{frame.member}: grid.footprints: astrodrizzle is for HST files; expected wcs or s_region")
-    return {"corners": np.array(corner_centres(wcs)).tolist(), "orientation": list(orientation(frame.meta["primary"], frame.meta["sci"]))}
+        raise InputError(
+            f"{frame.member}: grid.footprints: astrodrizzle is for HST files; expected wcs or s_region"
+        )
+    return {
+        "corners": np.array(corner_centres(wcs)).tolist(),
+        "orientation": list(orientation(frame.meta["primary"], frame.meta["sci"])),
+    }

@@ -15,9 +15,19 @@ from drizzleflow.geometry.grid import Grid
 
 
 def build(
-    chips, scale: float, angle: float, *, rot=None, new_scale=None, ra=None, dec=None, outnx=None, outny=None,
-    crpix1=None, crpix2=None,
-) -> Grid:  # fmt: skip
+    chips,
+    scale: float,
+    angle: float,
+    *,
+    rot=None,
+    new_scale=None,
+    ra=None,
+    dec=None,
+    outnx=None,
+    outny=None,
+    crpix1=None,
+    crpix2=None,
+) -> Grid:
     """The grid of AstroDrizzle.
 
     By default: north is turned by `angle`, pixels are squares of `scale`; the first pixel's *centre* is at the lowest of the corners'
@@ -38,8 +48,10 @@ def build(
         One of a pair (ra and dec, outnx and outny, crpix1 and crpix2) without the other; no chips.
     """
     for (one, first), (other, second) in (
-        (("ra", ra), ("dec", dec)), (("outnx", outnx), ("outny", outny)), (("crpix1", crpix1), ("crpix2", crpix2)),
-    ):  # fmt: skip
+        (("ra", ra), ("dec", dec)),
+        (("outnx", outnx), ("outny", outny)),
+        (("crpix1", crpix1), ("crpix2", crpix2)),
+    ):
         if (first is None) != (second is None):
             raise InputError(f"grid: {one} and {other} go together; one of them is missing")
     grid = _default(list(chips), scale, angle)
@@ -66,9 +78,18 @@ def from_footprints(footprints: list[dict], options: dict) -> Grid:
     nx, ny = options["output_shape"] or (None, None)
     x, y = (v + 1 for v in options["crpix"]) if options["crpix"] else (None, None)
     return build(
-        [np.array(f["corners"]) for f in footprints], scale, angle, rot=options["rotation"], new_scale=new_scale, ra=ra, dec=dec,
-        outnx=nx, outny=ny, crpix1=x, crpix2=y,
-    )  # fmt: skip
+        [np.array(f["corners"]) for f in footprints],
+        scale,
+        angle,
+        rot=options["rotation"],
+        new_scale=new_scale,
+        ra=ra,
+        dec=dec,
+        outnx=nx,
+        outny=ny,
+        crpix1=x,
+        crpix2=y,
+    )
 
 
 def _cd(scale, angle):
@@ -111,6 +132,10 @@ def _turned(grid: Grid, old: float, new: float, new_scale: float, scale: float) 
     # turned, the lowest edges are a pixel's edges; only rescaled, the first pixel's centre stays a pixel's centre
     crpix = (-0.5 - x.min(), -0.5 - y.min()) if new != old else (grid.crpix[0] * ratio, grid.crpix[1] * ratio)
     return replace(
-        grid, shape=shape, crpix=tuple(float(v) for v in crpix), cd=_cd(new_scale, new), pixel_scale=new_scale,
+        grid,
+        shape=shape,
+        crpix=tuple(float(v) for v in crpix),
+        cd=_cd(new_scale, new),
+        pixel_scale=new_scale,
         pixel_scale_ratio=new_scale / scale,
-    )  # fmt: skip
+    )

@@ -37,7 +37,9 @@ def build(footprints: list[dict], options: dict) -> Grid:
         An output WCS that cannot be read, or a grid of absurd size.
     """
     grid = _build(footprints, options)
-    return replace(_check(grid), input_scale=_arcsec(max(f["pixel_area"] for f in footprints)) / grid.pixel_scale)
+    return replace(
+        _check(grid), input_scale=_arcsec(max(f["pixel_area"] for f in footprints)) / grid.pixel_scale
+    )
 
 
 def _arcsec(area) -> float:
@@ -77,8 +79,12 @@ def _build(footprints, options) -> Grid:
     x, y = grid.to_pixel(lon, lat)
     if not (np.isfinite(x).all() and np.isfinite(y).all()):
         if options["crval"]:
-            raise InputError(f"grid.crval: {list(crval)} is more than 90 degrees from some of the members; expected a position near them")
-        raise InputError("the footprints span more than a hemisphere: no tangent plane holds them; set grid.output_wcs")
+            raise InputError(
+                f"grid.crval: {list(crval)} is more than 90 degrees from some of the members; expected a position near them"
+            )
+        raise InputError(
+            "the footprints span more than a hemisphere: no tangent plane holds them; set grid.output_wcs"
+        )
     if options["crpix"]:
         crpix = tuple(float(v) for v in options["crpix"])
         x, y = x + crpix[0], y + crpix[1]
@@ -88,7 +94,11 @@ def _build(footprints, options) -> Grid:
         crpix = (float(-x.min() - edge), float(-y.min() - edge))
         x, y = x + crpix[0], y + crpix[1]
     if shape is None:
-        upper = (np.array([y.max(), x.max()]) + 0.5) if use_region else np.ceil(np.array([y.max(), x.max()]) + 0.499)
+        upper = (
+            (np.array([y.max(), x.max()]) + 0.5)
+            if use_region
+            else np.ceil(np.array([y.max(), x.max()]) + 0.499)
+        )
         if (upper < 2).any():
             raise InputError(
                 f"grid: the computed shape {tuple(int(v) for v in upper)} is too small; check crpix, crval and pixel_scale"
@@ -119,7 +129,9 @@ def parse_s_region(text: str) -> list[np.ndarray]:
     """Polygons (2, n) of lon, lat in degrees from an S_REGION string (one or several ``POLYGON ICRS`` parts)."""
     polygons = []
     for part in text.upper().split("POLYGON")[1:]:
-        numbers = [float(word) for word in part.split() if word not in ("ICRS", "FK5", "J2000", "UNKNOWNFRAME")]
+        numbers = [
+            float(word) for word in part.split() if word not in ("ICRS", "FK5", "J2000", "UNKNOWNFRAME")
+        ]
         polygons.append(np.array([numbers[0::2], numbers[1::2]]))
     if not polygons:
         raise InputError(f"S_REGION {text!r}: expected POLYGON ICRS lon lat lon lat ...")
@@ -195,7 +207,9 @@ def _linear(custom: Projection, shape, text, scale) -> Grid:
     cdelt = np.array([cards.get("CDELT1", 1.0), cards.get("CDELT2", 1.0)], float)
     kind = "CD" if any(k.startswith("CD1_") or k.startswith("CD2_") for k in cards) else "PC"
     unit = np.eye(2) if kind == "PC" else np.zeros((2, 2))
-    matrix = np.array([[cards.get(f"{kind}{i}_{j}", unit[i - 1, j - 1]) for j in (1, 2)] for i in (1, 2)], float)
+    matrix = np.array(
+        [[cards.get(f"{kind}{i}_{j}", unit[i - 1, j - 1]) for j in (1, 2)] for i in (1, 2)], float
+    )
     cd = matrix * cdelt[:, None] if kind == "PC" else matrix
     xi, eta = tangent_plane(lon[4:], lat[4:], lon[4], lat[4])
     measured = float(np.sqrt(abs(xi[1] * eta[2] - xi[2] * eta[1])) * 3600.0)

@@ -79,14 +79,18 @@ def expect_numbers(header, where) -> None:
         except VerifyError:  # NaN is none in FITS
             values[key] = None
         if values[key] is None:
-            raise InputError(f"{where}: its WCS cannot be used ({key} is {card.image[10:].split('/')[0].strip()}, expected a number)")
+            raise InputError(
+                f"{where}: its WCS cannot be used ({key} is {card.image[10:].split('/')[0].strip()}, expected a number)"
+            )
     for axis in (1, 2):
         row = [values[key] for key in (f"CD{axis}_1", f"CD{axis}_2") if key in values]
         if (row and not any(row)) or values.get(f"CDELT{axis}") == 0:
             raise InputError(f"{where}: its WCS cannot be used (its pixels have no size along axis {axis})")
         kind = header.get(f"CTYPE{axis}")
         if isinstance(kind, str) and kind.startswith("DEC-") and abs(values.get(f"CRVAL{axis}", 0)) > 90:
-            raise InputError(f"{where}: its WCS cannot be used (declination {values[f'CRVAL{axis}']}, off the sky)")
+            raise InputError(
+                f"{where}: its WCS cannot be used (declination {values[f'CRVAL{axis}']}, off the sky)"
+            )
     for key in ("A_ORDER", "B_ORDER", "AP_ORDER", "BP_ORDER"):
         if not 0 <= values.get(key, 0) <= 9:
             raise InputError(f"{where}: its WCS cannot be used ({key} is {values[key]:g}, expected 0 to 9)")

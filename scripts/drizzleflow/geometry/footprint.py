@@ -8,7 +8,9 @@ from drizzleflow.frames.frame import SkyWCS
 from drizzleflow.geometry.pixmap import inside
 from drizzleflow.geometry.sphere import separation, tangent_plane
 
-SEGMENTS = 8  #: outline vertices a side: great circles between them stay within 0.1 px of a detector's curved edge
+SEGMENTS = (
+    8  #: outline vertices a side: great circles between them stay within 0.1 px of a detector's curved edge
+)
 
 
 def box(x1, x2, y1, y2, segments):
@@ -88,5 +90,3 @@ def _middle(lon, lat):
     lon, lat = np.radians(lon), np.radians(lat)
     x, y, z = (np.mean(v) for v in (np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)))
     return np.degrees(np.arctan2(y, x)), np.degrees(np.arctan2(z, np.hypot(x, y)))
-
-

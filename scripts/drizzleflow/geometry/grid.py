@@ -74,7 +74,9 @@ class Grid:
     def to_sky(self, x, y):
         """ICRS degrees (lon, lat) of 0-based pixel coordinates."""
         if self.custom is not None:
-            return projection(self.custom).to_sky(np.asarray(x) + self.origin[0], np.asarray(y) + self.origin[1])
+            return projection(self.custom).to_sky(
+                np.asarray(x) + self.origin[0], np.asarray(y) + self.origin[1]
+            )
         u, v = np.asarray(x, float) - self.crpix[0], np.asarray(y, float) - self.crpix[1]
         a, b, c, d = self.cd
         return from_tangent_plane(a * u + b * v, c * u + d * v, *self.crval)

@@ -56,7 +56,9 @@ def to_gwcs(grid: Grid):
         with asdf.open(grid.custom.removeprefix("asdf:"), lazy_load=False) as tree:
             return tree["wcs"]
     detector = coordinate_frames.Frame2D(name="detector", unit=(units.pix, units.pix))
-    world = coordinate_frames.CelestialFrame(name="world", reference_frame=coordinates.ICRS(), unit=(units.deg, units.deg))
+    world = coordinate_frames.CelestialFrame(
+        name="world", reference_frame=coordinates.ICRS(), unit=(units.deg, units.deg)
+    )
     if grid.custom is not None:
         from astropy.io import fits
         from astropy.wcs import WCS
@@ -78,7 +80,9 @@ def to_gwcs(grid: Grid):
     x, y = np.array([0.0, nx - 1.0, 0.0, nx - 1.0, nx / 3]), np.array([0.0, 0.0, ny - 1.0, ny - 1.0, ny / 3])
     off = np.subtract(grid.to_pixel(*wcs(x, y)), (x, y))
     if not np.abs(off).max() < 1e-4:
-        raise InputError(f"grid.output_wcs: a {transform.wcs.ctype[0]} WCS of this kind cannot be written as a GWCS")
+        raise InputError(
+            f"grid.output_wcs: a {transform.wcs.ctype[0]} WCS of this kind cannot be written as a GWCS"
+        )
     wcs.bounding_box = ((-0.5, nx - 0.5), (-0.5, ny - 0.5))
     wcs.pixel_shape = (nx, ny)
     return wcs

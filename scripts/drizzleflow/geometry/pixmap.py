@@ -91,7 +91,11 @@ class Lattice:
             kx, ky = (np.asarray(k, float) for k in wcs.kinks)
             mesh = np.meshgrid(kx, ky)
             names = ("lon", "lat", "lon_smooth", "lat_smooth")
-            kinks = {"x": kx, "y": ky, **dict(zip(names, (*wcs.to_sky(*mesh), *wcs.smooth(*mesh)), strict=True))}
+            kinks = {
+                "x": kx,
+                "y": ky,
+                **dict(zip(names, (*wcs.to_sky(*mesh), *wcs.smooth(*mesh)), strict=True)),
+            }
         return cls(tuple(wcs.shape), x, y, lon, lat, check, kinks, degree)
 
     def error(self, grid) -> float:
@@ -120,7 +124,9 @@ class Lattice:
         projected = _Projected(self, plane)
         u, v = (np.atleast_1d(np.asarray(c, float)) for c in plane.to_pixel(lon, lat))
         nodes = np.array([n.ravel() for n in np.meshgrid(self.x, self.y)])
-        matrix = np.stack([*(c.ravel() for c in plane.to_pixel(self.lon, self.lat)), np.ones(nodes.shape[1])], axis=1)
+        matrix = np.stack(
+            [*(c.ravel() for c in plane.to_pixel(self.lon, self.lat)), np.ones(nodes.shape[1])], axis=1
+        )
         linear = np.linalg.lstsq(matrix, nodes.T, rcond=None)[0]  # (3, 2): detector from plane coordinates
         x, y = (np.stack([u, v, np.ones_like(u)], axis=1) @ linear).T
         for _ in range(8):  # each round shrinks the error by the distortion's slope, under 0.1
@@ -142,8 +148,12 @@ class Lattice:
     @classmethod
     def from_arrays(cls, arrays) -> Lattice:
         ny, nx, degree = (int(v) for v in arrays["shape"])
-        kinks = {k.removeprefix("kink_"): np.asarray(arrays[k]) for k in arrays if k.startswith("kink_")} or None
-        return cls((ny, nx), *(np.asarray(arrays[k]) for k in ("x", "y", "lon", "lat", "check")), kinks, degree)
+        kinks = {
+            k.removeprefix("kink_"): np.asarray(arrays[k]) for k in arrays if k.startswith("kink_")
+        } or None
+        return cls(
+            (ny, nx), *(np.asarray(arrays[k]) for k in ("x", "y", "lon", "lat", "check")), kinks, degree
+        )
 
 
 def inside(wcs) -> tuple[tuple[int, int], tuple[int, int]]:
@@ -153,7 +163,10 @@ def inside(wcs) -> tuple[tuple[int, int], tuple[int, int]]:
         return (0, nx - 1), (0, ny - 1)
     (x1, x2), (y1, y2) = wcs.bbox
     xmin, ymin = max(0, int(np.ceil(x1))), max(0, int(np.ceil(y1)))
-    return (xmin, max(xmin, min(nx - 1, int(np.floor(x2))))), (ymin, max(ymin, min(ny - 1, int(np.floor(y2)))))
+    return (xmin, max(xmin, min(nx - 1, int(np.floor(x2))))), (
+        ymin,
+        max(ymin, min(ny - 1, int(np.floor(y2)))),
+    )
 
 
 def _nodes(first, last, step, degree) -> np.ndarray:
@@ -348,7 +361,9 @@ class LatticeFiles:
     def lattice(self, member: str, extver: int, step: str = "auto") -> Lattice:
         prefix = f"{member}/{extver}/{step}/"
         with np.load(self._where[member, extver, step]) as stored:
-            return Lattice.from_arrays({k.removeprefix(prefix): stored[k] for k in stored.files if k.startswith(prefix)})
+            return Lattice.from_arrays(
+                {k.removeprefix(prefix): stored[k] for k in stored.files if k.startswith(prefix)}
+            )
 
     def pixmap(self, frame, grid, stepsize, order: int, tolerance: float, rows=None) -> np.ndarray:
         """The map of `frame` on `grid` as the configuration's ``pixmap_stepsize`` and ``pixmap_order`` ask.
@@ -363,7 +378,9 @@ class LatticeFiles:
             return exact(frame.wcs, grid, rows)
         lattice = self.lattice(frame.member, frame.extver, step_name(stepsize, order))
         if stepsize == "auto" and not (error := lattice.error(grid)) <= tolerance:  # NaN too
-            log.warning("%s: interpolated pixel map is off by %.2g px: the exact WCS is used", frame.member, error)
+            log.warning(
+                "%s: interpolated pixel map is off by %.2g px: the exact WCS is used", frame.member, error
+            )
             return exact(frame.wcs, grid, rows)
         return from_lattice(lattice, grid, rows)
 

@@ -12,8 +12,6 @@ class Projection:
         self.to_pixel, self.to_sky, self.cards = to_pixel, to_sky, cards
 
 
-
-
 @cache
 def projection(text: str) -> Projection:
     """The projection of a grid's ``custom`` text: of a FITS header, or of the ASDF file after ``asdf:``."""
@@ -59,7 +57,18 @@ def from_asdf(path: str) -> Projection:
         header = wcs.to_fits_sip(max_pix_error=1e-4, bounding_box=box)
         for axis in (1, 2):
             header[f"CRPIX{axis}"] -= origin[axis - 1]
-        drop = ("SIMPLE", "BITPIX", "NAXIS", "NAXIS1", "NAXIS2", "EXTEND", "XTENSION", "PCOUNT", "GCOUNT", "EXTNAME")
+        drop = (
+            "SIMPLE",
+            "BITPIX",
+            "NAXIS",
+            "NAXIS1",
+            "NAXIS2",
+            "EXTEND",
+            "XTENSION",
+            "PCOUNT",
+            "GCOUNT",
+            "EXTNAME",
+        )
         return [(c.keyword, c.value, c.comment) for c in header.cards if c.keyword not in drop]
 
     sky = from_gwcs(wcs, (1, 1), {})

@@ -42,7 +42,10 @@ def covered(outlines, grid) -> tuple[str, list[int]]:
             parts.append(inside)
     union = shapely.union_all(parts).simplify(TOLERANCE)
     polygons = [p for p in getattr(union, "geoms", [union]) if p.geom_type == "Polygon" and not p.is_empty]
-    polygons = [shapely.geometry.polygon.orient(shapely.Polygon(p.exterior)) for p in shapely.normalize(shapely.MultiPolygon(polygons)).geoms]
+    polygons = [
+        shapely.geometry.polygon.orient(shapely.Polygon(p.exterior))
+        for p in shapely.normalize(shapely.MultiPolygon(polygons)).geoms
+    ]
     return " ".join(_text(polygon, grid) for polygon in polygons), outside
 
 
@@ -67,7 +70,9 @@ def windows(outlines, groups, grid) -> dict[str, list[int]]:
         x, y = grid.to_pixel(*np.array(outline, float))
         x0, x1, y0, y1 = window(x, y, 0, grid.shape) if np.isfinite(x + y).all() else (nx, 0, ny, 0)
         a0, a1, b0, b1 = found.get(group, (nx, 0, ny, 0))
-        found[group] = [min(a0, x0), max(a1, x1), min(b0, y0), max(b1, y1)] if x0 < x1 and y0 < y1 else [a0, a1, b0, b1]
+        found[group] = (
+            [min(a0, x0), max(a1, x1), min(b0, y0), max(b1, y1)] if x0 < x1 and y0 < y1 else [a0, a1, b0, b1]
+        )
     return {group: box if box[0] < box[1] else [0, 0, 0, 0] for group, box in found.items()}
 
 

@@ -35,7 +35,20 @@ _BLOCK = b"\xd3BLK"
 _HEAD = struct.Struct(">I4sQQQ16s")  #: flags, compression, bytes allocated, used, uncompressed, MD5
 _STREAMED = 1  #: flag of a block that reaches to the file's end
 END_OF_TREE = re.compile(rb"\n\.\.\.[ \t]*\r?\n")
-_TYPES = {"bool8", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16", "float32", "float64"}
+_TYPES = {
+    "bool8",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "uint8",
+    "uint16",
+    "uint32",
+    "uint64",
+    "float16",
+    "float32",
+    "float64",
+}
 
 
 @dataclass(frozen=True)
@@ -81,7 +94,9 @@ class AsdfFile:
             with open(self.path, "rb") as file:
                 content = file.read(1 << 16)
                 if not content.startswith(MAGIC):
-                    raise InputError(f"{self.path}: not an ASDF file (it does not begin with {MAGIC.decode()})")
+                    raise InputError(
+                        f"{self.path}: not an ASDF file (it does not begin with {MAGIC.decode()})"
+                    )
                 start = 0
                 while not (found := END_OF_TREE.search(content, start)):
                     more = file.read(1 << 18)
@@ -134,17 +149,25 @@ class AsdfFile:
                     if streamed:
                         used = allocated = whole = size - data
                     kind = compression.strip(b"\0")
-                    found.append(Block(at, data, used, data + allocated, whole if kind else used, kind, streamed, digest))
+                    found.append(
+                        Block(
+                            at, data, used, data + allocated, whole if kind else used, kind, streamed, digest
+                        )
+                    )
                     at = data + allocated
         return found
 
     def block(self, source: int):
         """The content of a block, uncompressed, as a buffer (mapped where it is not compressed)."""
         if not 0 <= source < len(self.blocks):
-            raise InputError(f"{self.path}: the file is cut short: no block {source}, it has {len(self.blocks)}")
+            raise InputError(
+                f"{self.path}: the file is cut short: no block {source}, it has {len(self.blocks)}"
+            )
         block = self.blocks[source]
         with open(self.path, "rb") as file:
-            content = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))[block.data : block.data + block.used]
+            content = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))[
+                block.data : block.data + block.used
+            ]
         if len(content) < block.used:
             raise InputError(f"{self.path}: the file is cut short within block {source}")
         return content if not block.compression else _decompressed(content, block, self.path, source)
@@ -161,7 +184,9 @@ class AsdfFile:
             if not block.compression and not block.streamed and any(block.digest):
                 found = hashlib.md5(self.block(number), usedforsecurity=False).digest()
                 if found != block.digest:
-                    raise InputError(f"{self.path}: block {number} is not that of its checksum: the file is damaged")
+                    raise InputError(
+                        f"{self.path}: block {number} is not that of its checksum: the file is damaged"
+                    )
 
     def check(self, node, name: str) -> None:
         """Refuse an array, by its description alone, that is not one of plain numbers or cannot be in its block.
@@ -187,12 +212,20 @@ class AsdfFile:
             raise InputError(
                 f"{where}: shape {_brief(about.get('shape'))} of {_brief(kind)}, expected whole numbers and a plain number type"
             )
-        stored = np.dtype("bool" if kind == "bool8" else kind).newbyteorder("<" if about.get("byteorder") == "little" else ">")
+        stored = np.dtype("bool" if kind == "bool8" else kind).newbyteorder(
+            "<" if about.get("byteorder") == "little" else ">"
+        )
         strides, offset = about.get("strides"), about.get("offset") or 0
-        if not _whole(offset) or not (strides is None or (isinstance(strides, list) and all(map(_whole, strides)))):
-            raise InputError(f"{where}: offset {_brief(offset)}, strides {_brief(strides)}, expected whole numbers")
+        if not _whole(offset) or not (
+            strides is None or (isinstance(strides, list) and all(map(_whole, strides)))
+        ):
+            raise InputError(
+                f"{where}: offset {_brief(offset)}, strides {_brief(strides)}, expected whole numbers"
+            )
         if not 0 <= source < len(self.blocks):
-            raise InputError(f"{self.path}: the file is cut short: no block {source}, it has {len(self.blocks)}")
+            raise InputError(
+                f"{self.path}: the file is cut short: no block {source}, it has {len(self.blocks)}"
+            )
         block, needed = self.blocks[source], stored.itemsize * math.prod(shape)
         if block.data + block.used > os.path.getsize(self.path):
             raise InputError(f"{self.path}: the file is cut short within block {source}")
@@ -341,7 +374,11 @@ class AsdfFile:
 
 def _block_header(raw) -> bytes:
     digest = hashlib.md5(raw, usedforsecurity=False).digest()
-    return _BLOCK + struct.pack(">H", _HEAD.size) + _HEAD.pack(0, b"\0" * 4, len(raw), len(raw), len(raw), digest)
+    return (
+        _BLOCK
+        + struct.pack(">H", _HEAD.size)
+        + _HEAD.pack(0, b"\0" * 4, len(raw), len(raw), len(raw), digest)
+    )
 
 
 def _whole(value) -> bool:
@@ -363,7 +400,9 @@ def _decompressed(content, block: Block, path, source) -> memoryview:
     except Exception as error:  # each library has its own
         raise InputError(f"{where}: cannot be decompressed ({error})") from None
     if len(found) != block.size:
-        raise InputError(f"{where}: cannot be decompressed (its stream does not give the {block.size} bytes that its header says)")
+        raise InputError(
+            f"{where}: cannot be decompressed (its stream does not give the {block.size} bytes that its header says)"
+        )
     return memoryview(found)
 
 
@@ -380,7 +419,9 @@ def _unpacked(content, kind: bytes, size: int, where: str):
         try:
             from lz4.block import decompress
         except ImportError:
-            raise InputError(f"{where} is compressed with lz4; expected the Python package lz4 to be installed") from None
+            raise InputError(
+                f"{where} is compressed with lz4; expected the Python package lz4 to be installed"
+            ) from None
         pieces, at, total = [], 0, 0
         while at < len(content):  # pieces of 4 MB, each with its length, and then its size, in front
             (length,) = struct.unpack(">I", content[at : at + 4])
@@ -391,4 +432,6 @@ def _unpacked(content, kind: bytes, size: int, where: str):
             pieces.append(decompress(piece))
             at += 4 + length
         return b"".join(pieces)
-    raise InputError(f"{where}: unknown compression {kind.decode('ascii', 'replace')!r}, expected zlib, bzp2 or lz4")
+    raise InputError(
+        f"{where}: unknown compression {kind.decode('ascii', 'replace')!r}, expected zlib, bzp2 or lz4"
+    )

@@ -73,7 +73,10 @@ def mapping(tag="tag:yaml.org,2002:map", **entries):
     """A block mapping of nodes or plain scalars."""
     import yaml
 
-    pairs = [(scalar(key), value if isinstance(value, yaml.Node) else scalar(value)) for key, value in entries.items()]
+    pairs = [
+        (scalar(key), value if isinstance(value, yaml.Node) else scalar(value))
+        for key, value in entries.items()
+    ]
     return yaml.MappingNode(tag, pairs, flow_style=False)
 
 
@@ -113,10 +116,16 @@ def _constructor():
             def any_tag(self, _suffix, node):
                 if is_mapping(node):
                     return self.construct_mapping(node, deep=True)
-                return self.construct_sequence(node, deep=True) if is_sequence(node) else self.construct_scalar(node)
+                return (
+                    self.construct_sequence(node, deep=True)
+                    if is_sequence(node)
+                    else self.construct_scalar(node)
+                )
 
         Tolerant.add_multi_constructor("", Tolerant.any_tag)
-        Tolerant.add_constructor("tag:yaml.org,2002:timestamp", yaml.constructor.SafeConstructor.construct_yaml_str)
+        Tolerant.add_constructor(
+            "tag:yaml.org,2002:timestamp", yaml.constructor.SafeConstructor.construct_yaml_str
+        )
         _tolerant = Tolerant
     return _tolerant
 
@@ -126,9 +135,14 @@ def serialized(node) -> str:
     import yaml
 
     return yaml.serialize(
-        node, Dumper=getattr(yaml, "CSafeDumper", yaml.SafeDumper), version=(1, 1), tags=_SHORTHAND, explicit_start=True,
-        explicit_end=True, allow_unicode=True,
-    )  # fmt: skip
+        node,
+        Dumper=getattr(yaml, "CSafeDumper", yaml.SafeDumper),
+        version=(1, 1),
+        tags=_SHORTHAND,
+        explicit_start=True,
+        explicit_end=True,
+        allow_unicode=True,
+    )
 
 
 def source_of(node) -> int | None:
@@ -136,4 +150,8 @@ def source_of(node) -> int | None:
     if not (is_mapping(node) and node.tag.startswith(NDARRAY)):
         return None
     source = entry(node, "source")
-    return int(source.value) if isinstance(getattr(source, "value", None), str) and source.value.isdecimal() else None
+    return (
+        int(source.value)
+        if isinstance(getattr(source, "value", None), str) and source.value.isdecimal()
+        else None
+    )

@@ -51,7 +51,9 @@ def expect_self_contained(content: bytes, where) -> None:
     for node in nodes(*([] if root is None else [root])):
         source = entry(node, "source") if is_mapping(node) and node.tag.startswith(NDARRAY) else None
         # fits:SCI,1 is how JWST files name their own HDUs; asdf alone does not follow it
-        if source is not None and not (isinstance(source.value, str) and re.fullmatch(r"-?[0-9]+|fits:.*", source.value)):
+        if source is not None and not (
+            isinstance(source.value, str) and re.fullmatch(r"-?[0-9]+|fits:.*", source.value)
+        ):
             raise InputError(f"{where}: an array is in another file, expected all in this one")
 
 

@@ -66,8 +66,12 @@ def expect_plane(hdu, shape, path, *, flags: bool = False) -> None:
     if found != tuple(shape):
         raise InputError(f"{where}: shape {found}, expected {tuple(shape)} as the image has")
     if flags and (header["BITPIX"] not in (8, 16, 32) or header.get("BSCALE", 1) != 1):
-        found = f"BITPIX {header['BITPIX']}" + (f" and BSCALE {header['BSCALE']}" if header.get("BSCALE", 1) != 1 else "")
-        raise InputError(f"{where}: flags with {found}, expected integers of at most 32 bits (BITPIX 8, 16, 32)")
+        found = f"BITPIX {header['BITPIX']}" + (
+            f" and BSCALE {header['BSCALE']}" if header.get("BSCALE", 1) != 1 else ""
+        )
+        raise InputError(
+            f"{where}: flags with {found}, expected integers of at most 32 bits (BITPIX 8, 16, 32)"
+        )
 
 
 def expect_once(hdus, names, path) -> None:
@@ -146,7 +150,11 @@ def _set_card(cards: list, key: str, value, comment: str) -> int:
 
 
 def _raw(array) -> memoryview:
-    view = memoryview(np.ascontiguousarray(array)).cast("B") if array is not None and np.size(array) else memoryview(b"")
+    view = (
+        memoryview(np.ascontiguousarray(array)).cast("B")
+        if array is not None and np.size(array)
+        else memoryview(b"")
+    )
     return view
 
 
@@ -173,7 +181,11 @@ def _pieces(data):
     """A function that gives the bytes of a data unit in pieces, as often as it is called."""
     if hasattr(data, "pieces"):
         return lambda: (_raw(_pack(array)) for array in data.pieces())
-    packed = memoryview(data or b"") if data is None or isinstance(data, (bytes, memoryview)) else _raw(_pack(data))
+    packed = (
+        memoryview(data or b"")
+        if data is None or isinstance(data, (bytes, memoryview))
+        else _raw(_pack(data))
+    )
     return lambda: [packed]
 
 
@@ -189,7 +201,9 @@ def _words(pieces):
 _BITPIX = {"u1": 8, "i2": 16, "u2": 16, "i4": 32, "u4": 32, "i8": 64, "f4": -32, "f8": -64}
 
 
-def image_header(array, name: str | None = None, *, extver: int | None = None, cards=(), primary: bool = False):
+def image_header(
+    array, name: str | None = None, *, extver: int | None = None, cards=(), primary: bool = False
+):
     """A header for an image HDU of `array` (or an empty primary HDU), followed by `cards` (key, value, comment)."""
     header = fits.Header()
     if primary:

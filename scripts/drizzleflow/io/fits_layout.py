@@ -90,7 +90,9 @@ def walk(file, path, length) -> list[Unit]:
             _only_padding(file, block, path, at)
             return found
         if not found and not block.startswith(b"SIMPLE  ="):
-            raise InputError(f"{path}: not a readable FITS file (it does not begin with SIMPLE, {len(block)} bytes read)")
+            raise InputError(
+                f"{path}: not a readable FITS file (it does not begin with SIMPLE, {len(block)} bytes read)"
+            )
         unit = Unit(len(found), at)
         unit.data = at + _header(file, block, unit, path)
         unit.size = _size(unit, path)
@@ -112,7 +114,9 @@ def _header(file, block, unit, path) -> int:
     """Read the header into ``unit.cards``; its length in bytes."""
     for number in range(1, MAX_HEADER):
         if len(block) < BLOCK:
-            raise InputError(f"{path}: not a readable FITS file (the file is cut short in the header of HDU {unit.index})")
+            raise InputError(
+                f"{path}: not a readable FITS file (the file is cut short in the header of HDU {unit.index})"
+            )
         for start in range(0, BLOCK, 80):
             key = block[start : start + 8]
             if key == b"END     ":
@@ -121,9 +125,13 @@ def _header(file, block, unit, path) -> int:
                 name = key.rstrip().decode()
                 value = _value(block[start + 10 : start + 80])
                 if unit.cards.setdefault(name, value) != value and name not in _REPEATED:
-                    raise InputError(f"{path}[{unit.name}]: {name} is twice in its header, with different values")
+                    raise InputError(
+                        f"{path}[{unit.name}]: {name} is twice in its header, with different values"
+                    )
         block = file.read(BLOCK)
-    raise InputError(f"{path}: not a readable FITS file (the header of HDU {unit.index} has no END in {MAX_HEADER} blocks)")
+    raise InputError(
+        f"{path}: not a readable FITS file (the header of HDU {unit.index} has no END in {MAX_HEADER} blocks)"
+    )
 
 
 def _value(text: bytes) -> bool | int | str | None:
@@ -145,7 +153,13 @@ def _size(unit, path) -> int:
     def number(key, default=None, low=0, high=1 << 60):
         value = cards.get(key, default)
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            shown = "missing" if value is None and key not in cards else "no whole number" if value is None else value
+            shown = (
+                "missing"
+                if value is None and key not in cards
+                else "no whole number"
+                if value is None
+                else value
+            )
             raise InputError(f"{where}: {key} is {shown}, expected a whole number from {low} to {high}")
         return value
 
@@ -157,10 +171,16 @@ def _size(unit, path) -> int:
     axes = [number(f"NAXIS{i}") for i in range(1, number("NAXIS", high=999) + 1)]
     if cards.get("ZIMAGE") is True:
         shape = [number(f"ZNAXIS{i}") for i in range(1, number("ZNAXIS", high=999) + 1)]
-        tiles = [number(f"ZTILE{i}", shape[0] if i == 1 else 1, low=1) for i in range(1, len(shape) + 1) if shape[0]]
+        tiles = [
+            number(f"ZTILE{i}", shape[0] if i == 1 else 1, low=1)
+            for i in range(1, len(shape) + 1)
+            if shape[0]
+        ]
         wanted = math.prod(-(-n // tile) for n, tile in zip(shape, tiles, strict=False))
         if len(axes) != 2 or axes[1] != wanted:
-            raise InputError(f"{where}: a compressed image of {axes[1:]} tiles, expected {wanted} for {shape[::-1]} pixels")
+            raise InputError(
+                f"{where}: a compressed image of {axes[1:]} tiles, expected {wanted} for {shape[::-1]} pixels"
+            )
     if unit.index == 0 and cards.get("GROUPS") is True and axes and axes[0] == 0:  # random groups
         axes = axes[1:]
     if not axes:

@@ -72,8 +72,12 @@ def read_skylist(path, members) -> dict[str, float]:
         except (IndexError, ValueError):
             level = float("nan")
         if len(words) != 2 or not math.isfinite(level):
-            raise InputError(f"{path}: line {number} is {' '.join(words)!r}, expected a member's name and its sky level")
-        fitting = [member for member in members if name == member or name.startswith((member + "_", member + "."))]
+            raise InputError(
+                f"{path}: line {number} is {' '.join(words)!r}, expected a member's name and its sky level"
+            )
+        fitting = [
+            member for member in members if name == member or name.startswith((member + "_", member + "."))
+        ]
         stem = max(fitting, key=len, default=None)
         if stem in found:
             raise InputError(f"{path}: line {number}: a second level of {stem}")
@@ -81,7 +85,9 @@ def read_skylist(path, members) -> dict[str, float]:
             found[stem] = level
     missing = [member for member in dict.fromkeys(members) if member not in found]
     if missing:
-        raise InputError(f"{path}: no level of {', '.join(missing)}; expected a line 'name level' for each member")
+        raise InputError(
+            f"{path}: no level of {', '.join(missing)}; expected a line 'name level' for each member"
+        )
     return found
 
 
@@ -92,7 +98,11 @@ def background_keywords(settings: dict, levels: dict, member: dict) -> dict:
     dictionary extver -> level; a cube states its first integration's.
     """
     scale = member.get("flux_scale") or 1.0
-    found = {v: levels[member["member"], v] / scale for v in range(1, member["nframes"] + 1) if (member["member"], v) in levels}
+    found = {
+        v: levels[member["member"], v] / scale
+        for v in range(1, member["nframes"] + 1)
+        if (member["member"], v) in levels
+    }
     if settings["skip"] or 1 not in found:
         return {}
     level = (found[1] if member["cube"] or len(found) == 1 else found, "sky level in the unit of the pixels")

@@ -22,13 +22,28 @@ def describe(root) -> dict | None:
     if not os.path.exists(os.path.join(root, ".git")):
         return None
     command = [
-        "git", "--no-optional-locks", "-c", "core.fsmonitor=false", "-C", os.fspath(root),
-        "status", "--porcelain=v2", "--branch", "--untracked-files=no", "--ignore-submodules",
-    ]  # fmt: skip
+        "git",
+        "--no-optional-locks",
+        "-c",
+        "core.fsmonitor=false",
+        "-C",
+        os.fspath(root),
+        "status",
+        "--porcelain=v2",
+        "--branch",
+        "--untracked-files=no",
+        "--ignore-submodules",
+    ]
     elsewhere = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
     try:
         said = subprocess.run(
-            command, env=elsewhere, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=10, check=True
+            command,
+            env=elsewhere,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
         ).stdout.splitlines()
     except (OSError, ValueError, subprocess.SubprocessError):
         return None

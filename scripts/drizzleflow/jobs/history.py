@@ -14,8 +14,12 @@ from drizzleflow import __version__
 
 #: settings that cannot change the product in whose rule's options they are: its layout on disk, other products, paths
 NEUTRAL = {
-    "median": ("combine_bufsize",), "mosaic": ("bands",), "crmask": ("corr",), "skymatch": ("skylist",), "grid": ("output_wcs",),
-}  # fmt: skip
+    "median": ("combine_bufsize",),
+    "mosaic": ("bands",),
+    "crmask": ("corr",),
+    "skymatch": ("skylist",),
+    "grid": ("output_wcs",),
+}
 WIDTH = 72  #: characters of a HISTORY card
 
 

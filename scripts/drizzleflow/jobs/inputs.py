@@ -44,13 +44,20 @@ class MosaicInputs:
         if x0 < x1 and y0 < y1:
             self.windows.setdefault(member["member"], {})[extver] = found
         by_sky = step["weight_type"] == "ivm-sky"
-        frame = formats.read(member, extver, planes, self.options["simple"], None if by_sky else rows).on_grid(self.grid)
+        frame = formats.read(
+            member, extver, planes, self.options["simple"], None if by_sky else rows
+        ).on_grid(self.grid)
         self.static.apply(member, frame, rows)
         if by_sky:  # known from the whole frame only
             add_sky_variance(frame)
             frame.cut(rows)
         pixmap = self.lattices.pixmap(
-            frame, self.grid, step["pixmap_stepsize"], int(step["pixmap_order"]), self.options["grid"]["pixmap_tolerance"], rows
+            frame,
+            self.grid,
+            step["pixmap_stepsize"],
+            int(step["pixmap_order"]),
+            self.options["grid"]["pixmap_tolerance"],
+            rows,
         )
         return frame, pixmap, self.levels.get((member["member"], extver))
 
@@ -59,4 +66,6 @@ class MosaicInputs:
         x, y = self.grid.to_pixel(lattice.lon, lattice.lat)
         if not np.isfinite(x).any():
             return 0, 0, 0, 0
-        return window(x, y, kernel_reach(self.options["mosaic"]["kernel"], self.grid.coarsest), self.grid.shape)
+        return window(
+            x, y, kernel_reach(self.options["mosaic"]["kernel"], self.grid.coarsest), self.grid.shape
+        )

@@ -32,9 +32,20 @@ from drizzleflow.jobs import checkout, guard, malloc
 
 FORMAT = 1  #: version of the record's layout
 PACKAGES = (
-    "snakemake", "numpy", "scipy", "astropy", "drizzle", "gwcs", "asdf", "spherical_geometry", "shapely", "pandas", "lz4", "PIL",
+    "snakemake",
+    "numpy",
+    "scipy",
+    "astropy",
+    "drizzle",
+    "gwcs",
+    "asdf",
+    "spherical_geometry",
+    "shapely",
+    "pandas",
+    "lz4",
+    "PIL",
     "jinja2",
-)  # fmt: skip
+)
 MAX_WARNINGS = 100  #: kept in a record; the log has all
 _SEAL = ',\n "seal": "'
 
@@ -89,7 +100,11 @@ class Job:
         `how`: ``member`` and ``extver`` (the frame), ``window`` (x0, x1, y0, y1 on the grid, half open, that it can reach), ``mask``
         (the file that says which of its pixels did not count).
         """
-        how = {key: os.fspath(value) if key == "mask" else plain(value) for key, value in how.items() if value is not None}
+        how = {
+            key: os.fspath(value) if key == "mask" else plain(value)
+            for key, value in how.items()
+            if value is not None
+        }
         self._contributions.append({"product": os.fspath(product), "source": os.fspath(source), **how})
 
     def thumbnail(self, name: str, array, mask=None, size: int = 256, limits=None) -> tuple[float, float]:

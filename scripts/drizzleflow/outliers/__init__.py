@@ -5,7 +5,11 @@
 
 from importlib import import_module
 
-_HOMES = {"flag_cr": "outliers.thresholds", "abs_deriv": "outliers.thresholds", "OutlierDetection": "outliers.detection"}
+_HOMES = {
+    "flag_cr": "outliers.thresholds",
+    "abs_deriv": "outliers.thresholds",
+    "OutlierDetection": "outliers.detection",
+}
 __all__ = sorted(_HOMES)
 
 

@@ -88,8 +88,12 @@ def _interpolate(median, pixmap, fillval, interp):
 
     out = np.full(pixmap.shape[:2], fillval, np.float32)
     ny, nx = median.shape
-    if interp == "nearest":  # beyond the last column it takes the next row, beyond the last row whatever comes there
-        beyond = (pixmap[..., 0].astype(np.float32) >= nx - 0.5) | (pixmap[..., 1].astype(np.float32) >= ny - 0.5)
+    if (
+        interp == "nearest"
+    ):  # beyond the last column it takes the next row, beyond the last row whatever comes there
+        beyond = (pixmap[..., 0].astype(np.float32) >= nx - 0.5) | (
+            pixmap[..., 1].astype(np.float32) >= ny - 0.5
+        )
         if beyond.any():
             pixmap = np.where(beyond[..., None], -1e6, pixmap)
     blot_image(data=median, pixmap=pixmap, out_img=out, fillval=fillval, iscale=1.0, interp=interp)

@@ -14,7 +14,9 @@ from drizzleflow.outliers.driz_cr import driz_cr, grown
 from drizzleflow.outliers.thresholds import flag_crs, flag_resampled_crs, pair
 
 
-def compare(frame, pixmap, median: Windowed, level: float | None, settings: dict) -> tuple[np.ndarray, np.ndarray]:
+def compare(
+    frame, pixmap, median: Windowed, level: float | None, settings: dict
+) -> tuple[np.ndarray, np.ndarray]:
     """Blot the combined image to a frame's pixels and flag what differs.
 
     Parameters
@@ -44,7 +46,11 @@ def compare(frame, pixmap, median: Windowed, level: float | None, settings: dict
     shift(pixmap, window[0], window[2])
     zero = settings["empty"] == "zero"
     blotted = blot(
-        median.cut("SCI", window), pixmap, 0.0 if zero else np.nan, settings["interp"], 0.0 if zero else "linear"
+        median.cut("SCI", window),
+        pixmap,
+        0.0 if zero else np.nan,
+        settings["interp"],
+        0.0 if zero else "linear",
     )
     if frame.rate_factor != 1:
         blotted /= np.float32(frame.rate_factor)
@@ -58,7 +64,9 @@ def compare(frame, pixmap, median: Windowed, level: float | None, settings: dict
     if settings["median_err"] and {"ERR", "NUSED"} <= median.offsets.keys():
         combined = median.cut("ERR", window), median.cut("NUSED", window)
         more_noise = partial(_noise_of_blot, *combined, pixmap, frame.err, np.float32(1 / frame.rate_factor))
-    hits = flag_resampled_crs(frame.data, frame.err, blotted, snr, scale, backg, settings["err_nan"], more_noise)
+    hits = flag_resampled_crs(
+        frame.data, frame.err, blotted, snr, scale, backg, settings["err_nan"], more_noise
+    )
     return blotted, grown(hits, *growth)
 
 
@@ -70,20 +78,33 @@ def compare_aligned(frame, reference, settings: dict) -> np.ndarray:
 
 def _needs_err(frame):
     if frame.err is None:
-        raise InputError(f"{frame.member}: frame {frame.extver}: no error plane; expected ERR or an inverse variance")
+        raise InputError(
+            f"{frame.member}: frame {frame.extver}: no error plane; expected ERR or an inverse variance"
+        )
 
 
 def _against_model(frame, blotted, level, settings, snr, scale, growth):
     """AstroDrizzle's test, in electrons and with the sky put back."""
     if frame.readnoise is None:
-        raise InputError(f"{frame.member}: frame {frame.extver}: no read noise; crmask.noise: model needs gain and read noise of an HST header")
+        raise InputError(
+            f"{frame.member}: frame {frame.extver}: no read noise; crmask.noise: model needs gain and read noise of an HST header"
+        )
     electrons = np.float32(frame.electrons_per_unit)
     sky = (level or 0.0) if settings["addsky"] else settings["skyval"]
     return driz_cr(
-        frame.data * electrons, (blotted + np.float32(sky)) * electrons, gain=1.0, readnoise=frame.readnoise,
-        sky=(level or 0.0) * float(electrons), snr=snr, scale=scale, grow=growth[0], ctegrow=growth[1], cte_dir=growth[2],
-        derivative_edges=settings["derivative_edges"], sky_counted=settings["sky_counted"],
-    )  # fmt: skip
+        frame.data * electrons,
+        (blotted + np.float32(sky)) * electrons,
+        gain=1.0,
+        readnoise=frame.readnoise,
+        sky=(level or 0.0) * float(electrons),
+        snr=snr,
+        scale=scale,
+        grow=growth[0],
+        ctegrow=growth[1],
+        cte_dir=growth[2],
+        derivative_edges=settings["derivative_edges"],
+        sky_counted=settings["sky_counted"],
+    )
 
 
 def _noise_of_blot(combined_err, nused, pixmap, err, factor, ys, xs):
@@ -96,6 +117,8 @@ def _noise_of_blot(combined_err, nused, pixmap, err, factor, ys, xs):
     inside = (at >= 0).all(axis=1) & (at < nused.shape[::-1]).all(axis=1)
     x, y = at[inside].T
     found = np.zeros(len(at), np.float32)
-    variance = (np.nan_to_num(combined_err[y, x]) * factor) ** 2 - 2 * err[ys, xs][inside] ** 2 / np.maximum(nused[y, x], 1)
+    variance = (np.nan_to_num(combined_err[y, x]) * factor) ** 2 - 2 * err[ys, xs][inside] ** 2 / np.maximum(
+        nused[y, x], 1
+    )
     found[inside] = np.sqrt(np.fmax(variance, 0))
     return found

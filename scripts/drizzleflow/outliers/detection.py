@@ -27,13 +27,26 @@ from drizzleflow.outliers.thresholds import (
 from drizzleflow.resample import single
 
 __all__ = [
-    "OutlierDetection", "abs_deriv", "dilate", "flag_cr", "flag_crs", "flag_resampled_crs", "noise", "pair",
-]  # fmt: skip
+    "OutlierDetection",
+    "abs_deriv",
+    "dilate",
+    "flag_cr",
+    "flag_crs",
+    "flag_resampled_crs",
+    "noise",
+    "pair",
+]
 
 GRID = {
-    "pixel_scale": None, "pixel_scale_ratio": 1.0, "rotation": None, "crpix": None, "crval": None, "output_shape": None,
-    "output_wcs": None, "footprints": "wcs",
-}  # fmt: skip
+    "pixel_scale": None,
+    "pixel_scale_ratio": 1.0,
+    "rotation": None,
+    "crpix": None,
+    "crval": None,
+    "output_shape": None,
+    "output_wcs": None,
+    "footprints": "wcs",
+}
 
 
 class OutlierDetection:
@@ -59,10 +72,20 @@ class OutlierDetection:
     """
 
     defaults = {
-        "weight_type": "ivm", "pixfrac": 1.0, "kernel": "square", "fillval": "NAN", "maskpt": 0.7, "snr": "5.0 4.0",
-        "scale": "1.2 0.7", "backg": 0.0, "resample_data": True, "good_bits": "auto", "combine_bufsize": 1.0,
-        "format": "jwst", **GRID,
-    }  # fmt: skip
+        "weight_type": "ivm",
+        "pixfrac": 1.0,
+        "kernel": "square",
+        "fillval": "NAN",
+        "maskpt": 0.7,
+        "snr": "5.0 4.0",
+        "scale": "1.2 0.7",
+        "backg": 0.0,
+        "resample_data": True,
+        "good_bits": "auto",
+        "combine_bufsize": 1.0,
+        "format": "jwst",
+        **GRID,
+    }
 
     def __init__(self, input_models, reffiles=None, **pars):
         unknown = sorted(set(pars) - set(self.defaults))
@@ -86,15 +109,23 @@ class OutlierDetection:
                 return [0] * len(frames)
             by_id = {id(frame): pixmap for frame, pixmap in zip(frames, pixmaps, strict=True)}
             images = [
-                single.drizzle([(frames[i], self._level(frames[i])) for i in members], target, lambda f: by_id[id(f)].copy(), pars, **keys)
+                single.drizzle(
+                    [(frames[i], self._level(frames[i])) for i in members],
+                    target,
+                    lambda f: by_id[id(f)].copy(),
+                    pars,
+                    **keys,
+                )
                 for members in groups.values()
-            ]  # fmt: skip
+            ]
         else:
             images = [single.unresampled(frame, None, pars, **keys) for frame in frames]
             if len(images) < 2:
                 return [0] * len(frames)
         window = union(images)
-        how = Parameters(combine_type="median", combine_maskpt=pars["maskpt"], combine_bufsize=pars["combine_bufsize"])
+        how = Parameters(
+            combine_type="median", combine_maskpt=pars["maskpt"], combine_bufsize=pars["combine_bufsize"]
+        )
         median = median_image(images, window, how).sci
         counts = []
         for index, frame in enumerate(frames):

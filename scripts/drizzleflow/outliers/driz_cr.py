@@ -17,9 +17,21 @@ CRBIT = 4096
 
 
 def driz_cr(
-    data, blotted, *, gain, readnoise, sky, snr=(3.5, 3.0), scale=(1.2, 0.7), grow=1, ctegrow=0, cte_dir=0,
-    derivative_edges="neighbours", sky_counted="once", err=None,
-) -> np.ndarray:  # fmt: skip
+    data,
+    blotted,
+    *,
+    gain,
+    readnoise,
+    sky,
+    snr=(3.5, 3.0),
+    scale=(1.2, 0.7),
+    grow=1,
+    ctegrow=0,
+    cte_dir=0,
+    derivative_edges="neighbours",
+    sky_counted="once",
+    err=None,
+) -> np.ndarray:
     """Cosmic rays of one chip.
 
     With D = ``|data - blotted|``, G the derivative of `blotted` and E the noise, a pixel is hit when
@@ -71,11 +83,15 @@ def driz_cr(
     """
     data, blotted = np.asarray(data, np.float32), np.asarray(blotted, np.float32)
     if data.ndim != 2 or data.shape != blotted.shape:
-        raise InputError(f"driz_cr: data {data.shape} and blotted {blotted.shape}; expected two images of one shape")
+        raise InputError(
+            f"driz_cr: data {data.shape} and blotted {blotted.shape}; expected two images of one shape"
+        )
     snr, scale = pair(snr, "snr"), pair(scale, "scale")
     _check(gain, readnoise, grow, ctegrow, cte_dir)
     if derivative_edges not in DERIVATIVE_EDGES:
-        raise InputError(f"derivative_edges: {derivative_edges!r}; expected one of {', '.join(DERIVATIVE_EDGES)}")
+        raise InputError(
+            f"derivative_edges: {derivative_edges!r}; expected one of {', '.join(DERIVATIVE_EDGES)}"
+        )
     if sky_counted not in SKY_COUNTED:
         raise InputError(f"sky_counted: {sky_counted!r}; expected one of {', '.join(SKY_COUNTED)}")
     derivative = abs_deriv(blotted) if derivative_edges == "neighbours" else zero_padded_deriv(blotted)
@@ -157,7 +173,9 @@ def _reach(mask, axis: int, before: int, after: int) -> np.ndarray:
     return out
 
 
-def clean(data, dq, mask, blotted, *, good_bits: int = 0, crbit: int = CRBIT) -> tuple[np.ndarray, np.ndarray]:
+def clean(
+    data, dq, mask, blotted, *, good_bits: int = 0, crbit: int = CRBIT
+) -> tuple[np.ndarray, np.ndarray]:
     """A chip whose cosmic rays and bad pixels are replaced by the blotted median (`driz_cr_corr`, ``_crclean.fits``).
 
     Parameters

@@ -119,7 +119,11 @@ def write(path, masks: dict, primary=()) -> None:
 
     hdus = [(image_header(None, primary=True, cards=primary), None)]
     for number, (key, good) in enumerate(masks.items(), start=1):
-        cards = [("INSTRUME", key[0], "instrument"), ("DETECTOR", key[1], "detector"), ("CHIP", key[2], "chip")]
+        cards = [
+            ("INSTRUME", key[0], "instrument"),
+            ("DETECTOR", key[1], "detector"),
+            ("CHIP", key[2], "chip"),
+        ]
         plane = good.astype(np.uint8)
         hdus.append((image_header(plane, "STATIC", extver=number, cards=cards), plane))
     write_hdus(path, hdus)

@@ -63,7 +63,14 @@ def flag_crs(sci, err, reference, snr: float, err_nan: str = "invalid") -> np.nd
 
 
 def flag_resampled_crs(
-    sci, err, blot, snr=(5.0, 4.0), scale=(1.2, 0.7), backg: float = 0.0, err_nan: str = "invalid", more_noise=None
+    sci,
+    err,
+    blot,
+    snr=(5.0, 4.0),
+    scale=(1.2, 0.7),
+    backg: float = 0.0,
+    err_nan: str = "invalid",
+    more_noise=None,
 ) -> np.ndarray:
     """Outliers of a frame against the blotted median.
 
@@ -96,7 +103,10 @@ def flag_resampled_crs(
 def beyond_both(difference, derivative, noise, snr, scale, more_noise=None) -> np.ndarray:
     """Where `difference` exceeds the second threshold, and within one pixel the first: see `flag_resampled_crs`; bool (ny, nx)."""
     with np.errstate(invalid="ignore"):  # `>` is False for NaN
-        beyond = [difference > np.float32(c) * derivative + np.float32(n) * noise for n, c in zip(snr, scale, strict=True)]
+        beyond = [
+            difference > np.float32(c) * derivative + np.float32(n) * noise
+            for n, c in zip(snr, scale, strict=True)
+        ]
         if more_noise is not None:  # it only takes pixels away: looked up where there are any
             at = np.nonzero(beyond[0] | beyond[1])
             total = np.hypot(noise[at], more_noise(*at))
@@ -129,7 +139,9 @@ def flag_cr(sci_image, blot_image, snr="5.0 4.0", scale="1.2 0.7", backg=0.0, re
         backg = level
     snr = pair(snr, "snr")
     if resample_data:
-        mask = flag_resampled_crs(sci_image.data, sci_image.err, blot_image.data, snr, pair(scale, "scale"), backg)
+        mask = flag_resampled_crs(
+            sci_image.data, sci_image.err, blot_image.data, snr, pair(scale, "scale"), backg
+        )
     else:
         mask = flag_crs(sci_image.data, sci_image.err, blot_image.data, snr[0])
     sci_image.dq |= np.where(mask, flag, 0).astype(sci_image.dq.dtype)

@@ -21,9 +21,21 @@ from drizzleflow.io.files import why_no_file
 SAFE_NAME = re.compile(r"(?!\.{1,2}$)(?!-)[A-Za-z0-9._+-]{1,200}", re.ASCII)
 #: endings that are not part of a member's name (every format's SUFFIXES; a test compares)
 SUFFIXES = (
-    "_cal", "_calints", "_crf", "_crfints", "_rate", "_rateints", "_tweakreg", "_skymatch", "_match",
-    "_flt", "_flc", "_c0m", "_c0f", "_sci",
-)  # fmt: skip
+    "_cal",
+    "_calints",
+    "_crf",
+    "_crfints",
+    "_rate",
+    "_rateints",
+    "_tweakreg",
+    "_skymatch",
+    "_match",
+    "_flt",
+    "_flc",
+    "_c0m",
+    "_c0f",
+    "_sci",
+)
 _EXTENSION = re.compile(r"\.(fits?|fts|asdf)(\.(gz|fz|bz2|xz))?$|\.(gz|fz)$", re.IGNORECASE)
 #: the columns of a CSV association
 COLUMNS = ("path", "member", "exptype", "group", "product", "dq", "ivar", "flux_scale")
@@ -107,7 +119,9 @@ def check(association: Association) -> None:
         raise InputError(f"{source}: product {name}: no science member ({found}), expected at least one")
     for member in science:
         for key in ("path", "dq", "ivar"):
-            _expect_plain_path(source, member.get(key) or "", f"product {name}: member {member['member']!r}: {key}")
+            _expect_plain_path(
+                source, member.get(key) or "", f"product {name}: member {member['member']!r}: {key}"
+            )
     seen, places = {}, {}
     for member in science:
         _check_name(source, f"product {name}: member", member["member"])
@@ -140,7 +154,9 @@ def _expect_plain_path(source, path, what) -> None:
     if has_control(path):
         raise InputError(f"{source}: {what} {path!r} has control characters, expected none")
     if set("{}<>") & set(path):
-        raise InputError(f"{source}: {what} {path!r} has one of {{ }} < >, which Snakemake takes for names to fill in; expected none")
+        raise InputError(
+            f"{source}: {what} {path!r} has one of {{ }} < >, which Snakemake takes for names to fill in; expected none"
+        )
 
 
 def _check_name(source, what, name) -> None:

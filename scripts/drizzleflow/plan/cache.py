@@ -47,7 +47,9 @@ class Cache:
         same = known and stored.get("version") == self._version
         self.files: dict = stored["files"] if same else {}
         self.replaced: set[str] = set()  #: paths that had another size or time when the cache was written
-        self.git: dict | None = stored.get("git") if same else None  #: of `drizzleflow.jobs.checkout.describe`
+        self.git: dict | None = (
+            stored.get("git") if same else None
+        )  #: of `drizzleflow.jobs.checkout.describe`
         self._stored = text if same else ""
 
     @property

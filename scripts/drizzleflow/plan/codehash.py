@@ -125,7 +125,11 @@ def _module(path, root, cache) -> tuple[str, list[str]]:
 def _text(node) -> str:
     """A syntax tree as text. Not `ast.dump`: each version of Python gives nodes new fields, empty mostly, and shows them its way."""
     if isinstance(node, ast.AST):
-        fields = [(name, value) for name, value in ast.iter_fields(node) if name != "kind" and value not in (None, [])]
+        fields = [
+            (name, value)
+            for name, value in ast.iter_fields(node)
+            if name != "kind" and value not in (None, [])
+        ]
         return f"{type(node).__name__}({', '.join(f'{name}={_text(value)}' for name, value in fields)})"
     return f"[{', '.join(map(_text, node))}]" if isinstance(node, list) else repr(node)
 

@@ -239,7 +239,9 @@ class _Checker:
             return [self.table(one, entry, f"{here}[{i}]", origin) for i, one in enumerate(found or ())]
         for one in found if isinstance(found, (list, tuple)) else [found]:
             if isinstance(one, str) and (has_control(one) or len(one) > LONGEST):
-                raise InputError(f"{origin}: {here} is {_show(one)}, expected text of one line, at most {LONGEST} characters")
+                raise InputError(
+                    f"{origin}: {here} is {_show(one)}, expected text of one line, at most {LONGEST} characters"
+                )
             if isinstance(one, int) and abs(one) >= 1e300:
                 raise InputError(f"{origin}: {here} is {_show(one)}, expected {allowed(rule)}")
         canonical = _coerce(found, rule)
@@ -344,8 +346,14 @@ def _finish(value, key, rule):
     if key == "outlier_method":
         return [value] if isinstance(value, str) else value
     if key in ("snr", "scale", "driz_cr_snr", "driz_cr_scale", "combine_nsigma"):
-        numbers = value.replace(",", " ").split() if isinstance(value, str) else (value if isinstance(value, (list, tuple)) else [value])
-        return " ".join(repr(float(number)) for number in (numbers if len(numbers) == 2 else [*numbers, *numbers]))
+        numbers = (
+            value.replace(",", " ").split()
+            if isinstance(value, str)
+            else (value if isinstance(value, (list, tuple)) else [value])
+        )
+        return " ".join(
+            repr(float(number)) for number in (numbers if len(numbers) == 2 else [*numbers, *numbers])
+        )
     if "NAN or INDEF" in rule.get("allowed", ""):
         if value is None or (isinstance(value, float) and math.isnan(value)):
             return "NAN"
@@ -384,6 +392,8 @@ def allowed(rule) -> str:
 
 
 _LIMITS = (("minimum", ">="), ("exclusiveMinimum", ">"), ("maximum", "<="))
+
+
 class _Brief(reprlib.Repr):
     def repr_int(self, value, level):  # Python refuses to write out thousands of digits
         return repr(value) if abs(value) < 1e300 else f"{'-' * (value < 0)}1e300 or more"

@@ -286,7 +286,9 @@ def _groups(table, members) -> dict:
     for name in groups:
         if not association.SAFE_NAME.fullmatch(name):
             file = next(member.path for member in members if name.startswith(member.group))
-            raise InputError(f"{table.source}: product {table.name}: {file}: group {name!r} cannot be a file name")
+            raise InputError(
+                f"{table.source}: product {table.name}: {file}: group {name!r} cannot be a file name"
+            )
     return groups
 
 

@@ -80,8 +80,18 @@ def collect(records, product: str, out_path, sources=(), config=(), own: dict | 
     if own is not None:
         jobs.append((None, {**own, "outputs": [{"path": os.fspath(out_path)}]}))
 
-    document = {"prefix": dict(PREFIX), "entity": {}, "activity": {}, "agent": {}, "used": {}, "wasGeneratedBy": {},
-                "wasAssociatedWith": {}, "wasDerivedFrom": {}, "wasInfluencedBy": {}, "hadMember": {}}  # fmt: skip
+    document = {
+        "prefix": dict(PREFIX),
+        "entity": {},
+        "activity": {},
+        "agent": {},
+        "used": {},
+        "wasGeneratedBy": {},
+        "wasAssociatedWith": {},
+        "wasDerivedFrom": {},
+        "wasInfluencedBy": {},
+        "hadMember": {},
+    }
     told = [how for _, entry in jobs for how in entry.get("contributions") or ()]
     masks = {relative(how["product"]): how["mask"] for how in told if "mask" in how}
     for path, entry in jobs:
@@ -90,7 +100,9 @@ def collect(records, product: str, out_path, sources=(), config=(), own: dict | 
         files.name(source)
     name = _add_product(document, files, product, jobs)
     for path in config:
-        _relate(document, "wasInfluencedBy", "i", {"prov:influencee": name, "prov:influencer": files.name(path)})
+        _relate(
+            document, "wasInfluencedBy", "i", {"prov:influencee": name, "prov:influencer": files.name(path)}
+        )
     document["entity"].update(files.entities())
     for part in ("entity", "activity", "agent"):
         document[part] = dict(sorted(document[part].items()))
@@ -159,7 +171,13 @@ def _add_job(document, files: _Files, path: str | None, entry: dict) -> str:
         "df:wildcards": json.dumps(wildcards, ensure_ascii=False),
         "df:params": json.dumps(entry.get("params") or {}, ensure_ascii=False, sort_keys=True),
     }
-    named = {"prov:startTime": "started", "prov:endTime": "ended", "df:code": "code", "df:host": "host", "df:log": "log"}
+    named = {
+        "prov:startTime": "started",
+        "prov:endTime": "ended",
+        "df:code": "code",
+        "df:host": "host",
+        "df:log": "log",
+    }
     activity.update({key: entry[source] for key, source in named.items() if entry.get(source)})
     document["activity"][name] = activity
     for given in _unique(entry.get("inputs")):

@@ -17,10 +17,16 @@ def table(found: dict) -> str:
     """The text of a trace (see `drizzleflow.provenance.trace.trace`)."""
     lines = [f"{found['product']}: pixel {found['pixel'][0]} {found['pixel'][1]} (0-based)"]
     if found["sky"]:
-        lines.append(f"grid {found['grid'][0]} {found['grid'][1]}   RA {found['sky'][0]:.7f}   Dec {found['sky'][1]:.7f}")
+        lines.append(
+            f"grid {found['grid'][0]} {found['grid'][1]}   RA {found['sky'][0]:.7f}   Dec {found['sky'][1]:.7f}"
+        )
     lines.append("holds   " + _numbers(found["values"], found["unit"]))
     if found["sum"] is not None:
-        lines.append("sum     " + _numbers(found["sum"], found["unit"]) + ("   agrees" if found["agrees"] else "   DOES NOT AGREE"))
+        lines.append(
+            "sum     "
+            + _numbers(found["sum"], found["unit"])
+            + ("   agrees" if found["agrees"] else "   DOES NOT AGREE")
+        )
     lines += [*found["notes"], ""]
     for image in found.get("images", ()):
         verdict = "used" if image["used"] else "not used"
@@ -56,30 +62,60 @@ def _frame(frame: dict):
         yield "    the file is missing: its pixels cannot be listed"
         return
     sky = "no sky subtracted" if frame["sky"] is None else f"sky {frame['sky']:.7g} subtracted"
-    context = "" if frame.get("in_context") is None else "   in CON" if frame["in_context"] else "   not in CON"
+    context = (
+        "" if frame.get("in_context") is None else "   in CON" if frame["in_context"] else "   not in CON"
+    )
     yield f"    {sky}   weight {frame['weight']:.7g}   value {frame['value']:.7g}{context}"
     rows = [COLUMNS]
     for p in frame["pixels"]:
         part = "-" if p["why"] else f"{p['overlap'] * p['weight']:.6g}"
         numbers = (f"{p[key]:.6g}" for key in ("overlap", "weight"))
-        rows.append((str(p["x"]), str(p["y"]), *numbers, part, f"{p['data']:.6g}", f"{p['value']:.6g}", str(p["dq"] if p["dq"] is not None else "-"), p["why"]))
+        rows.append(
+            (
+                str(p["x"]),
+                str(p["y"]),
+                *numbers,
+                part,
+                f"{p['data']:.6g}",
+                f"{p['value']:.6g}",
+                str(p["dq"] if p["dq"] is not None else "-"),
+                p["why"],
+            )
+        )
     widths = [max(len(row[k]) for row in rows) for k in range(len(COLUMNS) - 1)]
     for row in rows if frame["pixels"] else ():
-        yield ("    " + "  ".join(word.rjust(width) for word, width in zip(row, widths, strict=False)) + f"  {row[-1]}").rstrip()
+        yield (
+            "    "
+            + "  ".join(word.rjust(width) for word, width in zip(row, widths, strict=False))
+            + f"  {row[-1]}"
+        ).rstrip()
     yield ""
 
 
 def main(argv=None) -> int:
     """Returns the exit code: 0; 1 with a line on stderr for what cannot be done, or where a traced pixel does not agree."""
-    parser = argparse.ArgumentParser(prog="python -m drizzleflow.provenance", description=__doc__, allow_abbrev=False)
+    parser = argparse.ArgumentParser(
+        prog="python -m drizzleflow.provenance", description=__doc__, allow_abbrev=False
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     tracing = commands.add_parser("trace", help="the members, pixels, weights and masks behind one pixel")
-    tracing.add_argument("product", metavar="PRODUCT", help="{product}_i2d.fits, {product}_median.fits or single/…_outlier_i2d.fits")
-    tracing.add_argument("--pixel", nargs=2, type=int, required=True, metavar=("X", "Y"), help="column and row, 0-based")
+    tracing.add_argument(
+        "product",
+        metavar="PRODUCT",
+        help="{product}_i2d.fits, {product}_median.fits or single/…_outlier_i2d.fits",
+    )
+    tracing.add_argument(
+        "--pixel", nargs=2, type=int, required=True, metavar=("X", "Y"), help="column and row, 0-based"
+    )
     tracing.add_argument("--json", action="store_true", help="as JSON")
     crating = commands.add_parser("crate", help="a finished run as an RO-Crate")
     crating.add_argument("folder", metavar="RESULTS/PRODUCT", help="the folder of a product")
-    crating.add_argument("out", nargs="?", metavar="OUT", help="a folder or .zip to be made, a copy of all; else only metadata, beside the products")
+    crating.add_argument(
+        "out",
+        nargs="?",
+        metavar="OUT",
+        help="a folder or .zip to be made, a copy of all; else only metadata, beside the products",
+    )
     crating.add_argument("--license", metavar="URI", help="licence of the data")
     options = parser.parse_args(argv)
     logging.basicConfig(level=logging.ERROR, format="%(levelname)s: %(message)s", stream=sys.stderr)

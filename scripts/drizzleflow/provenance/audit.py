@@ -114,7 +114,9 @@ def audit(
         for fault in evidence.stale(plan, set(code)):
             faults.setdefault(_key(fault.path), fault)
         notes += evidence.unplanned(plan, faults)
-    logger.info("%d records, %d files compared, %d findings", len(evidence.jobs), len(evidence.by_size()), len(faults))
+    logger.info(
+        "%d records, %d files compared, %d findings", len(evidence.jobs), len(evidence.by_size()), len(faults)
+    )
     return sorted([*faults.values(), *notes])
 
 
@@ -172,7 +174,9 @@ class Evidence:
         try:
             with open(key, encoding="utf-8") as stream:
                 document = json.load(stream)
-            settings = {relation["prov:influencer"] for relation in document.get("wasInfluencedBy", {}).values()}
+            settings = {
+                relation["prov:influencer"] for relation in document.get("wasInfluencedBy", {}).values()
+            }
             for name, entry in document["entity"].items():
                 if name in settings:  # what has changed in the configuration, the dry run tells
                     continue
@@ -212,7 +216,9 @@ class Evidence:
             if key not in self.claims:
                 return self._check_record(key, shown)
             claim = self.claims[key]
-            problem = _compare(key, claim, fits=key in self._made and key.endswith(".fits")) or self._broken.get(key)
+            problem = _compare(
+                key, claim, fits=key in self._made and key.endswith(".fits")
+            ) or self._broken.get(key)
         except OSError as error:
             problem = f"cannot be read ({error.strerror})"
         return Finding(shown, "altered", problem) if problem else None
@@ -273,7 +279,11 @@ class Evidence:
                 count[os.path.relpath(key, _key(self.outdir)).split(os.sep)[0]] += 1
         text = "of another configuration, as their records say"
         return [
-            Finding(os.path.join(self.outdir, product), "unplanned", f"{number} {'file' if number == 1 else 'files'} {text}")
+            Finding(
+                os.path.join(self.outdir, product),
+                "unplanned",
+                f"{number} {'file' if number == 1 else 'files'} {text}",
+            )
             for product, number in count.items()
         ]
 
@@ -288,14 +298,21 @@ class Evidence:
             installed = _installed(name)
             others = {version: number for version, number in counts.items() if version != installed}
             if others:
-                listed = ", ".join(f"{version} in {number} records" for version, number in sorted(others.items()))
+                listed = ", ".join(
+                    f"{version} in {number} records" for version, number in sorted(others.items())
+                )
                 notes.append(Finding(self.outdir, "versions", f"{name} {listed}, {installed or 'none'} here"))
         return notes
 
     def _is_record(self, path: str) -> bool:
         """Whether the path is ``{product}/record/….json`` below the output folder, and no leftover."""
         parts = os.path.relpath(path, self.outdir).split(os.sep)
-        return len(parts) > 2 and parts[1] == "record" and parts[-1].endswith(".json") and not parts[-1].startswith(".")
+        return (
+            len(parts) > 2
+            and parts[1] == "record"
+            and parts[-1].endswith(".json")
+            and not parts[-1].startswith(".")
+        )
 
 
 def _key(path) -> str:
@@ -352,7 +369,11 @@ def _installed(name: str) -> str | None:
     if name == "python":
         return platform.python_version()
     try:
-        return record.drizzleflow.__version__ if name == "drizzleflow" else importlib.metadata.version({"PIL": "pillow"}.get(name, name))
+        return (
+            record.drizzleflow.__version__
+            if name == "drizzleflow"
+            else importlib.metadata.version({"PIL": "pillow"}.get(name, name))
+        )
     except importlib.metadata.PackageNotFoundError:
         return None
 
@@ -364,8 +385,13 @@ def main(arguments=None) -> int:
 
     parser = argparse.ArgumentParser(prog="python -m drizzleflow.audit", description=__doc__.split("\n")[0])
     parser.add_argument("outdir", help="the output folder, from the working folder of its run")
-    parser.add_argument("--temporary", action="append", default=list(TEMPORARY), metavar="PATTERN",
-                        help="products that may be gone, such as '*/single/*' and '*_median.fits'")  # fmt: skip
+    parser.add_argument(
+        "--temporary",
+        action="append",
+        default=list(TEMPORARY),
+        metavar="PATTERN",
+        help="products that may be gone, such as '*/single/*' and '*_median.fits'",
+    )
     parser.add_argument("--threads", type=int, default=2)
     chosen = parser.parse_args(arguments)
     try:
@@ -380,7 +406,9 @@ def tell(findings: list[Finding], say) -> int:
     for finding in findings:
         say(str(finding))
     faults = sum(not finding.harmless for finding in findings)
-    say(f"audit: {faults} finding{'s'[: faults > 1]}" if faults else "audit: every file is what its record says")
+    say(
+        f"audit: {faults} finding{'s'[: faults > 1]}"
+        if faults
+        else "audit: every file is what its record says"
+    )
     return 1 if faults else 0
-
-

@@ -22,15 +22,33 @@ from drizzleflow.provenance.run import Run
 
 METADATA = "ro-crate-metadata.json"
 ROOT = Path(__file__).resolve().parents[3]  #: of the checkout
-CODE = ("Snakefile", "pyproject.toml", "rules/*.smk", "scripts/*.py", "scripts/drizzleflow/**/*", "config/**/*", "profiles/**/*", "envs/*")
+CODE = (
+    "Snakefile",
+    "pyproject.toml",
+    "rules/*.smk",
+    "scripts/*.py",
+    "scripts/drizzleflow/**/*",
+    "config/**/*",
+    "profiles/**/*",
+    "envs/*",
+)
 PROFILES = {
     "https://w3id.org/ro/wfrun/process/0.5": ("Process Run Crate", "0.5"),
     "https://w3id.org/ro/wfrun/workflow/0.5": ("Workflow Run Crate", "0.5"),
     "https://w3id.org/workflowhub/workflow-ro-crate/1.0": ("Workflow RO-Crate", "1.0"),
 }
 TERMS = "https://w3id.org/ro/terms/workflow-run/context"  #: where ``sha256`` is defined
-TEMPORARY = ("mosaic/*.npz", "single/*.fits", "*_median.fits")  #: may be gone after a run (save_intermediate_results)
-FORMATS = {".fits": "application/fits", ".asdf": "application/x-asdf", ".npz": "application/zip", ".csv": "text/csv"}
+TEMPORARY = (
+    "mosaic/*.npz",
+    "single/*.fits",
+    "*_median.fits",
+)  #: may be gone after a run (save_intermediate_results)
+FORMATS = {
+    ".fits": "application/fits",
+    ".asdf": "application/x-asdf",
+    ".npz": "application/zip",
+    ".csv": "text/csv",
+}
 
 
 def export(folder, out=None, license: str | None = None) -> Path:
@@ -61,7 +79,9 @@ def export(folder, out=None, license: str | None = None) -> Path:
     if out is None:
         crate = _Builder(run, copied=False).build(license)
         path = run.folder / METADATA
-        write_text(path, json.dumps(crate.metadata.generate(), indent=1, ensure_ascii=False, sort_keys=True) + "\n")
+        write_text(
+            path, json.dumps(crate.metadata.generate(), indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+        )
         _keep_record(run, path)
         return path
     out = Path(os.path.abspath(out))
@@ -83,11 +103,25 @@ def _keep_record(run: Run, path: Path) -> None:
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
     given = run.folder / "provenance.json"
     entry = {
-        "format": record.FORMAT, "rule": "crate", "wildcards": {"product": run.product}, "params": {}, "code": None,
-        "git": checkout.describe(ROOT), "versions": record.versions(), "host": os.uname().nodename, "started": now,
-        "inputs": [{"path": run.recorded(given)}], "outputs": [fingerprint(path) | {"path": run.recorded(path)}],
-        "contributions": [], "statistics": {}, "warnings": [], "warnings_count": 0, "ended": now, "seconds": 0.0, "thumbnails": {},
-    }  # fmt: skip
+        "format": record.FORMAT,
+        "rule": "crate",
+        "wildcards": {"product": run.product},
+        "params": {},
+        "code": None,
+        "git": checkout.describe(ROOT),
+        "versions": record.versions(),
+        "host": os.uname().nodename,
+        "started": now,
+        "inputs": [{"path": run.recorded(given)}],
+        "outputs": [fingerprint(path) | {"path": run.recorded(path)}],
+        "contributions": [],
+        "statistics": {},
+        "warnings": [],
+        "warnings_count": 0,
+        "ended": now,
+        "seconds": 0.0,
+        "thumbnails": {},
+    }
     write_text(run.folder / "record/crate.json", record.sealed(entry))
 
 
@@ -95,7 +129,9 @@ def _document(run: Run) -> dict:
     path = run.folder / "provenance.json"
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-        if not all(isinstance(document[key], dict) for key in ("entity", "activity", "used", "wasGeneratedBy")):
+        if not all(
+            isinstance(document[key], dict) for key in ("entity", "activity", "used", "wasGeneratedBy")
+        ):
             raise ValueError("a part is missing")
         return document
     except FileNotFoundError:
@@ -117,7 +153,10 @@ class _Builder:
 
     def build(self, license: str | None):
         crate, jobs = self.crate, self.document["activity"].values()
-        started, ended = min(job["prov:startTime"] for job in jobs), max(job.get("prov:endTime", "") for job in jobs)
+        started, ended = (
+            min(job["prov:startTime"] for job in jobs),
+            max(job.get("prov:endTime", "") for job in jobs),
+        )
         crate.name = f"{self.run.product}: a run of drizzleflow"
         crate.description = f"The exposures of {self.run.product}, their outliers found and combined: every file and job of the run."
         crate.datePublished = datetime.datetime.fromisoformat(ended)
@@ -128,7 +167,10 @@ class _Builder:
             if "df:path" in entity:
                 self._add_file(name, entity)
         for name in ("provenance.json", "record/provenance.json"):  # no file can hold its own hash
-            self._add_file(f"file:{self.run.recorded(self.run.folder / name)}", {"df:path": self.run.recorded(self.run.folder / name)})
+            self._add_file(
+                f"file:{self.run.recorded(self.run.folder / name)}",
+                {"df:path": self.run.recorded(self.run.folder / name)},
+            )
         workflow = self._add_workflow()
         self._add_actions(workflow, started, ended)
         crate.root_dataset["conformsTo"] = [
@@ -140,7 +182,9 @@ class _Builder:
     def _context(self, identifier: str, properties: dict):
         from rocrate.model.contextentity import ContextEntity
 
-        return self.crate.dereference(identifier) or self.crate.add(ContextEntity(self.crate, identifier, properties=properties))
+        return self.crate.dereference(identifier) or self.crate.add(
+            ContextEntity(self.crate, identifier, properties=properties)
+        )
 
     def _add_file(self, name: str, entity: dict) -> None:
         path = self.run.path(entity["df:path"])
@@ -152,7 +196,9 @@ class _Builder:
         if entity.get("df:sha256") not in (None, found["sha256"]):
             if "@" in name:
                 return  # an earlier content of the same path
-            raise InputError(f"{path}: not the file that provenance.json describes; run snakemake again, or see snakemake audit")
+            raise InputError(
+                f"{path}: not the file that provenance.json describes; run snakemake again, or see snakemake audit"
+            )
         properties = {"name": path.name, "sha256": found["sha256"], "contentSize": str(found["size"])}
         kind = FORMATS.get(path.suffix) or mimetypes.guess_type(path.name)[0]
         if kind:
@@ -161,7 +207,9 @@ class _Builder:
         if not inside.startswith(".."):
             self.files[name] = self.crate.add_file(path, inside, properties=properties)
         elif self.copied:
-            self.files[name] = self.crate.add_file(path, self._free(f"inputs/{safe_name(path.name)}"), properties=properties)
+            self.files[name] = self.crate.add_file(
+                path, self._free(f"inputs/{safe_name(path.name)}"), properties=properties
+            )
         else:
             self.files[name] = self.crate.add_file(path.as_uri(), properties=properties)
 
@@ -176,24 +224,61 @@ class _Builder:
     def _add_workflow(self):
         """The Snakefile and, in a copy, all the code that it includes."""
         agents = self.document.get("agent", {}).values()
-        versions = sorted({(key[3:], value) for agent in agents for key, value in agent.items() if key.startswith("df:") and not key.startswith("df:git_")})
-        commits = sorted({agent["df:git_commit"] + ("-dirty" if agent["df:git_dirty"] else "") for agent in agents if "df:git_commit" in agent})
+        versions = sorted(
+            {
+                (key[3:], value)
+                for agent in agents
+                for key, value in agent.items()
+                if key.startswith("df:") and not key.startswith("df:git_")
+            }
+        )
+        commits = sorted(
+            {
+                agent["df:git_commit"] + ("-dirty" if agent["df:git_dirty"] else "")
+                for agent in agents
+                if "df:git_commit" in agent
+            }
+        )
         snakefile = ROOT / "Snakefile"
         if not snakefile.is_file():
-            raise InputError(f"{snakefile}: missing: the crate names the workflow, run the command from a checkout of drizzleflow")
+            raise InputError(
+                f"{snakefile}: missing: the crate names the workflow, run the command from a checkout of drizzleflow"
+            )
         where = (snakefile, "workflow/Snakefile") if self.copied else (snakefile.as_uri(), None)
         workflow = self.crate.add_workflow(
-            *where, main=True, lang="snakemake", lang_version=dict(versions).get("snakemake"), properties={"name": "drizzleflow"}
+            *where,
+            main=True,
+            lang="snakemake",
+            lang_version=dict(versions).get("snakemake"),
+            properties={"name": "drizzleflow"},
         )
         workflow["version"] = ", ".join([*(v for name, v in versions if name == "drizzleflow"), *commits])
         workflow["softwareRequirements"] = [
-            self._context(f"#{name}-{version}", {"@type": "SoftwareApplication", "name": name, "softwareVersion": version})
-            for name, version in versions if name != "drizzleflow"
-        ]  # fmt: skip
+            self._context(
+                f"#{name}-{version}",
+                {"@type": "SoftwareApplication", "name": name, "softwareVersion": version},
+            )
+            for name, version in versions
+            if name != "drizzleflow"
+        ]
         if self.copied:
-            paths = sorted({p for pattern in CODE for p in ROOT.glob(pattern) if p.is_file() and "__pycache__" not in p.parts} - {snakefile})
-            workflow["hasPart"] = [self.crate.add_file(path, f"workflow/{path.relative_to(ROOT)}", properties=_hashed(path)) for path in paths]
-        workflow["sha256"], workflow["contentSize"] = _hashed(snakefile)["sha256"], _hashed(snakefile)["contentSize"]
+            paths = sorted(
+                {
+                    p
+                    for pattern in CODE
+                    for p in ROOT.glob(pattern)
+                    if p.is_file() and "__pycache__" not in p.parts
+                }
+                - {snakefile}
+            )
+            workflow["hasPart"] = [
+                self.crate.add_file(path, f"workflow/{path.relative_to(ROOT)}", properties=_hashed(path))
+                for path in paths
+            ]
+        workflow["sha256"], workflow["contentSize"] = (
+            _hashed(snakefile)["sha256"],
+            _hashed(snakefile)["contentSize"],
+        )
         return workflow
 
     def _add_actions(self, workflow, started: str, ended: str) -> None:
@@ -202,24 +287,39 @@ class _Builder:
         for kind, found in (("used", used), ("wasGeneratedBy", made)):
             for relation in self.document[kind].values():
                 if relation["prov:entity"] in self.files:
-                    found.setdefault(relation["prov:activity"], []).append(self.files[relation["prov:entity"]])
+                    found.setdefault(relation["prov:activity"], []).append(
+                        self.files[relation["prov:entity"]]
+                    )
         generated = {id(file) for files in made.values() for file in files}
         own = {id(self.files[name]) for name in self.files if "/record/" in f"/{name}"}
         files = list({id(file): file for file in self.files.values()}.values())
-        run = self._context("#run", {
-            "@type": "CreateAction", "name": f"run of drizzleflow for {self.run.product}", "startTime": started, "endTime": ended,
-            "actionStatus": "http://schema.org/CompletedActionStatus",
-        })  # fmt: skip
+        run = self._context(
+            "#run",
+            {
+                "@type": "CreateAction",
+                "name": f"run of drizzleflow for {self.run.product}",
+                "startTime": started,
+                "endTime": ended,
+                "actionStatus": "http://schema.org/CompletedActionStatus",
+            },
+        )
         run["instrument"] = workflow
         run["object"] = [file for file in files if id(file) not in generated and id(file) not in own]
         run["result"] = [file for file in files if id(file) in generated and id(file) not in own]
         self.crate.root_dataset["mentions"] = [run]
         for name, job in self.document["activity"].items():
-            step = self._context(f"#step-{job['df:rule']}", {"@type": "SoftwareApplication", "name": job["df:rule"]})
-            action = self._context("#" + name.replace(":", "-", 1), {
-                "@type": "CreateAction", "name": job["prov:label"], "startTime": job["prov:startTime"],
-                **({"endTime": job["prov:endTime"]} if "prov:endTime" in job else {}),
-            })  # fmt: skip
+            step = self._context(
+                f"#step-{job['df:rule']}", {"@type": "SoftwareApplication", "name": job["df:rule"]}
+            )
+            action = self._context(
+                "#" + name.replace(":", "-", 1),
+                {
+                    "@type": "CreateAction",
+                    "name": job["prov:label"],
+                    "startTime": job["prov:startTime"],
+                    **({"endTime": job["prov:endTime"]} if "prov:endTime" in job else {}),
+                },
+            )
             action["instrument"] = step
             action["object"], action["result"] = used.get(name, []), made.get(name, [])
             self.crate.root_dataset.append_to("mentions", action)

@@ -88,11 +88,18 @@ class Drops:
         why = self._reasons(member, frame, extver, data, model["dq"], weights, place)
         pixels = []
         for (j, i), overlap in self._overlaps(model["pixmap"], near[patch], x, y).items():
-            pixels.append({
-                "x": int(left + i), "y": int(first + j), "overlap": overlap, "weight": float(weights[j, i]),
-                "data": float(data[j, i]), "value": float(values[j, i]), "dq": None if model["dq"] is None else int(model["dq"][j, i]),
-                "why": why(j, i),
-            })  # fmt: skip
+            pixels.append(
+                {
+                    "x": int(left + i),
+                    "y": int(first + j),
+                    "overlap": overlap,
+                    "weight": float(weights[j, i]),
+                    "data": float(data[j, i]),
+                    "value": float(values[j, i]),
+                    "dq": None if model["dq"] is None else int(model["dq"][j, i]),
+                    "why": why(j, i),
+                }
+            )
         return found | {"sky": level, **_added(pixels)}
 
     def unresampled(self, member: dict, extver: int, x: int, y: int, source) -> dict:
@@ -109,50 +116,85 @@ class Drops:
         made = single.unresampled(frame, None, settings, good_bits=bits, flags=module.DQ_FLAGS)
         why = self._reasons(member, frame, extver, frame.data, frame.dq, made.wht, np.s_[:, :])
         pixel = {
-            "x": x, "y": y, "overlap": 1.0, "weight": float(made.wht[y, x]), "data": float(frame.data[y, x]),
-            "value": float(made.sci[y, x]), "dq": None if frame.dq is None else int(frame.dq[y, x]), "why": why(y, x),
-        }  # fmt: skip
+            "x": x,
+            "y": y,
+            "overlap": 1.0,
+            "weight": float(made.wht[y, x]),
+            "data": float(frame.data[y, x]),
+            "value": float(made.sci[y, x]),
+            "dq": None if frame.dq is None else int(frame.dq[y, x]),
+            "why": why(y, x),
+        }
         return found | _added([pixel])
 
     def _describe(self, member, extver, window, source) -> dict:
         name, mask = member["member"], self.run.folder / f"crmask/{member['member']}_crmask.fits"
         return {
-            "member": name, "extver": extver, "group": member["group"], "file": self.run.name(member["path"]),
-            "source": os.fspath(source), "sha256": self.inputs.lattices.sha256(name),
-            "mask": self.run.name(mask) if self.flags_count else None, "window": window and list(window), "sky": None,
-            "weight": None, "value": None, "pixels": None,
-        }  # fmt: skip
+            "member": name,
+            "extver": extver,
+            "group": member["group"],
+            "file": self.run.name(member["path"]),
+            "source": os.fspath(source),
+            "sha256": self.inputs.lattices.sha256(name),
+            "mask": self.run.name(mask) if self.flags_count else None,
+            "window": window and list(window),
+            "sky": None,
+            "weight": None,
+            "value": None,
+            "pixels": None,
+        }
 
     def _planes(self, member) -> tuple[str, ...]:
         if self.settings["weight_type"] == "exptime":
             return ("data", "dq")
-        return ("data", "dq", "var", "err") if formats.get(member["format"]).ERR_ALONE else ("data", "dq", "var")
+        return (
+            ("data", "dq", "var", "err") if formats.get(member["format"]).ERR_ALONE else ("data", "dq", "var")
+        )
 
     def _good_bits(self, member):
         module = formats.get(member["format"])
-        return formats.good_bits(module, "mosaic" if self.flags_count else "single", self.settings["good_bits"])
+        return formats.good_bits(
+            module, "mosaic" if self.flags_count else "single", self.settings["good_bits"]
+        )
 
     def _resample(self, member, box=(0, 1, 0, 1)) -> Resample:
         """The step's own resampling, onto a box of the grid."""
         s, grid = self.settings, self.grid
         made = Resample(
-            {"wcs": grid.window(*box), "pixel_scale": grid.pixel_scale, "pixel_scale_ratio": grid.pixel_scale_ratio},
-            pixfrac=s["pixfrac"], kernel=s["kernel"], fillval=s["fillval"], weight_type=s["weight_type"] if member else "exptime",
-            good_bits=self._good_bits(member) if member else None, enable_ctx=False, enable_var=False,
-        )  # fmt: skip
+            {
+                "wcs": grid.window(*box),
+                "pixel_scale": grid.pixel_scale,
+                "pixel_scale_ratio": grid.pixel_scale_ratio,
+            },
+            pixfrac=s["pixfrac"],
+            kernel=s["kernel"],
+            fillval=s["fillval"],
+            weight_type=s["weight_type"] if member else "exptime",
+            good_bits=self._good_bits(member) if member else None,
+            enable_ctx=False,
+            enable_var=False,
+        )
         made.dq_flag_name_map = formats.get(member["format"]).DQ_FLAGS if member else None
         return made
 
     def _overlaps(self, pixmap, near, x: int, y: int) -> dict:
         """(row, column) -> overlap with grid pixel (x, y), of those `near` pixels that have one: each drizzled alone, with weight 1."""
         ny, nx = self.grid.shape
-        outer = self.reach if self.options["grid"]["pad"] else 0  # beyond the grid's edge the step has dropped pixels
+        outer = (
+            self.reach if self.options["grid"]["pad"] else 0
+        )  # beyond the grid's edge the step has dropped pixels
         x0, x1 = max(x - self.reach, -outer), min(x + self.reach + 1, nx + outer)
         y0, y1 = max(y - self.reach, -outer), min(y + self.reach + 1, ny + outer)
         alone = self._resample(None, (x0, x1, y0, y1))
         pixmap = shift(pixmap.copy(), x0, y0)
         known = dict.fromkeys(("dq", "start_time", "end_time", "duration", "pixelarea_steradians", "level"))
-        known |= {"filename": "one pixel", "group_id": "1", "exposure_time": 1.0, "measurement_time": 1.0, "subtracted": True}
+        known |= {
+            "filename": "one pixel",
+            "group_id": "1",
+            "exposure_time": 1.0,
+            "measurement_time": 1.0,
+            "subtracted": True,
+        }
         found, data = {}, np.full(near.shape, np.nan, np.float32)  # no weight where there is no value
         for j, i in zip(*np.nonzero(near), strict=True):
             alone.reset_arrays()
@@ -169,7 +211,10 @@ class Drops:
         module, simple = formats.get(member["format"]), self.options["simple"]
         good = good_mask_value(self._good_bits(member), module.DQ_FLAGS)
         outlier = simple["outlier_bit"] if member["format"] == "simple" else module.OUTLIER
-        static, mask = self.inputs.static.good.get(signature(member, frame)), self._outliers(member, extver, place)
+        static, mask = (
+            self.inputs.static.good.get(signature(member, frame)),
+            self._outliers(member, extver, place),
+        )
 
         def why(j, i):
             if weights[j, i] > 0 and np.isfinite(data[j, i]):

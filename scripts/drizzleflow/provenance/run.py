@@ -10,7 +10,11 @@ from drizzleflow.errors import InputError
 from drizzleflow.jobs import record
 
 #: kind of a product that can be traced -> how its path ends below the product's folder
-KINDS = {"mosaic": "{product}_i2d.fits", "median": "{product}_median.fits", "single": "single/{group}_outlier_i2d.fits"}
+KINDS = {
+    "mosaic": "{product}_i2d.fits",
+    "median": "{product}_median.fits",
+    "single": "single/{group}_outlier_i2d.fits",
+}
 
 
 class Run:
@@ -42,10 +46,14 @@ class Run:
         if not path.is_file():
             raise InputError(f"{folder}: not the folder of a product: there is no record/members.json in it")
         outputs = record.read(path).get("outputs") or []
-        made = next((entry["path"] for entry in outputs if entry["path"].endswith("members.csv")), "members.csv")
+        made = next(
+            (entry["path"] for entry in outputs if entry["path"].endswith("members.csv")), "members.csv"
+        )
         self._recorded = os.path.dirname(os.path.normpath(made))  # how the records call the folder
         ending = os.sep + self._recorded
-        self.here = Path(str(self.folder)[: -len(ending)] if str(self.folder).endswith(ending) else os.getcwd())
+        self.here = Path(
+            str(self.folder)[: -len(ending)] if str(self.folder).endswith(ending) else os.getcwd()
+        )
 
     @classmethod
     def of(cls, path) -> tuple[Run, str]:
@@ -65,7 +73,9 @@ class Run:
             kind, folder = "single", folder.parent
         if kind is None or not (folder / "record").is_dir():
             listed = ", ".join(KINDS.values())
-            raise InputError(f"{path}: not a product of drizzleflow, expected one of {listed} in the folder that a run made")
+            raise InputError(
+                f"{path}: not a product of drizzleflow, expected one of {listed} in the folder that a run made"
+            )
         return cls(folder), kind
 
     @cache  # noqa: B019 (a run lives as long as the process that looks at it)
@@ -115,7 +125,9 @@ class Run:
         sizes = {self.path(entry["path"]): entry["size"] for entry in mine["outputs"]}
         expected = sizes.get(Path(os.path.abspath(path)))
         if expected != os.path.getsize(path):
-            found.append(f"altered: {self.name(path)} has {os.path.getsize(path)} bytes, its record says {expected}")
+            found.append(
+                f"altered: {self.name(path)} has {os.path.getsize(path)} bytes, its record says {expected}"
+            )
         for name, given in inputs.items():
             if not os.path.exists(given):
                 found.append(f"missing: {self.name(given)}")

@@ -58,15 +58,22 @@ def trace(product, x: int, y: int) -> dict:
         Not a product of a run, a pixel outside it, or tables that the trace needs are gone.
     """
     run, kind = Run.of(product)
-    found = {"mosaic": _mosaic, "median": _median, "single": _single}[kind](run, os.path.abspath(product), int(x), int(y))
+    found = {"mosaic": _mosaic, "median": _median, "single": _single}[kind](
+        run, os.path.abspath(product), int(x), int(y)
+    )
     return found | {"product": os.fspath(product)}
 
 
 def _mosaic(run: Run, path: str, x: int, y: int) -> dict:
     found, grid = _begin(run, "mosaic", path, x, y), _grid(run)
     jobs = [name for name in ("mosaic", "mosaic_band/0000") if (run.folder / f"record/{name}.json").is_file()]
-    lattices, static = ([p for name in jobs for p in run.inputs(name, *where)] for where in (("footprint",), ("", "static_mask.fits")))
-    files = SimpleNamespace(lattices=list(dict.fromkeys(lattices)), static=static[:1], sky=run.folder / "sky.csv")
+    lattices, static = (
+        [p for name in jobs for p in run.inputs(name, *where)]
+        for where in (("footprint",), ("", "static_mask.fits"))
+    )
+    files = SimpleNamespace(
+        lattices=list(dict.fromkeys(lattices)), static=static[:1], sky=run.folder / "sky.csv"
+    )
     drops, context = Drops(run, grid, run.options("mosaic"), "mosaic", files), found["values"].get("CON")
     bit = 0
     members = run.folder / "members.csv"
@@ -75,7 +82,9 @@ def _mosaic(run: Run, path: str, x: int, y: int) -> dict:
         for extver in range(1, member["nframes"] + 1):
             frame = drops.frame(_beside(run, member), extver, x, y, run.path(source["path"]))
             if frame is not None:
-                found["frames"].append({**frame, "bit": bit, "in_context": None if context is None else bit in context})
+                found["frames"].append(
+                    {**frame, "bit": bit, "in_context": None if context is None else bit in context}
+                )
             bit += 1
     makers = {f"crmask/{frame['member']}": run.folder / frame["file"] for frame in found["frames"]}
     return _end(run, found, "mosaic", makers)
@@ -100,13 +109,24 @@ def _median(run: Run, path: str, x: int, y: int) -> dict:
         images.append(image)
         x0, x1, y0, y1 = image.window
         if x0 <= column < x1 and y0 <= row < y1:
-            held = {plane: float(image.read(plane, row - y0, row - y0 + 1)[0, column - x0]) for plane in ("SCI", "WHT")}
+            held = {
+                plane: float(image.read(plane, row - y0, row - y0 + 1)[0, column - x0])
+                for plane in ("SCI", "WHT")
+            }
             frames = _frames(run, _record_of(file), found["grid"], [column - x0, row - y0])
-            found["images"].append({
-                "file": run.name(file), "value": held["SCI"], "weight": held["WHT"],
-                "threshold": settings["maskpt"] * image.mean_weight if settings["median_newmasks"] else 0.0,
-                "used": bool(median_image([image], one, alone).nused[0, 0]), "agrees": _agree(held, _sum(frames), frames), "frames": frames,
-            })  # fmt: skip
+            found["images"].append(
+                {
+                    "file": run.name(file),
+                    "value": held["SCI"],
+                    "weight": held["WHT"],
+                    "threshold": settings["maskpt"] * image.mean_weight
+                    if settings["median_newmasks"]
+                    else 0.0,
+                    "used": bool(median_image([image], one, alone).nused[0, 0]),
+                    "agrees": _agree(held, _sum(frames), frames),
+                    "frames": frames,
+                }
+            )
     found["notes"] += run.doubts(path, "median", {_record_of(file): file for file in files})
     if len(images) == len(files):
         made = median_image(images, one, Parameters.of(settings))
@@ -137,7 +157,9 @@ def _frames(run: Run, name: str, grid, pixel) -> list[dict]:
     """The frames of the single with the record `name`, at a pixel of the grid, or without resampling at its own."""
     options = run.options(name)
     files = SimpleNamespace(
-        lattices=run.inputs(name, "footprint"), static=run.inputs(name, "", "static_mask.fits"), sky=run.folder / "sky.csv"
+        lattices=run.inputs(name, "footprint"),
+        static=run.inputs(name, "", "static_mask.fits"),
+        sky=run.folder / "sky.csv",
     )
     drops, frames = Drops(run, _grid(run), options, "single_drizzle", files), []
     for member, extvers in options["frames"]:
@@ -157,7 +179,9 @@ def _begin(run: Run, kind: str, path: str, x: int, y: int) -> dict:
         header = hdus["SCI"].header
         nx, ny = header["NAXIS1"], header["NAXIS2"]
         if not (0 <= x < nx and 0 <= y < ny):
-            raise InputError(f"{path}: pixel {x} {y} is outside the image; expected x from 0 to {nx - 1} and y from 0 to {ny - 1}")
+            raise InputError(
+                f"{path}: pixel {x} {y} is outside the image; expected x from 0 to {nx - 1} and y from 0 to {ny - 1}"
+            )
         values = {}
         for name in ("SCI", "ERR", "WHT", "NUSED", "CON"):
             if name in hdus:
@@ -167,10 +191,18 @@ def _begin(run: Run, kind: str, path: str, x: int, y: int) -> dict:
         place = [x + header.get("WINX0", 0), y + header.get("WINY0", 0)] if on_grid else None
         unit = str(header.get("BUNIT", ""))
     return {
-        "product": path, "kind": kind, "pixel": [x, y], "grid": place,
-        "sky": None if place is None else [float(value) for value in _grid(run).to_sky(*place)], "unit": unit, "values": values,
-        "sum": None, "agrees": None, "notes": [], "images" if kind == "median" else "frames": [],
-    }  # fmt: skip
+        "product": path,
+        "kind": kind,
+        "pixel": [x, y],
+        "grid": place,
+        "sky": None if place is None else [float(value) for value in _grid(run).to_sky(*place)],
+        "unit": unit,
+        "values": values,
+        "sum": None,
+        "agrees": None,
+        "notes": [],
+        "images" if kind == "median" else "frames": [],
+    }
 
 
 def _bits(planes) -> list[int]:
@@ -191,7 +223,9 @@ def _end(run: Run, found: dict, made_by: str, makers: dict) -> dict:
         return found
     found["agrees"] = _agree(found["values"], found["sum"], frames)
     if "CON" in found["values"]:
-        found["sum"]["CON"] = [frame["bit"] for frame in frames if any(not pixel["why"] for pixel in frame["pixels"])]
+        found["sum"]["CON"] = [
+            frame["bit"] for frame in frames if any(not pixel["why"] for pixel in frame["pixels"])
+        ]
         found["agrees"] = found["agrees"] and found["sum"]["CON"] == found["values"]["CON"]
     if not found["agrees"]:
         found["notes"].append(STALE)
@@ -205,7 +239,10 @@ def _sum(frames) -> dict | None:
     weight = sum(frame["weight"] for frame in frames)
     if not weight:
         return {"WHT": 0.0, "SCI": float("nan")}
-    return {"WHT": weight, "SCI": sum(frame["weight"] * frame["value"] for frame in frames if frame["weight"]) / weight}
+    return {
+        "WHT": weight,
+        "SCI": sum(frame["weight"] * frame["value"] for frame in frames if frame["weight"]) / weight,
+    }
 
 
 def _agree(held: dict, made: dict | None, frames) -> bool | None:
@@ -213,7 +250,9 @@ def _agree(held: dict, made: dict | None, frames) -> bool | None:
     if made is None:
         return None
     parts = [abs(pixel["value"]) for frame in frames for pixel in frame["pixels"] if not pixel["why"]]
-    return _close(held["WHT"], made["WHT"]) and (not made["WHT"] or _close(held["SCI"], made["SCI"], max(parts, default=0.0)))
+    return _close(held["WHT"], made["WHT"]) and (
+        not made["WHT"] or _close(held["SCI"], made["SCI"], max(parts, default=0.0))
+    )
 
 
 def _close(held: float, made: float, scale: float = 0.0) -> bool:

@@ -55,13 +55,17 @@ def make(records, members, sky, out_path, product: str) -> None:
         members=_grid(members),
         sky=_grid(sky, rounded=True),
         masks=masks,
-        numbers=[(rule, _pairs(entry["statistics"])) for rule in ("grid", "skymatch", "median", "mosaic") for entry in jobs
-                 if entry["rule"] == rule and entry.get("statistics")],
+        numbers=[
+            (rule, _pairs(entry["statistics"]))
+            for rule in ("grid", "skymatch", "median", "mosaic")
+            for entry in jobs
+            if entry["rule"] == rule and entry.get("statistics")
+        ],
         warnings=warnings,
         times=_times(jobs),
         parameters=_parameters(jobs),
         versions=_versions(jobs),
-    )  # fmt: skip
+    )
     write_text(out_path, text)
 
 
@@ -70,9 +74,13 @@ def _load(records) -> list[dict]:
     jobs, blink, singles = [], None, 0
     for path in sorted(map(str, records)):
         entry = record.read(path)
-        entry["rule"] = re.sub("(_asdf)?_(product|member|group)$", "", entry["rule"])  # the step: crmask for crmask_member
+        entry["rule"] = re.sub(
+            "(_asdf)?_(product|member|group)$", "", entry["rule"]
+        )  # the step: crmask for crmask_member
         wildcards = entry.get("wildcards") or {}
-        entry["name"] = ", ".join(str(wildcards[key]) for key in wildcards if key != "product") or entry["rule"]
+        entry["name"] = (
+            ", ".join(str(wildcards[key]) for key in wildcards if key != "product") or entry["rule"]
+        )
         entry["statistics"] = entry.get("statistics") or {}
         pictures = entry.get("thumbnails") or {}
         if entry["rule"] == "single_drizzle":
@@ -109,14 +117,18 @@ def _masks(jobs, members) -> list[dict]:
             flagged, npix, fraction = frame.get("flagged"), frame.get("npix"), frame.get("fraction")
             if fraction is None and npix and flagged is not None:
                 fraction = flagged / npix
-            rows.append({
-                "member": str(frame.get("member") or (entry.get("wildcards") or {}).get("member") or entry["name"]),
-                "extver": frame.get("extver"),
-                "status": frame.get("status") or entry["statistics"].get("status"),
-                "flagged": flagged,
-                "npix": npix,
-                "fraction": fraction,
-            })  # fmt: skip
+            rows.append(
+                {
+                    "member": str(
+                        frame.get("member") or (entry.get("wildcards") or {}).get("member") or entry["name"]
+                    ),
+                    "extver": frame.get("extver"),
+                    "status": frame.get("status") or entry["statistics"].get("status"),
+                    "flagged": flagged,
+                    "npix": npix,
+                    "fraction": fraction,
+                }
+            )
     order = {row.get("member"): number for number, row in enumerate(members)}
     return sorted(
         rows, key=lambda row: (order.get(row["member"], len(order)), row["member"], row["extver"] or 0)
@@ -141,7 +153,11 @@ def _facts(jobs, members, masks, warnings) -> list[tuple[str, str]]:
     flagged = [row["flagged"] for row in masks if row["flagged"] is not None]
     npix = [row["npix"] for row in masks if row["npix"]]
     if masks:
-        share = f" ({100 * sum(flagged) / sum(npix):.4f} % of {sum(npix):,} in {len(masks)} frames)" if npix else ""
+        share = (
+            f" ({100 * sum(flagged) / sum(npix):.4f} % of {sum(npix):,} in {len(masks)} frames)"
+            if npix
+            else ""
+        )
         facts.append(("pixels flagged as outliers", f"{sum(flagged):,}{share}"))
         skipped = sum(row["status"] == "SKIPPED" for row in masks)
         if skipped:
@@ -149,7 +165,9 @@ def _facts(jobs, members, masks, warnings) -> list[tuple[str, str]]:
     facts.append(("warnings", f"{warnings['total']:,}" if warnings["total"] else "none"))
     if ended := [entry["ended"] for entry in jobs if entry.get("ended")]:
         seconds = sum(entry.get("seconds") or 0.0 for entry in jobs)
-        facts.append(("made", f"{max(ended)[:19].replace('T', ' ')} UTC, {len(jobs)} jobs, {seconds:.1f} s in all"))
+        facts.append(
+            ("made", f"{max(ended)[:19].replace('T', ' ')} UTC, {len(jobs)} jobs, {seconds:.1f} s in all")
+        )
     return facts
 
 
@@ -183,9 +201,19 @@ def _grid(rows, rounded: bool = False) -> dict | None:
     """
     if not rows:
         return None
-    columns = [column for column in rows[0] if column is not None and any(row.get(column) not in (None, "") for row in rows)]
+    columns = [
+        column
+        for column in rows[0]
+        if column is not None and any(row.get(column) not in (None, "") for row in rows)
+    ]
     names = ("member", "group", "path") if rounded else columns
-    same = [c for c in columns if len(rows) > 1 and c not in ("member", "group", "path", "sky") and len({row.get(c) for row in rows}) == 1]
+    same = [
+        c
+        for c in columns
+        if len(rows) > 1
+        and c not in ("member", "group", "path", "sky")
+        and len({row.get(c) for row in rows}) == 1
+    ]
     columns = [column for column in columns if column not in same]
 
     def text(row, key):
@@ -250,7 +278,9 @@ def _parameters(jobs) -> list[dict]:
         params = entry.get("params") or {}
         chosen = params.get("opts", params)
         chosen = chosen if isinstance(chosen, dict) else {"opts": chosen}
-        sections = {key: value for key, value in chosen.items() if isinstance(value, dict) and key not in FILES}
+        sections = {
+            key: value for key, value in chosen.items() if isinstance(value, dict) and key not in FILES
+        }
         own = {key: value for key, value in chosen.items() if key not in sections and key not in FILES}
         for name, section in [*sections.items(), (f"{entry['rule']}: other", own)]:
             if section:

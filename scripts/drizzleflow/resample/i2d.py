@@ -31,7 +31,14 @@ def headers(path) -> list[tuple]:
                 continue
 
     with open_fits(path) as hdus:
-        image = next((h.header for h in hdus[1:] if h.name == "SCI" or h.header.get("XTENSION", "").strip() == "IMAGE"), None)
+        image = next(
+            (
+                h.header
+                for h in hdus[1:]
+                if h.name == "SCI" or h.header.get("XTENSION", "").strip() == "IMAGE"
+            ),
+            None,
+        )
         both = (hdus[0].header, image if image is not None else {})
         return [card for header in both for card in readable(header)]
 
@@ -58,7 +65,9 @@ def merge_headers(paths, headers=headers, hashes: dict | None = None) -> list[tu
     return [card for card in (merged or {}).values() if not hasattr(card[1], "image")]
 
 
-def write_i2d(path, model: dict, grid, *, unit: str, parameters: dict, cards=(), report_var: bool = True, history=()) -> None:
+def write_i2d(
+    path, model: dict, grid, *, unit: str, parameters: dict, cards=(), report_var: bool = True, history=()
+) -> None:
     """Write a product: SCI, ERR, CON, WHT, VAR_*, DQ (those that `model` has), each with the grid's WCS.
 
     Parameters
@@ -104,7 +113,11 @@ def write_i2d(path, model: dict, grid, *, unit: str, parameters: dict, cards=(),
     planes += [("CON", _signed(model.get("con")), ()), ("WHT", model["wht"], ())]
     if report_var:
         squared = [("BUNIT", f"({unit})^2", "unit of the pixels")] if unit else []
-        planes += [(n.upper(), model.get(n), squared) for n in ("var_poisson", "var_rnoise", "var_flat") if n in model]
+        planes += [
+            (n.upper(), model.get(n), squared)
+            for n in ("var_poisson", "var_rnoise", "var_flat")
+            if n in model
+        ]
     planes.append(("DQ", model.get("dq"), ()))
     hdus = [(image_header(None, primary=True, cards=[*_unique(primary), *history]), None)]
     for name, data, extra in planes:
@@ -138,5 +151,7 @@ def exposure_times(members, options) -> dict:
     for member in members:
         for extver in range(1, member["nframes"] + 1):
             frame = formats.read(member, extver, (), options)
-            times.add(frame.group, {key: getattr(frame, key) for key in (*times.SUMMED, "start_time", "end_time")})
+            times.add(
+                frame.group, {key: getattr(frame, key) for key in (*times.SUMMED, "start_time", "end_time")}
+            )
     return times.values()

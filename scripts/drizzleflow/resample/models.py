@@ -20,12 +20,20 @@ def frame_model(frame: Frame, pixmap, level: float | None) -> dict:
     factor = np.float32(frame.rate_factor)
     convert = (lambda a, power=1: a) if factor == 1 else (lambda a, power=1: a * factor**power)
     return {
-        "data": convert(frame.data), "dq": frame.dq, "err": None if frame.err is None else convert(frame.err),
+        "data": convert(frame.data),
+        "dq": frame.dq,
+        "err": None if frame.err is None else convert(frame.err),
         **dict.fromkeys(("var_rnoise", "var_poisson", "var_flat", "var_sky")),
         **{f"var_{key}": convert(plane, 2) for key, plane in frame.var.items()},
-        "pixmap": pixmap, "filename": frame.member, "group_id": frame.group,
-        "exposure_time": frame.exposure_time, "measurement_time": frame.measurement_time, "duration": frame.duration,
-        "start_time": frame.start_time, "end_time": frame.end_time,
-        "level": None if level is None else level * float(factor), "subtracted": False,
+        "pixmap": pixmap,
+        "filename": frame.member,
+        "group_id": frame.group,
+        "exposure_time": frame.exposure_time,
+        "measurement_time": frame.measurement_time,
+        "duration": frame.duration,
+        "start_time": frame.start_time,
+        "end_time": frame.end_time,
+        "level": None if level is None else level * float(factor),
+        "subtracted": False,
         "pixelarea_steradians": frame.pixelarea_steradians,
-    }  # fmt: skip
+    }

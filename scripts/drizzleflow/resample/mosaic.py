@@ -49,8 +49,11 @@ class Mosaic:
         reach = kernel_reach(settings["kernel"], grid.coarsest)
         outer = reach if pad else 0
         self.box = (
-            -outer, nx + outer, first - (outer if first == 0 else reach), end + (outer if end == ny else reach)
-        )  # fmt: skip
+            -outer,
+            nx + outer,
+            first - (outer if first == 0 else reach),
+            end + (outer if end == ny else reach),
+        )
         self.compute_err = None if settings["compute_err"] == "none" else settings["compute_err"]
         self.enable_var = settings["report_var"] or self.compute_err == "from_var"
         self.resample: Resample | None = None  # made for the first frame: it shows which variances there are
@@ -60,12 +63,23 @@ class Mosaic:
         settings = self.settings
         good_bits = formats.good_bits(self.format, "mosaic", settings["good_bits"])
         resample = (Resample if "poisson" in frame.var else TotalVarianceResample)(
-            {"wcs": self.grid.window(*self.box), "pixel_scale": self.grid.pixel_scale, "pixel_scale_ratio": self.grid.pixel_scale_ratio},
-            n_input_models=self.n_frames, pixfrac=settings["pixfrac"], kernel=settings["kernel"],
-            fillval=settings["fillval"], weight_type=settings["weight_type"], good_bits=good_bits,
-            enable_ctx=settings["context"] == "full", enable_var=self.enable_var, compute_err=self.compute_err,
-            propagate_dq=settings["propagate_dq"], variance=settings["variance"],
-        )  # fmt: skip
+            {
+                "wcs": self.grid.window(*self.box),
+                "pixel_scale": self.grid.pixel_scale,
+                "pixel_scale_ratio": self.grid.pixel_scale_ratio,
+            },
+            n_input_models=self.n_frames,
+            pixfrac=settings["pixfrac"],
+            kernel=settings["kernel"],
+            fillval=settings["fillval"],
+            weight_type=settings["weight_type"],
+            good_bits=good_bits,
+            enable_ctx=settings["context"] == "full",
+            enable_var=self.enable_var,
+            compute_err=self.compute_err,
+            propagate_dq=settings["propagate_dq"],
+            variance=settings["variance"],
+        )
         resample.dq_flag_name_map = self.format.DQ_FLAGS
         return resample
 

@@ -28,7 +28,9 @@ class ReferenceVariances:
         self.sums = {name: np.zeros(shape, np.float32) for name in names}
         self.totals = {name: np.zeros(shape, np.float32) for name in names}
 
-    def add(self, model: dict, pixmap, arguments: dict, reach: int, weight_name: str | None, time: float) -> None:
+    def add(
+        self, model: dict, pixmap, arguments: dict, reach: int, weight_name: str | None, time: float
+    ) -> None:
         """One image.
 
         Parameters
@@ -73,4 +75,6 @@ class ReferenceVariances:
         """The variances, float32; NaN where nothing counts."""
         scaling = np.float32(1.0 / pixel_scale_ratio**2)
         with np.errstate(invalid="ignore", divide="ignore"):
-            return {name: self.sums[name] * scaling / self.totals[name] / self.totals[name] for name in self.sums}
+            return {
+                name: self.sums[name] * scaling / self.totals[name] / self.totals[name] for name in self.sums
+            }

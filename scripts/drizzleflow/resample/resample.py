@@ -34,9 +34,19 @@ log = logging.getLogger("drizzleflow")
 
 WEIGHTS = ("ivm", "ivm-sky", "exptime")
 REQUIRED = (
-    "data", "dq", "filename", "group_id", "exposure_time", "start_time", "end_time", "duration", "measurement_time",
-    "pixelarea_steradians", "level", "subtracted",
-)  # fmt: skip
+    "data",
+    "dq",
+    "filename",
+    "group_id",
+    "exposure_time",
+    "start_time",
+    "end_time",
+    "duration",
+    "measurement_time",
+    "pixelarea_steradians",
+    "level",
+    "subtracted",
+)
 ARCSEC = np.radians(1 / 3600)
 
 
@@ -89,14 +99,30 @@ class Resample:
     dq_flag_name_map = None
     output_array_types = defaultdict(
         lambda: np.float32,
-        {"con": np.int32, **dict.fromkeys(("data", "wht", "var_rnoise", "var_flat", "var_poisson", "err"), np.float32)},
+        {
+            "con": np.int32,
+            **dict.fromkeys(("data", "wht", "var_rnoise", "var_flat", "var_poisson", "err"), np.float32),
+        },
     )
 
     def __init__(
-        self, output_wcs, n_input_models=None, pixfrac=1.0, kernel="square", fillval=0.0, weight_type="ivm", good_bits=0,
-        enable_ctx=True, enable_var=True, compute_err=None, propagate_dq=False, pixmap_stepsize=1, pixmap_order=1,
-        *, variance="exact",
-    ):  # fmt: skip
+        self,
+        output_wcs,
+        n_input_models=None,
+        pixfrac=1.0,
+        kernel="square",
+        fillval=0.0,
+        weight_type="ivm",
+        good_bits=0,
+        enable_ctx=True,
+        enable_var=True,
+        compute_err=None,
+        propagate_dq=False,
+        pixmap_stepsize=1,
+        pixmap_order=1,
+        *,
+        variance="exact",
+    ):
         self.kernel = _choice("kernel", str(kernel).lower(), KERNELS)
         self.weight_type = _choice("weight_type", weight_type, WEIGHTS)
         self._compute_err = _choice("compute_err", compute_err or None, (None, "from_var", "driz_err"))
@@ -119,14 +145,17 @@ class Resample:
         self._pixel_scale_ratio = output_wcs.get("pixel_scale_ratio")
         self.reset_arrays(n_input_models)
 
-    compute_err = property(lambda self: self._compute_err, doc="How the error array is computed; None: not at all.")
+    compute_err = property(
+        lambda self: self._compute_err, doc="How the error array is computed; None: not at all."
+    )
     enable_ctx = property(lambda self: self._enable_ctx, doc="Whether there is a context array.")
     enable_var = property(lambda self: self._enable_var, doc="Whether variance arrays are resampled.")
     propagate_dq = property(lambda self: self._propagate_dq, doc="Whether the output has a DQ array.")
     output_wcs = property(lambda self: self._output_wcs, doc="WCS of the output.")
     output_array_shape = property(lambda self: self._output_array_shape, doc="(ny, nx) of the output.")
     pixel_scale_ratio = property(
-        lambda self: self._pixel_scale_ratio, doc="Output over input pixel size; None until the first model tells."
+        lambda self: self._pixel_scale_ratio,
+        doc="Output over input pixel size; None until the first model tells.",
     )
     group_ids = property(lambda self: self._times.groups, doc="The groups of the models that were added.")
 
@@ -150,7 +179,9 @@ class Resample:
         if output_wcs is None:
             raise InputError("Output WCS must be provided: output_wcs has no 'wcs'")
         if not is_imaging_wcs(output_wcs):
-            raise UnsupportedWCSError("the output WCS has other axes than two celestial ones; expected an imaging WCS")
+            raise UnsupportedWCSError(
+                "the output WCS has other axes than two celestial ones; expected an imaging WCS"
+            )
         if getattr(output_wcs, "array_shape", None) is None:
             if not estimate_output_shape:
                 raise InputError("the output WCS has no array_shape")
@@ -159,7 +190,9 @@ class Resample:
         if len(shape) != 2 or min(shape) < 1:
             raise InputError(f"Invalid output frame shape: {shape}")
         if shape[0] * shape[1] > MAX_PIXELS:
-            raise InputError(f"output frame shape {shape}: more than {MAX_PIXELS} pixels; are the coordinates right?")
+            raise InputError(
+                f"output frame shape {shape}: more than {MAX_PIXELS} pixels; are the coordinates right?"
+            )
 
     def reset_arrays(self, n_input_models=None):
         """Start anew: empty output arrays, no models added."""
@@ -173,7 +206,9 @@ class Resample:
             disable_ctx=not self._enable_ctx,
             max_ctx_id=max(0, n_input_models - 1) if n_input_models else None,
         )
-        self._driz_error = Drizzle(**common, fillval=np.nan, disable_ctx=True) if self._compute_err == "driz_err" else None
+        self._driz_error = (
+            Drizzle(**common, fillval=np.nan, disable_ctx=True) if self._compute_err == "driz_err" else None
+        )
         self._scale = None  # of the weights inside drizzle; see _wht_scale
         self._finalized = False
         self.n_models = 0
@@ -186,7 +221,9 @@ class Resample:
         """Empty sums of the reference estimator (the exact one is drizzled with the data)."""
         self._reference = None
         if self._enable_var and self.variance == "reference":
-            self._reference = ReferenceVariances(self.variance_array_names, self._output_array_shape, self.kernel)
+            self._reference = ReferenceVariances(
+                self.variance_array_names, self._output_array_shape, self.kernel
+            )
 
     def init_time_counters(self):
         """No time counted yet."""
@@ -197,13 +234,26 @@ class Resample:
         scale = self.output_pixel_scale
         planes = ["data", "wht", "con", "dq", *(self.variance_array_names if self._enable_var else [])]
         return {
-            "wcs": self._output_wcs, **dict.fromkeys(planes), **({"err": None} if self._compute_err else {}),
-            "pixfrac": self.pixfrac, "kernel": self.kernel, "fillval": self.fillval, "weight_type": self.weight_type,
-            "pixelarea_steradians": scale and (scale * ARCSEC) ** 2, "pixelarea_arcsecsq": scale and scale**2,
-            "pixel_scale_ratio": self._pixel_scale_ratio, "pointings": 0, "exposure_time": 0.0, "measurement_time": None,
-            "start_time": None, "end_time": None, "duration": 0.0, "elapsed_exposure_time": 0.0, "level": None,
+            "wcs": self._output_wcs,
+            **dict.fromkeys(planes),
+            **({"err": None} if self._compute_err else {}),
+            "pixfrac": self.pixfrac,
+            "kernel": self.kernel,
+            "fillval": self.fillval,
+            "weight_type": self.weight_type,
+            "pixelarea_steradians": scale and (scale * ARCSEC) ** 2,
+            "pixelarea_arcsecsq": scale and scale**2,
+            "pixel_scale_ratio": self._pixel_scale_ratio,
+            "pointings": 0,
+            "exposure_time": 0.0,
+            "measurement_time": None,
+            "start_time": None,
+            "end_time": None,
+            "duration": 0.0,
+            "elapsed_exposure_time": 0.0,
+            "level": None,
             "subtracted": False,
-        }  # fmt: skip
+        }
 
     def is_finalized(self) -> bool:
         """Whether `finalize` has been called."""
@@ -220,7 +270,11 @@ class Resample:
             Data that are not an image, planes of other shapes, an exposure time that is not positive, no ``err`` for
             ``driz_err``.
         """
-        needed = [*REQUIRED, *([] if "pixmap" in model else ["wcs"]), *([] if self._compute_err != "driz_err" else ["err"])]
+        needed = [
+            *REQUIRED,
+            *([] if "pixmap" in model else ["wcs"]),
+            *([] if self._compute_err != "driz_err" else ["err"]),
+        ]
         needed += self.variance_array_names if self._enable_var else []
         check_model(model, needed, ("dq", "err", "var_sky", *self.variance_array_names))
         if self._compute_err == "driz_err" and model["err"] is None:
@@ -267,33 +321,50 @@ class Resample:
         more = {}
         if self._propagate_dq:
             dq = model.get("dq")
-            more["dq"] = np.zeros(data.shape, np.uint32) if dq is None else np.asarray(dq).astype(np.uint32, copy=False)
+            more["dq"] = (
+                np.zeros(data.shape, np.uint32)
+                if dq is None
+                else np.asarray(dq).astype(np.uint32, copy=False)
+            )
         if self._enable_var and self.variance == "exact":
             more["data2"] = [self._variance_plane(model, n) for n in self.variance_array_names]
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Kernel .*flux-conserving")  # said once, when the kernel was chosen
+            warnings.filterwarnings(
+                "ignore", "Kernel .*flux-conserving"
+            )  # said once, when the kernel was chosen
             self._driz.add_image(data, **arguments, **more)
             self.add_model_hook(model, pixmap, arguments["pixel_scale_ratio"], iscale, weight, *region)
             if self._driz_error is not None:
                 self._driz_error.add_image(np.asarray(model["err"], np.float32), **arguments)
             if self._reference is not None:
-                self.resample_variance_arrays(model, pixmap, arguments["pixel_scale_ratio"], iscale, weight, *region)
+                self.resample_variance_arrays(
+                    model, pixmap, arguments["pixel_scale_ratio"], iscale, weight, *region
+                )
 
     def _arguments(self, model, pixel_scale_ratio, iscale, weight, region) -> dict:
         """What all of a model's planes are drizzled with, but the pixel map; `region`: xmin, xmax, ymin, ymax."""
         return {
-            "exptime": model["exposure_time"], "pixel_scale_ratio": pixel_scale_ratio, "iscale": iscale,
-            "weight_map": weight, "wht_scale": self._wht_scale(weight), "pixfrac": self.pixfrac, "in_units": "cps",
+            "exptime": model["exposure_time"],
+            "pixel_scale_ratio": pixel_scale_ratio,
+            "iscale": iscale,
+            "weight_map": weight,
+            "wht_scale": self._wht_scale(weight),
+            "pixfrac": self.pixfrac,
+            "in_units": "cps",
             **dict(zip(("xmin", "xmax", "ymin", "ymax"), region, strict=True)),
-        }  # fmt: skip
+        }
 
     def _pixmap(self, model):
         if model.get("pixmap") is not None:
             return model["pixmap"]
         shape, wcs = np.shape(model["data"]), model["wcs"]
-        pixmap = calc_pixmap(wcs, self._output_wcs, shape, stepsize=self.pixmap_stepsize, order=self.pixmap_order)
+        pixmap = calc_pixmap(
+            wcs, self._output_wcs, shape, stepsize=self.pixmap_stepsize, order=self.pixmap_order
+        )
         if not np.isfinite(pixmap).any():
-            raise InputError(f"{model['filename']}: the WCS is not finite anywhere on the image and the output")
+            raise InputError(
+                f"{model['filename']}: the WCS is not finite anywhere on the image and the output"
+            )
         x0, x1, y0, y1 = window(pixmap[..., 0], pixmap[..., 1], 1, self._output_array_shape)
         if x0 >= x1 or y0 >= y1:
             log.warning("%s: does not meet the output", model["filename"])
@@ -316,10 +387,16 @@ class Resample:
         """Count a model that does not meet the output: the next one gets the next context bit."""
         self.n_models += 1
         nothing = np.zeros((2, 2), np.float32)
-        variances = [nothing] * len(self.variance_array_names) if self._enable_var and self.variance == "exact" else None
+        variances = (
+            [nothing] * len(self.variance_array_names)
+            if self._enable_var and self.variance == "exact"
+            else None
+        )
         pixmap = np.stack(np.meshgrid([0.0, 1.0], [0.0, 1.0]), axis=-1)
         flags = {"dq": np.zeros((2, 2), np.uint32)} if self._propagate_dq else {}
-        self._driz.add_image(nothing, exptime=1.0, pixmap=pixmap, weight_map=nothing, data2=variances, **flags)
+        self._driz.add_image(
+            nothing, exptime=1.0, pixmap=pixmap, weight_map=nothing, data2=variances, **flags
+        )
 
     def add_model_hook(self, model, pixmap, pixel_scale_ratio, iscale, weight_map, xmin, xmax, ymin, ymax):
         """For subclasses: called after a model's data have been drizzled."""
@@ -327,7 +404,9 @@ class Resample:
     def build_weight(self, model) -> np.ndarray:
         """The weight map of a model, float32: also 0 where the data are not finite, whatever their flags."""
         weight = build_driz_weight(model, self.weight_type, self.good_bits, self.dq_flag_name_map)
-        np.copyto(weight, 0, where=~np.isfinite(model["data"]))  # one NaN would blank every pixel that it touches
+        np.copyto(
+            weight, 0, where=~np.isfinite(model["data"])
+        )  # one NaN would blank every pixel that it touches
         return weight
 
     def _wht_scale(self, weight) -> float:
@@ -340,9 +419,15 @@ class Resample:
     @staticmethod
     def _variance_plane(model, name):
         plane = model.get(name)
-        return np.full(np.shape(model["data"]), np.nan, np.float32) if plane is None else np.asarray(plane, np.float32)
+        return (
+            np.full(np.shape(model["data"]), np.nan, np.float32)
+            if plane is None
+            else np.asarray(plane, np.float32)
+        )
 
-    def resample_variance_arrays(self, model, pixmap, pixel_scale_ratio, iscale, weight_map, xmin, xmax, ymin, ymax):
+    def resample_variance_arrays(
+        self, model, pixmap, pixel_scale_ratio, iscale, weight_map, xmin, xmax, ymin, ymax
+    ):
         """Add a model to the reference estimator's sums; see `drizzleflow.resample.reference_variance`."""
         arguments = self._arguments(model, pixel_scale_ratio, iscale, weight_map, (xmin, xmax, ymin, ymax))
         reach = kernel_reach(self.kernel, getattr(self._output_wcs, "coarsest", 1.0 / pixel_scale_ratio))

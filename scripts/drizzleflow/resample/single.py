@@ -17,7 +17,12 @@ from drizzleflow.resample.models import frame_model
 from drizzleflow.resample.resample import Resample
 from drizzleflow.resample.weights import build_driz_weight, mean_weights
 
-NOT_DRIZZLED = ("err", "var_poisson", "var_flat", "var_total")  #: planes that neither the image nor its weights take
+NOT_DRIZZLED = (
+    "err",
+    "var_poisson",
+    "var_flat",
+    "var_total",
+)  #: planes that neither the image nor its weights take
 
 
 @dataclass
@@ -65,7 +70,10 @@ class SingleImage(Noisy):
             for name, mean in self.mean_weights.items()
             if np.isfinite(mean)
         ]
-        noise = [("WHTTYPE", self.weight_type, "what the weights are"), *(self.noise.cards() if self.noise else [])]
+        noise = [
+            ("WHTTYPE", self.weight_type, "what the weights are"),
+            *(self.noise.cards() if self.noise else []),
+        ]
         hdus = [(image_header(None, primary=True, cards=primary), None)]
         hdus += [(image_header(self.sci, "SCI", cards=[*place[:2], *means, *noise, *place[2:]]), self.sci)]
         hdus += [(image_header(self.wht, "WHT", cards=[c for c in place if c[0] != "BUNIT"]), self.wht)]
@@ -96,12 +104,20 @@ def drizzle(frames, grid, pixmap, settings: dict, *, good_bits, flags, pad: bool
     models, noises, unit, reach = [], [], "", kernel_reach(settings["kernel"], grid.coarsest)
     for frame, level in frames:
         noise = of_frame(frame, level)
-        noises.append(noise if noise is None or frame.per_pixel else noise.binned(grid.pixel_scale_ratio or 1.0))
+        noises.append(
+            noise if noise is None or frame.per_pixel else noise.binned(grid.pixel_scale_ratio or 1.0)
+        )
         model = frame_model(frame, pixmap(frame), level)
-        models.append({key: plane for key, plane in model.items() if key not in NOT_DRIZZLED})  # all are held at once
+        models.append(
+            {key: plane for key, plane in model.items() if key not in NOT_DRIZZLED}
+        )  # all are held at once
         unit = frame.product_unit or frame.unit
     ny, nx = grid.shape
-    boxes = [window(m["pixmap"][..., 0], m["pixmap"][..., 1], reach) for m in models if np.isfinite(m["pixmap"]).any()]
+    boxes = [
+        window(m["pixmap"][..., 0], m["pixmap"][..., 1], reach)
+        for m in models
+        if np.isfinite(m["pixmap"]).any()
+    ]
     boxes = [b for b in boxes if b[0] < nx and b[1] > 0 and b[2] < ny and b[3] > 0]
     if not boxes:
         empty = np.full((1, 1), np.nan, np.float32)
@@ -112,10 +128,19 @@ def drizzle(frames, grid, pixmap, settings: dict, *, good_bits, flags, pad: bool
     frame_box = _padded(crop, grid.shape, reach) if pad else crop
     fx0, _, fy0, _ = frame_box
     resample = Resample(
-        {"wcs": grid.window(*frame_box), "pixel_scale": grid.pixel_scale, "pixel_scale_ratio": grid.pixel_scale_ratio},
-        pixfrac=settings["pixfrac"], kernel=settings["kernel"], fillval=settings["fillval"],
-        weight_type=settings["weight_type"], good_bits=good_bits, enable_ctx=False, enable_var=False,
-    )  # fmt: skip
+        {
+            "wcs": grid.window(*frame_box),
+            "pixel_scale": grid.pixel_scale,
+            "pixel_scale_ratio": grid.pixel_scale_ratio,
+        },
+        pixfrac=settings["pixfrac"],
+        kernel=settings["kernel"],
+        fillval=settings["fillval"],
+        weight_type=settings["weight_type"],
+        good_bits=good_bits,
+        enable_ctx=False,
+        enable_var=False,
+    )
     resample.dq_flag_name_map = flags
     for model in models:
         shift(model["pixmap"], fx0, fy0)
@@ -124,9 +149,14 @@ def drizzle(frames, grid, pixmap, settings: dict, *, good_bits, flags, pad: bool
     made = resample.output_model
     inner = np.s_[crop[2] - fy0 : crop[3] - fy0, crop[0] - fx0 : crop[1] - fx0]
     return SingleImage(
-        np.ascontiguousarray(made["data"][inner]), np.ascontiguousarray(made["wht"][inner]), crop, unit, grid,
-        pooled(noises), settings["weight_type"],
-    )  # fmt: skip
+        np.ascontiguousarray(made["data"][inner]),
+        np.ascontiguousarray(made["wht"][inner]),
+        crop,
+        unit,
+        grid,
+        pooled(noises),
+        settings["weight_type"],
+    )
 
 
 def _padded(crop, shape, reach):

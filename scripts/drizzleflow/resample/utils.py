@@ -169,7 +169,9 @@ def array_shape(wcs) -> tuple[int, int]:
         return tuple(int(n) for n in shape)
     box = getattr(wcs, "bounding_box", None)
     if box is None:
-        raise InputError("Unable to infer output image size: the WCS has neither array_shape nor bounding_box")
+        raise InputError(
+            "Unable to infer output image size: the WCS has neither array_shape nor bounding_box"
+        )
     from drizzleflow.geometry.gwcs_wcs import box_edges
 
     return tuple(int(np.ceil(high + 0.5)) for _, high in reversed(box_edges(box)))
@@ -208,7 +210,9 @@ def correlated_noise(pixfrac: float, pixel_scale_ratio: float) -> float:
     return r / (1 - 1 / (3 * r)) if r >= 1 else 1 / (1 - r / 3)
 
 
-def calc_pixmap(wcs_from, wcs_to, shape=None, disable_bbox="to", stepsize=1, order=1, tolerance=1e-3) -> np.ndarray:
+def calc_pixmap(
+    wcs_from, wcs_to, shape=None, disable_bbox="to", stepsize=1, order=1, tolerance=1e-3
+) -> np.ndarray:
     """Where the pixels of one image fall on another: (ny, nx, 2) float64, x first, 0-based.
 
     Parameters
@@ -236,7 +240,9 @@ def calc_pixmap(wcs_from, wcs_to, shape=None, disable_bbox="to", stepsize=1, ord
     source = sky_wcs(wcs_from, shape)
     target = wcs_to if hasattr(wcs_to, "to_pixel") else sky_wcs(wcs_to, (1, 1))
     if disable_bbox in ("from", "both"):
-        source = SkyWCS(source.to_sky, source.to_pixel, source.shape, smooth=source.smooth, kinks=source.kinks)
+        source = SkyWCS(
+            source.to_sky, source.to_pixel, source.shape, smooth=source.smooth, kinks=source.kinks
+        )
     pixmap = _interpolated(source, target, stepsize, order, tolerance)
     if pixmap is None:
         pixmap = maps.exact(source, target)

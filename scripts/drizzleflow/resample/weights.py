@@ -61,5 +61,3 @@ def mean_weights(weight) -> dict[str, float]:
         _, _, less, less_square = sums(clipped, centre)  # few: taken from the sums of all
         count, total, square = n - len(clipped), whole - less, whole_square - less_square
     return {"clipped_mean": float(centre + total / count), "mean": float(centre + whole / n)}
-
-

@@ -40,20 +40,27 @@ def simulated(folder: Path, parameters: dict = PARAMETERS) -> dict:
     try:
         found = json.loads(stamp.read_text(encoding="utf-8"))
         made = found.pop("made")
-        if found == wanted and all((folder / p).exists() for p in [*made["members"], *made["associations"], made["truth"]]):
+        if found == wanted and all(
+            (folder / p).exists() for p in [*made["members"], *made["associations"], made["truth"]]
+        ):
             print(f"exposures: those of an earlier run in {folder}")
             return made
     except (OSError, ValueError, KeyError, TypeError):
         pass
     from drizzleflow.simulate.exposures import simulate
 
-    print(f"exposures: simulating {parameters['exposures']} of {parameters['detectors']} detectors in {folder}", flush=True)
+    print(
+        f"exposures: simulating {parameters['exposures']} of {parameters['detectors']} detectors in {folder}",
+        flush=True,
+    )
     stamp.unlink(missing_ok=True)
     made = simulate(folder, **parameters)
     for key in ("associations", "members"):
         made[key] = [os.path.relpath(path, folder) for path in made[key]]
     made["truth"] = os.path.relpath(made["truth"], folder)
-    write_text(stamp, json.dumps({**wanted, "made": made}, indent=1) + "\n")  # last: it says that all is there
+    write_text(
+        stamp, json.dumps({**wanted, "made": made}, indent=1) + "\n"
+    )  # last: it says that all is there
     return made
 
 
@@ -62,10 +69,19 @@ def run(folder: Path, snakemake: str, log: Path) -> int:
     command = [snakemake, "--snakefile", str(SNAKEFILE), "--cores", str(CORES), "--configfile", "config.yaml"]
     path = os.pathsep.join([os.path.dirname(snakemake), os.environ.get("PATH", "")])
     rule, shown, started = "", 0.0, time.monotonic()
-    with open(log, "w", encoding="utf-8") as out, subprocess.Popen(
-        command, cwd=folder, env={**os.environ, "PATH": path, "OPENBLAS_NUM_THREADS": "1"},
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8", errors="replace",
-    ) as process:  # fmt: skip
+    with (
+        open(log, "w", encoding="utf-8") as out,
+        subprocess.Popen(
+            command,
+            cwd=folder,
+            env={**os.environ, "PATH": path, "OPENBLAS_NUM_THREADS": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+        ) as process,
+    ):
         for line in process.stdout:
             out.write(line)
             out.flush()
@@ -74,7 +90,10 @@ def run(folder: Path, snakemake: str, log: Path) -> int:
             if found := _DONE.match(line):
                 done, total, now = int(found[1]), int(found[2]), time.monotonic()
                 if done == total or now - shown >= 4:
-                    print(f"  {done:3d} of {total} jobs  {now - started:4.0f} s  {rule if done < total else 'done'}", flush=True)
+                    print(
+                        f"  {done:3d} of {total} jobs  {now - started:4.0f} s  {rule if done < total else 'done'}",
+                        flush=True,
+                    )
                     shown = now
     if not process.returncode and not shown:
         print("  nothing to do: everything is there", flush=True)
@@ -90,12 +109,16 @@ def tell(folder: Path, made: dict) -> None:
         total = score(folder / "exposures" / made["truth"], home)["total"]
         print(f"mosaic:  {home / product}_i2d.fits")
         print(f"report:  {home / 'report.html'}")
-        print(f"cosmic rays: {total['found']} of {total['events']} planted ones found ({_percent(total, 'completeness')}); "
-              f"{total['found_deep']} of {total['events_deep']} where three or more exposures overlap "
-              f"({_percent(total, 'completeness_deep')})")  # fmt: skip
+        print(
+            f"cosmic rays: {total['found']} of {total['events']} planted ones found ({_percent(total, 'completeness')}); "
+            f"{total['found_deep']} of {total['events_deep']} where three or more exposures overlap "
+            f"({_percent(total, 'completeness_deep')})"
+        )
         false = total["false"] / total["flags"] if total["flags"] else 0.0
         print(f"flags:   {total['flags']} pixels, {total['false']} of them false ({100 * false:.1f} %)")
-    print("(a cosmic ray counts with a pixel above 5 sigma; a flag is false where no planted pixel touches it)")
+    print(
+        "(a cosmic ray counts with a pixel above 5 sigma; a flag is false where no planted pixel touches it)"
+    )
 
 
 def _percent(total: dict, key: str) -> str:
@@ -130,8 +153,14 @@ def demo(folder, snakemake, parameters: dict = PARAMETERS) -> int:
     made = simulated(folder / "exposures", parameters)
     config, log = folder / "config.yaml", folder / "snakemake.log"
     listed = "".join(f"  - exposures/{path}\n" for path in made["associations"])
-    write_text(config, f"# written by the demo; every other setting is a default of config/config.yaml\nassociations:\n{listed}")
-    print(f"workflow: snakemake --cores {CORES} --configfile config.yaml, in {folder} (its output: {log})", flush=True)
+    write_text(
+        config,
+        f"# written by the demo; every other setting is a default of config/config.yaml\nassociations:\n{listed}",
+    )
+    print(
+        f"workflow: snakemake --cores {CORES} --configfile config.yaml, in {folder} (its output: {log})",
+        flush=True,
+    )
     status = run(folder, snakemake, log)
     if status:
         with open(log, encoding="utf-8") as text:
@@ -153,5 +182,3 @@ def main(argv=None) -> int:
     except InputError as error:
         print(f"demo: {error}", file=sys.stderr)
         return 1
-
-

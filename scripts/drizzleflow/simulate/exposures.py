@@ -116,20 +116,40 @@ def simulate(
     spread = camera.sky_spread if sky_spread is None else sky_spread
     shape = ((2048, 2048) if wcs else (1024, 1024)) if shape is None else tuple(int(n) for n in shape)
     parameters = {
-        "flavour": flavour, "exposures": exposures, "detectors": detectors, "shape": list(shape), "seed": seed,
+        "flavour": flavour,
+        "exposures": exposures,
+        "detectors": detectors,
+        "shape": list(shape),
+        "seed": seed,
         "wcs": None if wcs is None else os.path.basename(os.path.normpath(os.fspath(wcs))),
-        "cosmic_rays": cosmic_rays, "dither": dither, "roll": roll, "exptime": exptime, "filter_name": filter_name,
-        "stars": stars, "galaxies": galaxies, "sky_spread": spread, "bad_fraction": bad_fraction,
-        "border": border, "nints": nints, "radec": list(radec),
-    }  # fmt: skip
+        "cosmic_rays": cosmic_rays,
+        "dither": dither,
+        "roll": roll,
+        "exptime": exptime,
+        "filter_name": filter_name,
+        "stars": stars,
+        "galaxies": galaxies,
+        "sky_spread": spread,
+        "bad_fraction": bad_fraction,
+        "border": border,
+        "nints": nints,
+        "radec": list(radec),
+    }
     if border is None:
         border = 4 if shape == (2048, 2048) else 0
     writer = _flavour_module(flavour)
     settings = {
-        "exposures": exposures, "detectors": detectors, "shape": shape, "wcs": wcs,
-        "filter_name": filter_name, "exptime": exptime,
-        "nints": nints, "camera": camera, "product": product, "projection": projection,
-    }  # fmt: skip
+        "exposures": exposures,
+        "detectors": detectors,
+        "shape": shape,
+        "wcs": wcs,
+        "filter_name": filter_name,
+        "exptime": exptime,
+        "nints": nints,
+        "camera": camera,
+        "product": product,
+        "projection": projection,
+    }
 
     def points(side):
         return pointings(seed, exposures, radec, 0.05 * side if dither is None else dither, roll)
@@ -155,9 +175,13 @@ def simulate(
             key = (frame.detector, frame.shape)
             if key not in fixed:
                 fixed[key] = scene.make_detector(
-                    _rng(seed, DETECTOR, which), frame.shape, camera.conversion, camera.readnoise,
-                    bad_fraction=bad_fraction, border=border,
-                )  # fmt: skip
+                    _rng(seed, DETECTOR, which),
+                    frame.shape,
+                    camera.conversion,
+                    camera.readnoise,
+                    bad_fraction=bad_fraction,
+                    border=border,
+                )
             quiet = math.sqrt(camera.readnoise**2 + levels[f.group] * camera.conversion * exptime)
             image = scene.render(frame.map, sources, frame.fwhm, 0.02 * quiet / (camera.conversion * exptime))
             pixels = cosmic_rays * frame.shape[0] * frame.shape[1] if cosmic_rays < 1 else cosmic_rays
@@ -173,18 +197,24 @@ def simulate(
             planes.append(readouts)
         writer.write(os.path.join(outdir, f.filename), f, planes, **settings)
         truth["members"][f.member] = {
-            "file": f.filename, "group": f.group, "product": f.product, "sky": levels[f.group],
-            "sky_in_file_unit": levels[f.group] * writer.unit_factor(camera, exptime), "exptime": exptime,
-        } | _write_truth(os.path.join(truth_dir, f"{f.member}_truth.fits"), f, planes, files)  # fmt: skip
+            "file": f.filename,
+            "group": f.group,
+            "product": f.product,
+            "sky": levels[f.group],
+            "sky_in_file_unit": levels[f.group] * writer.unit_factor(camera, exptime),
+            "exptime": exptime,
+        } | _write_truth(os.path.join(truth_dir, f"{f.member}_truth.fits"), f, planes, files)
     products = list(dict.fromkeys(f.product for f in files))
     associations = writer.write_associations(outdir, files, products)
     columns = ["ra", "dec", "flux_mjy", "radius_arcsec", "sersic", "ratio", "angle_rad"]
     truth["sources"] = {"columns": columns, "rows": rows}
     write_text(os.path.join(truth_dir, "truth.json"), json.dumps(truth, indent=1) + "\n")
     return {
-        "associations": associations, "members": [os.path.join(outdir, f.filename) for f in files],
-        "truth": truth_dir, "products": products,
-    }  # fmt: skip
+        "associations": associations,
+        "members": [os.path.join(outdir, f.filename) for f in files],
+        "truth": truth_dir,
+        "products": products,
+    }
 
 
 def _flavour_module(flavour):
@@ -339,5 +369,3 @@ def _main(argv) -> int:
     print(f"members:     {len(made['members'])}")
     print(f"truth:       {made['truth']}")
     return 0
-
-

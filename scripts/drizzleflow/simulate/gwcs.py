@@ -39,10 +39,13 @@ def _attitude(v2, v3, ra, dec, roll):
 
     def rotate(axis, degrees):
         c, s = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
-        return np.array({
-            "x": [[1, 0, 0], [0, c, -s], [0, s, c]], "y": [[c, 0, s], [0, 1, 0], [-s, 0, c]],
-            "z": [[c, -s, 0], [s, c, 0], [0, 0, 1]],
-        }[axis])  # fmt: skip
+        return np.array(
+            {
+                "x": [[1, 0, 0], [0, c, -s], [0, s, c]],
+                "y": [[c, 0, s], [0, 1, 0], [-s, 0, c]],
+                "z": [[c, -s, 0], [s, c, 0], [0, 0, 1]],
+            }[axis]
+        )
 
     return rotate("z", ra) @ rotate("y", -dec) @ rotate("x", -roll) @ rotate("y", v3) @ rotate("z", -v2)
 
@@ -107,9 +110,14 @@ def telescope_wcs(shape, reference, angle: float, aim, pointing, terms, scale: f
     )
     wcs.bounding_box = ((-0.5, nx - 0.5), (-0.5, ny - 0.5))
     info = {
-        "ra_ref": ra_ref, "dec_ref": dec_ref, "roll_ref": roll_ref, "v2_ref": v2_ref, "v3_ref": v3_ref,
-        "v3yangle": angle, "vparity": parity,
-    }  # fmt: skip
+        "ra_ref": ra_ref,
+        "dec_ref": dec_ref,
+        "roll_ref": roll_ref,
+        "v2_ref": v2_ref,
+        "v3_ref": v3_ref,
+        "v3yangle": angle,
+        "vparity": parity,
+    }
     return wcs, info
 
 

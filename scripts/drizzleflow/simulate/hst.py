@@ -35,12 +35,22 @@ def wcs_cards(shape, ra: float, dec: float, roll: float, scale=SCALE, sip=SIP):
     s, c = math.sin(math.radians(roll)) * scale / 3600, math.cos(math.radians(roll)) * scale / 3600
     suffix = "-SIP" if sip else ""
     cards = [
-        ("WCSAXES", 2, ""), ("CTYPE1", "RA---TAN" + suffix, ""), ("CTYPE2", "DEC--TAN" + suffix, ""),
-        ("CUNIT1", "deg", ""), ("CUNIT2", "deg", ""),
-        ("CRPIX1", (nx + 1) / 2, ""), ("CRPIX2", (ny + 1) / 2, ""), ("CRVAL1", ra, ""), ("CRVAL2", dec, ""),
-        ("CD1_1", -c, ""), ("CD1_2", s, ""), ("CD2_1", s, ""), ("CD2_2", c, ""), ("RADESYS", "ICRS", ""),
+        ("WCSAXES", 2, ""),
+        ("CTYPE1", "RA---TAN" + suffix, ""),
+        ("CTYPE2", "DEC--TAN" + suffix, ""),
+        ("CUNIT1", "deg", ""),
+        ("CUNIT2", "deg", ""),
+        ("CRPIX1", (nx + 1) / 2, ""),
+        ("CRPIX2", (ny + 1) / 2, ""),
+        ("CRVAL1", ra, ""),
+        ("CRVAL2", dec, ""),
+        ("CD1_1", -c, ""),
+        ("CD1_2", s, ""),
+        ("CD2_1", s, ""),
+        ("CD2_2", c, ""),
+        ("RADESYS", "ICRS", ""),
         ("LONPOLE", 180.0, ""),
-    ]  # fmt: skip
+    ]
     for letter, terms in (sip or {}).items():
         cards.append((f"{letter}_ORDER", 3, ""))
         cards += [(f"{letter}_{i}_{j}", value, "") for (i, j), value in sorted(terms.items())]
@@ -92,21 +102,37 @@ def write(path, spec, planes, *, exptime, camera, **_):
     roll = spec.frames[0].payload["roll"]
     factor = np.float32(unit_factor(camera, exptime))
     cards = [
-        ("FILENAME", os.path.basename(path), ""), ("FILETYPE", "SCI", ""),
-        ("TELESCOP", "HST", "simulated"), ("INSTRUME", "ACS", ""),
-        ("DETECTOR", "WFC", ""), ("EQUINOX", 2000.0, ""), ("ROOTNAME", spec.member, ""),
-        ("NEXTEND", 3 * len(planes), ""), ("IMAGETYP", "EXT", ""),
-        ("OBSTYPE", "IMAGING", ""), ("ASN_ID", spec.product.upper(), ""),
-        ("ASN_TAB", f"{spec.product}_asn.fits", ""), ("TARGNAME", "SIMULATED", ""),
-        ("EXPTIME", float(exptime), "s"), ("EXPSTART", start, "MJD"),
-        ("EXPEND", start + exptime / 86400, "MJD"), ("EXPFLAG", "NORMAL", ""),
-        ("DATE-OBS", "2017-09-04", ""), ("TIME-OBS", f"{spec.exposure % 24:02d}:00:00", ""),
+        ("FILENAME", os.path.basename(path), ""),
+        ("FILETYPE", "SCI", ""),
+        ("TELESCOP", "HST", "simulated"),
+        ("INSTRUME", "ACS", ""),
+        ("DETECTOR", "WFC", ""),
+        ("EQUINOX", 2000.0, ""),
+        ("ROOTNAME", spec.member, ""),
+        ("NEXTEND", 3 * len(planes), ""),
+        ("IMAGETYP", "EXT", ""),
+        ("OBSTYPE", "IMAGING", ""),
+        ("ASN_ID", spec.product.upper(), ""),
+        ("ASN_TAB", f"{spec.product}_asn.fits", ""),
+        ("TARGNAME", "SIMULATED", ""),
+        ("EXPTIME", float(exptime), "s"),
+        ("EXPSTART", start, "MJD"),
+        ("EXPEND", start + exptime / 86400, "MJD"),
+        ("EXPFLAG", "NORMAL", ""),
+        ("DATE-OBS", "2017-09-04", ""),
+        ("TIME-OBS", f"{spec.exposure % 24:02d}:00:00", ""),
         ("PA_V3", roll % 360, "deg"),
-        ("CCDGAIN", 2.0, ""), ("CCDAMP", "ABCD", ""), ("FILTER1", "CLEAR1L", ""),
+        ("CCDGAIN", 2.0, ""),
+        ("CCDAMP", "ABCD", ""),
+        ("FILTER1", "CLEAR1L", ""),
         ("FILTER2", spec.frames[0].payload["filter"], ""),
-        ("APERTURE", "WFC", ""), ("IDCTAB", "N/A", ""), ("PFLTFILE", "N/A", ""), ("NPOLFILE", "N/A", ""),
-        ("D2IMFILE", "N/A", ""), ("SUBARRAY", False, ""),
-    ]  # fmt: skip
+        ("APERTURE", "WFC", ""),
+        ("IDCTAB", "N/A", ""),
+        ("PFLTFILE", "N/A", ""),
+        ("NPOLFILE", "N/A", ""),
+        ("D2IMFILE", "N/A", ""),
+        ("SUBARRAY", False, ""),
+    ]
     for amp in "ABCD":
         cards += [(f"ATODGN{amp}", 2.0, "e-/DN"), (f"READNSE{amp}", camera.readnoise, "e-")]
     hdus = [(image_header(None, primary=True, cards=cards), None)]
@@ -115,14 +141,24 @@ def write(path, spec, planes, *, exptime, camera, **_):
         for ours, theirs in ((DEAD, 4), (HOT, 16), (SATURATED, 256)):
             dq[(readout["dq"] & ours) != 0] |= theirs
         extra = frame.payload["cards"] + [
-            ("BUNIT", "ELECTRONS", ""), ("CCDCHIP", frame.payload["chip"], ""),
-            ("EXPNAME", spec.member, ""), ("ORIENTAT", roll, "deg"),
-            ("IDCSCALE", SCALE, "arcsec"), ("VAFACTOR", 1.0, ""), ("MEANDARK", 0.0, ""),
-            ("NGOODPIX", int((dq == 0).sum()), ""), ("PHOTFLAM", 7.03e-20, ""),
-            ("PHOTPLAM", 8045.0, ""), ("NCOMBINE", 1, ""), ("BINAXIS1", 1, ""), ("BINAXIS2", 1, ""),
-            ("LTV1", 0.0, ""), ("LTV2", 0.0, ""),
-            ("LTM1_1", 1.0, ""), ("LTM2_2", 1.0, ""),
-        ]  # fmt: skip
+            ("BUNIT", "ELECTRONS", ""),
+            ("CCDCHIP", frame.payload["chip"], ""),
+            ("EXPNAME", spec.member, ""),
+            ("ORIENTAT", roll, "deg"),
+            ("IDCSCALE", SCALE, "arcsec"),
+            ("VAFACTOR", 1.0, ""),
+            ("MEANDARK", 0.0, ""),
+            ("NGOODPIX", int((dq == 0).sum()), ""),
+            ("PHOTFLAM", 7.03e-20, ""),
+            ("PHOTPLAM", 8045.0, ""),
+            ("NCOMBINE", 1, ""),
+            ("BINAXIS1", 1, ""),
+            ("BINAXIS2", 1, ""),
+            ("LTV1", 0.0, ""),
+            ("LTV2", 0.0, ""),
+            ("LTM1_1", 1.0, ""),
+            ("LTM2_2", 1.0, ""),
+        ]
         for name, data, cards in (
             ("SCI", readout["sci"] * factor, extra),
             ("ERR", readout["err"] * factor, [*frame.payload["cards"], ("BUNIT", "ELECTRONS", "")]),
@@ -141,12 +177,23 @@ def write_associations(outdir, files, products) -> list[str]:
         content = b"".join(f"{name:<14s}{kind:<14s}T".encode("ascii") for name, kind in rows)
         header = fits.Header()
         for key, value in (
-            ("XTENSION", "BINTABLE"), ("BITPIX", 8), ("NAXIS", 2), ("NAXIS1", 29), ("NAXIS2", len(rows)),
-            ("PCOUNT", 0), ("GCOUNT", 1),
-            ("TFIELDS", 3), ("TTYPE1", "MEMNAME"), ("TFORM1", "14A"), ("TTYPE2", "MEMTYPE"),
-            ("TFORM2", "14A"), ("TTYPE3", "MEMPRSNT"),
-            ("TFORM3", "L"), ("EXTNAME", "ASN"), ("EXTVER", 1),
-        ):  # fmt: skip
+            ("XTENSION", "BINTABLE"),
+            ("BITPIX", 8),
+            ("NAXIS", 2),
+            ("NAXIS1", 29),
+            ("NAXIS2", len(rows)),
+            ("PCOUNT", 0),
+            ("GCOUNT", 1),
+            ("TFIELDS", 3),
+            ("TTYPE1", "MEMNAME"),
+            ("TFORM1", "14A"),
+            ("TTYPE2", "MEMTYPE"),
+            ("TFORM2", "14A"),
+            ("TTYPE3", "MEMPRSNT"),
+            ("TFORM3", "L"),
+            ("EXTNAME", "ASN"),
+            ("EXTVER", 1),
+        ):
             header[key] = value
         path = os.path.join(outdir, f"{product}_asn.fits")
         primary = [("FILENAME", os.path.basename(path), ""), ("TELESCOP", "HST", ""), ("INSTRUME", "ACS", "")]

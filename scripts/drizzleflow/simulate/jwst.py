@@ -25,8 +25,15 @@ from drizzleflow.simulate.scene import SR, to_plane
 SCALE = 0.0311  #: arcsec a pixel
 DETECTORS = ("NRCA1", "NRCA2", "NRCA3", "NRCA4", "NRCB1", "NRCB2", "NRCB3", "NRCB4")
 #: core FWHM (arcsec): the short filters are undersampled
-FWHM = {"F090W": 0.033, "F115W": 0.040, "F150W": 0.050, "F200W": 0.066, "F277W": 0.092,
-        "F356W": 0.116, "F444W": 0.145}  # fmt: skip
+FWHM = {
+    "F090W": 0.033,
+    "F115W": 0.040,
+    "F150W": 0.050,
+    "F200W": 0.066,
+    "F277W": 0.092,
+    "F356W": 0.116,
+    "F444W": 0.145,
+}
 #: quadratic and cubic distortion, arcsec a pixel^(i+j): like NIRCam's, some pixels at the corners of 2048 x 2048
 DISTORTION = {
     "x": {(1, 0): 0.03098, (0, 1): 1.0e-5, (2, 0): 3.1e-8, (1, 1): -1.9e-7, (0, 2): -2.2e-8,
@@ -54,7 +61,9 @@ def nircam_like(detector: int, shape, ra: float, dec: float, roll: float):
     angle = (-0.58, -0.22, 0.27, 0.07, 0.28, -0.06, -0.35, 0.11)[detector % 8]
     # detectors differ by some per cent, as real ones do
     vary = 1 + 0.05 * math.sin(2.4 * detector + 0.3)
-    terms = [{(i, j): c * (vary if i + j > 1 else 1.0) for (i, j), c in DISTORTION[axis].items()} for axis in "xy"]
+    terms = [
+        {(i, j): c * (vary if i + j > 1 else 1.0) for (i, j), c in DISTORTION[axis].items()} for axis in "xy"
+    ]
     return telescope_wcs(shape, reference, angle, (86.0, -493.6), (ra, dec, roll), terms, SCALE)
 
 
@@ -119,36 +128,51 @@ def primary_cards(
     end = start + duration / 86400
     long = parts["DETECTOR"].endswith("LONG")
     cards = [
-        ("DATE", _date(end), "end of the exposure"), ("ORIGIN", "drizzleflow", "simulated"),
-        ("TIMESYS", "UTC", "time system"), ("FILENAME", filename, "name of the file"),
+        ("DATE", _date(end), "end of the exposure"),
+        ("ORIGIN", "drizzleflow", "simulated"),
+        ("TIMESYS", "UTC", "time system"),
+        ("FILENAME", filename, "name of the file"),
         ("DATAMODL", "CubeModel" if cube else "ImageModel", "type of data model"),
         ("TELESCOP", "JWST", "simulated"),
         ("DATE-OBS", _date(start)[:10], "date at start of exposure"),
         ("TIME-OBS", _date(start)[11:], "time at start of exposure"),
-        ("DATE-BEG", _date(start), "start of exposure"), ("DATE-END", _date(end), "end of exposure"),
+        ("DATE-BEG", _date(start), "start of exposure"),
+        ("DATE-END", _date(end), "end of exposure"),
         ("VISIT_ID", parts["PROGRAM"] + parts["OBSERVTN"] + parts["VISIT"], "visit identifier"),
-    ]  # fmt: skip
+    ]
     cards += [(key, value, "") for key, value in parts.items() if key != "DETECTOR"]
     cards += [
-        ("TSOVISIT", False, "time-series visit"), ("TARGNAME", "SIMULATED FIELD", "target"),
+        ("TSOVISIT", False, "time-series visit"),
+        ("TARGNAME", "SIMULATED FIELD", "target"),
         ("TARGTYPE", "FIXED", "target type"),
-        ("INSTRUME", "NIRCAM", "instrument"), ("DETECTOR", parts["DETECTOR"], "detector"),
+        ("INSTRUME", "NIRCAM", "instrument"),
+        ("DETECTOR", parts["DETECTOR"], "detector"),
         ("MODULE", parts["DETECTOR"][3], "module"),
-        ("CHANNEL", "LONG" if long else "SHORT", "channel"), ("FILTER", filter_name, "filter"),
+        ("CHANNEL", "LONG" if long else "SHORT", "channel"),
+        ("FILTER", filter_name, "filter"),
         ("PUPIL", "CLEAR", "pupil"),
-        ("EXP_TYPE", "NRC_IMAGE", "type of exposure"), ("EXPSTART", start, "[MJD] start"),
+        ("EXP_TYPE", "NRC_IMAGE", "type of exposure"),
+        ("EXPSTART", start, "[MJD] start"),
         ("EXPMID", (start + end) / 2, "[MJD] middle"),
-        ("EXPEND", end, "[MJD] end"), ("READPATT", "MEDIUM8", "readout pattern"),
-        ("NINTS", nints, "integrations"), ("NGROUPS", 6, "groups"),
-        ("NFRAMES", 8, "frames a group"), ("EFFINTTM", exptime, "[s] effective integration time"),
+        ("EXPEND", end, "[MJD] end"),
+        ("READPATT", "MEDIUM8", "readout pattern"),
+        ("NINTS", nints, "integrations"),
+        ("NGROUPS", 6, "groups"),
+        ("NFRAMES", 8, "frames a group"),
+        ("EFFINTTM", exptime, "[s] effective integration time"),
         ("EFFEXPTM", nints * exptime, "[s] effective exposure time"),
         ("TMEASURE", nints * exptime, "[s] measurement time"),
         ("DURATION", duration, "[s] duration"),
-        ("SUBSTRT1", 1, ""), ("SUBSTRT2", 1, ""), ("SUBSIZE1", nx, ""), ("SUBSIZE2", ny, ""),
-        ("FASTAXIS", -1, ""), ("SLOWAXIS", 2, ""),
-        ("S_WCS", "COMPLETE", "assign WCS"), ("S_FLAT", "COMPLETE", "flat field"),
+        ("SUBSTRT1", 1, ""),
+        ("SUBSTRT2", 1, ""),
+        ("SUBSIZE1", nx, ""),
+        ("SUBSIZE2", ny, ""),
+        ("FASTAXIS", -1, ""),
+        ("SLOWAXIS", 2, ""),
+        ("S_WCS", "COMPLETE", "assign WCS"),
+        ("S_FLAT", "COMPLETE", "flat field"),
         ("S_PHOTOM", "COMPLETE", "photometric calibration"),
-    ]  # fmt: skip
+    ]
     if (ny, nx) == (2048, 2048):
         cards.append(("SUBARRAY", "FULL", "subarray"))
     if cube:
@@ -168,25 +192,38 @@ def science_cards(wcs, info, shape, pixel_area: float, conversion: float, times,
     xi, eta = to_plane(ra, dec, (ra[0], dec[0]))
     start, end, duration = times
     return [
-        ("MJD-BEG", start, "[d] start"), ("MJD-AVG", (start + end) / 2, "[d] middle"),
+        ("MJD-BEG", start, "[d] start"),
+        ("MJD-AVG", (start + end) / 2, "[d] middle"),
         ("MJD-END", end, "[d] end"),
-        ("XPOSURE", exptime, "[s] effective exposure time"), ("TELAPSE", duration, "[s] elapsed time"),
+        ("XPOSURE", exptime, "[s] effective exposure time"),
+        ("TELAPSE", duration, "[s] elapsed time"),
         ("BUNIT", "MJy/sr", "unit"),
         ("PHOTMJSR", 2.0 / conversion, "MJy/sr for 1 DN/s"),
         ("PIXAR_SR", pixel_area * SR, "[sr] nominal pixel area"),
-        ("PIXAR_A2", pixel_area, "[arcsec2] nominal pixel area"), ("RADESYS", "ICRS", ""), ("WCSAXES", 2, ""),
-        ("CRPIX1", x0 + 1, ""), ("CRPIX2", y0 + 1, ""), ("CRVAL1", float(ra[0]), ""),
+        ("PIXAR_A2", pixel_area, "[arcsec2] nominal pixel area"),
+        ("RADESYS", "ICRS", ""),
+        ("WCSAXES", 2, ""),
+        ("CRPIX1", x0 + 1, ""),
+        ("CRPIX2", y0 + 1, ""),
+        ("CRVAL1", float(ra[0]), ""),
         ("CRVAL2", float(dec[0]), ""),
-        ("CTYPE1", "RA---TAN", ""), ("CTYPE2", "DEC--TAN", ""), ("CUNIT1", "deg", ""), ("CUNIT2", "deg", ""),
-        ("CD1_1", xi[1] / 3600, ""), ("CD1_2", xi[2] / 3600, ""), ("CD2_1", eta[1] / 3600, ""),
+        ("CTYPE1", "RA---TAN", ""),
+        ("CTYPE2", "DEC--TAN", ""),
+        ("CUNIT1", "deg", ""),
+        ("CUNIT2", "deg", ""),
+        ("CD1_1", xi[1] / 3600, ""),
+        ("CD1_2", xi[2] / 3600, ""),
+        ("CD2_1", eta[1] / 3600, ""),
         ("CD2_2", eta[2] / 3600, ""),
         ("S_REGION", s_region(wcs, shape), "corners on the sky"),
-        ("V2_REF", info["v2_ref"], "[arcsec]"), ("V3_REF", info["v3_ref"], "[arcsec]"),
+        ("V2_REF", info["v2_ref"], "[arcsec]"),
+        ("V3_REF", info["v3_ref"], "[arcsec]"),
         ("VPARITY", int(info["vparity"]), ""),
-        ("V3I_YANG", info["v3yangle"], "[deg]"), ("RA_REF", info["ra_ref"], "[deg]"),
+        ("V3I_YANG", info["v3yangle"], "[deg]"),
+        ("RA_REF", info["ra_ref"], "[deg]"),
         ("DEC_REF", info["dec_ref"], "[deg]"),
         ("ROLL_REF", info["roll_ref"], "[deg]"),
-    ]  # fmt: skip
+    ]
 
 
 def write_cal(
@@ -201,10 +238,13 @@ def write_cal(
     sci_cards = science_cards(wcs, info, shape, pixel_area, conversion, times, exptime * len(planes))
     hdus = [(image_header(None, primary=True, cards=cards), None)]
     for extname, key, unit in (
-        ("SCI", "sci", None), ("ERR", "err", "MJy/sr"), ("DQ", "dq", None),
+        ("SCI", "sci", None),
+        ("ERR", "err", "MJy/sr"),
+        ("DQ", "dq", None),
         ("VAR_POISSON", "var_poisson", "(MJy/sr)^2"),
-        ("VAR_RNOISE", "var_rnoise", "(MJy/sr)^2"), ("VAR_FLAT", "var_flat", "(MJy/sr)^2"),
-    ):  # fmt: skip
+        ("VAR_RNOISE", "var_rnoise", "(MJy/sr)^2"),
+        ("VAR_FLAT", "var_flat", "(MJy/sr)^2"),
+    ):
         data = np.stack([p[key] for p in planes]) if cube else planes[0][key]
         extra = sci_cards if extname == "SCI" else [("BUNIT", unit, "unit")] if unit else []
         hdus.append((image_header(data, extname, extver=1, cards=extra), data))
@@ -216,11 +256,18 @@ def asdf_hdu(content: bytes):
     """(header, data) of the binary table of one cell that JWST files keep their ASDF tree in."""
     header = fits.Header()
     for key, value in (
-        ("XTENSION", "BINTABLE"), ("BITPIX", 8), ("NAXIS", 2), ("NAXIS1", len(content)), ("NAXIS2", 1),
+        ("XTENSION", "BINTABLE"),
+        ("BITPIX", 8),
+        ("NAXIS", 2),
+        ("NAXIS1", len(content)),
+        ("NAXIS2", 1),
         ("PCOUNT", 0),
-        ("GCOUNT", 1), ("TFIELDS", 1), ("TTYPE1", "ASDF_METADATA"), ("TFORM1", f"{len(content)}B"),
+        ("GCOUNT", 1),
+        ("TFIELDS", 1),
+        ("TTYPE1", "ASDF_METADATA"),
+        ("TFORM1", f"{len(content)}B"),
         ("EXTNAME", "ASDF"),
-    ):  # fmt: skip
+    ):
         header[key] = value
     return header, content
 
@@ -228,12 +275,18 @@ def asdf_hdu(content: bytes):
 def write_association(path, product: str, members: list[str], program="98765"):
     """A level-3 image association (JSON) with paths relative to itself."""
     content = {
-        "asn_type": "image3", "asn_rule": "DMS_Level3_Base", "version_id": None, "code_version": "drizzleflow",
+        "asn_type": "image3",
+        "asn_rule": "DMS_Level3_Base",
+        "version_id": None,
+        "code_version": "drizzleflow",
         "degraded_status": "No known degraded exposures in association.",
-        "program": program, "constraints": "No constraints",
-        "asn_id": "o001", "target": "t001", "asn_pool": "none",
+        "program": program,
+        "constraints": "No constraints",
+        "asn_id": "o001",
+        "target": "t001",
+        "asn_pool": "none",
         "products": [{"name": product, "members": [{"expname": m, "exptype": "science"} for m in members]}],
-    }  # fmt: skip
+    }
     write_text(path, json.dumps(content, indent=2) + "\n")
 
 
@@ -274,10 +327,12 @@ def plan(points, *, exposures, detectors, shape, wcs, filter_name, nints, produc
     for name, model, info, exposure, used in entries:
         parts = name_parts(name)
         frame = FrameSpec(
-            detector=parts["DETECTOR"], shape=shape, fwhm=FWHM.get(used, 0.05),
+            detector=parts["DETECTOR"],
+            shape=shape,
+            fwhm=FWHM.get(used, 0.05),
             to_sky=lambda x, y, w=model: w(x, y, with_bounding_box=False),
             payload={"wcs": model, "info": info, "filter": used},
-        )  # fmt: skip
+        )
         target = product or f"jw{parts['PROGRAM']}-o{parts['OBSERVTN']}_t001_nircam_{used.lower()}"
         group = name.rsplit("_", 1)[0]
         files.append(FileSpec(name, f"{name}_{suffix}.fits", group, exposure, [frame], target))
@@ -288,10 +343,17 @@ def write(path, spec, planes, *, exptime, camera, **_):
     """Write one member; `planes` is [[readout, ...]] of its only frame."""
     frame = spec.frames[0]
     write_cal(
-        path, spec.member, planes[0], frame.payload["wcs"], frame.payload["info"], exposure=spec.exposure,
-        exptime=exptime, filter_name=frame.payload["filter"], conversion=camera.conversion,
+        path,
+        spec.member,
+        planes[0],
+        frame.payload["wcs"],
+        frame.payload["info"],
+        exposure=spec.exposure,
+        exptime=exptime,
+        filter_name=frame.payload["filter"],
+        conversion=camera.conversion,
         pixel_area=round(frame.map.scale**2, 7),
-    )  # fmt: skip
+    )
 
 
 def unit_factor(camera, exptime) -> float:

@@ -178,5 +178,3 @@ def main(argv) -> int:
     result = score(options.truth, options.product, options.name)
     print(json.dumps(result, indent=1) if options.json else table(result))
     return 0
-
-

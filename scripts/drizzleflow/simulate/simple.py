@@ -18,9 +18,16 @@ GAIN = 2.0  #: electrons a DN
 EPOCH = 57000.0  #: MJD of the first exposure
 #: TPV terms (degrees): a little quadratic, and a radial cubic of about a pixel at the corners of 1024 x 1024
 TPV = {
-    "PV1_1": 1.0, "PV1_4": 4e-3, "PV1_6": -2e-3, "PV1_7": 0.5, "PV1_9": 0.5,
-    "PV2_1": 1.0, "PV2_5": 3e-3, "PV2_7": 0.5, "PV2_9": 0.5,
-}  # fmt: skip
+    "PV1_1": 1.0,
+    "PV1_4": 4e-3,
+    "PV1_6": -2e-3,
+    "PV1_7": 0.5,
+    "PV1_9": 0.5,
+    "PV2_1": 1.0,
+    "PV2_5": 3e-3,
+    "PV2_7": 0.5,
+    "PV2_9": 0.5,
+}
 BAD, SATURATED_BIT = 1, 4  #: bits of the written DQ
 
 
@@ -58,13 +65,17 @@ def write(path, spec, planes, *, exptime, camera, **_):
     frame, readout = spec.frames[0], planes[0][0]
     factor = np.float32(unit_factor(camera, exptime))
     cards = [
-        ("TELESCOP", "SIMULATED", ""), ("INSTRUME", "PLAIN", ""),
-        ("DETECTOR", frame.payload["detector"], ""), ("FILTER", frame.payload["filter"], ""),
+        ("TELESCOP", "SIMULATED", ""),
+        ("INSTRUME", "PLAIN", ""),
+        ("DETECTOR", frame.payload["detector"], ""),
+        ("FILTER", frame.payload["filter"], ""),
         ("EXPTIME", float(exptime), "[s]"),
-        ("MJD-OBS", EPOCH + spec.exposure * (exptime + 30) / 86400, "start"), ("GAIN", GAIN, "[e-/DN]"),
-        ("RDNOISE", camera.readnoise, "[e-]"), ("BUNIT", "DN/s", ""),
+        ("MJD-OBS", EPOCH + spec.exposure * (exptime + 30) / 86400, "start"),
+        ("GAIN", GAIN, "[e-/DN]"),
+        ("RDNOISE", camera.readnoise, "[e-]"),
+        ("BUNIT", "DN/s", ""),
         ("FILENAME", os.path.basename(path), ""),
-    ]  # fmt: skip
+    ]
     dq = np.zeros(frame.shape, np.int32)
     dq[(readout["dq"] & DO_NOT_USE) != 0] |= BAD
     dq[(readout["dq"] & SATURATED) != 0] |= SATURATED_BIT

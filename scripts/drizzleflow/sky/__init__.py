@@ -6,7 +6,12 @@ and solves in `levels`.
 
 from importlib import import_module
 
-_HOMES = {"match": "sky.skymatch", "SkyImage": "sky.skyimage", "SkyGroup": "sky.skyimage", "SkyStats": "arrays.statistics"}
+_HOMES = {
+    "match": "sky.skymatch",
+    "SkyImage": "sky.skyimage",
+    "SkyGroup": "sky.skyimage",
+    "SkyStats": "arrays.statistics",
+}
 __all__ = sorted(_HOMES)
 
 

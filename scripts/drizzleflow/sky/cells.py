@@ -25,7 +25,9 @@ LEAST = 3  #: cells of that kind; with fewer all count
 KEPT = 32  #: frames whose cells stay in memory
 STEPS = 50  #: most iterations of the robust mean
 KINDS = {"level": np.float32, "variance": np.float32, "npix": np.int32, "x": np.float16, "y": np.float16}
-_ZERO = 1 << 15  #: number of the grid's first column and row of cells in a key, whose halves are row and column
+_ZERO = (
+    1 << 15
+)  #: number of the grid's first column and row of cells in a key, whose halves are row and column
 _HALF = np.uint32((1 << 16) - 1)
 _MEDIAN_CHI2 = 0.4549  #: of one degree of freedom
 
@@ -67,11 +69,18 @@ class SkyCells:
             A pixel lies more than 32,768 cells from the grid's first.
         """
         parts = [_sorted_into(values, x, y, side) for values, x, y in blocks]
-        key, cell, dx, dy = (np.concatenate(arrays) for arrays in zip(*parts, strict=True)) if parts else (np.zeros(0, np.uint64),) * 4
+        key, cell, dx, dy = (
+            (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+            if parts
+            else (np.zeros(0, np.uint64),) * 4
+        )
         del parts
         if not len(key):
             return cls((0, 0), **{name: np.zeros((0, 0), kind) for name, kind in KINDS.items()})
-        row, column = (np.array([f(half) for f in (np.min, np.max)], int) for half in (cell >> np.uint32(16), cell & _HALF))
+        row, column = (
+            np.array([f(half) for f in (np.min, np.max)], int)
+            for half in (cell >> np.uint32(16), cell & _HALF)
+        )
         ny, nx = int(row[1] - row[0]) + 1, int(column[1] - column[0]) + 1
         number = (cell >> np.uint32(16)).astype(np.int32)
         number -= row[0]
@@ -254,9 +263,14 @@ def _clipped(key, start, n):
     """Clipped mean and its variance of each cell, from all cells' sorted keys, where each starts and how many it has."""
     base, values = key[start] >> np.uint64(32) << np.uint64(32), _values(key)
     centre = 0.5 * (values[start + (n - 1) // 2] + values[start + n // 2])
-    width = 0.5 * (values[start + np.rint(0.8413 * (n - 1)).astype(int)] - values[start + np.rint(0.1587 * (n - 1)).astype(int)])
+    width = 0.5 * (
+        values[start + np.rint(0.8413 * (n - 1)).astype(int)]
+        - values[start + np.rint(0.1587 * (n - 1)).astype(int)]
+    )
     many = n >= max(8, 0.5 * np.median(n))
-    width = np.maximum(width, 0.7 * np.median(width[many]) if many.any() else 0.0)  # equal values, and few, are no reason to clip
+    width = np.maximum(
+        width, 0.7 * np.median(width[many]) if many.any() else 0.0
+    )  # equal values, and few, are no reason to clip
     zero = float(np.median(centre))  # sums keep their digits
     values -= zero
     sums = np.cumsum(values, out=values)

@@ -181,7 +181,9 @@ def _combine(rows, differences, groups, index):
 
     def find(name, among, row):
         if name not in among:
-            raise ValueError(f"sky: the overlap of {row[0]!r} with {row[1]!r} is of an unknown frame or group")
+            raise ValueError(
+                f"sky: the overlap of {row[0]!r} with {row[1]!r} is of an unknown frame or group"
+            )
         return among[name]
 
     for row in map(SkyRow._make, rows):
@@ -209,7 +211,9 @@ def _combine(rows, differences, groups, index):
     for pair, several in terms.items():
         sky, npix, sigma = np.array(several, float).T
         weight = 1.0 / _usable(sigma**2, npix)
-        edges[pair] = Sky(float((weight * sky).sum() / weight.sum()), float(npix.sum()), float(weight.sum() ** -0.5))
+        edges[pair] = Sky(
+            float((weight * sky).sum() / weight.sum()), float(npix.sum()), float(weight.sum() ** -0.5)
+        )
     return whole, edges, pixels
 
 

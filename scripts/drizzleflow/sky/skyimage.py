@@ -24,7 +24,10 @@ __all__ = ["SkyGroup", "SkyImage"]
 
 log = logging.getLogger(__name__)
 
-ENGINES = {"scan": "spherical_geometry", "centers": "clip"}  #: pixels of an overlap -> how its vertices are found
+ENGINES = {
+    "scan": "spherical_geometry",
+    "centers": "clip",
+}  #: pixels of an overlap -> how its vertices are found
 WORTH = 1e-3  #: of the smaller outline's area: what `spherical_geometry` must not lose
 NO_SKY = (None, 0, 0.0)
 
@@ -42,7 +45,9 @@ def shared_polygons(outline, others, mode="scan") -> list:
             lost = overlap_vertices(outline, other)
             whole = min(shared_area(outline, outline), shared_area(other, other))
             if sum(shared_area(part, part) for part in lost) > WORTH * whole:
-                log.warning("spherical_geometry found no overlap of two outlines that overlap: they are clipped")
+                log.warning(
+                    "spherical_geometry found no overlap of two outlines that overlap: they are clipped"
+                )
                 parts = lost
         found += parts
     return found
@@ -104,11 +109,27 @@ class SkyImage:
     """
 
     def __init__(
-        self, image, mask, wcs_fwd, wcs_inv, skystat=None, sky_id=None, stepsize=None, meta=None,
-        *, convf=1.0, dq=None, dqbits=None, dq_flags=None,
-    ):  # fmt: skip
+        self,
+        image,
+        mask,
+        wcs_fwd,
+        wcs_inv,
+        skystat=None,
+        sky_id=None,
+        stepsize=None,
+        meta=None,
+        *,
+        convf=1.0,
+        dq=None,
+        dqbits=None,
+        dq_flags=None,
+    ):
         self.image, self.mask, self.meta, self.sky_id, self.convf = image, mask, meta, sky_id, convf
-        self._wcs_fwd, self._wcs_inv, self.skystat = wcs_fwd, wcs_inv, SkyStats() if skystat is None else skystat
+        self._wcs_fwd, self._wcs_inv, self.skystat = (
+            wcs_fwd,
+            wcs_inv,
+            SkyStats() if skystat is None else skystat,
+        )
         shape = np.shape(image)
         if len(shape) != 2 or 0 in shape:
             raise InputError(f"{self._called}: 'image' must be a two-dimensional array, found shape {shape}")
@@ -188,9 +209,13 @@ class SkyImage:
         except MalformedPolygonError as error:
             log.warning(
                 "Encountered MalformedPolygonError while computing the intersection of %s with %s: it is clipped (%s)",
-                self._called, getattr(skyimage, "sky_id", "a polygon"), error,
-            )  # fmt: skip
-        return _union([_polygon(part) for part in shared_polygons(self.outline, outlines_of(skyimage), "centers")])
+                self._called,
+                getattr(skyimage, "sky_id", "a polygon"),
+                error,
+            )
+        return _union(
+            [_polygon(part) for part in shared_polygons(self.outline, outlines_of(skyimage), "centers")]
+        )
 
     def calc_sky(self, overlap=None, delta=True, *, mode="scan"):
         """Sky of the image, or of its part that overlaps something.
@@ -252,7 +277,9 @@ class SkyGroup:
             raise InputError("SkyGroup requires a list of images, found an empty one")
         for image in self._images:
             if not isinstance(image, SkyImage):
-                raise TypeError(f"SkyGroup requires a list of images: found {type(image).__name__}, not a SkyImage")
+                raise TypeError(
+                    f"SkyGroup requires a list of images: found {type(image).__name__}, not a SkyImage"
+                )
 
     @property
     def id(self):

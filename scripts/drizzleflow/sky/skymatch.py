@@ -25,9 +25,17 @@ log = logging.getLogger(__name__)
 
 
 def match(
-    images, skymethod="global+match", match_down=True, subtract=False,
-    *, weights="npix", reference="component", overlap="scan", max_overlaps=None, skylist=None,
-) -> list[SkyLevel]:  # fmt: skip
+    images,
+    skymethod="global+match",
+    match_down=True,
+    subtract=False,
+    *,
+    weights="npix",
+    reference="component",
+    overlap="scan",
+    max_overlaps=None,
+    skylist=None,
+) -> list[SkyLevel]:
     """Find the sky levels of images and groups, add them to their `sky`, and subtract them if asked to.
 
     One line an image goes to the log (INFO): its new level, the old one, and the difference, in the native
@@ -214,7 +222,9 @@ def _measured_again(flat, rows, matched):
     for k, (image, level) in enumerate(zip(flat, matched, strict=True)):
         changed = image.image - level.sky
         whole = measured(image.skystat, changed[image.good(changed)])
-        rows.append(SkyRow(k, "", whole.value + level.sky, whole.npix, whole.sigma))  # `solve` takes the level off again
+        rows.append(
+            SkyRow(k, "", whole.value + level.sky, whole.npix, whole.sigma)
+        )  # `solve` takes the level off again
     return rows
 
 
