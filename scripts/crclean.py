@@ -13,20 +13,21 @@ from drizzleflow.io.tables import read_levels
 from drizzleflow.jobs import history, record
 from drizzleflow.outliers.driz_cr import clean
 
-with record.job(snakemake) as job:
-    opts = snakemake.params.opts
+
+def main(job):
+    opts = job.options
     member, format_module = opts["member"], formats.get(opts["member"]["format"])
     if not hasattr(format_module, "write_clean"):
         raise InputError(
             f"{member['path']}: crmask.corr writes cleaned copies of HST files only, found {member['format']}"
         )
     good_bits = formats.good_bits(format_module, "single", opts["single_drizzle"]["good_bits"])
-    levels, images = read_levels(snakemake.input.sky), {}
-    with open_fits(snakemake.input.mask) as masks, open_fits(snakemake.input.blot) as blots:
+    levels, images = read_levels(job.input.sky), {}
+    with open_fits(job.input.mask) as masks, open_fits(job.input.blot) as blots:
         for extver in range(1, member["nframes"] + 1):
             frame = formats.read(member, extver, ("data", "dq"), opts["simple"])
-            mask = plane(masks, ("CRMASK", extver), bool, snakemake.input.mask)
-            blotted = plane(blots, ("SCI", extver), np.float32, snakemake.input.blot)
+            mask = plane(masks, ("CRMASK", extver), bool, job.input.mask)
+            blotted = plane(blots, ("SCI", extver), np.float32, job.input.blot)
             blotted += np.float32(levels.get((member["member"], extver), 0.0))
             bad = ~dq.good_pixels(frame.dq, good_bits, format_module.DQ_FLAGS, frame.shape)
             images[extver] = clean(frame.data, None, mask | bad, blotted)
@@ -36,7 +37,12 @@ with record.job(snakemake) as job:
                 extver,
                 int(np.count_nonzero(images[extver][1])),
             )
-        stamp = history.keywords(opts, snakemake.params.code, masks[0].header.get("PROVIN"))
-    format_module.write_clean(member, images, snakemake.output.crclean, stamp)
-    for source in (snakemake.input.files[0], snakemake.input.blot):
-        job.contribution(snakemake.output.crclean, source, member=member["member"], mask=snakemake.input.mask)
+        stamp = history.keywords(opts, job.code, masks[0].header.get("PROVIN"))
+    format_module.write_clean(member, images, job.output.crclean, stamp)
+    for source in (job.input.files[0], job.input.blot):
+        job.contribution(job.output.crclean, source, member=member["member"], mask=job.input.mask)
+
+
+if __name__ == "__main__":
+    with record.job(snakemake) as job:
+        main(job)

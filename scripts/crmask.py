@@ -17,15 +17,14 @@ from drizzleflow.io.tables import background_keywords, read_levels
 from drizzleflow.jobs import history, record, thumbnail
 from drizzleflow.outliers import compare as rejection
 
-with record.job(snakemake) as job:
-    opts = snakemake.params.opts
+
+def main(job):
+    opts = job.options
     member, settings = opts["member"], opts["crmask"]
-    levels = read_levels(snakemake.input.sky)
-    grid, lattices = Grid.load(snakemake.input.grid), LatticeFiles(snakemake.input.lattices)
+    levels = read_levels(job.input.sky)
+    grid, lattices = Grid.load(job.input.grid), LatticeFiles(job.input.lattices)
     median = (
-        Windowed.open(snakemake.input.median[0], ("SCI",), optional=("ERR", "NUSED"))
-        if snakemake.input.median
-        else None
+        Windowed.open(job.input.median[0], ("SCI",), optional=("ERR", "NUSED")) if job.input.median else None
     )
     resampled = opts["single_drizzle"]["resample_data"]
     status = "COMPLETE"
@@ -74,21 +73,24 @@ with record.job(snakemake) as job:
         return [(image_header(planes[v], name, extver=v), planes[v]) for v in planes]
 
     outcome = ("S_OUTLIR", status, "outlier detection status")
-    stamp = history.keywords(opts, snakemake.params.code, lattices.sha256(member["member"]))
-    lines = [f"{member['member']} compared with {os.path.basename(path)}" for path in snakemake.input.median]
+    stamp = history.keywords(opts, job.code, lattices.sha256(member["member"]))
+    lines = [f"{member['member']} compared with {os.path.basename(path)}" for path in job.input.median]
     primary = (image_header(None, primary=True, cards=[outcome, *history.cards(stamp, lines)]), None)
     write_hdus(
-        snakemake.output.mask, [primary, *images({v: m.astype(np.uint8) for v, m in masks.items()}, "CRMASK")]
+        job.output.mask, [primary, *images({v: m.astype(np.uint8) for v, m in masks.items()}, "CRMASK")]
     )
-    if snakemake.output.get("blot"):
-        write_hdus(snakemake.output.blot, [primary, *images(blots, "SCI")])
-        for path in snakemake.input.median:
-            job.contribution(snakemake.output.blot, path, member=member["member"])
+    if job.output.get("blot"):
+        write_hdus(job.output.blot, [primary, *images(blots, "SCI")])
+        for path in job.input.median:
+            job.contribution(job.output.blot, path, member=member["member"])
     keywords = {"S_OUTLIR": outcome[1:], **stamp, **background_keywords(opts["skymatch"], levels, member)}
-    formats.get(member["format"]).write_crf(member, masks, snakemake.output.crf, keywords, opts["simple"])
-    for source in (member["path"], *snakemake.input.median):
-        job.contribution(snakemake.output.mask, source, member=member["member"])
-    job.contribution(
-        snakemake.output.crf, member["path"], member=member["member"], mask=snakemake.output.mask
-    )
+    formats.get(member["format"]).write_crf(member, masks, job.output.crf, keywords, opts["simple"])
+    for source in (member["path"], *job.input.median):
+        job.contribution(job.output.mask, source, member=member["member"])
+    job.contribution(job.output.crf, member["path"], member=member["member"], mask=job.output.mask)
     job.statistics.update(frames=found, status=status)
+
+
+if __name__ == "__main__":
+    with record.job(snakemake) as job:
+        main(job)

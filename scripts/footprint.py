@@ -17,9 +17,10 @@ from drizzleflow.io import asdf_trees
 from drizzleflow.io.files import replacing, write_text
 from drizzleflow.jobs import record
 
-with record.job(snakemake) as job:
+
+def main(job):
     asdf_trees.quick_start()
-    opts = snakemake.params.opts
+    opts = job.options
     steps = {"auto": ("auto", 3)}
     for section in ("single_drizzle", "mosaic"):
         step, order = opts[section]["pixmap_stepsize"], opts[section]["pixmap_order"]
@@ -87,7 +88,12 @@ with record.job(snakemake) as job:
                     **found,
                 }
             )
-    with replacing(snakemake.output.lattices) as temporary, open(temporary, "wb") as out:
+    with replacing(job.output.lattices) as temporary, open(temporary, "wb") as out:
         np.savez(out, **arrays)
-    write_text(snakemake.output.outlines, json.dumps(outlines) + "\n")
+    write_text(job.output.outlines, json.dumps(outlines) + "\n")
     job.statistics["frames"] = len(outlines)
+
+
+if __name__ == "__main__":
+    with record.job(snakemake) as job:
+        main(job)

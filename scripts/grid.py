@@ -37,17 +37,17 @@ def given(settings):
     return ", ".join(f"grid.{key}" for key in keys if settings[key] is not None) or "the members' coordinates"
 
 
-with record.job(snakemake) as job:
-    opts, frames = snakemake.params.opts, []
-    for path in snakemake.input.outlines:
+def main(job):
+    opts, frames = job.options, []
+    for path in job.input.outlines:
         with open(path, encoding="utf-8") as file:
             frames += json.load(file)
     units = {frame["unit"]: frame["member"] for frame in reversed(frames)}
     if len(units) > 1:
         listed = ", ".join(f"{member} in {unit or 'no unit'}" for unit, member in units.items())
         raise InputError(f"members in different units: {listed}; expected one unit")
-    if snakemake.input.wcs:
-        job.input_hash(snakemake.input.wcs)
+    if job.input.wcs:
+        job.input_hash(job.input.wcs)
     asdf_trees.expect_file(opts["grid"]["output_wcs"])
     made = build(frames, opts["grid"])
     outlines, groups = [frame["outline"] for frame in frames], [frame["group"] for frame in frames]
@@ -61,21 +61,26 @@ with record.job(snakemake) as job:
     made = replace(
         made, s_region=s_region, windows=windows(outlines, groups, made), tilt=tilt(outlines, made)
     )
-    made.save(snakemake.output.grid)
+    made.save(job.output.grid)
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(COLUMNS)
     for frame in frames:
         cells = frame | {key: json.dumps(frame[key]) for key in ("outline", "sky_outline")}
         table.writerow([cells[column] for column in COLUMNS])
-    write_text(snakemake.output.footprints, text.getvalue())
+    write_text(job.output.footprints, text.getvalue())
     near_to = {}
     if "match" in opts["skymatch"]["skymethod"].lower() and not opts["skymatch"]["skip"]:
         near_to = neighbours(
             [frame["sky_outline"] for frame in frames], groups, opts["skymatch"]["max_overlaps"]
         )
-    write_text(snakemake.output.overlaps, json.dumps(near_to, indent=0) + "\n")
+    write_text(job.output.overlaps, json.dumps(near_to, indent=0) + "\n")
     job.log("grid of %d x %d pixels of %.5g arcsec", made.shape[1], made.shape[0], made.pixel_scale)
     job.statistics.update(
         nx=made.shape[1], ny=made.shape[0], pixel_scale=made.pixel_scale, crval=list(made.crval)
     )
+
+
+if __name__ == "__main__":
+    with record.job(snakemake) as job:
+        main(job)

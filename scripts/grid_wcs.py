@@ -5,6 +5,12 @@ from drizzleflow.geometry.output_wcs import write_asdf
 from drizzleflow.io import asdf_trees
 from drizzleflow.jobs import record
 
-with record.job(snakemake) as job:
+
+def main(job):
     asdf_trees.quick_start()
-    write_asdf(Grid.load(snakemake.input.grid), snakemake.output.wcs)
+    write_asdf(Grid.load(job.input.grid), job.output.wcs)
+
+
+if __name__ == "__main__":
+    with record.job(snakemake) as job:
+        main(job)

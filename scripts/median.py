@@ -14,10 +14,11 @@ from drizzleflow.geometry.grid import Grid
 from drizzleflow.io.fits import image_header, write_hdus
 from drizzleflow.jobs import history, record
 
-with record.job(snakemake) as job:
-    opts = snakemake.params.opts
+
+def main(job):
+    opts = job.options
     settings, resampled = opts["median"], opts["single_drizzle"]["resample_data"]
-    singles = [Windowed.open(path, threshold_of=settings["threshold_of"]) for path in snakemake.input.singles]
+    singles = [Windowed.open(path, threshold_of=settings["threshold_of"]) for path in job.input.singles]
     if not resampled and len({single.shape for single in singles}) > 1:
         raise InputError(
             "single_drizzle.resample_data: false needs frames of one shape, found "
@@ -33,9 +34,9 @@ with record.job(snakemake) as job:
         )
     for note in notes:
         job.warn("%s", note)
-    place = cards(window, singles[0].unit, Grid.load(snakemake.input.grid) if resampled else None)
+    place = cards(window, singles[0].unit, Grid.load(job.input.grid) if resampled else None)
     stamp = history.cards(
-        history.keywords(opts, snakemake.params.code), [os.path.basename(single.path) for single in singles]
+        history.keywords(opts, job.code), [os.path.basename(single.path) for single in singles]
     )
     primary = [
         ("NCOMBINE", len(singles), "images combined"),
@@ -47,9 +48,9 @@ with record.job(snakemake) as job:
     hdus.append((image_header(made.nused, "NUSED", cards=[c for c in place if c[0] != "BUNIT"]), made.nused))
     if made.err is not None:
         hdus.append((image_header(made.err, "ERR", cards=place), made.err))
-    write_hdus(snakemake.output.median, hdus)
+    write_hdus(job.output.median, hdus)
     for single in singles:
-        job.contribution(snakemake.output.median, single.path, window=single.window)
+        job.contribution(job.output.median, single.path, window=single.window)
     ny, nx = made.sci.shape
     job.log("%s of %d images over %d x %d pixels", settings["combine_type"], len(singles), nx, ny)
     job.statistics.update(
@@ -59,3 +60,8 @@ with record.job(snakemake) as job:
         combine_type=settings["combine_type"],
     )
     job.thumbnail("median", made.sci)
+
+
+if __name__ == "__main__":
+    with record.job(snakemake) as job:
+        main(job)

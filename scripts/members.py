@@ -10,17 +10,23 @@ from drizzleflow.errors import InputError
 from drizzleflow.io.files import write_text
 from drizzleflow.jobs import record
 
-with record.job(snakemake) as job:
-    opts = snakemake.params.opts
+
+def main(job):
+    opts = job.options
     if opts["error"]:
         raise InputError(opts["error"])
-    for path in snakemake.input:
+    for path in job.input:
         job.input_hash(path)
     text = io.StringIO()
     table = csv.DictWriter(text, fieldnames=list(opts["members"][0]), lineterminator="\n")
     table.writeheader()
     table.writerows(opts["members"])
-    write_text(snakemake.output.table, text.getvalue())
+    write_text(job.output.table, text.getvalue())
     job.statistics["members"] = len(opts["members"])
     for other in opts["others"]:
         job.log("%s: exptype %s takes no part in the imaging road", other["path"], other["exptype"])
+
+
+if __name__ == "__main__":
+    with record.job(snakemake) as job:
+        main(job)

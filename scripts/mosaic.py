@@ -22,38 +22,38 @@ def covered(wht) -> float:
     )
 
 
-with record.job(snakemake) as job:
-    opts = snakemake.params.opts
-    settings, grid = opts["mosaic"], Grid.load(snakemake.input.grid)
-    members = read_members(snakemake.input.members, snakemake.input.crfs)
-    if snakemake.input.bands:
-        model = mosaic.join([np.load(path) for path in snakemake.input.bands])
+def main(job):
+    opts = job.options
+    settings, grid = opts["mosaic"], Grid.load(job.input.grid)
+    members = read_members(job.input.members, job.input.crfs)
+    if job.input.bands:
+        model = mosaic.join([np.load(path) for path in job.input.bands])
         unit, windows = str(model.pop("unit")), json.loads(str(model.pop("windows")))
     else:
-        inputs = MosaicInputs(snakemake.input, grid, opts)
+        inputs = MosaicInputs(job.input, grid, opts)
         model, unit = mosaic.drizzle(members, grid, settings, inputs.read, pad=opts["grid"]["pad"])
         windows = inputs.windows
     model |= i2d.exposure_times(members, opts["simple"])
     headers = getattr(formats.get(members[0]["format"]), "headers", i2d.headers)
     hashes = {}
-    cards = i2d.merge_headers(snakemake.input.crfs, headers, hashes)
+    cards = i2d.merge_headers(job.input.crfs, headers, hashes)
     lines = history.members(
         [(m["member"], m["nframes"]) for m in members], {m["member"]: hashes.get(m["path"]) for m in members}
     )
     i2d.write_i2d(
-        snakemake.output.mosaic,
+        job.output.mosaic,
         model,
         grid,
         unit=unit,
         parameters=settings,
         cards=cards,
         report_var=settings["report_var"],
-        history=history.cards(history.keywords(opts, snakemake.params.code), lines),
+        history=history.cards(history.keywords(opts, job.code), lines),
     )
     for member in members:
         for extver, window in windows.get(member["member"], {}).items():
             job.contribution(
-                snakemake.output.mosaic,
+                job.output.mosaic,
                 member["path"],
                 member=member["member"],
                 extver=int(extver),
@@ -64,3 +64,8 @@ with record.job(snakemake) as job:
     )
     job.thumbnail("mosaic", model["data"], size=512)
     job.thumbnail("coverage", model["wht"], size=512)
+
+
+if __name__ == "__main__":
+    with record.job(snakemake) as job:
+        main(job)

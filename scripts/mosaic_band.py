@@ -14,18 +14,24 @@ from drizzleflow.jobs import record
 from drizzleflow.jobs.inputs import MosaicInputs
 from drizzleflow.resample import mosaic
 
-with record.job(snakemake) as job:
-    opts = snakemake.params.opts
-    grid = Grid.load(snakemake.input.grid)
-    members = read_members(snakemake.input.members, snakemake.input.crfs)
+
+def main(job):
+    opts = job.options
+    grid = Grid.load(job.input.grid)
+    members = read_members(job.input.members, job.input.crfs)
     edges = mosaic.bands(grid.shape[0], opts["bands"])
-    number = int(snakemake.wildcards.band)
+    number = int(job.wildcards.band)
     rows = edges[number] if number < len(edges) else (grid.shape[0], grid.shape[0])
-    inputs = MosaicInputs(snakemake.input, grid, opts)
+    inputs = MosaicInputs(job.input, grid, opts)
     model, unit = mosaic.drizzle(
         members, grid, opts["mosaic"], inputs.read, pad=opts["grid"]["pad"], rows=rows
     )
     arrays = {key: value for key, value in model.items() if isinstance(value, np.ndarray)}
-    with replacing(snakemake.output.band) as temporary, open(temporary, "wb") as out:
+    with replacing(job.output.band) as temporary, open(temporary, "wb") as out:
         np.savez(out, unit=np.array(unit), windows=np.array(json.dumps(inputs.windows)), **arrays)
     job.statistics["rows"] = list(rows)
+
+
+if __name__ == "__main__":
+    with record.job(snakemake) as job:
+        main(job)

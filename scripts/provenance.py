@@ -3,12 +3,18 @@
 from drizzleflow import provenance
 from drizzleflow.jobs import checkout, record
 
-with record.job(snakemake) as job:
+
+def main(job):
     provenance.collect(
-        [*snakemake.input.records, snakemake.input.report],
-        snakemake.wildcards.product,
-        snakemake.output.provenance,
-        snakemake.params.opts["sources"],
+        [*job.input.records, job.input.report],
+        job.wildcards.product,
+        job.output.provenance,
+        job.options["sources"],
         checkout.announced()["config"],
         job.account(),
     )
+
+
+if __name__ == "__main__":
+    with record.job(snakemake) as job:
+        main(job)

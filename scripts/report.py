@@ -4,11 +4,17 @@ from drizzleflow.io.tables import rows
 from drizzleflow.jobs import record
 from drizzleflow.report import contents as report
 
-with record.job(snakemake) as job:
+
+def main(job):
     report.make(
-        snakemake.input.records,
-        rows(snakemake.input.members),
-        rows(snakemake.input.sky),
-        snakemake.output.report,
-        snakemake.wildcards.product,
+        job.input.records,
+        rows(job.input.members),
+        rows(job.input.sky),
+        job.output.report,
+        job.wildcards.product,
     )
+
+
+if __name__ == "__main__":
+    with record.job(snakemake) as job:
+        main(job)

@@ -13,11 +13,12 @@ from drizzleflow.jobs import history, record
 from drizzleflow.outliers.static_mask import StaticMasks
 from drizzleflow.resample import single
 
-with record.job(snakemake) as job:
-    opts = snakemake.params.opts
-    settings, levels = opts["single_drizzle"], read_levels(snakemake.input.sky)
-    grid, lattices = Grid.load(snakemake.input.grid), LatticeFiles(snakemake.input.lattices)
-    static = StaticMasks(snakemake.input.static)
+
+def main(job):
+    opts = job.options
+    settings, levels = opts["single_drizzle"], read_levels(job.input.sky)
+    grid, lattices = Grid.load(job.input.grid), LatticeFiles(job.input.lattices)
+    static = StaticMasks(job.input.static)
     flags = formats.get(opts["frames"][0][0]["format"])
     planes = ["data", "dq"]
     if settings["weight_type"] != "exptime":
@@ -57,16 +58,21 @@ with record.job(snakemake) as job:
     lines = history.members(
         [(m["member"], len(v)) for m, v in opts["frames"]], {name: lattices.sha256(name) for name in names}
     )
-    made.write(snakemake.output.single, history.cards(history.keywords(opts, snakemake.params.code), lines))
+    made.write(job.output.single, history.cards(history.keywords(opts, job.code), lines))
     for member, extvers in opts["frames"]:
         for extver in extvers:
             job.contribution(
-                snakemake.output.single,
+                job.output.single,
                 member["path"],
                 member=member["member"],
                 extver=extver,
                 window=made.window,
-                mask=next(iter(snakemake.input.static), None),
+                mask=next(iter(job.input.static), None),
             )
     job.statistics.update(window=list(made.window), mean_weight=made.mean_weight)
     job.thumbnail("single", made.sci)
+
+
+if __name__ == "__main__":
+    with record.job(snakemake) as job:
+        main(job)

@@ -12,6 +12,7 @@ import numpy as np
 
 from drizzleflow import formats
 from drizzleflow.arrays import dq
+from drizzleflow.arrays.statistics import SkyStats
 from drizzleflow.geometry.grid import Grid
 from drizzleflow.geometry.pixmap import LatticeFiles, from_lattice
 from drizzleflow.io.files import replacing, write_text
@@ -19,23 +20,23 @@ from drizzleflow.io.tables import rows
 from drizzleflow.jobs import record
 from drizzleflow.outliers.static_mask import StaticMasks
 from drizzleflow.sky.cells import SkyCells, by_rows
-from drizzleflow.arrays.statistics import SkyStats
 from drizzleflow.sky.overlaps import overlap_statistics
 
-with record.job(snakemake) as job:
-    opts = snakemake.params.opts
+
+def main(job):
+    opts = job.options
     settings = opts["skymatch"]
-    static = StaticMasks(snakemake.input.static)
+    static = StaticMasks(job.input.static)
     stats, by_cells, arrays = SkyStats.from_options(settings), settings["skystat"] == "auto", {}
-    grid, lattices = Grid.load(snakemake.input.grid), LatticeFiles([snakemake.input.lattices])
+    grid, lattices = Grid.load(job.input.grid), LatticeFiles([job.input.lattices])
     outlines, group_of = {}, {}
-    for row in rows(snakemake.input.footprints):
+    for row in rows(job.input.footprints):
         outlines[row["member"], int(row["extver"])] = np.array(json.loads(row["sky_outline"]))
         group_of[row["member"], int(row["extver"])] = row["group"]
     members_of = {}
     for key, group in group_of.items():
         members_of.setdefault(group, []).append(outlines[key])
-    with open(snakemake.input.overlaps, encoding="utf-8") as file:
+    with open(job.input.overlaps, encoding="utf-8") as file:
         near_to = json.load(file)  # empty where the method compares no groups
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
@@ -73,6 +74,11 @@ with record.job(snakemake) as job:
             for row in found:
                 table.writerow([*key, row.other, row.sky, row.npix, row.sigma, frame.rate_factor])
             job.log("%s %d: %d overlaps, sky of the whole frame %g", *key, len(found) - 1, found[0].sky)
-    write_text(snakemake.output.table, text.getvalue())
-    with replacing(snakemake.output.cells) as temporary, open(temporary, "wb") as out:
+    write_text(job.output.table, text.getvalue())
+    with replacing(job.output.cells) as temporary, open(temporary, "wb") as out:
         np.savez(out, **arrays)
+
+
+if __name__ == "__main__":
+    with record.job(snakemake) as job:
+        main(job)

@@ -14,11 +14,12 @@ from drizzleflow.jobs import record
 from drizzleflow.sky.cells import CellFiles, differences
 from drizzleflow.sky.levels import SkyRow, check_connected, solve
 
-with record.job(snakemake) as job:
-    settings = snakemake.params.opts["skymatch"]
-    if snakemake.input.skylist:
-        job.input_hash(snakemake.input.skylist)
-    frames = {(row["member"], int(row["extver"])): row for row in rows(snakemake.input.footprints)}
+
+def main(job):
+    settings = job.options["skymatch"]
+    if job.input.skylist:
+        job.input_hash(job.input.skylist)
+    frames = {(row["member"], int(row["extver"])): row for row in rows(job.input.footprints)}
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(SKY_COLUMNS)
@@ -37,7 +38,7 @@ with record.job(snakemake) as job:
         job.log("sky levels are those of %s", settings["skylist"])
     else:
         measured, factor = [], {}
-        for path in snakemake.input.tables:
+        for path in job.input.tables:
             for row in rows(path):
                 key = (row["member"], int(row["extver"]))
                 factor[key] = float(row["factor"])
@@ -49,8 +50,8 @@ with record.job(snakemake) as job:
             frames_of = {}
             for key, group in groups.items():
                 frames_of.setdefault(group, []).append(key)
-            with open(snakemake.input.overlaps, encoding="utf-8") as file:
-                between = differences(json.load(file), frames_of, CellFiles(snakemake.input.cells).read)
+            with open(job.input.overlaps, encoding="utf-8") as file:
+                between = differences(json.load(file), frames_of, CellFiles(job.input.cells).read)
         solved = solve(
             measured,
             groups,
@@ -79,7 +80,12 @@ with record.job(snakemake) as job:
             )
             job.log("%s %d: sky %g +- %g", member, extver, level.sky / f, level.sigma / f)
         job.statistics["components"] = len({level.component for level in solved if level.component})
-    write_text(snakemake.output.sky, text.getvalue())
+    write_text(job.output.sky, text.getvalue())
     job.statistics.update(
         skymethod="none" if settings["skip"] else settings["skymethod"], valid=valid, frames=len(frames)
     )
+
+
+if __name__ == "__main__":
+    with record.job(snakemake) as job:
+        main(job)

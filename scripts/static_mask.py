@@ -11,8 +11,9 @@ from drizzleflow import formats
 from drizzleflow.jobs import history, record
 from drizzleflow.outliers import static_mask
 
-with record.job(snakemake) as job:
-    opts, masks = snakemake.params.opts, {}
+
+def main(job):
+    opts, masks = job.options, {}
 
     def frames():
         for member in opts["members"]:
@@ -25,9 +26,12 @@ with record.job(snakemake) as job:
         masks[key] = static_mask.static_mask(images, opts["static_mask"]["static_sig"])
         job.log("%s: %d pixels masked", " ".join(map(str, key)), int(np.count_nonzero(~masks[key])))
     lines = history.members([(member["member"], member["nframes"]) for member in opts["members"]], {})
-    static_mask.write(
-        snakemake.output.static, masks, history.cards(history.keywords(opts, snakemake.params.code), lines)
-    )
+    static_mask.write(job.output.static, masks, history.cards(history.keywords(opts, job.code), lines))
     job.statistics["masked"] = {
         " ".join(map(str, key)): int(np.count_nonzero(~good)) for key, good in masks.items()
     }
+
+
+if __name__ == "__main__":
+    with record.job(snakemake) as job:
+        main(job)

@@ -1,8 +1,12 @@
 """The frame around every rule's script: its log, its errors, and the record that report, provenance and audit read.
 
-    with record.job(snakemake) as job:
+    def main(job):
         job.log("%d members", n)
         job.statistics["members"] = n
+
+    if __name__ == "__main__":
+        with record.job(snakemake) as job:
+            main(job)
 
 The record is a JSON file, one of the job's outputs (``output.record``), written last: what went in and came out
 (sha256, size), with which parameters and code, when, where, with which versions, statistics and small pictures. Its last
@@ -66,6 +70,14 @@ class Job:
         Put here what the report should know (plain values, numpy scalars and small arrays).
     rule : str
         Name of the rule.
+    input, output : object
+        The job's files, by the names that the rule gives them (attributes; a list where the rule lists several).
+    options : dict
+        The settings that the rule passes (``params.opts``).
+    code : str or None
+        The hash of the rule's code.
+    wildcards : object
+        Their values, as attributes.
 
     On `InputError`, and on an `OSError` that names a file, the context writes one line ``rule: message`` to the log and to
     stderr and exits with status 1; on any other exception the traceback goes to the log and one line to stderr. The record is
@@ -75,6 +87,11 @@ class Job:
     def __init__(self, snakemake):
         self._snakemake = snakemake
         self.rule = str(snakemake.rule)
+        self.input, self.output = getattr(snakemake, "input", None), snakemake.output
+        params = getattr(snakemake, "params", None)
+        self.options: dict = getattr(params, "opts", None) or {}
+        self.code: str | None = getattr(params, "code", None)
+        self.wildcards = getattr(snakemake, "wildcards", None)
         self.statistics: dict = {}
         self._thumbnails: dict[str, str] = {}
         self._hashes: dict[str, dict] = {}

@@ -1,0 +1,86 @@
+"""Run a rule's script without Snakemake: in a test, a debugger or a notebook.
+
+job = by_hand("median", input={"singles": paths, "grid": "grid.json"}, output={"median": "m.fits"}, options=settings)
+run_script("scripts/median.py", job)
+"""
+
+from __future__ import annotations
+
+import os
+import runpy
+from types import SimpleNamespace
+
+from drizzleflow.jobs import record
+
+
+class Files(list):
+    """Paths of a job's inputs or outputs: a list, and by name as attributes, as Snakemake gives them.
+
+    Parameters
+    ----------
+    named : dict
+        name -> path, or a list of paths; None is no file.
+    """
+
+    def __init__(self, named: dict):
+        super().__init__()
+        self._named = {}
+        for name, value in named.items():
+            paths = [] if value is None else [value] if isinstance(value, (str, os.PathLike)) else list(value)
+            paths = [os.fspath(path) for path in paths]
+            self._named[name] = paths[0] if isinstance(value, (str, os.PathLike)) else paths
+            self.extend(paths)
+
+    def __getattr__(self, name):
+        try:
+            return self.__dict__["_named"][name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+    def get(self, name, default=None):
+        return self._named.get(name, default)
+
+    def keys(self):
+        return self._named.keys()
+
+    def items(self):
+        return self._named.items()
+
+
+def by_hand(rule: str, *, input: dict, output: dict, options=None, wildcards=None, log=None, code=None):
+    """What Snakemake would give to a script, made by hand.
+
+    Parameters
+    ----------
+    rule : str
+        The name of the rule; messages begin with it.
+    input, output : dict
+        name -> path or list of paths, as the rule names them. Without an output ``record`` no record is written.
+    options : dict, optional
+        The settings, as the rule's ``params.opts``.
+    wildcards : dict, optional
+    log : path, optional
+        Where the log goes; nowhere by default.
+    code : str, optional
+        The hash of the code, for the PROV* cards.
+    """
+    return SimpleNamespace(
+        rule=rule,
+        input=Files(input),
+        output=Files(output),
+        params=SimpleNamespace(opts=options or {}, code=code),
+        wildcards=SimpleNamespace(**(wildcards or {})),
+        log=[os.fspath(log)] if log else [],
+        resources=SimpleNamespace(),
+    )
+
+
+def run_script(path, job) -> record.Job:
+    """Run the ``main`` of a rule's script on a job made `by_hand`; returns the job, whose ``statistics`` are filled.
+
+    Errors of a job end in `SystemExit` with status 1, as under Snakemake, after one line on stderr.
+    """
+    main = runpy.run_path(os.fspath(path))["main"]
+    with record.job(job) as running:
+        main(running)
+    return running
