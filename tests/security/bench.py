@@ -187,7 +187,8 @@ def script(name: str, out: Path, params: dict, outputs: dict) -> tuple[bool, str
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            runpy.run_path(str(REPO / "scripts" / f"{name}.py"), init_globals={"snakemake": given})
+            script = str(REPO / "scripts" / f"{name}.py")
+            runpy.run_path(script, init_globals={"snakemake": given}, run_name="__main__")
         well = True
     except SystemExit as error:
         well = not error.code

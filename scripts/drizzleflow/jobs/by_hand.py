@@ -1,16 +1,15 @@
-"""Run a rule's script without Snakemake: in a test, a debugger or a notebook.
+"""What Snakemake gives to a rule's script, made by hand: to run a script in a test, a debugger or a notebook.
 
-job = by_hand("median", input={"singles": paths, "grid": "grid.json"}, output={"median": "m.fits"}, options=settings)
-run_script("scripts/median.py", job)
+import median  # scripts/ on the path
+given = by_hand("median", input={"singles": paths, "grid": "grid.json"}, output={"median": "m.fits"}, options=settings)
+with record.job(given) as job:
+    median.main(job)
 """
 
 from __future__ import annotations
 
 import os
-import runpy
 from types import SimpleNamespace
-
-from drizzleflow.jobs import record
 
 
 class Files(list):
@@ -73,14 +72,3 @@ def by_hand(rule: str, *, input: dict, output: dict, options=None, wildcards=Non
         log=[os.fspath(log)] if log else [],
         resources=SimpleNamespace(),
     )
-
-
-def run_script(path, job) -> record.Job:
-    """Run the ``main`` of a rule's script on a job made `by_hand`; returns the job, whose ``statistics`` are filled.
-
-    Errors of a job end in `SystemExit` with status 1, as under Snakemake, after one line on stderr.
-    """
-    main = runpy.run_path(os.fspath(path))["main"]
-    with record.job(job) as running:
-        main(running)
-    return running

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from functools import cached_property
 
 from drizzleflow.io.files import write_text
 from drizzleflow.plan import codehash
@@ -43,7 +44,6 @@ class Cache:
             text, stored = "", None
         known = isinstance(stored, dict) and stored.get("hashes") == _content_hash(codehash.__file__)
         self.code: dict = stored["code"] if known else {}  #: for `drizzleflow.plan.codehash.code_hash`
-        self._version = codehash.code_hash(products_file(), package_folder(), self.code)
         same = known and stored.get("version") == self._version
         self.files: dict = stored["files"] if same else {}
         self.replaced: set[str] = set()  #: paths that had another size or time when the cache was written
@@ -51,6 +51,10 @@ class Cache:
             stored.get("git") if same else None
         )  #: of `drizzleflow.jobs.checkout.describe`
         self._stored = text if same else ""
+
+    @cached_property
+    def _version(self) -> str:
+        return codehash.code_hash(products_file(), package_folder(), self.code)
 
     @property
     def saved(self) -> bool:
