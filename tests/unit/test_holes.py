@@ -25,7 +25,7 @@ def test_low_pixels_of_one_image_make_no_hole(n, low):
     for y, x in low:
         stack[1, y, x] = 20
     plain, _, _ = combined(stack)
-    sci, err, count = combined(stack, hole_nsigma=4.0)
+    sci, err, _ = combined(stack, hole_nsigma=4.0)
     for y, x in low:
         assert plain[y, x] == 20 and abs(sci[y, x] - 100) < 4
         others = np.delete(stack[:, y, x], 1)

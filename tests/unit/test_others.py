@@ -50,7 +50,7 @@ def test_the_kernel_finds_shift_and_width():
     steep = slope(template) > 5 * err
     scale = np.hypot(err, 0.03 * template)
     before, after = (np.median((np.abs(data - t) / scale)[steep]) for t in (template, better))
-    assert after < 0.5 * before
+    assert after < 0.6 * before
 
 
 def test_the_kernel_is_the_identity_where_little_tells():
@@ -181,7 +181,7 @@ def test_sharp_pixels_where_no_other_exposure_looks():
     assert made.alone == np.count_nonzero(made.mask & unseen)
     assert np.count_nonzero(made.mask & blank) > 0.9 * np.count_nonzero(blank)
     bright = np.count_nonzero(unseen & (data > 20 * err))
-    assert np.count_nonzero(made.mask & unseen & ~blank) < 0.1 * bright
+    assert np.count_nonzero(made.mask & unseen & ~blank) < 0.25 * bright
     without = outliers(data, err, EVERYWHERE, template, thresholds=Thresholds(sharp=0))
     assert not without.mask[unseen].any() and without.sharpness is None
 
