@@ -6,7 +6,7 @@ import numpy as np
 
 from drizzleflow import formats
 from drizzleflow.frames.variances import add_sky_variance
-from drizzleflow.frames.window import window
+from drizzleflow.frames.window import NOWHERE, Window
 from drizzleflow.geometry.pixmap import LatticeFiles
 from drizzleflow.io.tables import read_levels
 from drizzleflow.outliers.static_mask import StaticMasks
@@ -27,7 +27,7 @@ class MosaicInputs:
     Attributes
     ----------
     windows : dict
-        member -> {extver: (x0, x1, y0, y1)}, half open: the rectangle of the grid that a frame can reach; of the frames that were
+        member -> {extver: Window}: the rectangle of the grid that a frame can reach; of the frames that were
         read and reach some.
     """
 
@@ -40,9 +40,9 @@ class MosaicInputs:
         """(Frame, pixmap, level) as `drizzleflow.resample.mosaic.drizzle` asks."""
         lattice, step = self.lattices.lattice(member["member"], extver), self.options["mosaic"]
         rows = rows_of(lattice)
-        x0, x1, y0, y1 = found = self.window(lattice)
-        if x0 < x1 and y0 < y1:
-            self.windows.setdefault(member["member"], {})[extver] = found
+        window = self.window(lattice)
+        if not window.empty:
+            self.windows.setdefault(member["member"], {})[extver] = window
         by_sky = step["weight_type"] == "ivm-sky"
         frame = formats.read(
             member, extver, planes, self.options["simple"], None if by_sky else rows
@@ -61,11 +61,10 @@ class MosaicInputs:
         )
         return frame, pixmap, self.levels.get((member["member"], extver))
 
-    def window(self, lattice) -> tuple[int, int, int, int]:
-        """The rectangle of the grid (x0, x1, y0, y1), half open, that a frame can reach; empty where that is none."""
+    def window(self, lattice) -> Window:
+        """The rectangle of the grid that a frame can reach; empty where that is none."""
         x, y = self.grid.to_pixel(lattice.lon, lattice.lat)
         if not np.isfinite(x).any():
-            return 0, 0, 0, 0
-        return window(
-            x, y, kernel_reach(self.options["mosaic"]["kernel"], self.grid.coarsest), self.grid.shape
-        )
+            return NOWHERE
+        reach = kernel_reach(self.options["mosaic"]["kernel"], self.grid.coarsest)
+        return Window.around(x, y, reach).clipped(self.grid.shape)

@@ -43,7 +43,7 @@ def compare(
         The frame does not state what the noise is computed from.
     """
     window = median.touched(pixmap)
-    shift(pixmap, window[0], window[2])
+    shift(pixmap, *window.origin)
     zero = settings["empty"] == "zero"
     blotted = blot(
         median.cut("SCI", window),

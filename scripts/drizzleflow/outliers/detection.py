@@ -131,7 +131,7 @@ class OutlierDetection:
         for index, frame in enumerate(frames):
             snr, scale = pair(pars["snr"], "snr"), pair(pars["scale"], "scale")
             if pars["resample_data"]:
-                origin = np.array([window[0], window[2]], float)
+                origin = np.array(window.origin, float)
                 blotted = blot.blot(median, pixmaps[index] - origin) / np.float32(frame.rate_factor)
                 level = self._level(frame)
                 backg = pars["backg"] if level is None else level

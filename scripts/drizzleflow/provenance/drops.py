@@ -61,8 +61,8 @@ class Drops:
             The member's raw file.
         """
         lattice = self.inputs.lattices.lattice(member["member"], extver)
-        x0, x1, y0, y1 = window = self.inputs.window(lattice)
-        if not (x0 <= x < x1 and y0 <= y < y1):
+        window = self.inputs.window(lattice)
+        if not window.holds(x, y):
             return None
         found = self._describe(member, extver, window, source)
         if not os.path.exists(member["path"]):

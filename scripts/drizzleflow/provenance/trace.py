@@ -14,6 +14,7 @@ import numpy as np
 from drizzleflow.combine.parameters import Parameters
 from drizzleflow.combine.stack import median_image
 from drizzleflow.errors import InputError
+from drizzleflow.frames.window import Window
 from drizzleflow.frames.windowed import Windowed
 from drizzleflow.geometry.grid import Grid
 from drizzleflow.io.fits import open_fits
@@ -100,20 +101,17 @@ def _median(run: Run, path: str, x: int, y: int) -> dict:
     found, settings = _begin(run, "median", path, x, y), run.options("median")["median"]
     files, images = run.inputs("median", "single"), []
     column, row = found["grid"] or found["pixel"]
-    one = column, column + 1, row, row + 1
+    one = Window.placed((1, 1), (column, row))
     alone = Parameters.of({**settings, "combine_type": "median", "combine_nlow": 0, "combine_nhigh": 0})
     for file in files:
         if not file.is_file():
             continue  # told below
         image = Windowed.open(file, threshold_of=settings["threshold_of"])
         images.append(image)
-        x0, x1, y0, y1 = image.window
-        if x0 <= column < x1 and y0 <= row < y1:
-            held = {
-                plane: float(image.read(plane, row - y0, row - y0 + 1)[0, column - x0])
-                for plane in ("SCI", "WHT")
-            }
-            frames = _frames(run, _record_of(file), found["grid"], [column - x0, row - y0])
+        if image.window.holds(column, row):
+            x, y = column - image.window.x0, row - image.window.y0
+            held = {plane: float(image.read(plane, y, y + 1)[0, x]) for plane in ("SCI", "WHT")}
+            frames = _frames(run, _record_of(file), found["grid"], [x, y])
             found["images"].append(
                 {
                     "file": run.name(file),
