@@ -54,7 +54,7 @@ def main(job):
                 blotted, mask = rejection.compare(frame, pixmap, median, level, settings)
                 del pixmap
             else:
-                blotted = median.read("SCI", 0, median.shape[0]) / np.float32(frame.rate_factor)
+                blotted = frame.from_product(median.read("SCI", 0, median.shape[0]))
                 mask = rejection.compare_aligned(frame, blotted, settings)
         masks[extver], blots[extver] = mask, blotted
         n = int(np.count_nonzero(mask))

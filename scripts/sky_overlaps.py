@@ -52,7 +52,7 @@ def main(job):
             good = dq.good_pixels(frame.dq, bits, format_module.DQ_FLAGS, frame.shape) & np.isfinite(
                 frame.data
             )
-            data = frame.data if frame.rate_factor == 1 else frame.data * np.float32(frame.rate_factor)
+            data = frame.to_product(frame.data)
             exact = settings["overlap"] == "scan"
             to_pixel = frame.wcs.to_pixel if exact and near_to else lattices.lattice(*key).to_pixel
             near = near_to.get(group_of[key], ())
@@ -72,7 +72,7 @@ def main(job):
                     f"{member['member']}/{extver}/{name}": array for name, array in cells.arrays().items()
                 }
             for row in found:
-                table.writerow([*key, row.other, row.sky, row.npix, row.sigma, frame.rate_factor])
+                table.writerow([*key, row.other, row.sky, row.npix, row.sigma, frame.factor])
             job.log("%s %d: %d overlaps, sky of the whole frame %g", *key, len(found) - 1, found[0].sky)
     write_text(job.output.table, text.getvalue())
     with replacing(job.output.cells) as temporary, open(temporary, "wb") as out:

@@ -75,7 +75,8 @@ def of_frame(frame, level: float | None) -> Noise | None:
     per_unit = 1 / slope if slope else 1e3 / np.sqrt(zero)
     total = zero * per_unit**2
     read = total if readout is None else min(total, readout * per_unit**2)
-    return Noise(time, float(np.sqrt(read)), float(total - read), float(per_unit / time / frame.rate_factor))
+    electrons = frame.from_product(float(per_unit / time))  # of one unit of the product
+    return Noise(time, float(np.sqrt(read)), float(total - read), electrons)
 
 
 def signal_and_variance(data, variance, level: float) -> tuple[float, float]:

@@ -50,7 +50,7 @@ class MosaicInputs:
         self.static.apply(member, frame, rows)
         if by_sky:  # known from the whole frame only
             add_sky_variance(frame)
-            frame.cut(rows)
+            frame = frame.cut(rows)
         pixmap = self.lattices.pixmap(
             frame,
             self.grid,

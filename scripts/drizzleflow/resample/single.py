@@ -169,8 +169,7 @@ def unresampled(frame, level, settings: dict, *, good_bits, flags) -> SingleImag
         variance=frame.var.get("sky" if settings["weight_type"] == "ivm-sky" else "rnoise"),
         exposure_time=frame.measurement_time or frame.exposure_time,
     )
-    factor = np.float32(frame.rate_factor)
-    data = frame.data if factor == 1 else frame.data * factor
+    data = frame.to_product(frame.data)
     unit, noise = frame.product_unit or frame.unit, of_frame(frame, None)
     return SingleImage(
         data, weight, Window.placed(frame.shape), unit, noise=noise, weight_type=settings["weight_type"]
