@@ -7,7 +7,6 @@ pixels around the one asked for. What they add up to is compared with what the p
 from __future__ import annotations
 
 import os
-from types import SimpleNamespace
 
 import numpy as np
 
@@ -72,11 +71,9 @@ def _mosaic(run: Run, path: str, x: int, y: int) -> dict:
         [p for name in jobs for p in run.inputs(name, *where)]
         for where in (("footprint",), ("", "static_mask.fits"))
     )
-    files = SimpleNamespace(
-        lattices=list(dict.fromkeys(lattices)), static=static[:1], sky=run.folder / "sky.csv"
-    )
-    drops, context = Drops(run, grid, run.options("mosaic"), "mosaic", files), found["values"].get("CON")
-    bit = 0
+    files = {"lattices": list(dict.fromkeys(lattices)), "static": static[:1], "sky": run.folder / "sky.csv"}
+    drops = Drops(run, grid, run.options("mosaic"), "mosaic", **files)
+    bit, context = 0, found["values"].get("CON")
     members = run.folder / "members.csv"
     crfs = [os.fspath(crf) for crf in run.inputs("mosaic", "crf")]
     for source, member in zip(read_members(members), read_members(members, crfs), strict=True):
@@ -154,12 +151,12 @@ def _beside(run: Run, member: dict) -> dict:
 def _frames(run: Run, name: str, grid, pixel) -> list[dict]:
     """The frames of the single with the record `name`, at a pixel of the grid, or without resampling at its own."""
     options = run.options(name)
-    files = SimpleNamespace(
-        lattices=run.inputs(name, "footprint"),
-        static=run.inputs(name, "", "static_mask.fits"),
-        sky=run.folder / "sky.csv",
-    )
-    drops, frames = Drops(run, _grid(run), options, "single_drizzle", files), []
+    files = {
+        "lattices": run.inputs(name, "footprint"),
+        "static": run.inputs(name, "", "static_mask.fits"),
+        "sky": run.folder / "sky.csv",
+    }
+    drops, frames = Drops(run, _grid(run), options, "single_drizzle", **files), []
     for member, extvers in options["frames"]:
         source = run.path(member["path"])
         member = {**_beside(run, member), "path": os.fspath(source)}

@@ -22,6 +22,7 @@ def frame_model(frame: Frame, pixmap, level: float | None) -> dict:
         **dict.fromkeys(("var_rnoise", "var_poisson", "var_flat", "var_sky")),
         **{f"var_{key}": frame.to_product(plane, 2) for key, plane in frame.var.items()},
         "pixmap": pixmap,
+        "unit": frame.product_unit or frame.unit,
         "filename": frame.member,
         "group_id": frame.group,
         "exposure_time": frame.exposure_time,

@@ -12,18 +12,18 @@ from drizzleflow.frames.noise import Noise, of_frame, pooled
 from drizzleflow.frames.stack_image import StackImage
 from drizzleflow.frames.window import Window
 from drizzleflow.frames.windowed import WEIGHT_KEYWORDS, cards
-from drizzleflow.geometry.pixmap import shift
+from drizzleflow.resample.drizzle_window import WindowDrizzle
 from drizzleflow.resample.kernels import kernel_reach
 from drizzleflow.resample.models import frame_model
-from drizzleflow.resample.resample import Resample
 from drizzleflow.resample.weights import build_driz_weight, mean_weights
 
-NOT_DRIZZLED = (
-    "err",
-    "var_poisson",
-    "var_flat",
-    "var_total",
-)  #: planes that neither the image nor its weights take
+HELD = (
+    "data",
+    "dq",
+    "rnoise",
+    "sky",
+)  #: planes that the image or its weights take: all frames are held at once
+DRIZZLED = ("kernel", "pixfrac", "fillval", "weight_type")  #: settings that count here
 
 
 @dataclass
@@ -94,69 +94,29 @@ def drizzle(frames, grid, pixmap, settings: dict, *, good_bits, flags, pad: bool
     SingleImage
         Where no frame meets the grid: one empty pixel at its origin.
     """
-    models, noises, unit, reach = [], [], "", kernel_reach(settings["kernel"], grid.coarsest)
+    models, noises, reach = [], [], kernel_reach(settings["kernel"], grid.coarsest)
     for frame, level in frames:
         noise = of_frame(frame, level)
         noises.append(
             noise if noise is None or frame.per_pixel else noise.binned(grid.pixel_scale_ratio or 1.0)
         )
-        model = frame_model(frame, pixmap(frame), level)
-        models.append(
-            {key: plane for key, plane in model.items() if key not in NOT_DRIZZLED}
-        )  # all are held at once
-        unit = frame.product_unit or frame.unit
-    boxes = [
+        models.append(frame_model(frame.only(*HELD), pixmap(frame), level))
+    box = Window.enclosing(
         Window.around(m["pixmap"][..., 0], m["pixmap"][..., 1], reach).clipped(grid.shape)
         for m in models
         if np.isfinite(m["pixmap"]).any()
-    ]
-    crop = Window.enclosing(boxes)
-    if crop.empty:
+    )
+    if box.empty:
         empty = np.full((1, 1), np.nan, np.float32)
+        unit = models[-1]["unit"] if models else ""
         return SingleImage(empty, np.zeros((1, 1), np.float32), Window.placed((1, 1)), unit, grid)
-    frame_box = _padded(crop, grid.shape, reach) if pad else crop
-    resample = Resample(
-        {
-            "wcs": grid.window(*frame_box),
-            "pixel_scale": grid.pixel_scale,
-            "pixel_scale_ratio": grid.pixel_scale_ratio,
-        },
-        pixfrac=settings["pixfrac"],
-        kernel=settings["kernel"],
-        fillval=settings["fillval"],
-        weight_type=settings["weight_type"],
-        good_bits=good_bits,
-        enable_ctx=False,
-        enable_var=False,
+    drizzled = WindowDrizzle(
+        grid, box, {key: settings[key] for key in DRIZZLED}, good_bits=good_bits, flags=flags, pad=pad
     )
-    resample.dq_flag_name_map = flags
-    for model in models:
-        shift(model["pixmap"], *frame_box.origin)
-        resample.add_model(model)
-    resample.finalize()
-    made = resample.output_model
-    inner = crop.inside(frame_box)
-    return SingleImage(
-        np.ascontiguousarray(made["data"][inner]),
-        np.ascontiguousarray(made["wht"][inner]),
-        crop,
-        unit,
-        grid,
-        pooled(noises),
-        settings["weight_type"],
-    )
-
-
-def _padded(crop, shape, reach):
-    """A window grown by the kernel's reach where it touches the grid's outer edge; elsewhere it holds its margin."""
-    x0, x1, y0, y1 = crop
-    ny, nx = shape
-    return Window(
-        x0 - reach if x0 == 0 else x0,
-        x1 + reach if x1 == nx else x1,
-        y0 - reach if y0 == 0 else y0,
-        y1 + reach if y1 == ny else y1,
-    )
+    while models:  # each goes as soon as it is drizzled
+        drizzled.add_model(models.pop(0))
+    made, unit = drizzled.finish()
+    return SingleImage(made["data"], made["wht"], box, unit, grid, pooled(noises), settings["weight_type"])
 
 
 def unresampled(frame, level, settings: dict, *, good_bits, flags) -> SingleImage:
