@@ -169,13 +169,14 @@ def memory(options):
 
 def write_files(folder, n):
     from drizzleflow.frames.noise import Noise
+    from drizzleflow.frames.window import Window
     from drizzleflow.resample.single import SingleImage
 
     rng = np.random.default_rng(n)
     weight = np.full((256, 2048), TIME, np.float32)
     for i in range(n):
         sci = rng.normal(0, SIGMA, weight.shape).astype(np.float32)
-        window = (0, 2048, 16 * i, 16 * i + 256)
+        window = Window.placed((256, 2048), (0, 16 * i))
         SingleImage(sci, weight, window, "", noise=Noise(TIME, READNOISE, SKY, 1.0)).write(
             f"{folder}/{i}.fits"
         )

@@ -11,7 +11,7 @@ from drizzleflow import formats
 from drizzleflow.geometry.grid import Grid
 from drizzleflow.io.tables import read_members
 from drizzleflow.jobs import history, record
-from drizzleflow.jobs.inputs import MosaicInputs
+from drizzleflow.jobs.reader import FrameReader
 from drizzleflow.resample import i2d, mosaic
 
 
@@ -30,9 +30,9 @@ def main(job):
         model = mosaic.join([np.load(path) for path in job.input.bands])
         unit, windows = str(model.pop("unit")), json.loads(str(model.pop("windows")))
     else:
-        inputs = MosaicInputs(job.input, grid, opts)
-        model, unit = mosaic.drizzle(members, grid, settings, inputs.read, pad=opts["grid"]["pad"])
-        windows = inputs.windows
+        reader = FrameReader.of(job, "mosaic")
+        model, unit = mosaic.drizzle(members, grid, settings, reader.to_drizzle, pad=opts["grid"]["pad"])
+        windows = reader.reached
     model |= i2d.exposure_times(members, opts["simple"])
     headers = getattr(formats.get(members[0]["format"]), "headers", i2d.headers)
     hashes = {}

@@ -7,28 +7,26 @@ import json
 
 import numpy as np
 
-from drizzleflow.geometry.grid import Grid
 from drizzleflow.io.files import replacing
 from drizzleflow.io.tables import read_members
 from drizzleflow.jobs import record
-from drizzleflow.jobs.inputs import MosaicInputs
+from drizzleflow.jobs.reader import FrameReader
 from drizzleflow.resample import mosaic
 
 
 def main(job):
     opts = job.options
-    grid = Grid.load(job.input.grid)
-    members = read_members(job.input.members, job.input.crfs)
+    reader = FrameReader.of(job, "mosaic")
+    members, grid = read_members(job.input.members, job.input.crfs), reader.grid
     edges = mosaic.bands(grid.shape[0], opts["bands"])
     number = int(job.wildcards.band)
     rows = edges[number] if number < len(edges) else (grid.shape[0], grid.shape[0])
-    inputs = MosaicInputs(job.input, grid, opts)
     model, unit = mosaic.drizzle(
-        members, grid, opts["mosaic"], inputs.read, pad=opts["grid"]["pad"], rows=rows
+        members, grid, opts["mosaic"], reader.to_drizzle, pad=opts["grid"]["pad"], rows=rows
     )
     arrays = {key: value for key, value in model.items() if isinstance(value, np.ndarray)}
     with replacing(job.output.band) as temporary, open(temporary, "wb") as out:
-        np.savez(out, unit=np.array(unit), windows=np.array(json.dumps(inputs.windows)), **arrays)
+        np.savez(out, unit=np.array(unit), windows=np.array(json.dumps(reader.reached)), **arrays)
     job.statistics["rows"] = list(rows)
 
 

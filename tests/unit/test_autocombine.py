@@ -12,6 +12,9 @@ from drizzleflow.combine import auto as autocombine
 from drizzleflow.combine import combine_stack, stack_noise
 from drizzleflow.combine.stack_noise import StackNoise
 from drizzleflow.errors import InputError
+from drizzleflow.frames.noise import Noise
+from drizzleflow.frames.stack_image import StackImage
+from drizzleflow.frames.window import Window
 
 SKY, READNOISE, TIME = 200.0, 5.0, 100.0
 SIGMA = np.sqrt(SKY + READNOISE**2) / TIME
@@ -128,28 +131,27 @@ def test_variances_of_medians():
 
 
 @dataclass
-class Image:
+class Image(StackImage):
     data: np.ndarray
-    origin: tuple = (0, 0)
-    exptime: float | None = None
-    readnoise: float | None = None
-    sky: float | None = None
-    electrons: float | None = None
+    first: tuple = (0, 0)
+    noise: Noise | None = None
 
     @property
-    def shape(self):
-        return self.data.shape
+    def window(self):
+        return Window.placed(self.data.shape, self.first)
+
+    def read(self, plane, y0, y1):
+        return self.data[y0:y1].copy()
 
 
-def section(image, y0, y1, x0, x1):
-    sx, sy = image.origin
-    return image.data[y0 - sy : y1 - sy, x0 - sx : x1 - sx]
+def section(image, window):
+    return image.data[window.inside(image.window)]
 
 
 def test_known_noise_is_taken():
     images = [
-        Image(np.zeros((2, 2)), (0, 0), 100.0, 5.0, 20.0, 2.0),
-        Image(np.zeros((2, 2)), (0, 0), 50.0, 0.0, 0.0, 1.0),
+        Image(np.zeros((2, 2)), (0, 0), Noise(100.0, 5.0, 20.0, 2.0)),
+        Image(np.zeros((2, 2)), (0, 0), Noise(50.0, 0.0, 0.0, 1.0)),
     ]
     noise, notes = stack_noise.of_images(images, section)
     assert not notes and noise.poisson and len(noise) == 2

@@ -17,6 +17,7 @@ from drizzleflow.combine.parameters import TYPES, Parameters
 from drizzleflow.combine.stack import Combined, median_image
 from drizzleflow.errors import InputError
 from drizzleflow.frames.noise import Noise
+from drizzleflow.frames.window import Window
 from drizzleflow.frames.windowed import Windowed, union
 from drizzleflow.resample.single import SingleImage
 from drizzleflow.resample.weights import mean_weights
@@ -250,7 +251,7 @@ def test_defaults_of_the_keywords():
 def write_single(folder, index, sci, wht, x0, y0, noise=None):
     path = os.path.join(folder, f"{index}_outlier_i2d.fits")
     ny, nx = sci.shape
-    SingleImage(sci, wht, (x0, x0 + nx, y0, y0 + ny), "MJy/sr", noise=noise).write(path)
+    SingleImage(sci, wht, Window.placed((ny, nx), (x0, y0)), "MJy/sr", noise=noise).write(path)
     return Windowed.open(path)
 
 
@@ -365,7 +366,8 @@ def test_disk_and_memory_give_the_same(kind, tmp_path):
         for i, planes in enumerate(zip(images, weights, strict=True))
     ]
     memory = [
-        SingleImage(*planes, (0, 30, 0, 20), "", noise=noise) for planes in zip(images, weights, strict=True)
+        SingleImage(*planes, Window.placed((20, 30)), "", noise=noise)
+        for planes in zip(images, weights, strict=True)
     ]
     disk = median_image(singles, (0, 30, 0, 20), Parameters(combine_type=kind))
     same(median_image(memory, (0, 30, 0, 20), Parameters(combine_type=kind)), disk, np.s_[:])
@@ -422,7 +424,9 @@ def test_weights_that_are_no_seconds_are_scaled_for_minmed():
     made = []
     for kind, weight in (("exptime", 100), ("ivm", 0.02)):
         wht = np.full((30, 30), weight, np.float32)
-        singles = [Weighted(sci, wht, (0, 30, 0, 30), "", noise=noise, weight_type=kind) for sci in planes]
+        singles = [
+            Weighted(sci, wht, Window.placed((30, 30)), "", noise=noise, weight_type=kind) for sci in planes
+        ]
         made.append(median_image(singles, (0, 30, 0, 30), Parameters(combine_nsigma="1 0.5")).sci)
     np.testing.assert_array_equal(*made)
 

@@ -22,6 +22,8 @@ from drizzleflow.combine.createmedian import createMedian, median, output_name
 from drizzleflow.combine.drizzle_singles import DrizzledSingle, find
 from drizzleflow.combine.exposure_noise import Overrides
 from drizzleflow.errors import InputError
+from drizzleflow.frames.noise import Noise
+from drizzleflow.frames.window import Window
 from drizzleflow.resample.single import SingleImage
 
 
@@ -73,7 +75,7 @@ def test_exposures_beside_the_singles_tell_the_noise(here):
     check(median("*flt.fits"), expected(exptime=400.0, readnoise=readnoise, sky=60.0))
     found, _ = find("*_single_sci.fits")  # named by D001DATA
     single, _ = found[0].open(Overrides(), True, True)
-    assert (single.exptime, single.readnoise, single.sky, single.electrons) == (400.0, readnoise, 60.0, 1.0)
+    assert single.noise == Noise(400.0, readnoise, 60.0, 1.0)
 
 
 def test_another_folder_and_paths(here, tmp_path_factory, monkeypatch):
@@ -190,14 +192,12 @@ def test_other_storage(tmp_path, monkeypatch, kind):
 
 def test_windows_on_one_grid(tmp_path, monkeypatch):
     """This workflow's singles hold only the window that they cover, and their own noise."""
-    from drizzleflow.frames.noise import Noise
-
     monkeypatch.chdir(tmp_path)
     sci, wht = pixels()
     whole = np.full((3, 50, 45), np.nan, np.float32)
     origins = [(7, 3), (5, 6), (12, 9)]
     for i, (x0, y0) in enumerate(origins):
-        window = (x0, x0 + SHAPE[1], y0, y0 + SHAPE[0])
+        window = Window.placed(SHAPE, (x0, y0))
         SingleImage(sci[i], wht[i], window, "ELECTRONS/S", noise=Noise(500.0, 5.0, 60.0, 1.0)).write(
             tmp_path / f"g{i}_outlier_i2d.fits"
         )

@@ -4,6 +4,7 @@ import logging
 import os
 import subprocess
 import sys
+from dataclasses import astuple
 
 import numpy as np
 import pytest
@@ -75,7 +76,7 @@ def noise_from(tmp_path, user=None, exposure=None, **header):
     if exposure:
         write_exposure(tmp_path / "a_flt.fits", **exposure)
     single, _ = find(str(path))[0][0].open(Overrides(**(user or {})), True, True)
-    return single.exptime, single.readnoise, single.sky, single.electrons
+    return astuple(single.noise)
 
 
 HEADERS = [

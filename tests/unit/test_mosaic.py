@@ -3,7 +3,6 @@
 import warnings
 from dataclasses import replace
 from itertools import pairwise
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,18 +12,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drizzleflow import formats
+from drizzleflow.errors import InputError
 from drizzleflow.formats import jwst
 from drizzleflow.frames.frame import Frame
 from drizzleflow.frames.variances import variances_from_err
+from drizzleflow.frames.window import Window
 from drizzleflow.geometry.build_grid import build
 from drizzleflow.geometry.footprint import describe
 from drizzleflow.geometry.grid import Grid
 from drizzleflow.geometry.gwcs_wcs import from_gwcs
 from drizzleflow.geometry.pixmap import Lattice, exact, from_lattice
 from drizzleflow.io.fits import image_header, write_hdus
+from drizzleflow.jobs.reader import planes_of
 from drizzleflow.resample import i2d, mosaic
+from drizzleflow.resample.drizzle_window import WindowDrizzle, drizzle_window
 from drizzleflow.resample.models import frame_model
-from drizzleflow.resample.mosaic import Mosaic
 from drizzleflow.simulate.jwst import nircam_like
 
 SHAPE = (60, 66)
@@ -90,7 +92,7 @@ class Field:
         self.grid = build(outlines, GRID_OPTIONS | {"pixel_scale_ratio": ratio})
         self.rows_read = []
 
-    def read(self, member, extver, planes, rows_of):
+    def read(self, member, extver, rows_of):
         name = member["member"]
         rows = rows_of(self.lattices[name])
         self.rows_read.append(rows)
@@ -154,13 +156,13 @@ def test_a_band_reads_only_the_rows_that_reach_it(field):
     field.drizzle(rows=(first, end))
     assert sum(b - a for a, b in field.rows_read) < 0.5 * len(field.members) * SHAPE[0]
     # and no row that it leaves out would have reached the band
-    made = Mosaic(field.grid, SETTINGS, jwst, pad=True, n_frames=6, rows=(first, end))
+    made = WindowDrizzle(field.grid, Window(0, field.grid.shape[1], first, end), SETTINGS)
     for lattice in field.lattices.values():
         a, b = made.rows_of(lattice)
         y = from_lattice(lattice, field.grid)[..., 1]
         y[a:b] = np.nan
         left = y[np.isfinite(y)]
-        assert not ((left >= made.box[2] - 0.5) & (left <= made.box[3] - 0.5)).any()
+        assert not ((left >= made.drizzled.y0 - 0.5) & (left <= made.drizzled.y1 - 0.5)).any()
 
 
 @pytest.mark.parametrize("options", [{}, {"variance": "reference", "compute_err": "driz_err"}])
@@ -184,6 +186,52 @@ def test_bands_make_up_all_rows(ny, count):
     found = mosaic.bands(ny, count)
     assert found[0][0] == 0 and found[-1][1] == ny and len(found) == min(ny, count)
     assert all(a[1] == b[0] for a, b in pairwise(found)) and all(a < b for a, b in found)
+
+
+@pytest.mark.parametrize("pad", [True, False])
+@pytest.mark.parametrize("box", [Window(0, 31, 0, 25), Window(2, 40, 3, 44), Window(37, 58, 20, 21)])
+def test_any_window_has_the_bits_of_the_whole(field, box, pad):
+    """Variances and flags too; without padding also beside the grid's edge, where the margin ends with the grid."""
+    grid = replace(field.grid.window(15, 80, 25, 110), origin=(0, 0))
+
+    def frames():
+        for name, known in field.frames.items():
+            yield Frame(**known), from_lattice(field.lattices[name], grid), 0.1
+
+    keys = {"good_bits": 0, "flags": jwst.DQ_FLAGS, "pad": pad, "n_frames": len(field.frames)}
+    whole, unit = drizzle_window(grid, Window.placed(grid.shape), SETTINGS, frames(), **keys)
+    part, same = drizzle_window(grid, box, SETTINGS, frames(), **keys)
+    assert unit == same == "MJy/sr" and set(part) == set(whole) and part["data"].shape == box.shape
+    assert {"dq", "con", "err", "var_rnoise", "var_poisson", "var_flat"} <= set(part)
+    for key, plane in whole.items():
+        if isinstance(plane, np.ndarray):
+            cut = plane[(..., *box.inside(Window.placed(grid.shape)))]
+            np.testing.assert_array_equal(part[key], cut, err_msg=key)
+            assert part[key].flags.c_contiguous
+
+
+def test_a_window_of_the_image_alone(field):
+    """Settings without those of a mosaic; and a drizzle that is started again."""
+    settings = {key: SETTINGS[key] for key in ("weight_type", "kernel", "pixfrac", "fillval")}
+    made = WindowDrizzle(field.grid, Window(20, 50, 30, 60), settings, flags=jwst.DQ_FLAGS)
+    first, second = (
+        (Frame(**field.frames[name]), from_lattice(field.lattices[name], field.grid), None)
+        for name in ("m00", "m10")
+    )
+    made.add(first[0], first[1].copy(), None)
+    once = made.weight.copy()
+    made.add(*second)
+    assert made.weight.sum() > once.sum() > 0
+    made.restart()
+    made.add(*first)
+    np.testing.assert_array_equal(made.weight, once)
+    model, _ = made.finish()
+    assert model["con"] is None and model["dq"] is None and not any(key.startswith("var_") for key in model)
+    weight = made.weight_of(first[0])
+    good = field.frames["m00"]["dq"] == 0
+    assert (weight[~good] == 0).all() and (weight[good] == 1 / first[0].var["rnoise"][good]).all()
+    with pytest.raises(InputError, match="no image was added"):
+        drizzle_window(field.grid, made.box, settings, [])
 
 
 def test_joining_pieces_without_a_variance():
@@ -212,7 +260,7 @@ def test_padding():
 
 
 def test_interpolated_and_exact_maps_give_one_mosaic(field):
-    def read(member, extver, planes, rows_of):
+    def read(member, extver, rows_of):
         frame = Frame(**field.frames[member["member"]])
         return frame, exact(frame.wcs, field.grid), 0.1 * int(member["member"][1])
 
@@ -243,12 +291,8 @@ def test_sky_times_and_pointings(field):
     ],
 )
 def test_only_the_planes_that_are_needed_are_read(options, planes):
-    grid = Grid((9, 9), (10.0, 0.0), (5.0, 5.0), (-1e-5, 0.0, 0.0, 1e-5), 0.036)
-    assert set(Mosaic(grid, SETTINGS | options, jwst, pad=True, n_frames=1).planes) == planes
-    alone = SimpleNamespace(ERR_ALONE=True)
-    assert ("err" in Mosaic(grid, SETTINGS | options, alone, pad=True, n_frames=1).planes) == (
-        planes != {"data", "dq"}
-    )
+    assert set(planes_of(SETTINGS | options, False)) == planes
+    assert ("err" in planes_of(SETTINGS | options, True)) == (planes != {"data", "dq"})
 
 
 def test_a_frame_in_the_products_unit():
@@ -266,8 +310,7 @@ def test_a_format_with_err_alone():
     """ERR is propagated as one variance, and weights the frame where its read noise is not known."""
     grid = Grid((20, 20), (10.0, 0.0), (5.0, 5.0), (-1e-5, 0.0, 0.0, 1e-5), 0.036)
     y, x = np.mgrid[:6, :7].astype(float)
-    module = SimpleNamespace(ERR_ALONE=True, GOOD_BITS={"mosaic": 0}, DQ_FLAGS={})
-    made = Mosaic(grid, SETTINGS, module, pad=True, n_frames=2)
+    made = WindowDrizzle(grid, Window.placed(grid.shape), SETTINGS, flags={}, n_frames=2)
     for err in (2.0, 4.0):
         ones = np.ones((6, 7), np.float32)
         frame = Frame(

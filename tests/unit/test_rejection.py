@@ -5,6 +5,7 @@ import pytest
 
 from drizzleflow.errors import InputError
 from drizzleflow.frames.frame import Frame
+from drizzleflow.frames.window import Window
 from drizzleflow.frames.windowed import Windowed, cards
 from drizzleflow.io.fits import image_header, write_hdus
 from drizzleflow.outliers.compare import compare, compare_aligned
@@ -30,7 +31,7 @@ RAY = (17, 23)
 
 
 def median_file(path, sci, err=None, origin=(7, -3)):
-    place = cards((origin[0], origin[0] + sci.shape[1], origin[1], origin[1] + sci.shape[0]), "u")
+    place = cards(Window.placed(sci.shape, origin), "u")
     hdus = [(image_header(None, primary=True), None), (image_header(sci, "SCI", cards=place), sci)]
     if err is not None:
         nused = np.full(sci.shape, 4, np.int16)

@@ -9,6 +9,7 @@ from drizzleflow.combine.parameters import Parameters
 from drizzleflow.combine.stack import median_image
 from drizzleflow.frames.frame import Frame
 from drizzleflow.frames.variances import variances_from_err
+from drizzleflow.frames.window import Window
 from drizzleflow.frames.windowed import Windowed
 from drizzleflow.geometry.grid import Grid
 from drizzleflow.resample import Resample
@@ -161,7 +162,7 @@ def test_a_group_beside_the_grid(tmp_path, pixmap):
     )
     made.write(tmp_path / "a.fits")
     ones = np.ones((3, 3), np.float32)
-    SingleImage(ones, ones, (0, 3, 0, 3), "MJy/sr").write(tmp_path / "b.fits")
+    SingleImage(ones, ones, Window.placed((3, 3)), "MJy/sr").write(tmp_path / "b.fits")
     singles = [Windowed.open(tmp_path / n) for n in ("a.fits", "b.fits")]
     combined = median_image(singles, (0, 3, 0, 3), Parameters(combine_type="median"))
     assert (combined.sci == 1).all() and (combined.nused == 1).all()

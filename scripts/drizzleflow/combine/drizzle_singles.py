@@ -16,7 +16,9 @@ import numpy as np
 
 from drizzleflow.combine.exposure_noise import Overrides, exposure_named, noise_of
 from drizzleflow.errors import InputError
-from drizzleflow.frames.noise import Noise, Noisy
+from drizzleflow.frames.noise import Noise
+from drizzleflow.frames.stack_image import StackImage
+from drizzleflow.frames.window import Window
 from drizzleflow.frames.windowed import rows_at
 from drizzleflow.plan.association import member_name, read_hst_table
 
@@ -114,13 +116,12 @@ class MemoryPlane:
 
 
 @dataclass
-class DrizzledSingle(Noisy):
-    """What `drizzleflow.combine.median_image` combines; ``exptime``, ``readnoise``, ``sky``, ``electrons`` are those of `noise`."""
+class DrizzledSingle(StackImage):
+    """A single-drizzled image that a user names: its planes, its noise and what is left of its header."""
 
     sci: Plane | MemoryPlane
     wht: Plane | MemoryPlane | None  #: None: all pixels count alike
     noise: Noise
-    origin: tuple[int, int] = (0, 0)  #: (x0, y0) of the first pixel on the grid: WINX0, WINY0
     cards: dict = field(default_factory=dict)  #: what is left of the header: see `_KEPT`
     weight_type: str = (
         "exptime"  #: AstroDrizzle's weights are seconds; others are scaled so that their mean is
@@ -131,14 +132,10 @@ class DrizzledSingle(Noisy):
         return self.sci.path
 
     @property
-    def shape(self) -> tuple[int, int]:
-        return self.sci.shape
-
-    @property
-    def window(self) -> tuple[int, int, int, int]:
-        """(x0, x1, y0, y1) on the grid, half open."""
-        (x0, y0), (ny, nx) = self.origin, self.shape
-        return x0, x0 + nx, y0, y0 + ny
+    def window(self) -> Window:
+        return Window.placed(
+            self.sci.shape, (int(self.cards.get("WINX0", 0)), int(self.cards.get("WINY0", 0)))
+        )
 
     @cached_property
     def mean_weight(self) -> float:
@@ -190,7 +187,7 @@ def single_of(sci, wht, header, noise: Noise) -> DrizzledSingle:
     if wht is not None and wht.shape != sci.shape:
         raise InputError(f"{wht.path}: shape {wht.shape}, expected {sci.shape} as {sci.path} has")
     cards = {key: header[key] for key in _KEPT if key in header}
-    return DrizzledSingle(sci, wht, noise, (int(cards.get("WINX0", 0)), int(cards.get("WINY0", 0))), cards)
+    return DrizzledSingle(sci, wht, noise, cards)
 
 
 def merge_headers(primary, extension):

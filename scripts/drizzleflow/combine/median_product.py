@@ -32,7 +32,7 @@ def product(path, header, combined, singles, window, parameters) -> list[tuple]:
     header : fits.Header
         Of the first of `singles`.
     combined : drizzleflow.combine.Combined
-    window : (x0, x1, y0, y1)
+    window : Window
         Of the grid.
     parameters : drizzleflow.combine.Parameters
     """
@@ -70,7 +70,7 @@ def _clean(header, singles, window) -> list:
     from astropy.io import fits
 
     x0, y0 = singles[0].origin
-    moved = {"CRPIX1": x0 - window[0], "CRPIX2": y0 - window[2]}
+    moved = {"CRPIX1": x0 - window.x0, "CRPIX2": y0 - window.y0}
     kept = []
     for card in header.copy(strip=True).cards:
         if _STALE.fullmatch(card.keyword):
@@ -90,15 +90,15 @@ def _window_cards(singles, window) -> list:
     if not any("WINX0" in single.cards for single in singles):
         return []
     return [
-        ("WINX0", window[0], "0-based grid column of the first pixel"),
-        ("WINY0", window[2], "0-based grid row of the first pixel"),
+        ("WINX0", window.x0, "0-based grid column of the first pixel"),
+        ("WINY0", window.y0, "0-based grid row of the first pixel"),
     ]
 
 
 def _own_cards(path, singles, window, p) -> list[tuple]:
     """Keywords of the combination: no date, no folder."""
     name = os.path.basename(path)
-    times = [single.exptime for single in singles]
+    times = [single.noise.exptime for single in singles]
     cards = [
         ("FILENAME", name, "name of file"),
         ("ROOTNAME", name.removesuffix("_med.fits"), "root of the name"),

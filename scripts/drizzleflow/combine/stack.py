@@ -19,6 +19,9 @@ from drizzleflow.combine import stack_noise
 from drizzleflow.combine.minmed import min_med
 from drizzleflow.combine.parameters import Parameters, advice
 from drizzleflow.errors import InputError
+from drizzleflow.frames.noise import Noise
+from drizzleflow.frames.stack_image import StackImage
+from drizzleflow.frames.window import Window
 
 __all__ = ["Combined", "Parameters", "advice", "combine_stack", "median_image", "nanmedian"]
 
@@ -38,26 +41,21 @@ class Combined:
 
 
 @dataclass
-class _InMemory:
+class _InMemory(StackImage):
     """One image of `combine_stack` as `median_image` wants it."""
 
     sci: np.ndarray
     wht: np.ndarray | float
     mask: np.ndarray | None
     mean_weight: float
-    exptime: float | None
-    readnoise: float | None
-    sky: float | None
-    electrons: float = 1.0
-    origin: tuple = (0, 0)
+    noise: Noise
 
     @property
-    def shape(self):
-        return self.sci.shape
+    def window(self):
+        return Window.placed(self.sci.shape)
 
     @property
     def uniform_weight(self):
-        """The weight of all pixels where it is one number; images on disk have no such attribute."""
         return None if np.ndim(self.wht) else self.wht
 
     def read(self, plane, y0, y1):
@@ -134,13 +132,11 @@ def combine_stack(
             weights[i] if weights.ndim == 3 else np.float32(weights[i]),
             None if masks is None else masks[i].astype(bool),
             _mean_weight(weights[i]),
-            times and times[i],
-            noise and noise[i],
-            skies and skies[i],
+            Noise(times and times[i], noise and noise[i], skies and skies[i], 1.0),
         )
         for i in range(n)
     ]
-    combined = median_image(singles, (0, data.shape[2], 0, data.shape[1]), settings)
+    combined = median_image(singles, Window.placed(data.shape[1:]), settings)
     combined.sci[np.isnan(combined.sci)] = empty
     return combined if full_output else combined.sci
 
@@ -183,18 +179,16 @@ def _mean_weight(weight) -> float:
     return float(used.mean(dtype=np.float64)) if used.size else float("nan")
 
 
-def median_image(singles, window, parameters: Parameters | None = None) -> Combined:
+def median_image(singles: list[StackImage], window, parameters: Parameters | None = None) -> Combined:
     """The combination of single-drizzled images, in sections of rows.
 
     Parameters
     ----------
-    singles : list
-        Images on disk or in memory (`windowed.Windowed`, `single.SingleImage`): ``shape``, ``origin`` (x0, y0), ``mean_weight``,
-        ``read(plane, y0, y1)`` with planes SCI and WHT; for auto and minmed also ``exptime``, ``readnoise``, ``sky``,
-        ``electrons`` (`stacknoise.StackNoise`), which may be None, and ``weight_type``: weights other than 'exptime' are scaled so
-        that their mean is the exposure time.
-    window : (x0, x1, y0, y1)
-        The part of the grid to combine, half open.
+    singles : list of StackImage
+        Images on disk or in memory, such as `drizzleflow.frames.windowed.Windowed` and
+        `drizzleflow.resample.single.SingleImage`. Their ``noise`` and ``weight_type`` count for auto and minmed only.
+    window : Window
+        The part of the grid to combine: (x0, x1, y0, y1), half open.
     parameters : Parameters
 
     Returns
@@ -210,7 +204,7 @@ def median_image(singles, window, parameters: Parameters | None = None) -> Combi
     p = parameters or Parameters()
     n = len(singles)
     p.check_depth(n)
-    job = _Job(singles, window, p)
+    job = _Job(singles, Window(*window), p)
     for section in job.sections():
         job.combine(*section)
     notes = advice(p, n) + job.notes
@@ -226,8 +220,7 @@ class _Job:
 
     def __init__(self, singles, window, parameters):
         self.singles, self.p = singles, parameters
-        self.x0, self.x1, self.y0, self.y1 = window
-        shape = self.y1 - self.y0, self.x1 - self.x0
+        self.window, shape = window, window.shape
         self.sci, self.nused = np.full(shape, np.nan, np.float32), np.zeros(shape, np.int16)
         self.method = parameters.statistic
         self.err = np.full(shape, np.nan, np.float32) if self.method == "auto" else None
@@ -237,46 +230,40 @@ class _Job:
             if len(singles) == 1:
                 self.notes = []
         # no room for weights that are one number an image
-        self.mapped = self.noise is not None and any(
-            getattr(single, "uniform_weight", None) is None for single in singles
-        )
+        self.mapped = self.noise is not None and any(single.uniform_weight is None for single in singles)
         # the minimum is compared within grow pixels; autocombine looks one pixel further
         self.halo = {"auto": parameters.combine_grow + 1, "minmed": parameters.combine_grow}.get(
             self.method, 0
         )
 
     def sections(self):
-        """(first, last, singles that meet these rows and their halo)."""
-        halo, planes = self.halo, 2 if self.mapped else 1
+        """(window of some rows and their halo, singles that meet it)."""
+        halo, whole, planes = self.halo, self.window, 2 if self.mapped else 1
         extra = {"auto": 6, "minmed": 3}.get(self.method, 0) / max(len(self.singles), 1)
-        width = self.x1 - self.x0 + 2 * halo
+        width = whole.shape[1] + 2 * halo
         fit = int(self.p.combine_bufsize * 2**20 * USABLE / (4 * width * (planes + extra)))
-        rows = min(self.y1 - self.y0, max(1, fit - 2 * halo, 2 * halo))
+        rows = min(whole.shape[0], max(1, fit - 2 * halo, 2 * halo))
         listed = []
-        for first in range(self.y0, self.y1, rows):
-            last = min(first + rows, self.y1)
-            low, high = first - halo, last + halo
-            meeting = [
-                i for i, s in enumerate(self.singles) if s.origin[1] < high and s.origin[1] + s.shape[0] > low
-            ]
+        for first in range(whole.y0, whole.y1, rows):
+            box = whole._replace(y0=first, y1=min(first + rows, whole.y1)).grown(halo)
+            meeting = [i for i, s in enumerate(self.singles) if s.window.y0 < box.y1 and s.window.y1 > box.y0]
             if meeting:
-                listed.append((first, last, meeting))
-        deepest = max((len(meeting) for *_, meeting in listed), default=0)
+                listed.append((box, meeting))
+        deepest = max((len(meeting) for _, meeting in listed), default=0)
         self.buffer = np.empty(planes * deepest * (rows + 2 * halo) * width, np.float32)
         return listed
 
-    def combine(self, first, last, meeting):
-        """Fill the rows first..last-1 of the output from the images `meeting` them (indices)."""
+    def combine(self, box, meeting):
+        """Fill the rows of the output inside `box`, which has a halo, from the images `meeting` it (indices)."""
         halo, p = self.halo, self.p
-        box = first - halo, last + halo, self.x0 - halo, self.x1 + halo
-        shape = len(meeting), box[1] - box[0], box[3] - box[2]
+        shape = len(meeting), *box.shape
         size = shape[0] * shape[1] * shape[2]
         data = self.buffer[:size].reshape(shape)
         weights = self.buffer[size : 2 * size].reshape(shape) if self.mapped else None
         latest = np.full(shape[1:], np.nan, np.float32) if p.fills else None
         for k, index in enumerate(meeting):
             self._read(self.singles[index], data[k], box, None if weights is None else weights[k], latest)
-        rows = np.s_[first - self.y0 : last - self.y0]
+        rows = box.grown(-halo).inside(self.window)[0]
         inner = np.s_[halo : shape[1] - halo, halo : shape[2] - halo]
         if self.method in ("auto", "minmed"):
             if weights is None and self.method == "minmed":
@@ -321,45 +308,38 @@ class _Job:
         function = trimmed_median if self.method == "median" else trimmed_mean
         return function(block, p.combine_nlow, p.combine_nhigh)
 
-    def _good(self, single, first, last, x0, x1):
-        """A rectangle of a single's good values, NaN elsewhere."""
-        plane = np.empty((last - first, x1 - x0), np.float32)
-        self._read(single, plane, (first, last, x0, x1))
+    def _good(self, single, box):
+        """A single's good values in a window, NaN elsewhere."""
+        plane = np.empty(box.shape, np.float32)
+        self._read(single, plane, box)
         return plane
 
     def _read(self, single, plane, box, weights=None, latest=None):
-        """Fill `plane` (grid rows box[0]..box[1]-1, columns box[2]..box[3]-1) with a single's good values, NaN elsewhere.
+        """Fill `plane`, the window `box`, with a single's good values, NaN elsewhere.
 
         `weights` gets its weights (`_scaled`), `latest` its values, good or bad, where it has any.
         """
-        first, last, x0, x1 = box
         p = self.p
         plane[...] = np.nan
         if weights is not None:
             weights[...] = (
                 self.method == "auto"
             )  # there relative to the mean, and not looked at where data are missing
-        (sx, sy), (ny, nx) = single.origin, single.shape
-        top, bottom = max(first, sy), min(last, sy + ny)
-        left, right = max(x0, sx), min(x1, sx + nx)
-        if top >= bottom or left >= right:
+        shared = box.intersection(single.window)
+        if shared.empty:
             return
-        here, there = (
-            np.s_[top - first : bottom - first, left - x0 : right - x0],
-            np.s_[:, left - sx : right - sx],
-        )
-        span = top - sy, bottom - sy
+        here, (rows, columns) = shared.inside(box), shared.inside(single.window)
+        span, there = (rows.start, rows.stop), np.s_[:, columns]
         data = single.read("SCI", *span)[there]
         if latest is not None:
             target = latest[here]
             np.copyto(target, data, where=~np.isnan(data))
         bad = np.zeros(data.shape, bool)
-        mask = getattr(single, "bad", None)
-        mask = mask(*span) if mask is not None else None
+        mask = single.bad(*span)
         if mask is not None:
             bad |= mask[there]
         masking = p.median_newmasks and self.method != "sum"
-        weight = getattr(single, "uniform_weight", None)
+        weight = single.uniform_weight
         if weight is None and (masking or weights is not None):
             weight = single.read("WHT", *span)[there]
         with np.errstate(invalid="ignore"):
@@ -385,6 +365,6 @@ class _Job:
             relative = weight / np.float32(mean) if mean > 0 else np.ones_like(weight)
             relative[~(relative > 0)] = 1  # only where bad pixels are used on purpose
             return relative
-        if getattr(single, "weight_type", "exptime") != "exptime" and mean > 0 and self.noise.poisson:
-            return weight * np.float32(single.exptime / mean)
+        if single.weight_type != "exptime" and mean > 0 and self.noise.poisson:
+            return weight * np.float32(single.noise.exptime / mean)
         return weight

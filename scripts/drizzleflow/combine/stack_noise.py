@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, fields
 from itertools import islice
 
 import numpy as np
 
 from drizzleflow.errors import InputError
+from drizzleflow.frames.noise import Noise
 
 PARTNERS = 3  #: overlapping images that each one is compared with
 STRIPS = 3  #: places in their overlap
@@ -53,10 +54,10 @@ def of_images(singles, section) -> tuple[StackNoise, list[str]]:
 
     Parameters
     ----------
-    singles : list
-        Images with ``exptime``, ``readnoise``, ``sky``, ``electrons``, or some of them None.
+    singles : list of StackImage
+        Their ``noise`` is None, or some of its numbers are, where they are not known.
     section : callable
-        ``section(single, y0, y1, x0, x1)``: its good values in a rectangle of the grid, float32, NaN elsewhere.
+        ``section(single, window)``: its good values in a window of the grid, float32, NaN elsewhere.
 
     Returns
     -------
@@ -67,8 +68,9 @@ def of_images(singles, section) -> tuple[StackNoise, list[str]]:
     InputError
         An exposure time or ``electrons`` is not a positive number, or a read noise or a sky not a number.
     """
-    names = ("exptime", "readnoise", "sky", "electrons")
-    values = {name: [getattr(single, name, None) for single in singles] for name in names}
+    names = [field.name for field in fields(Noise)]
+    known = [Noise(None, None, None, None) if single.noise is None else single.noise for single in singles]
+    values = dict(zip(names, zip(*map(astuple, known), strict=True), strict=True))
     unknown = [name for name in names if any(value is None for value in values[name])]
     for name in names:
         for index, value in enumerate(values[name]):
@@ -109,7 +111,7 @@ def measured(singles, section) -> np.ndarray:
     n = len(singles)
     pairs, widths, counts = {}, [], []
     for i in range(n):
-        meeting = (j % n for j in range(i + 1, i + n) if _overlap(singles[i], singles[j % n]))
+        meeting = (j % n for j in range(i + 1, i + n) if not _overlap(singles[i], singles[j % n]).empty)
         for j in islice(meeting, PARTNERS):
             pair = (min(i, j), max(i, j))
             if pair in pairs:
@@ -134,22 +136,20 @@ def measured(singles, section) -> np.ndarray:
 
 
 def _overlap(one, other):
-    """(x0, x1, y0, y1) of the grid that both images cover; None if there is none."""
-    (ax, ay), (bx, by) = one.origin, other.origin
-    (a_rows, a_columns), (b_rows, b_columns) = one.shape, other.shape
-    box = max(ax, bx), min(ax + a_columns, bx + b_columns), max(ay, by), min(ay + a_rows, by + b_rows)
-    return box if box[0] < box[1] and box[2] < box[3] else None
+    """The window of the grid that both images cover."""
+    return one.window.intersection(other.window)
 
 
 def _difference(one, other, section) -> tuple[float, int]:
     """The scaled median absolute deviation of the difference of two images, and of how many pixels."""
-    x0, x1, y0, y1 = _overlap(one, other)
-    height = min(y1 - y0, max(1, STRIP_PIXELS // (x1 - x0)))
+    both = _overlap(one, other)
+    height = min(both.shape[0], max(1, STRIP_PIXELS // both.shape[1]))
     values = []
     for part in range(1, STRIPS + 1):
-        first = max(y0, min(y0 + (y1 - y0) * part // (STRIPS + 1) - height // 2, y1 - height))
-        box = (first, first + height, x0, x1)
-        values.append((section(one, *box) - section(other, *box)).ravel())
+        middle = both.y0 + both.shape[0] * part // (STRIPS + 1)
+        first = max(both.y0, min(middle - height // 2, both.y1 - height))
+        strip = both._replace(y0=first, y1=first + height)
+        values.append((section(one, strip) - section(other, strip)).ravel())
     values = np.concatenate(values)
     values = values[np.isfinite(values)]
     if not len(values):

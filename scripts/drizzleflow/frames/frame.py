@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -66,7 +66,10 @@ class Frame:
     end_time: float | None = None  #: MJD
     level: float | None = None  #: sky level that the file itself records, in `unit` per pixel
     subtracted: bool | None = None  #: whether the file says that `level` is already subtracted
-    rate_factor: float = 1.0  #: what turns `data` into the product's unit (HST electrons: 1 / exposure time)
+    rate_factor: float = 1.0  #: what turns `data` into `product_unit` (HST electrons: 1 / exposure time)
+    area_factor: float = (
+        1.0  #: area of an output pixel in pixels of this frame, where flux is per pixel; see `on_grid`
+    )
     per_pixel: bool = False  #: whether `data` is flux per pixel, and not surface brightness
     product_unit: str | None = None  #: the product's unit; None is `unit`
     gain: float = 1.0  #: electrons per unit of `data` (times exposure time where the unit is a rate)
@@ -81,19 +84,65 @@ class Frame:
     meta: dict[str, Any] = field(default_factory=dict)
 
     def on_grid(self, grid) -> Frame:
-        """This frame for a product on `grid`: flux per pixel is flux per *output* pixel there (surface brightness stays)."""
-        if self.per_pixel and self.pixelarea_steradians:
-            self.rate_factor *= grid.pixel_area / self.pixelarea_steradians
-        return self
+        """This frame for a product on `grid`: flux per pixel becomes flux per *output* pixel (surface brightness stays).
 
-    def cut(self, rows: tuple[int, int]) -> Frame:
-        """This frame with its planes cut to rows first..end-1; `shape` and WCS stay those of the whole frame."""
-        for name in ("data", "err", "dq"):
-            plane = getattr(self, name)
-            if plane is not None:
-                setattr(self, name, plane[slice(*rows)])
-        self.var = {key: plane[slice(*rows)] for key, plane in self.var.items()}
-        return self
+        A new frame that shares its planes with this one, which stays as it is.
+        """
+        if not (self.per_pixel and self.pixelarea_steradians):
+            return self
+        return replace(self, area_factor=grid.pixel_area / self.pixelarea_steradians)
+
+    def cut(self, rows: tuple[int, int], columns: tuple[int, int] | None = None) -> Frame:
+        """A new frame with views of rows first to end - 1 of the planes, and of such columns where they are given.
+
+        `shape` and WCS stay those of the whole frame.
+        """
+        part = (slice(*rows), slice(*columns) if columns else slice(None))
+        planes = {name: getattr(self, name) for name in ("data", "err", "dq")}
+        return replace(
+            self,
+            **{name: plane[part] for name, plane in planes.items() if plane is not None},
+            var={key: plane[part] for key, plane in self.var.items()},
+        )
+
+    def only(self, *names: str) -> Frame:
+        """A new frame with these of its planes: 'data', 'err', 'dq', or keys of `var`."""
+        planes = {name: getattr(self, name) if name in names else None for name in ("data", "err", "dq")}
+        return replace(self, **planes, var={key: plane for key, plane in self.var.items() if key in names})
+
+    @property
+    def factor(self) -> float:
+        """What one `unit` of this frame is in the product's unit."""
+        return self.rate_factor * self.area_factor
+
+    def to_product(self, values, power: int = 1):
+        """Values in `unit` to the `power` (2: variances), in the product's unit; the same object where the two are one.
+
+        Parameters
+        ----------
+        values : float32 array, or float
+            Arrays are multiplied in float32; a float, such as a sky level, with the same float32 factor in double precision.
+        """
+        factor = np.float32(self.factor)
+        if factor == 1:
+            return values
+        return values * (factor if isinstance(values, np.ndarray) else float(factor)) ** power
+
+    def from_product(self, values, out=None):
+        """Values in the product's unit, in `unit`; the same object where the two are one.
+
+        Parameters
+        ----------
+        values : float32 array, or float
+            Arrays are divided in float32, a float in double precision.
+        out : array, optional
+            Where to put the result; `values` itself will do.
+        """
+        if self.factor == 1:
+            return values
+        if isinstance(values, np.ndarray):
+            return np.divide(values, np.float32(self.factor), out=out)
+        return values / self.factor
 
     @property
     def electrons_per_unit(self) -> float:

@@ -15,12 +15,15 @@ SAMPLE = 40_000  #: pixels of a frame that are looked at
 
 @dataclass(frozen=True)
 class Noise:
-    """Noise of one exposure, a pixel of its signal M (sky subtracted) having the variance (M e t + sky + readnoise^2) / (e t)^2."""
+    """Noise of one exposure, a pixel of its signal M (sky subtracted) having the variance (M e t + sky + readnoise^2) / (e t)^2.
 
-    exptime: float  #: t, s
-    readnoise: float  #: electrons
-    sky: float  #: electrons of the subtracted sky
-    electrons: float  #: e, electrons/s for one unit of the image
+    A number that is not known is None.
+    """
+
+    exptime: float | None  #: t, s
+    readnoise: float | None  #: electrons
+    sky: float | None  #: electrons of the subtracted sky
+    electrons: float | None  #: e, electrons/s for one unit of the image
 
     def cards(self) -> list[tuple]:
         """Header cards of a single-drizzled image."""
@@ -41,15 +44,6 @@ class Noise:
         """What `cards` wrote; None where a header has not all of it."""
         values = [header.get(key) for key in ("EXPTIME", "READNSE", "SKYELEC", "ELECRATE")]
         return None if None in values else cls(*map(float, values))
-
-
-class Noisy:
-    """An image that has a `Noise` or None as ``noise``: its numbers as `drizzleflow.combine.median_image` asks for them."""
-
-    exptime = property(lambda self: self.noise and self.noise.exptime)
-    readnoise = property(lambda self: self.noise and self.noise.readnoise)
-    sky = property(lambda self: self.noise and self.noise.sky)
-    electrons = property(lambda self: self.noise and self.noise.electrons)
 
 
 def of_frame(frame, level: float | None) -> Noise | None:
@@ -81,7 +75,8 @@ def of_frame(frame, level: float | None) -> Noise | None:
     per_unit = 1 / slope if slope else 1e3 / np.sqrt(zero)
     total = zero * per_unit**2
     read = total if readout is None else min(total, readout * per_unit**2)
-    return Noise(time, float(np.sqrt(read)), float(total - read), float(per_unit / time / frame.rate_factor))
+    electrons = frame.from_product(float(per_unit / time))  # of one unit of the product
+    return Noise(time, float(np.sqrt(read)), float(total - read), electrons)
 
 
 def signal_and_variance(data, variance, level: float) -> tuple[float, float]:

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from drizzleflow.errors import InputError
-from drizzleflow.frames.noise import Noise, Noisy
+from drizzleflow.frames.noise import Noise
+from drizzleflow.frames.stack_image import StackImage
+from drizzleflow.frames.window import Window
 
 KINDS = {"NUSED": np.int16}  #: planes that are not float32
 _BITPIX = {np.float32: -32, np.int16: 16}
@@ -17,15 +19,14 @@ WEIGHT_KEYWORDS = {"clipped_mean": "WHTMEAN", "mean": "WHTAVG"}
 
 
 @dataclass(frozen=True)
-class Windowed(Noisy):
+class Windowed(StackImage):
     """A file whose image HDUs are one window of the grid, opened for its headers only.
 
     Sections are read by seeking, not by mapping: a mapped file counts in the memory of the process as it is read.
     """
 
     path: str
-    shape: tuple[int, int]
-    origin: tuple[int, int]  #: (x0, y0) of pixel (0, 0) on the grid: WINX0, WINY0
+    window: Window
     offsets: dict[str, int]  #: HDU name -> first byte of its data
     mean_weight: float  #: of `WEIGHT_KEYWORDS` the one asked for; NaN where no pixel has weight
     unit: str
@@ -60,18 +61,12 @@ class Windowed(Noisy):
                 shape = found
                 offsets[name] = hdus[name].fileinfo()["datLoc"]
             header = hdus[planes[0]].header
-            origin = (header.get("WINX0", 0), header.get("WINY0", 0))
+            window = Window.placed(shape, (header.get("WINX0", 0), header.get("WINY0", 0)))
             mean = float(header.get(WEIGHT_KEYWORDS[threshold_of], "nan"))
             noise = Noise.from_header(header)
             unit = str(header.get("BUNIT", ""))
             kind = str(header.get("WHTTYPE", "exptime"))
-        return cls(os.fspath(path), shape, origin, offsets, mean, unit, noise, kind)
-
-    @property
-    def window(self) -> tuple[int, int, int, int]:
-        """(x0, x1, y0, y1) on the grid, half open."""
-        (x0, y0), (ny, nx) = self.origin, self.shape
-        return x0, x0 + nx, y0, y0 + ny
+        return cls(os.fspath(path), window, offsets, mean, unit, noise, kind)
 
     def read(self, plane: str, y0: int, y1: int) -> np.ndarray:
         """Rows y0..y1-1 (of this image) of a plane, in native byte order."""
@@ -81,23 +76,18 @@ class Windowed(Noisy):
             raise InputError(f"{self.path}[{plane}]: the file is cut short")
         return raw.reshape(y1 - y0, nx).astype(kind)
 
-    def touched(self, pixmap, margin: int = 5) -> tuple[int, int, int, int]:
-        """The window (x0, x1, y0, y1) of this image that a pixel map (in grid pixels) touches; empty ones have x0 = x1."""
-        from drizzleflow.frames.window import window
-
-        bx0, bx1, by0, by1 = self.window
+    def touched(self, pixmap, margin: int = 5) -> Window:
+        """The window of this image that a pixel map (in grid pixels) touches; empty where it touches nothing."""
+        nothing = Window.placed((0, 0), self.origin)
         if not np.isfinite(pixmap).any():
-            return bx0, bx0, by0, by0
-        x0, x1, y0, y1 = window(pixmap[..., 0], pixmap[..., 1], margin)
-        x0, x1, y0, y1 = max(x0, bx0), min(x1, bx1), max(y0, by0), min(y1, by1)
-        return (bx0, bx0, by0, by0) if x0 >= x1 or y0 >= y1 else (x0, x1, y0, y1)
+            return nothing
+        here = Window.around(pixmap[..., 0], pixmap[..., 1], margin).intersection(self.window)
+        return nothing if here.empty else here
 
-    def cut(self, plane: str, window) -> np.ndarray:
+    def cut(self, plane: str, window: Window) -> np.ndarray:
         """A plane inside a window of the grid that lies within this image."""
-        x0, x1, y0, y1 = window
-        bx0, by0 = self.origin
-        rows = self.read(plane, y0 - by0, y1 - by0)
-        return np.ascontiguousarray(rows[:, x0 - bx0 : x1 - bx0])
+        rows, columns = window.inside(self.window)
+        return np.ascontiguousarray(self.read(plane, rows.start, rows.stop)[:, columns])
 
 
 def rows_at(path, offset: int, kind, nx: int, y0: int, y1: int) -> np.ndarray:
@@ -108,20 +98,16 @@ def rows_at(path, offset: int, kind, nx: int, y0: int, y1: int) -> np.ndarray:
         return np.fromfile(file, kind.newbyteorder(">"), (y1 - y0) * nx)
 
 
-def union(images) -> tuple[int, int, int, int]:
+def union(images) -> Window:
     """The window that holds all images' windows."""
-    windows = np.array([image.window for image in images])
-    x0, y0 = windows[:, [0, 2]].min(axis=0)
-    x1, y1 = windows[:, [1, 3]].max(axis=0)
-    return int(x0), int(x1), int(y0), int(y1)
+    return Window.enclosing(image.window for image in images)
 
 
-def cards(window, unit: str, grid=None) -> list[tuple]:
+def cards(window: Window, unit: str, grid=None) -> list[tuple]:
     """Header cards of an image of a window: its place and, where there is a grid, its WCS."""
-    x0, x1, y0, y1 = window
     place = [
-        ("WINX0", x0, "0-based grid column of the first pixel"),
-        ("WINY0", y0, "0-based grid row of the first pixel"),
+        ("WINX0", window.x0, "0-based grid column of the first pixel"),
+        ("WINY0", window.y0, "0-based grid row of the first pixel"),
         *([("BUNIT", unit, "unit of the pixels")] if unit else []),
     ]
-    return place + (grid.window(x0, x1, y0, y1).cards() if grid is not None else [])
+    return place + (grid.window(*window).cards() if grid is not None else [])

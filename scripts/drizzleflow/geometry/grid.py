@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
 
+from drizzleflow.frames.window import Window
 from drizzleflow.geometry.projection import projection
 from drizzleflow.geometry.sphere import from_tangent_plane, tangent_plane
 from drizzleflow.io.files import write_text
@@ -30,7 +31,7 @@ class Grid:
     input_scale : size of the largest input pixel in output pixels; None where it is not known
     custom : None, or the text of a FITS header (any celestial projection), or ``asdf:`` and a path
     s_region : the part of it that frames cover; see `drizzleflow.geometry.region`
-    windows : group -> (x0, x1, y0, y1), half open: about what the group covers; empty where it meets nothing
+    windows : group -> window: about what the group covers; empty where it meets nothing
     tilt : largest slope |dy/dx| of a frame's rows here
     """
 
@@ -44,7 +45,7 @@ class Grid:
     custom: str | None = None
     input_scale: float | None = None
     s_region: str = ""
-    windows: dict[str, tuple[int, int, int, int]] = field(default_factory=dict)
+    windows: dict[str, Window] = field(default_factory=dict)
     tilt: float = 0.0
 
     @property
@@ -97,6 +98,7 @@ class Grid:
     def load(cls, path) -> Grid:
         with open(path, encoding="utf-8") as file:
             values = json.load(file)
+        values["windows"] = {group: Window(*edges) for group, edges in values.get("windows", {}).items()}
         return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
 
     def cards(self) -> list[tuple]:

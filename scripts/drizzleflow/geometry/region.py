@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from drizzleflow.frames.window import window
+from drizzleflow.frames.window import NOWHERE, Window
 
 TOLERANCE = 0.5  #: px; vertices that matter less are left out
 
@@ -49,7 +49,7 @@ def covered(outlines, grid) -> tuple[str, list[int]]:
     return " ".join(_text(polygon, grid) for polygon in polygons), outside
 
 
-def windows(outlines, groups, grid) -> dict[str, list[int]]:
+def windows(outlines, groups, grid) -> dict[str, Window]:
     """The window of a grid that each group's frames cover together: what a single drizzle will hold, to a few pixels.
 
     Parameters
@@ -62,18 +62,14 @@ def windows(outlines, groups, grid) -> dict[str, list[int]]:
     Returns
     -------
     dict
-        group -> [x0, x1, y0, y1], half open; x0 = x1 where nothing of it meets the grid.
+        group -> window; `NOWHERE` where nothing of it meets the grid.
     """
-    ny, nx = grid.shape
-    found = {}
+    made: dict[str, Window] = {}
     for outline, group in zip(outlines, groups, strict=True):
         x, y = grid.to_pixel(*np.array(outline, float))
-        x0, x1, y0, y1 = window(x, y, 0, grid.shape) if np.isfinite(x + y).all() else (nx, 0, ny, 0)
-        a0, a1, b0, b1 = found.get(group, (nx, 0, ny, 0))
-        found[group] = (
-            [min(a0, x0), max(a1, x1), min(b0, y0), max(b1, y1)] if x0 < x1 and y0 < y1 else [a0, a1, b0, b1]
-        )
-    return {group: box if box[0] < box[1] else [0, 0, 0, 0] for group, box in found.items()}
+        here = Window.around(x, y).clipped(grid.shape) if np.isfinite(x + y).all() else NOWHERE
+        made[group] = Window.enclosing([made.get(group, NOWHERE), here])
+    return made
 
 
 def tilt(outlines, grid) -> float:

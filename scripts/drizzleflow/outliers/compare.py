@@ -43,7 +43,7 @@ def compare(
         The frame does not state what the noise is computed from.
     """
     window = median.touched(pixmap)
-    shift(pixmap, window[0], window[2])
+    shift(pixmap, *window.origin)
     zero = settings["empty"] == "zero"
     blotted = blot(
         median.cut("SCI", window),
@@ -52,8 +52,7 @@ def compare(
         settings["interp"],
         0.0 if zero else "linear",
     )
-    if frame.rate_factor != 1:
-        blotted /= np.float32(frame.rate_factor)
+    blotted = frame.from_product(blotted, out=blotted)
     snr, scale = pair(settings["snr"], "snr"), pair(settings["scale"], "scale")
     growth = (settings["grow"], settings["ctegrow"], frame.cte_dir)
     if settings["noise"] == "model":
@@ -63,7 +62,9 @@ def compare(
     more_noise = None
     if settings["median_err"] and {"ERR", "NUSED"} <= median.offsets.keys():
         combined = median.cut("ERR", window), median.cut("NUSED", window)
-        more_noise = partial(_noise_of_blot, *combined, pixmap, frame.err, np.float32(1 / frame.rate_factor))
+        more_noise = partial(
+            _noise_of_blot, *combined, pixmap, frame.err, np.float32(frame.from_product(1.0))
+        )
     hits = flag_resampled_crs(
         frame.data, frame.err, blotted, snr, scale, backg, settings["err_nan"], more_noise
     )

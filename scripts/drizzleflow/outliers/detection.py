@@ -131,13 +131,13 @@ class OutlierDetection:
         for index, frame in enumerate(frames):
             snr, scale = pair(pars["snr"], "snr"), pair(pars["scale"], "scale")
             if pars["resample_data"]:
-                origin = np.array([window[0], window[2]], float)
-                blotted = blot.blot(median, pixmaps[index] - origin) / np.float32(frame.rate_factor)
+                origin = np.array(window.origin, float)
+                blotted = frame.from_product(blot.blot(median, pixmaps[index] - origin))
                 level = self._level(frame)
                 backg = pars["backg"] if level is None else level
                 mask = flag_resampled_crs(frame.data, frame.err, blotted, snr, scale, backg)
             else:
-                mask = flag_crs(frame.data, frame.err, median / np.float32(frame.rate_factor), snr[0])
+                mask = flag_crs(frame.data, frame.err, frame.from_product(median), snr[0])
             frame.dq[mask] |= np.uint32(module.OUTLIER)
             counts.append(int(np.count_nonzero(mask)))
         return counts

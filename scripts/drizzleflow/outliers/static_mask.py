@@ -101,9 +101,13 @@ class StaticMasks:
                     key = (h["INSTRUME"], h["DETECTOR"], h["CHIP"], h["NAXIS2"], h["NAXIS1"])
                     self.good[key] = np.array(hdu.data, bool)
 
+    def of(self, member: dict, frame) -> np.ndarray | None:
+        """The mask of a frame's detector: bool, of the shape of the whole frame, True at good pixels; None without one."""
+        return self.good.get(signature(member, frame))
+
     def apply(self, member: dict, frame, rows=None):
         """`frame` with its badly low pixels NaN in ``data``; `rows` (first, end) are those that it holds, if not all."""
-        good = self.good.get(signature(member, frame))
+        good = self.of(member, frame)
         if good is not None and frame.data is not None:
             held = good if len(frame.data) == len(good) else good[slice(*rows)]
             frame.data[~held] = np.nan

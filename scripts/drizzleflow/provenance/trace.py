@@ -7,13 +7,13 @@ pixels around the one asked for. What they add up to is compared with what the p
 from __future__ import annotations
 
 import os
-from types import SimpleNamespace
 
 import numpy as np
 
 from drizzleflow.combine.parameters import Parameters
 from drizzleflow.combine.stack import median_image
 from drizzleflow.errors import InputError
+from drizzleflow.frames.window import Window
 from drizzleflow.frames.windowed import Windowed
 from drizzleflow.geometry.grid import Grid
 from drizzleflow.io.fits import open_fits
@@ -71,11 +71,9 @@ def _mosaic(run: Run, path: str, x: int, y: int) -> dict:
         [p for name in jobs for p in run.inputs(name, *where)]
         for where in (("footprint",), ("", "static_mask.fits"))
     )
-    files = SimpleNamespace(
-        lattices=list(dict.fromkeys(lattices)), static=static[:1], sky=run.folder / "sky.csv"
-    )
-    drops, context = Drops(run, grid, run.options("mosaic"), "mosaic", files), found["values"].get("CON")
-    bit = 0
+    files = {"lattices": list(dict.fromkeys(lattices)), "static": static[:1], "sky": run.folder / "sky.csv"}
+    drops = Drops(run, grid, run.options("mosaic"), "mosaic", **files)
+    bit, context = 0, found["values"].get("CON")
     members = run.folder / "members.csv"
     crfs = [os.fspath(crf) for crf in run.inputs("mosaic", "crf")]
     for source, member in zip(read_members(members), read_members(members, crfs), strict=True):
@@ -100,20 +98,17 @@ def _median(run: Run, path: str, x: int, y: int) -> dict:
     found, settings = _begin(run, "median", path, x, y), run.options("median")["median"]
     files, images = run.inputs("median", "single"), []
     column, row = found["grid"] or found["pixel"]
-    one = column, column + 1, row, row + 1
+    one = Window.placed((1, 1), (column, row))
     alone = Parameters.of({**settings, "combine_type": "median", "combine_nlow": 0, "combine_nhigh": 0})
     for file in files:
         if not file.is_file():
             continue  # told below
         image = Windowed.open(file, threshold_of=settings["threshold_of"])
         images.append(image)
-        x0, x1, y0, y1 = image.window
-        if x0 <= column < x1 and y0 <= row < y1:
-            held = {
-                plane: float(image.read(plane, row - y0, row - y0 + 1)[0, column - x0])
-                for plane in ("SCI", "WHT")
-            }
-            frames = _frames(run, _record_of(file), found["grid"], [column - x0, row - y0])
+        if image.window.holds(column, row):
+            x, y = column - image.window.x0, row - image.window.y0
+            held = {plane: float(image.read(plane, y, y + 1)[0, x]) for plane in ("SCI", "WHT")}
+            frames = _frames(run, _record_of(file), found["grid"], [x, y])
             found["images"].append(
                 {
                     "file": run.name(file),
@@ -156,12 +151,12 @@ def _beside(run: Run, member: dict) -> dict:
 def _frames(run: Run, name: str, grid, pixel) -> list[dict]:
     """The frames of the single with the record `name`, at a pixel of the grid, or without resampling at its own."""
     options = run.options(name)
-    files = SimpleNamespace(
-        lattices=run.inputs(name, "footprint"),
-        static=run.inputs(name, "", "static_mask.fits"),
-        sky=run.folder / "sky.csv",
-    )
-    drops, frames = Drops(run, _grid(run), options, "single_drizzle", files), []
+    files = {
+        "lattices": run.inputs(name, "footprint"),
+        "static": run.inputs(name, "", "static_mask.fits"),
+        "sky": run.folder / "sky.csv",
+    }
+    drops, frames = Drops(run, _grid(run), options, "single_drizzle", **files), []
     for member, extvers in options["frames"]:
         source = run.path(member["path"])
         member = {**_beside(run, member), "path": os.fspath(source)}

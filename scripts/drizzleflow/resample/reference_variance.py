@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from drizzleflow.frames.window import window
+from drizzleflow.frames.window import Window
 from drizzleflow.geometry.pixmap import shift
 
 
@@ -44,32 +44,33 @@ class ReferenceVariances:
         """
         from drizzle.resample import Drizzle
 
-        x0, x1, y0, y1 = window(pixmap[..., 0], pixmap[..., 1], reach, self.shape)
-        if x0 >= x1 or y0 >= y1:
+        window = Window.around(pixmap[..., 0], pixmap[..., 1], reach).clipped(self.shape)
+        if window.empty:
             return
-        local = dict(arguments, pixmap=shift(pixmap.copy(), x0, y0))
+        local = dict(arguments, pixmap=shift(pixmap.copy(), *window.origin))
         drizzled = {}
         for name in dict.fromkeys([*self.sums, *([weight_name] if weight_name else [])]):
             if model.get(name) is None:
                 continue
-            driz = Drizzle(out_shape=(y1 - y0, x1 - x0), kernel=self.kernel, fillval=np.nan, disable_ctx=True)
+            driz = Drizzle(out_shape=window.shape, kernel=self.kernel, fillval=np.nan, disable_ctx=True)
             with np.errstate(invalid="ignore"):
                 driz.add_image(np.sqrt(model[name]), **local)
             drizzled[name] = driz.out_img**2
         if weight_name is None:
-            weight = np.full((y1 - y0, x1 - x0), time, np.float32)
+            weight = np.full(window.shape, time, np.float32)
         elif weight_name in drizzled:
             variance = drizzled[weight_name]
             weight = np.zeros_like(variance)
             usable = (variance > 0) & np.isfinite(variance)
             weight[usable] = np.reciprocal(variance[usable])
         else:
-            weight = np.ones((y1 - y0, x1 - x0), np.float32)
+            weight = np.ones(window.shape, np.float32)
+        place = window.inside(Window.placed(self.shape))
         for name in self.sums.keys() & drizzled.keys():
             variance = drizzled[name]
             use = (variance >= 0) & np.isfinite(variance) & (weight > 0)
-            self.sums[name][y0:y1, x0:x1][use] += variance[use] * weight[use] * weight[use]
-            self.totals[name][y0:y1, x0:x1][use] += weight[use]
+            self.sums[name][place][use] += variance[use] * weight[use] * weight[use]
+            self.totals[name][place][use] += weight[use]
 
     def result(self, pixel_scale_ratio: float) -> dict[str, np.ndarray]:
         """The variances, float32; NaN where nothing counts."""

@@ -13,7 +13,7 @@ from collections import defaultdict
 import numpy as np
 
 from drizzleflow.errors import InputError
-from drizzleflow.frames.window import window
+from drizzleflow.frames.window import Window
 from drizzleflow.geometry.grid import MAX_PIXELS
 from drizzleflow.resample.exposure_times import ExposureTimes
 from drizzleflow.resample.kernels import KERNELS, LOSSY, kernel_reach, parse_fillval
@@ -365,8 +365,7 @@ class Resample:
             raise InputError(
                 f"{model['filename']}: the WCS is not finite anywhere on the image and the output"
             )
-        x0, x1, y0, y1 = window(pixmap[..., 0], pixmap[..., 1], 1, self._output_array_shape)
-        if x0 >= x1 or y0 >= y1:
+        if Window.around(pixmap[..., 0], pixmap[..., 1], 1).clipped(self._output_array_shape).empty:
             log.warning("%s: does not meet the output", model["filename"])
             pixmap[:] = np.nan
         return pixmap

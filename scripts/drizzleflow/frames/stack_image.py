@@ -1,0 +1,50 @@
+"""What an image has to have to be combined with others: single drizzles on disk and in memory."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Protocol
+
+import numpy as np
+
+from drizzleflow.frames.noise import Noise
+from drizzleflow.frames.window import Window
+
+
+class StackImage(Protocol):
+    """An image on a part of the grid, read in sections of rows: what `drizzleflow.combine.stack.median_image` combines.
+
+    A class of such images derives from this one. It has `window`, `mean_weight` and `read`; the other members are optional
+    and mean here what they mean for an image that says nothing about them.
+    """
+
+    #: the part of the grid that the image holds
+    window: Window
+    #: the weight of which ``maskpt`` is a fraction; NaN where no pixel has weight
+    mean_weight: float
+
+    @abstractmethod
+    def read(self, plane: str, y0: int, y1: int) -> np.ndarray:
+        """Rows y0 to y1 - 1 of this image (not of the grid) of plane 'SCI' or 'WHT': float32 (y1 - y0, nx), the caller's own."""
+        ...
+
+    #: exposure time, read noise, sky and electrons of a unit, each of which may be None; None: nothing is known
+    noise: Noise | None = None
+    #: 'exptime': weights are seconds. Others are scaled so that their mean is the exposure time
+    weight_type: str = "exptime"
+    #: the weight of all pixels where it is one number; 'WHT' is not read then
+    uniform_weight: float | None = None
+
+    def bad(self, y0: int, y1: int) -> np.ndarray | None:
+        """Where rows y0 to y1 - 1 are bad whatever their weight: bool (y1 - y0, nx); None: nowhere."""
+        return None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(ny, nx)."""
+        return self.window.shape
+
+    @property
+    def origin(self) -> tuple[int, int]:
+        """(x0, y0) of the first pixel on the grid: WINX0, WINY0."""
+        return self.window.origin
