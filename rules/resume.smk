@@ -2,6 +2,7 @@
 # again. Snakemake does most of it by its marks on unfinished jobs; here is what it cannot see.
 import base64
 import fcntl
+import os
 
 from drizzleflow.jobs import guard, record as record_files
 

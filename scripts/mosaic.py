@@ -34,7 +34,7 @@ def main(job):
         model, unit = mosaic.drizzle(members, grid, settings, inputs.read, pad=opts["grid"]["pad"])
         windows = inputs.windows
     model |= i2d.exposure_times(members, opts["simple"])
-    headers = getattr(formats.get(members[0]["format"]), "headers", i2d.headers)
+    headers = formats.get(members[0]["format"]).headers or i2d.headers
     hashes = {}
     cards = i2d.merge_headers(job.input.crfs, headers, hashes)
     lines = history.members(

@@ -7,25 +7,15 @@ many Snakemake processes of a cluster run read only the cache. A wrong associati
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 
 from drizzleflow.errors import InputError
-from drizzleflow.plan import association, config
+from drizzleflow.formats import Declared
+from drizzleflow.plan import association, config, files
 from drizzleflow.plan.cache import Cache
-
-#: exposure types of JWST and Roman and the road that they take (the lists of the pipelines' outlier_detection steps)
-ROADS = {
-    "WFI_IMAGE": "imaging",
-    **dict.fromkeys(("NRC_IMAGE", "MIR_IMAGE", "NRS_IMAGE", "NIS_IMAGE", "FGS_IMAGE"), "imaging"),
-    **dict.fromkeys(("NRC_CORON", "MIR_LYOT", "MIR_4QPM"), "coron"),
-    **dict.fromkeys(("NRS_IFU", "MIR_MRS"), "ifu"),
-    **dict.fromkeys(("NIS_SOSS", "MIR_LRS-SLITLESS", "NRC_TSGRISM", "NRS_BRIGHTOBJ", "NRC_TSIMAGE"), "tso"),
-}
-BUILT = ("imaging",)
-_DESCRIBED = "group nframes cube nx ny instrument detector exp_type filter exptime err".split()
+from drizzleflow.plan.roads import ROADS
 
 
 @dataclass(frozen=True)
@@ -71,12 +61,58 @@ class Product:
     #: group -> [(member, [extver, ...]), ...], in order of first appearance
     groups: dict[str, list[tuple[str, list[int]]]] = field(default_factory=dict)
     batches: dict[str, list[str]] = field(default_factory=dict)  #: batch -> member names
+    format: Declared | None = None  #: what the members' format declares
+    methods: tuple[str, ...] = ()  #: the setting outlier_method
+    keeps: bool = False  #: the setting save_intermediate_results
 
     def __post_init__(self):
         self._by_name = {member.member: member for member in self.members}
 
     def member(self, name: str) -> Member:
         return self._by_name[name]
+
+    @property
+    def resampled(self) -> bool:
+        """Whether groups are compared on the grid, not single frames as they are."""
+        return self.options["single_drizzle"]["resample_data"]
+
+    @cached_property
+    def stack(self) -> dict[str, list[tuple[str, list[int]]]]:
+        """What is compared, as `groups`: the groups when they are resampled, single frames otherwise."""
+        if self.resampled:
+            return self.groups
+        return {
+            (m.member if m.nframes == 1 else f"{m.member}-{'i' if m.cube else 'v'}{v:04d}"): [(m.member, [v])]
+            for m in self.members
+            for v in range(1, m.nframes + 1)
+        }
+
+    @cached_property
+    def batch_of(self) -> dict[str, str]:
+        """member name -> batch"""
+        return {name: batch for batch, names in self.batches.items() for name in names}
+
+    @cached_property
+    def nframes(self) -> int:
+        return sum(member.nframes for member in self.members)
+
+    @cached_property
+    def total_pixels(self) -> int:
+        """Pixels of all frames."""
+        return sum(m.nx * m.ny * m.nframes for m in self.members)
+
+    def frame_pixels(self, names=None) -> int:
+        """Pixels of the largest frame among some members, by default all."""
+        members = self.members if names is None else [self.member(name) for name in names]
+        return max(m.nx * m.ny for m in members)
+
+    @cached_property
+    def bands(self) -> int:
+        """How many bands of rows the mosaic is made in; `auto` goes by the amount of data, never by the machine."""
+        wanted = self.options["mosaic"]["bands"]
+        if wanted != "auto":
+            return int(wanted)
+        return 1 if self.total_pixels < 8e6 else min(16, max(2, round(self.total_pixels / 60e6)))
 
 
 @dataclass
@@ -108,12 +144,13 @@ def build(settings: dict, cache_path, main_process: bool = True) -> Plan:
     Nothing that an association or a file holds raises: it is the `Product.error` of the products it concerns.
     """
     cache = Cache(cache_path)
+    known = files.Formats(cache.formats)
     listed = settings["associations"]
     found: list[association.Association | Product] = []
     for source in [listed] if isinstance(listed, str) else listed:
         try:
             found += association.read(
-                source, lambda path: cache.lookup(path, "hst", association.read_hst_table)[0]
+                source, lambda path: cache.lookup(path, "rows", files.association_rows)[0], known.suffixes
             )
         except InputError as error:
             stem = os.path.splitext(os.path.basename(source.rstrip("/")))[0]
@@ -129,7 +166,7 @@ def build(settings: dict, cache_path, main_process: bool = True) -> Plan:
             product = entries[0]
         else:
             try:
-                product = _product(entries[0], settings, cache, main_process)
+                product = _product(entries[0], settings, cache, known, main_process)
             except InputError as error:
                 product = Product(name, entries[0].source, error=str(error), asn_id=entries[0].asn_id)
         product.name = _unique(association.safe_name(name), products)
@@ -157,8 +194,8 @@ def _unique(name, taken) -> str:
     return free
 
 
-def _product(table: association.Association, settings, cache, main_process) -> Product:
-    about = _about(settings)
+def _product(table: association.Association, settings, cache, known, main_process) -> Product:
+    about = files.about(settings)
     if main_process or not table.science or not all(cache.knows(m["path"], about) for m in table.science):
         association.check(table)
     members = [
@@ -171,41 +208,40 @@ def _product(table: association.Association, settings, cache, main_process) -> P
             f"{table.source}: product {table.name}: members of several formats ({listed}), expected one"
         )
     first = members[0]
-    for member in members:
+    declared = known[first.format]
+    for member in members if not declared.takes_companions else ():
         extra = [key for key in ("dq", "ivar", "flux_scale") if getattr(member, key) is not None]
-        if extra and member.format != "simple":
+        if extra:
             raise InputError(
-                f"{table.source}: product {table.name}: member {member.member}: {extra[0]} is for plain FITS "
-                f"files, expected none with {member.format} files"
+                f"{table.source}: product {table.name}: member {member.member}: {extra[0]} is for "
+                f"{known.titles(lambda one: one.takes_companions)} files, expected none with {member.format} files"
             )
     options = config.for_product(settings, first.instrument, first.exp_type, first.filter)
     product = Product(
         table.name,
         table.source,
-        _road(table, members, settings["mode"]),
+        _road(table, members, declared.roads, settings["mode"]),
         members=members,
         others=[Member(**member) for member in table.members if member["exptype"] != "science"],
         options=options,
         asn_id=table.asn_id,
+        format=declared,
+        methods=tuple(settings["outlier_method"]),
+        keeps=settings["save_intermediate_results"],
     )
     product.groups = _groups(table, members)
-    _expect_errors(table, product, settings)
+    _expect_errors(table, product)
     product.batches = _batches(members, settings["batch_size"])
     return product
-
-
-def _about(settings) -> str:
-    """What the description of a file depends on besides the file."""
-    return hashlib.sha256(json.dumps(settings["simple"], sort_keys=True).encode()).hexdigest()[:12]
 
 
 def _member(table, entry, settings, about, cache, trust) -> Member:
     path = entry["path"]
     try:
-        described, size = cache.lookup(path, about, lambda p: _describe(p, settings), trust)
+        described, size = cache.lookup(path, about, lambda p: files.describe(p, settings), trust)
         for key in ("dq", "ivar"):
             if key in entry:
-                cache.lookup(entry[key], "layout", _expect_whole, trust)
+                cache.lookup(entry[key], "layout", files.expect_whole, trust)
     except InputError as error:
         raise InputError(f"{table.source}: product {table.name}: {error}") from None
     except Exception as error:  # astropy raises many kinds for a broken file
@@ -214,37 +250,17 @@ def _member(table, entry, settings, about, cache, trust) -> Member:
             f"({type(error).__name__}: {error})"
         ) from None
     described = {**described, "err": described.get("err") or "ivar" in entry}
-    known = {key: described.get(key) for key in ("format", *_DESCRIBED)}
+    known = {key: described.get(key) for key in ("format", *files.DESCRIBED)}
     known["group"] = entry.get("group") or known["group"] or entry["member"]
     more = {key: entry[key] for key in ("dq", "ivar", "flux_scale") if key in entry}
     return Member(member=entry["member"], path=path, exptype=entry["exptype"], size=size, **known, **more)
 
 
-def _describe(path, settings) -> dict:
-    from drizzleflow import formats
-
-    _expect_whole(path)
-    header = formats.header(path)
-    name = formats.detect(header)
-    described = formats.get(name).describe(path, header, settings["simple"])
-    return {"format": name, **{key: described.get(key) for key in _DESCRIBED}}
-
-
-def _expect_whole(path) -> None:
-    """Refuse a FITS file that does not hold what its headers describe, before astropy sees it: of gzipped ones it may never end."""
-    from drizzleflow import formats
-    from drizzleflow.io import fits_layout
-
-    if not formats.is_asdf(path):
-        fits_layout.units(path)
-
-
-def _expect_errors(table, product, settings) -> None:
+def _expect_errors(table, product) -> None:
     """Outliers are found by comparing with each pixel's uncertainty: better told now than after the median."""
-    options, resampled = product.options, product.options["single_drizzle"]["resample_data"]
-    images = len(product.groups) if resampled else sum(member.nframes for member in product.members)
-    compared = "blot" in settings["outlier_method"] and options["median"]["median"] and images > 1
-    if compared and (options["crmask"]["noise"] == "err" or not resampled):
+    options = product.options
+    compared = "blot" in product.methods and options["median"]["median"] and len(product.stack) > 1
+    if compared and (options["crmask"]["noise"] == "err" or not product.resampled):
         for member in product.members:
             if not member.err:
                 raise InputError(
@@ -253,12 +269,13 @@ def _expect_errors(table, product, settings) -> None:
                 )
 
 
-def _road(table, members, mode) -> str:
+def _road(table, members, declared, mode) -> str:
+    """The road of the members by their exposure types; `declared`: their format's `ROADS`."""
     if mode == "imaging":
         return mode
     roads = {}
     for member in members:
-        road = ROADS.get(member.exp_type.upper(), "") if member.format in ("jwst", "roman") else "imaging"
+        road = "imaging" if declared is None else declared.get(member.exp_type.upper(), "")
         roads.setdefault(road, member)
     where = f"{table.source}: product {table.name}"
     hint = "set mode: imaging to treat every image as an exposure of its own"
@@ -269,7 +286,7 @@ def _road(table, members, mode) -> str:
         listed = ", ".join(f"{member.exp_type} ({member.member})" for member in roads.values())
         raise InputError(f"{where}: exposure types of several roads: {listed}, expected one road")
     ((road, member),) = roads.items()
-    if road not in BUILT:
+    if road not in ROADS:
         raise InputError(f"{where}: {member.exp_type}: the {road} road is not built yet; {hint}")
     return road
 

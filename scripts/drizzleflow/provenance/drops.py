@@ -210,7 +210,7 @@ class Drops:
         """A function of (row, column) that says why a pixel does not count, "" where it does; `place`: of the arrays on the detector."""
         module, simple = formats.get(member["format"]), self.options["simple"]
         good = good_mask_value(self._good_bits(member), module.DQ_FLAGS)
-        outlier = simple["outlier_bit"] if member["format"] == "simple" else module.OUTLIER
+        outlier = formats.outlier_bits(module, simple)
         static, mask = (
             self.inputs.static.good.get(signature(member, frame)),
             self._outliers(member, extver, place),
