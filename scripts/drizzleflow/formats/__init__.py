@@ -4,7 +4,7 @@ A new format is one new file in this folder. All that is true of one format stan
 
     NAME                the module's own name, as in ``member["format"]``
     TITLE               how messages call its files ("JWST")
-    PRIORITY            formats are asked in falling order whether they recognise a file; plain FITS, which takes any, has 0
+    PRIORITY            formats are asked in falling order whether they know a file; plain FITS, which takes any, has 0
     SUFFIXES            endings of files' names that are not part of a member's name ("_cal"), in lower case
     ENDING              of the flagged copies' names: "fits" or "asdf"
     ROADS               {exposure type: road}; None: the imaging road for any exposure type
@@ -25,7 +25,7 @@ A new format is one new file in this folder. All that is true of one format stan
     write_clean(member, images, path, keywords)          the cleaned copy (``crmask.corr``); None: there is none
     headers(path)                                        cards for a FITS product; None: those of a FITS file
 
-The plan, which every process of a run makes, imports no such module: it has what they declare (`Declared`) from its cache.
+The plan, which every process of a run makes, imports no such module: its cache holds what they declare (`Declared`).
 """
 
 import os
@@ -39,7 +39,7 @@ from drizzleflow.errors import InputError
 
 @dataclass(frozen=True)
 class Declared:
-    """What the plan knows of a format, in plain types; the names are those of the format's module, in lower case."""
+    """What the plan knows of a format, in plain types: what the format's module declares, in lower case."""
 
     name: str
     title: str
@@ -77,12 +77,12 @@ def suffixes() -> tuple[str, ...]:
 
 
 def good_bits(module, step: str, chosen):
-    """The good bits of a step ('single', 'mosaic'): as `chosen` in the configuration, where ``auto`` is the format's own."""
+    """The good bits of a step ('single', 'mosaic') as `chosen` in the configuration; ``auto``: the format's own."""
     return module.GOOD_BITS[step] if chosen == "auto" else chosen
 
 
 def outlier_bits(module, options) -> int:
-    """The bits that a flagged copy has at its outliers; `options`: the section ``simple`` of the configuration."""
+    """The bits that a flagged copy has at its outliers; `options`: the configuration's section ``simple``."""
     return options[module.OUTLIER_KEY] if module.OUTLIER_KEY else module.OUTLIER
 
 
@@ -93,7 +93,7 @@ def is_asdf(path) -> bool:
 
 
 def header(path):
-    """What tells a file's format: the primary header, or of an ASDF file its tree (`drizzleflow.io.asdf_file.AsdfFile`)."""
+    """What tells a file's format: the primary header, or of an ASDF file its tree (`AsdfFile`)."""
     path = str(path)
     if is_asdf(path):
         from drizzleflow.io.asdf_file import AsdfFile

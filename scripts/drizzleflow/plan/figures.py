@@ -1,7 +1,8 @@
-"""What jobs ask for: memory by what they hold at their peak, and time. The figures are measured: benchmarks/README.md, "Memory".
+"""What jobs ask for: memory by what they hold at their peak, and time.
 
-A figure is a function ``figure(product, wildcards, input)`` that gives the expected peak in MiB; `asked` makes ``mem_mb`` of
-it. `wildcards` and `input` are Snakemake's: names and files as attributes.
+A figure is a function ``figure(product, wildcards, input)`` that gives the expected peak in MiB; `asked` makes ``mem_mb``
+of it. `wildcards` and `input` are Snakemake's: names and files as attributes. The numbers are measured:
+benchmarks/README.md, "Memory".
 """
 
 from __future__ import annotations
@@ -12,13 +13,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from drizzleflow.plan.products import Product
+    from drizzleflow.plan.product import Product
 
-#: mem_mb is MARGIN times the expected peak in MiB. Snakemake means 10^6 bytes by a MB, most clusters 2^20: a third more than
-#: the peak where a cluster takes it so, 27 % more where it goes by Snakemake's unit. A job that is tried again asks for more.
+#: mem_mb is MARGIN times the expected peak in MiB. Snakemake means 10^6 bytes by a MB, most clusters 2^20: a third more
+#: than the peak where a cluster takes it so, 27 % more where it goes by Snakemake's unit. A job that is tried again asks
+#: for more.
 MARGIN, FLOOR = 1.33, 200
 ENGINE = 130  #: for a snakemake process (100 MiB) that starts a cluster's job there
-#: step: MiB of the interpreter and its libraries; bytes for each pixel of a frame of formats that do not say (MEMORY)
+#: step: MiB of the interpreter and its libraries; bytes for each pixel of a frame, for formats whose MEMORY lacks it
 FRAMES = {
     "sky_overlaps": (52, 35),
     "sky_cells": (52, 74),  # sky_overlaps with skystat auto
@@ -35,7 +37,7 @@ _grids = {}
 
 
 def asked(peak: float, attempt: int = 1, engines: int = 0) -> int:
-    """mem_mb of a job from its peak (MiB); `engines`: snakemake processes that share its allocation on a cluster."""
+    """mem_mb of a job by its peak (MiB); `engines`: snakemake processes that share its allocation on a cluster."""
     return attempt * max(FLOOR, int(MARGIN * peak)) + engines * ENGINE
 
 
@@ -97,7 +99,7 @@ def exact(product: Product, settings: dict) -> tuple[float, float]:
 
 
 def frames(step: str, section: str) -> Callable:
-    """The figure of a step that goes through its members' frames one by one, with the settings of a section."""
+    """The figure of a step that goes through its members' frames one by one; `section`: its settings."""
 
     def figure(product, wildcards, input):
         # whether skies are compared in cells of the sky

@@ -1,7 +1,7 @@
 """How the files of a run lie: what a road, a step and a file declare, and the paths that follow.
 
-Paths are below a product's folder, ``{outdir}/{product}``. Rules, records, audit, crate, trace and report all look them up in
-what the roads declare (`drizzleflow.plan.roads`); nothing here reads a file.
+Paths are below a product's folder, ``{outdir}/{product}``. Rules, audit, crate, trace and report all look them up in what
+the roads declare (`drizzleflow.plan.roads`); nothing here reads a file.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from drizzleflow.plan.products import Product
+    from drizzleflow.plan.product import Product
 
 ANY_NAME = r"[A-Za-z0-9._+-]+"  #: what a name in a path may be, as a regular expression
 
@@ -62,7 +62,7 @@ class File:
 class Step:
     """A step of a road: one script, one kind of job, one record a job.
 
-    Its rule is called like it, or its name with an ending (``crmask_member``) where the name itself is a target.
+    Its rule is called like it, with an ending (``crmask_member``) where the name itself is a target.
     """
 
     name: str  #: of the script, and of the folders of records, logs and benchmarks

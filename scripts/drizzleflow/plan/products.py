@@ -8,111 +8,13 @@ many Snakemake processes of a cluster run read only the cache. A wrong associati
 from __future__ import annotations
 
 import os
-from dataclasses import asdict, dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
 
 from drizzleflow.errors import InputError
-from drizzleflow.formats import Declared
 from drizzleflow.plan import association, config, files
 from drizzleflow.plan.cache import Cache
+from drizzleflow.plan.product import Member, Product
 from drizzleflow.plan.roads import ROADS
-
-
-@dataclass(frozen=True)
-class Member:
-    """One file of a product, in plain types that a rule may carry as a parameter."""
-
-    member: str  #: safe name, unique in the product
-    path: str  #: absolute, or relative to the working folder
-    exptype: str  #: lower case: science, psf, background ...
-    group: str = ""  #: members of one exposure share it
-    format: str = ""  #: name of the `drizzleflow.formats` module
-    nframes: int = 0  #: SCI extensions, or integrations of a cube
-    cube: bool = False
-    nx: int = 0
-    ny: int = 0
-    instrument: str = ""
-    detector: str = ""
-    exp_type: str = ""
-    filter: str = ""
-    exptime: float | None = None  #: s
-    err: bool = False  #: whether every frame has its uncertainty
-    size: int = 0  #: bytes of the file
-    dq: str | None = None  #: a file beside it
-    ivar: str | None = None
-    flux_scale: float | None = None  #: the data are multiplied by it
-
-    def asdict(self) -> dict:
-        return asdict(self)
-
-
-@dataclass
-class Product:
-    """One mosaic: its members, the groups they form and the settings that hold for it."""
-
-    name: str
-    source: str
-    road: str = "imaging"
-    error: str | None = None  #: why it cannot be made, one line
-    members: list[Member] = field(default_factory=list)  #: science
-    others: list[Member] = field(default_factory=list)  #: another exptype; never opened
-    options: dict = field(default_factory=dict)  #: {section: {key: value}}
-    asn_id: str = ""
-    #: group -> [(member, [extver, ...]), ...], in order of first appearance
-    groups: dict[str, list[tuple[str, list[int]]]] = field(default_factory=dict)
-    batches: dict[str, list[str]] = field(default_factory=dict)  #: batch -> member names
-    format: Declared | None = None  #: what the members' format declares
-    methods: tuple[str, ...] = ()  #: the setting outlier_method
-    keeps: bool = False  #: the setting save_intermediate_results
-
-    def __post_init__(self):
-        self._by_name = {member.member: member for member in self.members}
-
-    def member(self, name: str) -> Member:
-        return self._by_name[name]
-
-    @property
-    def resampled(self) -> bool:
-        """Whether groups are compared on the grid, not single frames as they are."""
-        return self.options["single_drizzle"]["resample_data"]
-
-    @cached_property
-    def stack(self) -> dict[str, list[tuple[str, list[int]]]]:
-        """What is compared, as `groups`: the groups when they are resampled, single frames otherwise."""
-        if self.resampled:
-            return self.groups
-        return {
-            (m.member if m.nframes == 1 else f"{m.member}-{'i' if m.cube else 'v'}{v:04d}"): [(m.member, [v])]
-            for m in self.members
-            for v in range(1, m.nframes + 1)
-        }
-
-    @cached_property
-    def batch_of(self) -> dict[str, str]:
-        """member name -> batch"""
-        return {name: batch for batch, names in self.batches.items() for name in names}
-
-    @cached_property
-    def nframes(self) -> int:
-        return sum(member.nframes for member in self.members)
-
-    @cached_property
-    def total_pixels(self) -> int:
-        """Pixels of all frames."""
-        return sum(m.nx * m.ny * m.nframes for m in self.members)
-
-    def frame_pixels(self, names=None) -> int:
-        """Pixels of the largest frame among some members, by default all."""
-        members = self.members if names is None else [self.member(name) for name in names]
-        return max(m.nx * m.ny for m in members)
-
-    @cached_property
-    def bands(self) -> int:
-        """How many bands of rows the mosaic is made in; `auto` goes by the amount of data, never by the machine."""
-        wanted = self.options["mosaic"]["bands"]
-        if wanted != "auto":
-            return int(wanted)
-        return 1 if self.total_pixels < 8e6 else min(16, max(2, round(self.total_pixels / 60e6)))
 
 
 @dataclass
@@ -214,7 +116,8 @@ def _product(table: association.Association, settings, cache, known, main_proces
         if extra:
             raise InputError(
                 f"{table.source}: product {table.name}: member {member.member}: {extra[0]} is for "
-                f"{known.titles(lambda one: one.takes_companions)} files, expected none with {member.format} files"
+                f"{known.titles(lambda one: one.takes_companions)} files, expected none with {member.format} "
+                "files"
             )
     options = config.for_product(settings, first.instrument, first.exp_type, first.filter)
     product = Product(
@@ -257,15 +160,15 @@ def _member(table, entry, settings, about, cache, trust) -> Member:
 
 
 def _expect_errors(table, product) -> None:
-    """Outliers are found by comparing with each pixel's uncertainty: better told now than after the median."""
+    """Refuse members without uncertainties where outliers are to be found: better now than after the median."""
     options = product.options
     compared = "blot" in product.methods and options["median"]["median"] and len(product.stack) > 1
     if compared and (options["crmask"]["noise"] == "err" or not product.resampled):
         for member in product.members:
             if not member.err:
                 raise InputError(
-                    f"{table.source}: product {table.name}: {member.path}: no error plane, expected ERR or an inverse variance "
-                    "(without one, set outlier_method: none)"
+                    f"{table.source}: product {table.name}: {member.path}: no error plane, expected ERR or an "
+                    "inverse variance (without one, set outlier_method: none)"
                 )
 
 

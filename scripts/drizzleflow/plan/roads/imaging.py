@@ -1,4 +1,4 @@
-"""The imaging road: exposures are drizzled one group at a time and compared with their median; what is left makes a mosaic."""
+"""The imaging road: exposures are drizzled group by group and compared with their median; the rest makes a mosaic."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from drizzleflow.plan.layout import (
 )
 
 if TYPE_CHECKING:
-    from drizzleflow.plan.products import Product
+    from drizzleflow.plan.product import Product
 
 
 def switched_off(product: Product) -> str | None:
@@ -50,7 +50,8 @@ def blots(product: Product) -> bool:
         return False
     if not product.keeps:
         raise InputError(
-            "save_intermediate_results is false; set it to true to keep the blotted images (target blot, crmask.corr)"
+            "save_intermediate_results is false; set it to true to keep the blotted images "
+            "(target blot, crmask.corr)"
         )
     return True
 
