@@ -66,11 +66,11 @@ def outputs(step, ending="{ending}"):
 
 
 def log_of(step):
-    return f"{OUT}/{{product}}/{STEPS[step].account('log', 'log')}"
+    return f"{OUT}/{{product}}/{STEPS[step].account(layout.LOG, 'log')}"
 
 
 def benchmark_of(step):
-    return f"{OUT}/{{product}}/{STEPS[step].account('benchmark', 'tsv')}"
+    return f"{OUT}/{{product}}/{STEPS[step].account(layout.BENCHMARK, 'tsv')}"
 
 
 def below(product, find, *what):

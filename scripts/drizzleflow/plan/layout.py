@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 ANY_NAME = r"[A-Za-z0-9._+-]+"  #: what a name in a path may be, as a regular expression
 
+#: folders of what jobs tell of themselves
+RECORD, LOG, BENCHMARK = "record", "log", "benchmark"
+
 #: what becomes of a file when it has been used
 KEPT = "kept"
 INTERMEDIATE = "intermediate"  #: removed, unless the setting save_intermediate_results is true
@@ -77,14 +80,14 @@ class Step:
     exposures: tuple[str, ...] = ()  #: those of single exposures and what they are compared with, small
 
     def account(self, folder: str, ending: str) -> str:
-        """The pattern of what a job tells of itself: in `folder` (record, log, benchmark)."""
+        """The pattern of what a job tells of itself; `folder`: RECORD, LOG or BENCHMARK."""
         job = "_".join(f"{{{name}}}" for name in self.each.wildcards)
         return f"{folder}/{self.name}/{job}.{ending}" if job else f"{folder}/{self.name}.{ending}"
 
     @property
     def record(self) -> str:
         """The pattern of the jobs' records."""
-        return self.account("record", "json")
+        return self.account(RECORD, "json")
 
     def jobs(self, product: Product) -> list[dict[str, str]]:
         """The wildcards of each job that a product needs."""

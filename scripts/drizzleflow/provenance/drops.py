@@ -128,7 +128,7 @@ class Drops:
         return found | _added([pixel])
 
     def _describe(self, member, extver, window, source) -> dict:
-        name, mask = member["member"], self.run.folder / f"crmask/{member['member']}_crmask.fits"
+        name, mask = member["member"], self.run.file("crmask", "mask", member=member["member"])
         return {
             "member": name,
             "extver": extver,
@@ -231,7 +231,7 @@ class Drops:
         return why
 
     def _outliers(self, member, extver, place):
-        path = self.run.folder / f"crmask/{member['member']}_crmask.fits"
+        path = self.run.file("crmask", "mask", member=member["member"])
         if not self.flags_count or not path.is_file():
             return None
         with open_fits(path) as hdus:

@@ -26,6 +26,11 @@ for _road in ROADS.values():
             raise InputError(f"road {_road.name}: step {_step.name} is another road's, expected its own name")
 
 
+def path(step: str, output: str, **names) -> str:
+    """A step's output below its product's folder: ``path("crmask", "mask", member="a")``."""
+    return STEPS[step].files[output].pattern.format(**names)
+
+
 def rules() -> list[str]:
     """The files of ``rules/`` that the roads name, without ending, each once."""
     return list(dict.fromkeys(name for road in ROADS.values() for name in road.rules))
