@@ -29,7 +29,7 @@ def no_associations(wildcards):
     )
 
 
-# a wrong association is one failing job, so that the others finish under --keep-going and a plain run stops at once
+# a wrong association is one failing job: the others finish under --keep-going, and a plain run stops at once
 FAILING = [f"{OUT}/{name}/members.csv" for name in PLAN.products if name not in GOOD]
 if not PLAN.products:
     FAILING = no_associations  # told when files are asked for: --lint and --list-rules work without
@@ -101,9 +101,9 @@ def records(product):
     return below(product, layout.Road.records)
 
 
-def products_with(ending):
-    """A constraint of {product}: those whose flagged copies end so (a product has one format)."""
-    fitting = [p for p in GOOD if GOOD[p].format.ending == ending]
+def products_of(road, ending=None):
+    """A constraint of {product}: the products of a road, and those whose flagged copies end so."""
+    fitting = [p for p in GOOD if GOOD[p].road == road and ending in (None, GOOD[p].format.ending)]
     if fitting and len(fitting) == len(GOOD):
         return layout.ANY_NAME
     return "|".join(map(re.escape, fitting)) or "(?!)"

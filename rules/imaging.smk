@@ -68,7 +68,7 @@ rule crmask_member:
     benchmark:
         benchmark_of("crmask")
     wildcard_constraints:
-        product=products_with("fits"),
+        product=products_of("imaging", "fits"),
     conda:
         "../envs/drizzleflow.yaml"
     resources:
@@ -91,7 +91,7 @@ use rule crmask_member as crmask_asdf_member with:
     output:
         **outputs("crmask", "asdf"),
     wildcard_constraints:
-        product=products_with("asdf"),
+        product=products_of("imaging", "asdf"),
 
 
 rule crclean_member:

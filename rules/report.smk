@@ -5,7 +5,7 @@ rule report_product:
     input:
         records=lambda wc: records(wc.product),
         members=at("members", "table"),
-        sky=at("skymatch", "sky"),
+        sky=lambda wc: next(iter(files(wc.product, "skymatch", "sky")), []),
     output:
         **outputs("report"),
     log:

@@ -71,7 +71,7 @@ def test_what_is_declared_survives_the_cache():
 
 
 def named(path) -> list[str]:
-    """Texts in Python code that are the name of a format; ``simple``, a section of the settings too, where it is compared."""
+    """Texts in code that are a format's name; ``simple``, a section of settings too, where it is compared."""
     text = path.read_text()
     if path.suffix == ".smk":
         return re.findall(r"[\"'](jwst|roman|hst)[\"']", text)
@@ -102,7 +102,7 @@ def test_nothing_else_names_a_format():
 
 # -- a new one
 
-ODD = '''"""A format of this test: the image is the primary HDU's, FORMAT says so, and everything is counted in doublings."""
+ODD = '''"""A format of this test: the image is the primary HDU's, FORMAT says so, and it is doubled."""
 import numpy as np
 
 from drizzleflow.frames.frame import Frame
@@ -153,7 +153,8 @@ heavy = [name for name in ("numpy", "astropy", "drizzleflow.formats.odd") if nam
 member = product.members[0].asdict()
 print(json.dumps({
     "error": product.error, "name": member["member"], "format": member["format"], "road": product.road,
-    "ending": product.format.ending, "flux_scale": member["flux_scale"], "heavy": heavy, "names": formats.names(),
+    "ending": product.format.ending, "flux_scale": member["flux_scale"], "heavy": heavy,
+    "names": formats.names(),
     "bytes": figures.of_frame(product, "crmask", {})[1], "other": figures.of_frame(product, "mosaic", {})[1],
     "sum": float(formats.read(member).data.sum()), "version": json.load(open(cache))["version"],
 }))

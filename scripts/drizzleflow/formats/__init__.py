@@ -1,10 +1,11 @@
 """File formats: one module each, all behind `drizzleflow.frames.frame.Frame`.
 
-A new format is one new file in this folder. All that is true of one format stands in its module, under these names:
+A new format is one new file in this folder. All that is true of one format stands in its module, under
+these names:
 
     NAME                the module's own name, as in ``member["format"]``
     TITLE               how messages call its files ("JWST")
-    PRIORITY            formats are asked in falling order whether they know a file; plain FITS, which takes any, has 0
+    PRIORITY            formats are asked in falling order; plain FITS, which takes any file, has 0
     SUFFIXES            endings of files' names that are not part of a member's name ("_cal"), in lower case
     ENDING              of the flagged copies' names: "fits" or "asdf"
     ROADS               {exposure type: road}; None: the imaging road for any exposure type
@@ -12,20 +13,21 @@ A new format is one new file in this folder. All that is true of one format stan
     READS_ROWS          whether `read` can read a part of the rows
     TAKES_COMPANIONS    whether an association may give ``dq``, ``ivar`` and ``flux_scale`` beside a file
     ERR_ALONE           whether a file may have ERR and no variance planes
-    MEMORY              {step: bytes that it holds for each pixel of a frame}, as measured (`drizzleflow.plan.figures`)
+    MEMORY              {step: bytes that it holds for each pixel of a frame} (`drizzleflow.plan.figures`)
     DQ_FLAGS            {name: bit} of the flags that a user may name
-    GOOD_BITS           {"single": bits, "mosaic": bits}: flags that are no fault; SKY_BITS where the sky is measured
+    GOOD_BITS           {"single": bits, "mosaic": bits}: flags that are no fault; SKY_BITS: for the sky
     OUTLIER             the bits that are set at outliers
     OUTLIER_KEY         the setting of the section ``simple`` that replaces them; None: there is none
 
     recognise(header)                                    whether a file is of this format (`header`)
     describe(path, header, options)                      what the plan needs to know of a file: a dict
-    read(member, extver, planes, options)                one `Frame`; with READS_ROWS also ``rows``, (first, end)
+    read(member, extver, planes, options)                one `Frame`; READS_ROWS: also ``rows``, (first, end)
     write_crf(member, masks, path, keywords, options)    the flagged copy
-    write_clean(member, images, path, keywords)          the cleaned copy (``crmask.corr``); None: there is none
+    write_clean(member, images, path, keywords)          the cleaned copy (``crmask.corr``); None: has none
     headers(path)                                        cards for a FITS product; None: those of a FITS file
 
-The plan, which every process of a run makes, imports no such module: its cache holds what they declare (`Declared`).
+The plan, which every process of a run makes, imports no such module: its cache holds what they declare
+(`Declared`).
 """
 
 import os
@@ -77,7 +79,7 @@ def suffixes() -> tuple[str, ...]:
 
 
 def good_bits(module, step: str, chosen):
-    """The good bits of a step ('single', 'mosaic') as `chosen` in the configuration; ``auto``: the format's own."""
+    """The good bits of a step ('single', 'mosaic') as `chosen`; ``auto``: the format's own."""
     return module.GOOD_BITS[step] if chosen == "auto" else chosen
 
 

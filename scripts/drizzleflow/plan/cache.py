@@ -29,9 +29,10 @@ def _content_hash(path) -> str:
 class Cache:
     """Headers, tables and code hashes by path, size and modification time, in one JSON file.
 
-    A missing, broken or outdated file is an empty cache: it never decides what a run makes. Outdated is what other
-    code has filled: what was read of files carries the code hash of `drizzleflow.plan.files` and all that it reaches
-    (readers and formats, one that is added too), code hashes carry the content of `drizzleflow.plan.codehash`.
+    A missing, broken or outdated file is an empty cache: it never decides what a run makes. Outdated is
+    what other code has filled: what was read of files carries the code hash of `drizzleflow.plan.files`
+    and all that it reaches (readers and formats, one that is added too), code hashes carry the content of
+    `drizzleflow.plan.codehash`.
     """
 
     def __init__(self, path):

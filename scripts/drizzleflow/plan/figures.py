@@ -1,8 +1,8 @@
 """What jobs ask for: memory by what they hold at their peak, and time.
 
-A figure is a function ``figure(product, wildcards, input)`` that gives the expected peak in MiB; `asked` makes ``mem_mb``
-of it. `wildcards` and `input` are Snakemake's: names and files as attributes. The numbers are measured:
-benchmarks/README.md, "Memory".
+A figure is a function ``figure(product, wildcards, input)`` that gives the expected peak in MiB; `asked`
+makes ``mem_mb`` of it. `wildcards` and `input` are Snakemake's: names and files as attributes. The numbers
+are measured: benchmarks/README.md, "Memory".
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from drizzleflow.plan.product import Product
 
-#: mem_mb is MARGIN times the expected peak in MiB. Snakemake means 10^6 bytes by a MB, most clusters 2^20: a third more
-#: than the peak where a cluster takes it so, 27 % more where it goes by Snakemake's unit. A job that is tried again asks
-#: for more.
+#: mem_mb is MARGIN times the expected peak in MiB. Snakemake means 10^6 bytes by a MB, most clusters 2^20:
+#: a third more than the peak where a cluster takes it so, 27 % more where it goes by Snakemake's unit. A
+#: job that is tried again asks for more.
 MARGIN, FLOOR = 1.33, 200
 ENGINE = 130  #: for a snakemake process (100 MiB) that starts a cluster's job there
-#: step: MiB of the interpreter and its libraries; bytes for each pixel of a frame, for formats whose MEMORY lacks it
+#: step: MiB of the interpreter and its libraries; bytes for each pixel of a frame, for formats whose
+#: MEMORY lacks it
 FRAMES = {
     "sky_overlaps": (52, 35),
     "sky_cells": (52, 74),  # sky_overlaps with skystat auto
@@ -37,7 +38,7 @@ _grids = {}
 
 
 def asked(peak: float, attempt: int = 1, engines: int = 0) -> int:
-    """mem_mb of a job by its peak (MiB); `engines`: snakemake processes that share its allocation on a cluster."""
+    """mem_mb of a job by its peak in MiB; `engines`: snakemake processes in its allocation on a cluster."""
     return attempt * max(FLOOR, int(MARGIN * peak)) + engines * ENGINE
 
 

@@ -1,6 +1,7 @@
 """What the plan reads of files: descriptions of members, and what the formats declare. All of it is cached.
 
-The code hash of this module and of all that it reaches is the version of the cache (`drizzleflow.plan.cache`).
+The code hash of this module and of all that it reaches is the version of the cache
+(`drizzleflow.plan.cache`).
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ def describe(path, settings) -> dict:
 
 
 def expect_whole(path) -> None:
-    """Refuse a FITS file that is not what its headers say, before astropy sees it: a gzipped one may never end."""
+    """Refuse a FITS file that is not as its headers say, before astropy tries to read it to its end."""
     from drizzleflow.io import fits_layout
 
     if not formats.is_asdf(path):
@@ -50,7 +51,7 @@ def association_rows(path) -> list[list]:
 
 
 class Formats:
-    """What the formats declare, by name. Their modules, which take numpy, are imported where no cache knows it.
+    """What the formats declare, by name. Their modules are imported only where no cache knows it.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """How the files of a run lie: what a road, a step and a file declare, and the paths that follow.
 
-Paths are below a product's folder, ``{outdir}/{product}``. Rules, audit, crate, trace and report all look them up in what
-the roads declare (`drizzleflow.plan.roads`); nothing here reads a file.
+Paths are below a product's folder, ``{outdir}/{product}``. Rules, audit, crate, trace and report all look
+them up in what the roads declare (`drizzleflow.plan.roads`); nothing here reads a file.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a mosaic is made of: its members, the groups and batches that they form, and the settings that hold for it."""
+"""What a mosaic is made of: its members, the groups and batches that they form, and its settings."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class Product:
 
     @cached_property
     def bands(self) -> int:
-        """How many bands of rows the mosaic is made in. `auto` goes by the amount of data, never by the machine."""
+        """The number of bands of rows of the mosaic. `auto` goes by the amount of data alone."""
         wanted = self.options["mosaic"]["bands"]
         if wanted != "auto":
             return int(wanted)

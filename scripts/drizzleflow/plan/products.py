@@ -160,15 +160,15 @@ def _member(table, entry, settings, about, cache, trust) -> Member:
 
 
 def _expect_errors(table, product) -> None:
-    """Refuse members without uncertainties where outliers are to be found: better now than after the median."""
+    """Refuse members without uncertainties where outliers are to be found, before anything is made."""
     options = product.options
     compared = "blot" in product.methods and options["median"]["median"] and len(product.stack) > 1
     if compared and (options["crmask"]["noise"] == "err" or not product.resampled):
         for member in product.members:
             if not member.err:
                 raise InputError(
-                    f"{table.source}: product {table.name}: {member.path}: no error plane, expected ERR or an "
-                    "inverse variance (without one, set outlier_method: none)"
+                    f"{table.source}: product {table.name}: {member.path}: no error plane, expected ERR or "
+                    "an inverse variance (without one, set outlier_method: none)"
                 )
 
 

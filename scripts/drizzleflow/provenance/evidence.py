@@ -1,4 +1,4 @@
-"""What the records below an output folder say of its files, and whether the files are so: the audit's evidence."""
+"""The audit's evidence: what the records in an output folder say of its files, and whether it is so."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The roads, each declared in a module of its own: its steps, their jobs and files, and the files of its rules.
+"""The roads, each declared in a module of its own: its steps, their jobs, their files and its rules.
 
-A new road is one new module here with a ``ROAD`` (`drizzleflow.plan.layout.Road`), its ``rules/*.smk`` and its scripts.
-Which exposures take it, the formats say (``ROADS``).
+A new road is one new module here with a ``ROAD`` (`drizzleflow.plan.layout.Road`), its ``rules/*.smk`` and
+its scripts. Which exposures take it, the formats say (``ROADS``).
 """
 
 import pkgutil
@@ -45,18 +45,18 @@ def wildcards() -> dict[str, str]:
 
 
 def step_of(rule: str) -> str:
-    """The step that a rule makes: of those whose names the rule's begins with, the longest; else the rule itself."""
+    """The step of a rule: of those with whose names the rule's begins the longest; else the rule itself."""
     fitting = [name for name in STEPS if rule == name or rule.startswith(f"{name}_")]
     return max(fitting, key=len, default=rule)
 
 
 def temporary(intermediate: bool) -> list[str]:
-    """File name patterns, below a product's folder, of what a run removes; with or without `intermediate` files."""
+    """Patterns (``*``) below a product's folder of what a run removes, `intermediate` files or not."""
     gone = (layout.TEMPORARY, layout.INTERMEDIATE) if intermediate else (layout.TEMPORARY,)
     files = [file for step in STEPS.values() for file in step.files.values()]
     return [layout.globbed(file.pattern) for file in files if file.kept in gone]
 
 
 def shown(kind: str) -> list[tuple[str, str]]:
-    """(step, name) of the pictures that the report shows ('pictures' or 'exposures'), the last steps first."""
+    """(step, name) of the report's pictures of a kind ('pictures', 'exposures'), the last steps first."""
     return [(step.name, name) for step in reversed(STEPS.values()) for name in getattr(step, kind)]

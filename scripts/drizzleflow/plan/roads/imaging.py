@@ -1,4 +1,4 @@
-"""The imaging road: exposures are drizzled group by group and compared with their median; the rest makes a mosaic."""
+"""The imaging road: groups of exposures are drizzled, compared with their median, and made a mosaic."""
 
 from __future__ import annotations
 
