@@ -17,9 +17,11 @@ from drizzleflow.outliers.driz_cr import clean
 def main(job):
     opts = job.options
     member, format_module = opts["member"], formats.get(opts["member"]["format"])
-    if not hasattr(format_module, "write_clean"):
+    if format_module.write_clean is None:
+        able = [module.TITLE for module in map(formats.get, formats.names()) if module.write_clean]
         raise InputError(
-            f"{member['path']}: crmask.corr writes cleaned copies of HST files only, found {member['format']}"
+            f"{member['path']}: crmask.corr writes cleaned copies of {' and '.join(able)} files only, "
+            f"found {member['format']}"
         )
     good_bits = formats.good_bits(format_module, "single", opts["single_drizzle"]["good_bits"])
     reader, images = FrameReader.of(job), {}

@@ -34,7 +34,7 @@ def main(job):
         model, unit = mosaic.drizzle(members, grid, settings, reader.to_drizzle, pad=opts["grid"]["pad"])
         windows = reader.reached
     model |= i2d.exposure_times(members, opts["simple"])
-    headers = getattr(formats.get(members[0]["format"]), "headers", i2d.headers)
+    headers = formats.get(members[0]["format"]).headers or i2d.headers
     hashes = {}
     cards = i2d.merge_headers(job.input.crfs, headers, hashes)
     lines = history.members(

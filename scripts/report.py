@@ -9,7 +9,7 @@ def main(job):
     report.make(
         job.input.records,
         rows(job.input.members),
-        rows(job.input.sky),
+        rows(job.input.sky) if job.input.sky else [],
         job.output.report,
         job.wildcards.product,
     )

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drizzleflow.errors import InputError
-from drizzleflow.plan import association, config
+from drizzleflow.plan import association, config, files
 from drizzleflow.plan import products as plan
 
 ROOT = Path(__file__).parents[2]
@@ -303,13 +303,13 @@ def test_nothing_to_do_is_an_empty_plan():
 @pytest.fixture
 def opened(monkeypatch):
     """Paths whose headers were described, in order."""
-    seen, real = [], plan._describe
+    seen, real = [], files.describe
 
     def count(path, settings):
         seen.append(os.path.basename(path))
         return real(path, settings)
 
-    monkeypatch.setattr(plan, "_describe", count)
+    monkeypatch.setattr(files, "describe", count)
     return seen
 
 

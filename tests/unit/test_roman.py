@@ -116,8 +116,8 @@ def test_recognised_by_its_tree(made):
     assert formats.detect(header) == "roman" and formats.get("roman") is roman
     assert (
         not roman.recognise({"TELESCOP": "ROMAN"})
-        and formats.ending("roman") == "asdf"
-        and formats.ending("jwst") == "fits"
+        and roman.ENDING == "asdf"
+        and formats.get("jwst").ENDING == "fits"
     )
 
 

@@ -13,7 +13,7 @@ from drizzleflow.io.tables import (
     read_skylist,
     rows,
 )
-from drizzleflow.plan.products import Member
+from drizzleflow.plan.product import Member
 
 
 def write(path, table):

@@ -37,7 +37,7 @@ CHANGES = {
             ("drizzleflow/jobs/record.py", '"""The frame', '"""New. The frame'),
             ("drizzleflow/simulate/exposures.py", "import math\n", "import math, sys\n"),
             ("drizzleflow/combine/createmedian.py", "import math\n", "import math, json\n"),
-            ("drizzleflow/provenance/audit.py", "import json\n", "import json, math\n"),
+            ("drizzleflow/provenance/audit.py", "import logging\n", "import logging, math\n"),
         ],
         {},
     ),

@@ -1,21 +1,64 @@
 """File formats: one module each, all behind `drizzleflow.frames.frame.Frame`.
 
-A format module has ``NAME``, ``SUFFIXES``, ``DQ_FLAGS``, ``GOOD_BITS``, ``SKY_BITS``, ``OUTLIER``, ``ERR_ALONE``, ``READS_ROWS``
-and the functions
-``recognise(header)``, ``describe(path, header, options)``, ``read(member, extver, planes, options)`` and
-``write_crf(member, masks, path, keywords, options)``, and, where its files are not FITS, ``headers(path)``: cards for a FITS
-product. A new format is one new file and its name in ``NAMES``.
+A new format is one new file in this folder. All that is true of one format stands in its module, under
+these names:
+
+    NAME                the module's own name, as in ``member["format"]``
+    TITLE               how messages call its files ("JWST")
+    PRIORITY            formats are asked in falling order; plain FITS, which takes any file, has 0
+    SUFFIXES            endings of files' names that are not part of a member's name ("_cal"), in lower case
+    ENDING              of the flagged copies' names: "fits" or "asdf"
+    ROADS               {exposure type: road}; None: the imaging road for any exposure type
+    HAS_GWCS            whether exact coordinates are a GWCS, which takes asdf and gwcs to open
+    READS_ROWS          whether `read` can read a part of the rows
+    TAKES_COMPANIONS    whether an association may give ``dq``, ``ivar`` and ``flux_scale`` beside a file
+    ERR_ALONE           whether a file may have ERR and no variance planes
+    MEMORY              {step: bytes that it holds for each pixel of a frame} (`drizzleflow.plan.figures`)
+    DQ_FLAGS            {name: bit} of the flags that a user may name
+    GOOD_BITS           {"single": bits, "mosaic": bits}: flags that are no fault; SKY_BITS: for the sky
+    OUTLIER             the bits that are set at outliers
+    OUTLIER_KEY         the setting of the section ``simple`` that replaces them; None: there is none
+
+    recognise(header)                                    whether a file is of this format (`header`)
+    describe(path, header, options)                      what the plan needs to know of a file: a dict
+    read(member, extver, planes, options)                one `Frame`; READS_ROWS: also ``rows``, (first, end)
+    write_crf(member, masks, path, keywords, options)    the flagged copy
+    write_clean(member, images, path, keywords)          the cleaned copy (``crmask.corr``); None: has none
+    headers(path)                                        cards for a FITS product; None: those of a FITS file
+
+The plan, which every process of a run makes, imports no such module: its cache holds what they declare
+(`Declared`).
 """
 
 import os
+import pkgutil
+from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 
 from drizzleflow.errors import InputError
 
-#: asked in this order; `simple` takes any FITS image
-NAMES = ("roman", "jwst", "hst", "simple")
-#: formats whose flagged copies are not FITS: the endings of their names
-ENDINGS = {"roman": "asdf"}
+
+@dataclass(frozen=True)
+class Declared:
+    """What the plan knows of a format, in plain types: what the format's module declares, in lower case."""
+
+    name: str
+    title: str
+    suffixes: list[str]
+    ending: str
+    roads: dict[str, str] | None
+    has_gwcs: bool
+    reads_rows: bool
+    takes_companions: bool
+    memory: dict[str, float]
+
+
+@cache
+def names() -> tuple[str, ...]:
+    """The formats of this folder, in the order in which they are asked."""
+    listed = [module.name for module in pkgutil.iter_modules(__path__)]
+    return tuple(sorted(listed, key=lambda name: (-get(name).PRIORITY, name)))
 
 
 def get(name: str):
@@ -23,14 +66,26 @@ def get(name: str):
     return import_module(f"drizzleflow.formats.{name}")
 
 
+def declared(name: str) -> Declared:
+    """What format `name` declares of itself, for the plan."""
+    module = get(name)
+    found = {key: getattr(module, key.upper()) for key in Declared.__dataclass_fields__}
+    return Declared(**found | {"suffixes": list(module.SUFFIXES)})
+
+
+def suffixes() -> tuple[str, ...]:
+    """The endings of files' names that are not part of a member's name, of all formats."""
+    return tuple(dict.fromkeys(suffix for name in names() for suffix in get(name).SUFFIXES))
+
+
 def good_bits(module, step: str, chosen):
-    """The good bits of a step ('single', 'mosaic'): as `chosen` in the configuration, where ``auto`` is the format's own."""
+    """The good bits of a step ('single', 'mosaic') as `chosen`; ``auto``: the format's own."""
     return module.GOOD_BITS[step] if chosen == "auto" else chosen
 
 
-def ending(name: str) -> str:
-    """The ending of a flagged copy's name, without the dot. Imports nothing: the plan asks."""
-    return ENDINGS.get(name, "fits")
+def outlier_bits(module, options) -> int:
+    """The bits that a flagged copy has at its outliers; `options`: the configuration's section ``simple``."""
+    return options[module.OUTLIER_KEY] if module.OUTLIER_KEY else module.OUTLIER
 
 
 def is_asdf(path) -> bool:
@@ -40,7 +95,7 @@ def is_asdf(path) -> bool:
 
 
 def header(path):
-    """What tells a file's format: the primary header, or of an ASDF file its tree (`drizzleflow.io.asdf_file.AsdfFile`)."""
+    """What tells a file's format: the primary header, or of an ASDF file its tree (`AsdfFile`)."""
     path = str(path)
     if is_asdf(path):
         from drizzleflow.io.asdf_file import AsdfFile
@@ -65,7 +120,7 @@ def verify(path) -> list[str]:
 
 def detect(header) -> str:
     """The name of the format that a file's `header` belongs to."""
-    return next(name for name in NAMES if get(name).recognise(header))
+    return next(name for name in names() if get(name).recognise(header))
 
 
 def read(member: dict, extver: int = 1, planes=("data", "dq"), options: dict | None = None, rows=None):

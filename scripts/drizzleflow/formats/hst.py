@@ -16,19 +16,30 @@ from drizzleflow.errors import InputError
 from drizzleflow.frames.frame import Frame, SkyWCS
 from drizzleflow.io.header import number, text
 
-NAME = "hst"
-SUFFIXES = ("_flt", "_flc", "_crf", "_c0m")
+NAME, TITLE, PRIORITY = "hst", "HST", 1
+SUFFIXES = ("_flt", "_flc", "_crf", "_c0m", "_c0f")
+ENDING = "fits"
+ROADS = None
+HAS_GWCS, READS_ROWS, TAKES_COMPANIONS, ERR_ALONE = False, False, False, True
+MEMORY = {
+    "sky_overlaps": 31,
+    "sky_cells": 73,
+    "static_mask": 16,
+    "single_drizzle": 36,
+    "crmask": 67,
+    "crclean": 52,
+    "mosaic": 75,
+}
 #: HST data-quality bits (ACS and WFC3 handbooks; instruments differ in a few) that a user may name
 DQ_FLAGS = {
     "LOST": 1, "FILLED": 2, "BADPIX": 4, "MASKED": 8, "HOT": 16, "UNSTABLE": 32, "WARM": 64, "BADBIAS": 128,
     "FULLWELL": 256, "BADFLAT": 512, "TRAP": 1024, "ATODSAT": 2048, "OUTLIER": 4096, "CRREJ": 8192,
     "GHOST": 16384,
 }  # fmt: skip
-READS_ROWS = False  #: whether `read` can read a part of the rows
-ERR_ALONE = True  #: whether a file may have ERR and no variance planes
 GOOD_BITS = {"single": 0, "mosaic": 0}
 SKY_BITS = 0
-OUTLIER = 4096
+OUTLIER, OUTLIER_KEY = 4096, None
+headers = None
 _UNITS = ("ELECTRONS", "ELECTRONS/S", "COUNTS", "COUNTS/S", "DN", "DN/S")
 #: WFPC2 (Instrument Handbook): ATODGAIN -> by chip (DETECTOR), electrons per DN and read noise in electrons
 _WFPC2 = {

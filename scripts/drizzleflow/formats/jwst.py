@@ -17,8 +17,25 @@ from drizzleflow.errors import InputError
 from drizzleflow.frames.frame import Frame, SkyWCS
 from drizzleflow.io.header import number, text
 
-NAME = "jwst"
-SUFFIXES = ("_cal", "_calints", "_crf", "_crfints", "_rate", "_tweakreg", "_skymatch", "_match")
+NAME, TITLE, PRIORITY = "jwst", "JWST", 1
+SUFFIXES = ("_cal", "_calints", "_crf", "_crfints", "_rate", "_rateints", "_tweakreg", "_skymatch", "_match")
+ENDING = "fits"
+#: the lists of jwst.outlier_detection; other exposure types have no road
+ROADS = {
+    **dict.fromkeys(("NRC_IMAGE", "MIR_IMAGE", "NRS_IMAGE", "NIS_IMAGE", "FGS_IMAGE"), "imaging"),
+    **dict.fromkeys(("NRC_CORON", "MIR_LYOT", "MIR_4QPM"), "coron"),
+    **dict.fromkeys(("NRS_IFU", "MIR_MRS"), "ifu"),
+    **dict.fromkeys(("NIS_SOSS", "MIR_LRS-SLITLESS", "NRC_TSGRISM", "NRS_BRIGHTOBJ", "NRC_TSIMAGE"), "tso"),
+}
+HAS_GWCS, READS_ROWS, TAKES_COMPANIONS, ERR_ALONE = True, True, False, False
+MEMORY = {
+    "sky_overlaps": 29,
+    "sky_cells": 68,
+    "static_mask": 20,
+    "single_drizzle": 18,
+    "crmask": 80,
+    "mosaic": 63,
+}
 #: JWST data-quality flags (bit values) that a user may name
 DQ_FLAGS = {
     "DO_NOT_USE": 1, "SATURATED": 2, "JUMP_DET": 4, "DROPOUT": 8, "OUTLIER": 16, "PERSISTENCE": 32, "AD_FLOOR": 64,
@@ -29,13 +46,12 @@ DQ_FLAGS = {
     "UNRELIABLE_FLAT": 33554432, "OPEN": 67108864, "ADJ_OPEN": 134217728, "FLUX_ESTIMATED": 268435456,
     "MSA_FAILED_OPEN": 536870912, "OTHER_BAD_PIXEL": 1073741824, "REFERENCE_PIXEL": 2147483648,
 }  # fmt: skip
-READS_ROWS = True  #: whether `read` can read a part of the rows
-ERR_ALONE = False  #: whether a file may have ERR and no variance planes
 GOOD_BITS = {"single": "~DO_NOT_USE", "mosaic": "~DO_NOT_USE+NON_SCIENCE"}
 SKY_BITS = "~DO_NOT_USE+NON_SCIENCE"
 DO_NOT_USE, OUTLIER_FLAG = 1, 16
-OUTLIER = DO_NOT_USE | OUTLIER_FLAG
+OUTLIER, OUTLIER_KEY = DO_NOT_USE | OUTLIER_FLAG, None
 VARIANCES = {"rnoise": "VAR_RNOISE", "poisson": "VAR_POISSON", "flat": "VAR_FLAT"}
+write_clean = headers = None
 
 
 def recognise(header) -> bool:

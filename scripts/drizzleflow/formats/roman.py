@@ -19,8 +19,20 @@ from drizzleflow.io import asdf_nodes
 from drizzleflow.io.asdf_file import AsdfFile
 from drizzleflow.io.header import number
 
-NAME = "roman"
+NAME, TITLE, PRIORITY = "roman", "Roman", 2  # before those that look into a FITS header
 SUFFIXES = ("_cal", "_crf", "_tweakreg", "_skymatch")
+ENDING = "asdf"
+ROADS = {"WFI_IMAGE": "imaging"}  #: of romancal.outlier_detection; other exposure types have no road
+HAS_GWCS, READS_ROWS, TAKES_COMPANIONS = True, True, False
+ERR_ALONE = False  #: the schema requires two of the variances
+MEMORY = {
+    "sky_overlaps": 27,
+    "sky_cells": 68,
+    "static_mask": 20,
+    "single_drizzle": 33,
+    "crmask": 62,
+    "mosaic": 63,
+}
 #: Roman data-quality flags (bit values) that a user may name: roman_datamodels.dqflags.pixel
 DQ_FLAGS = {
     "DO_NOT_USE": 1, "SATURATED": 2, "JUMP_DET": 4, "DROPOUT": 8, "GW_AFFECTED_DATA": 16, "PERSISTENCE": 32, "AD_FLOOR": 64,
@@ -30,14 +42,13 @@ DQ_FLAGS = {
     "UNRELIABLE_SLOPE": 16777216, "UNRELIABLE_FLAT": 33554432, "RESERVED_5": 67108864, "RESERVED_6": 134217728,
     "UNRELIABLE_RESET": 268435456, "RESERVED_7": 536870912, "OTHER_BAD_PIXEL": 1073741824, "REFERENCE_PIXEL": 2147483648,
 }  # fmt: skip
-READS_ROWS = True  #: whether `read` can read a part of the rows
-ERR_ALONE = False  #: whether a file may have ERR and no variance planes: the schema requires two of them
 #: romancal's; its versions before 2025 also dropped NON_SCIENCE
 GOOD_BITS = {"single": "~DO_NOT_USE", "mosaic": "~DO_NOT_USE"}
 SKY_BITS = "~DO_NOT_USE"
 DO_NOT_USE, OUTLIER_FLAG = 1, 128
-OUTLIER = DO_NOT_USE | OUTLIER_FLAG
+OUTLIER, OUTLIER_KEY = DO_NOT_USE | OUTLIER_FLAG, None
 VARIANCES = {"rnoise": "var_rnoise", "poisson": "var_poisson", "flat": "var_flat"}
+write_clean = None
 NONE = -999999  #: what the pipeline writes for a number that it does not know
 #: keyword of a FITS product -> place in meta
 CARDS = {

@@ -17,16 +17,26 @@ from drizzleflow.errors import InputError
 from drizzleflow.frames.frame import Frame, SkyWCS
 from drizzleflow.io.header import number, text
 
-NAME = "simple"
+NAME, TITLE, PRIORITY = "simple", "plain FITS", 0
 SUFFIXES = ("_crf", "_sci")
+ENDING = "fits"
+ROADS = None
+HAS_GWCS, READS_ROWS, TAKES_COMPANIONS, ERR_ALONE = False, False, True, True
+MEMORY = {
+    "sky_overlaps": 35,
+    "sky_cells": 74,
+    "static_mask": 20,
+    "single_drizzle": 36,
+    "crmask": 67,
+    "mosaic": 59,
+}
 #: bits that a user may name: code c of a file with codes is bit 1 << (c - 1)
 DQ_FLAGS = {f"CODE{code}": 1 << (code - 1) for code in range(1, 31)}
 DQ_FLAGS |= {"OUTLIER": 1 << 30, "NO_WEIGHT": 1 << 31}
-READS_ROWS = False  #: whether `read` can read a part of the rows
-ERR_ALONE = True  #: whether a file may have ERR and no variance planes
 GOOD_BITS = {"single": 0, "mosaic": 0}
 SKY_BITS = 0
-OUTLIER = DQ_FLAGS["OUTLIER"]  #: default of ``simple.outlier_bit``
+OUTLIER, OUTLIER_KEY = DQ_FLAGS["OUTLIER"], "outlier_bit"
+write_clean = headers = None
 NO_WEIGHT = DQ_FLAGS["NO_WEIGHT"]  #: the inverse variance is zero or less, or not a number
 #: the config's section `simple`
 DEFAULTS = {

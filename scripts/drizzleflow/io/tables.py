@@ -29,7 +29,7 @@ def rows(path) -> list[dict[str, str]]:
 
 
 def read_members(path, files=None) -> list[dict]:
-    """members.csv with the types of `drizzleflow.plan.Member`: empty cells are None; `files` take the paths' place."""
+    """members.csv with the types of the plan's `Member`: empty cells: None; `files` replace the paths."""
     kinds = {"nframes": int, "nx": int, "ny": int, "size": int, "exptime": float, "flux_scale": float}
     found = []
     for row in rows(path):

@@ -14,32 +14,16 @@ import re
 import reprlib
 from dataclasses import dataclass, field
 
+from drizzleflow import formats
 from drizzleflow.errors import InputError, has_control
 from drizzleflow.io.files import why_no_file
 
 #: what a product, member or group may be called: it becomes a file name, safe for any shell or glob
 SAFE_NAME = re.compile(r"(?!\.{1,2}$)(?!-)[A-Za-z0-9._+-]{1,200}", re.ASCII)
-#: endings that are not part of a member's name (every format's SUFFIXES; a test compares)
-SUFFIXES = (
-    "_cal",
-    "_calints",
-    "_crf",
-    "_crfints",
-    "_rate",
-    "_rateints",
-    "_tweakreg",
-    "_skymatch",
-    "_match",
-    "_flt",
-    "_flc",
-    "_c0m",
-    "_c0f",
-    "_sci",
-)
 _EXTENSION = re.compile(r"\.(fits?|fts|asdf)(\.(gz|fz|bz2|xz))?$|\.(gz|fz)$", re.IGNORECASE)
 #: the columns of a CSV association
 COLUMNS = ("path", "member", "exptype", "group", "product", "dq", "ivar", "flux_scale")
-#: HST: the endings tried for a rootname, in this order
+#: HST tables: the endings tried for a rootname, in this order
 HST_ENDINGS = ("flc", "flt")
 
 
@@ -62,16 +46,19 @@ class Association:
         return [member for member in self.members if member["exptype"] == "science"]
 
 
-def member_name(path) -> str:
-    """The default name of a member: its file's stem without an ending such as ``_cal`` or ``_flc``."""
+def member_name(path, suffixes=None) -> str:
+    """The default name of a member: its file's stem without an ending such as ``_cal`` or ``_flc``.
+
+    `suffixes`: those that count, by default the declared ones of all formats.
+    """
     stem = _EXTENSION.sub("", os.path.basename(path))
-    for suffix in SUFFIXES:
+    for suffix in formats.suffixes() if suffixes is None else suffixes:
         if stem.lower().endswith(suffix) and len(stem) > len(suffix):
             return stem[: -len(suffix)]
     return stem
 
 
-def read(path, hst_table=None) -> list[Association]:
+def read(path, hst_table=None, suffixes=None) -> list[Association]:
     """The products of an association file, in order of first appearance.
 
     Parameters
@@ -80,6 +67,8 @@ def read(path, hst_table=None) -> list[Association]:
         Ends in ``.json``, ``.fits`` or ``.csv``.
     hst_table : callable, optional
         Used in place of `read_hst_table` (a cache of it).
+    suffixes : sequence of str, optional
+        See `member_name`, which names the members that the association does not.
 
     Raises
     ------
@@ -95,14 +84,18 @@ def read(path, hst_table=None) -> list[Association]:
         raise InputError(f"{path}: {why_no_file(path)}")
     _expect_plain_path(path, path, "path")
     if ending.endswith(".json"):
-        return _read_json(path)
-    if ending.endswith(".csv"):
-        return _read_csv(path)
-    if ending.endswith((".fits", ".fit", ".fits.gz")):
-        return [_read_hst(path, (hst_table or read_hst_table)(path))]
-    raise InputError(
-        f"{path}: unknown kind of association, expected a name that ends in .json, _asn.fits or .csv"
-    )
+        made = _read_json(path)
+    elif ending.endswith(".csv"):
+        made = _read_csv(path)
+    elif ending.endswith((".fits", ".fit", ".fits.gz")):
+        made = [_read_hst(path, (hst_table or read_hst_table)(path))]
+    else:
+        raise InputError(
+            f"{path}: unknown kind of association, expected a name that ends in .json, _asn.fits or .csv"
+        )
+    for member in (member for association in made for member in association.members):
+        member["member"] = member["member"] or member_name(member["path"], suffixes)
+    return made
 
 
 def check(association: Association) -> None:
@@ -243,7 +236,7 @@ def _read_json(path) -> list[Association]:
 def _member(source, file, exptype, name=None, group=None, **more) -> dict:
     member = {
         "path": _beside(source, file),
-        "member": name or member_name(file),
+        "member": name or "",
         "exptype": exptype.strip().lower(),
     }
     if group not in (None, ""):

@@ -17,6 +17,7 @@ from pathlib import Path
 from drizzleflow.errors import InputError
 from drizzleflow.io.files import fingerprint, write_text
 from drizzleflow.jobs import checkout, record
+from drizzleflow.plan import layout, roads
 from drizzleflow.plan.association import safe_name
 from drizzleflow.provenance.run import Run
 
@@ -38,11 +39,7 @@ PROFILES = {
     "https://w3id.org/workflowhub/workflow-ro-crate/1.0": ("Workflow RO-Crate", "1.0"),
 }
 TERMS = "https://w3id.org/ro/terms/workflow-run/context"  #: where ``sha256`` is defined
-TEMPORARY = (
-    "mosaic/*.npz",
-    "single/*.fits",
-    "*_median.fits",
-)  #: may be gone after a run (save_intermediate_results)
+TEMPORARY = roads.temporary(intermediate=True)  #: may be gone after a run
 FORMATS = {
     ".fits": "application/fits",
     ".asdf": "application/x-asdf",
@@ -101,7 +98,7 @@ def export(folder, out=None, license: str | None = None) -> Path:
 def _keep_record(run: Run, path: Path) -> None:
     """A record beside those of the jobs: the crate lies in the output folder, and every file there has one."""
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
-    given = run.folder / "provenance.json"
+    given = run.file("provenance", "provenance")
     entry = {
         "format": record.FORMAT,
         "rule": "crate",
@@ -122,11 +119,11 @@ def _keep_record(run: Run, path: Path) -> None:
         "seconds": 0.0,
         "thumbnails": {},
     }
-    write_text(run.folder / "record/crate.json", record.sealed(entry))
+    write_text(run.folder / layout.RECORD / "crate.json", record.sealed(entry))
 
 
 def _document(run: Run) -> dict:
-    path = run.folder / "provenance.json"
+    path = run.file("provenance", "provenance")
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
         if not all(
@@ -166,11 +163,10 @@ class _Builder:
         for name, entity in sorted(self.document["entity"].items()):
             if "df:path" in entity:
                 self._add_file(name, entity)
-        for name in ("provenance.json", "record/provenance.json"):  # no file can hold its own hash
-            self._add_file(
-                f"file:{self.run.recorded(self.run.folder / name)}",
-                {"df:path": self.run.recorded(self.run.folder / name)},
-            )
+        # no file can hold its own hash
+        for name in (roads.path("provenance", "provenance"), layout.PROVENANCE.record):
+            path = self.run.recorded(self.run.folder / name)
+            self._add_file(f"file:{path}", {"df:path": path})
         workflow = self._add_workflow()
         self._add_actions(workflow, started, ended)
         crate.root_dataset["conformsTo"] = [
@@ -291,7 +287,7 @@ class _Builder:
                         self.files[relation["prov:entity"]]
                     )
         generated = {id(file) for files in made.values() for file in files}
-        own = {id(self.files[name]) for name in self.files if "/record/" in f"/{name}"}
+        own = {id(self.files[name]) for name in self.files if f"/{layout.RECORD}/" in f"/{name}"}
         files = list({id(file): file for file in self.files.values()}.values())
         run = self._context(
             "#run",

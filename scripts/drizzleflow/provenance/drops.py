@@ -118,7 +118,7 @@ class Drops:
         return found | _added([pixel])
 
     def _describe(self, member, extver, window, source) -> dict:
-        name, mask = member["member"], self.run.folder / f"crmask/{member['member']}_crmask.fits"
+        name, mask = member["member"], self.run.file("crmask", "mask", member=member["member"])
         return {
             "member": name,
             "extver": extver,
@@ -170,7 +170,7 @@ class Drops:
         data, dq = frame.data, frame.dq
         place = tuple(slice(first, first + n) for first, n in zip(origin, data.shape, strict=True))
         good = good_mask_value(self._good_bits(member), module.DQ_FLAGS)
-        outlier = simple["outlier_bit"] if member["format"] == "simple" else module.OUTLIER
+        outlier = formats.outlier_bits(module, simple)
         static, mask = self.reader.masks.of(member, frame), self._outliers(member, extver, place)
 
         def why(j, i):
@@ -188,7 +188,7 @@ class Drops:
         return why
 
     def _outliers(self, member, extver, place):
-        path = self.run.folder / f"crmask/{member['member']}_crmask.fits"
+        path = self.run.file("crmask", "mask", member=member["member"])
         if not self.flags_count or not path.is_file():
             return None
         with open_fits(path) as hdus:

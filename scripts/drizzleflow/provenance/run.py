@@ -8,13 +8,10 @@ from pathlib import Path
 
 from drizzleflow.errors import InputError
 from drizzleflow.jobs import record
+from drizzleflow.plan import layout, roads
 
-#: kind of a product that can be traced -> how its path ends below the product's folder
-KINDS = {
-    "mosaic": "{product}_i2d.fits",
-    "median": "{product}_median.fits",
-    "single": "single/{group}_outlier_i2d.fits",
-}
+#: kind of a product that can be traced -> the step that makes it
+KINDS = {"mosaic": "mosaic", "median": "median", "single": "single_drizzle"}
 
 
 class Run:
@@ -42,13 +39,13 @@ class Run:
     def __init__(self, folder):
         self.folder = Path(os.path.abspath(folder))
         self.product = self.folder.name
-        path = self.folder / "record/members.json"
+        path = self.folder / layout.MEMBERS.record
         if not path.is_file():
-            raise InputError(f"{folder}: not the folder of a product: there is no record/members.json in it")
-        outputs = record.read(path).get("outputs") or []
-        made = next(
-            (entry["path"] for entry in outputs if entry["path"].endswith("members.csv")), "members.csv"
-        )
+            raise InputError(
+                f"{folder}: not the folder of a product: there is no {layout.MEMBERS.record} in it"
+            )
+        outputs, table = record.read(path).get("outputs") or [], roads.path("members", "table")
+        made = next((entry["path"] for entry in outputs if entry["path"].endswith(table)), table)
         self._recorded = os.path.dirname(os.path.normpath(made))  # how the records call the folder
         ending = os.sep + self._recorded
         self.here = Path(
@@ -67,16 +64,19 @@ class Run:
         path = Path(os.path.abspath(path))
         if not path.is_file():
             raise InputError(f"{path}: no such file")
-        folder = path.parent
-        kind = {f"{folder.name}_i2d.fits": "mosaic", f"{folder.name}_median.fits": "median"}.get(path.name)
-        if kind is None and folder.name == "single" and path.name.endswith("_outlier_i2d.fits"):
-            kind, folder = "single", folder.parent
-        if kind is None or not (folder / "record").is_dir():
-            listed = ", ".join(KINDS.values())
-            raise InputError(
-                f"{path}: not a product of drizzleflow, expected one of {listed} in the folder that a run made"
-            )
-        return cls(folder), kind
+        patterns = {kind: roads.STEPS[step].files[kind].pattern for kind, step in KINDS.items()}
+        for kind, pattern in patterns.items():
+            if len(path.parents) <= pattern.count("/"):
+                continue
+            folder = path.parents[pattern.count("/")]
+            names = layout.match(pattern, os.fspath(path.relative_to(folder)))
+            fits = names is not None and names.get("product", folder.name) == folder.name
+            if fits and (folder / layout.RECORD).is_dir():
+                return cls(folder), kind
+        listed = ", ".join(patterns.values())
+        raise InputError(
+            f"{path}: not a product of drizzleflow, expected one of {listed} in the folder that a run made"
+        )
 
     @cache  # noqa: B019 (a run lives as long as the process that looks at it)
     def record(self, name: str) -> dict:
@@ -87,7 +87,7 @@ class Run:
         InputError
             It is missing or cannot be read.
         """
-        found = record.read(self.folder / "record" / f"{name}.json")
+        found = record.read(self.folder / layout.RECORD / f"{name}.json")
         found.pop("thumbnails", None)
         return found
 
@@ -106,10 +106,21 @@ class Run:
         """How the records name a file of the product's folder."""
         return os.path.join(self._recorded, os.path.relpath(path, self.folder))
 
-    def inputs(self, name: str, folder: str, ending: str = "") -> list[Path]:
-        """The inputs of a job that lie in a folder of the product, or in the product's own ("")."""
-        found = [self.path(entry["path"]) for entry in self.record(name)["inputs"]]
-        return [path for path in found if path.parent == self.folder / folder and path.name.endswith(ending)]
+    def file(self, step: str, output: str, **names) -> Path:
+        """A file that the run made: the output of a step; `names`: the wildcards in its path."""
+        return self.folder / roads.path(step, output, product=self.product, **names)
+
+    def inputs(self, name: str, step: str, output: str) -> list[Path]:
+        """The inputs of the job with the record `name` that are a step's output."""
+        pattern = roads.STEPS[step].files[output].pattern
+        read = [self.path(entry["path"]) for entry in self.record(name)["inputs"]]
+        return [path for path in read if layout.match(pattern, os.path.relpath(path, self.folder))]
+
+    def record_of(self, path, step: str, output: str) -> str:
+        """The name of the record of the job that made a step's output, as `record` takes it."""
+        made = roads.STEPS[step]
+        names = layout.match(made.files[output].pattern, os.path.relpath(path, self.folder))
+        return made.record.format(**names).removeprefix(f"{layout.RECORD}/").removesuffix(".json")
 
     def doubts(self, path, made_by: str, inputs: dict) -> list[str]:
         """What speaks against a product being what its inputs make, as far as records and sizes tell; one line each.

@@ -69,13 +69,17 @@ def _mosaic(run: Run, path: str, x: int, y: int) -> dict:
     jobs = [name for name in ("mosaic", "mosaic_band/0000") if (run.folder / f"record/{name}.json").is_file()]
     lattices, static = (
         [p for name in jobs for p in run.inputs(name, *where)]
-        for where in (("footprint",), ("", "static_mask.fits"))
+        for where in (("footprint", "lattices"), ("static_mask", "static"))
     )
-    files = {"lattices": list(dict.fromkeys(lattices)), "static": static[:1], "sky": run.folder / "sky.csv"}
+    files = {
+        "lattices": list(dict.fromkeys(lattices)),
+        "static": static[:1],
+        "sky": run.file("skymatch", "sky"),
+    }
     drops = Drops(run, grid, run.options("mosaic"), "mosaic", **files)
     bit, context = 0, found["values"].get("CON")
-    members = run.folder / "members.csv"
-    crfs = [os.fspath(crf) for crf in run.inputs("mosaic", "crf")]
+    members = run.file("members", "table")
+    crfs = [os.fspath(crf) for crf in run.inputs("mosaic", "crmask", "crf")]
     for source, member in zip(read_members(members), read_members(members, crfs), strict=True):
         for extver in range(1, member["nframes"] + 1):
             frame = drops.frame(_beside(run, member), extver, x, y, run.path(source["path"]))
@@ -89,14 +93,14 @@ def _mosaic(run: Run, path: str, x: int, y: int) -> dict:
 
 
 def _single(run: Run, path: str, x: int, y: int) -> dict:
-    name, found = _record_of(path), _begin(run, "single", path, x, y)
+    name, found = _record_of(run, path), _begin(run, "single", path, x, y)
     found["frames"] = _frames(run, name, found["grid"], found["pixel"])
     return _end(run, found, name, {})
 
 
 def _median(run: Run, path: str, x: int, y: int) -> dict:
     found, settings = _begin(run, "median", path, x, y), run.options("median")["median"]
-    files, images = run.inputs("median", "single"), []
+    files, images = run.inputs("median", "single_drizzle", "single"), []
     column, row = found["grid"] or found["pixel"]
     one = Window.placed((1, 1), (column, row))
     alone = Parameters.of({**settings, "combine_type": "median", "combine_nlow": 0, "combine_nhigh": 0})
@@ -108,7 +112,7 @@ def _median(run: Run, path: str, x: int, y: int) -> dict:
         if image.window.holds(column, row):
             x, y = column - image.window.x0, row - image.window.y0
             held = {plane: float(image.read(plane, y, y + 1)[0, x]) for plane in ("SCI", "WHT")}
-            frames = _frames(run, _record_of(file), found["grid"], [x, y])
+            frames = _frames(run, _record_of(run, file), found["grid"], [x, y])
             found["images"].append(
                 {
                     "file": run.name(file),
@@ -122,7 +126,7 @@ def _median(run: Run, path: str, x: int, y: int) -> dict:
                     "frames": frames,
                 }
             )
-    found["notes"] += run.doubts(path, "median", {_record_of(file): file for file in files})
+    found["notes"] += run.doubts(path, "median", {_record_of(run, file): file for file in files})
     if len(images) == len(files):
         made = median_image(images, one, Parameters.of(settings))
         found["sum"] = {"SCI": float(made.sci[0, 0]), "NUSED": int(made.nused[0, 0])}
@@ -132,12 +136,12 @@ def _median(run: Run, path: str, x: int, y: int) -> dict:
     return found
 
 
-def _record_of(single) -> str:
-    return "single_drizzle/" + os.path.basename(single).removesuffix("_outlier_i2d.fits")
+def _record_of(run: Run, single) -> str:
+    return run.record_of(single, "single_drizzle", "single")
 
 
 def _grid(run: Run) -> Grid:
-    path = run.folder / "grid.json"
+    path = run.file("grid", "grid")
     if not path.is_file():
         raise InputError(f"{path}: gone; run snakemake again")
     return Grid.load(path)
@@ -152,9 +156,9 @@ def _frames(run: Run, name: str, grid, pixel) -> list[dict]:
     """The frames of the single with the record `name`, at a pixel of the grid, or without resampling at its own."""
     options = run.options(name)
     files = {
-        "lattices": run.inputs(name, "footprint"),
-        "static": run.inputs(name, "", "static_mask.fits"),
-        "sky": run.folder / "sky.csv",
+        "lattices": run.inputs(name, "footprint", "lattices"),
+        "static": run.inputs(name, "static_mask", "static"),
+        "sky": run.file("skymatch", "sky"),
     }
     drops, frames = Drops(run, _grid(run), options, "single_drizzle", **files), []
     for member, extvers in options["frames"]:
@@ -208,7 +212,7 @@ def _bits(planes) -> list[int]:
 
 def _end(run: Run, found: dict, made_by: str, makers: dict) -> dict:
     """The sum of all frames, compared with the product."""
-    makers = makers | {"grid": run.folder / "grid.json", "skymatch": run.folder / "sky.csv"}
+    makers = makers | {"grid": run.file("grid", "grid"), "skymatch": run.file("skymatch", "sky")}
     found["notes"] += run.doubts(found["product"], made_by, makers)
     frames = found["frames"]
     missing = sorted({frame["file"] for frame in frames if frame["pixels"] is None})

@@ -6,16 +6,16 @@ Everything on it comes from the jobs' records and two small tables, never from a
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from operator import itemgetter
 
 from drizzleflow.io.files import write_text
 from drizzleflow.jobs import record
+from drizzleflow.plan import roads
 from drizzleflow.report.page import PAGE
 
 MAX_WARNINGS = 200  #: different messages listed
-MAX_SINGLES = 12  #: single-drizzled images shown
+MAX_SINGLES = 12  #: images of a step that are shown, such as single drizzles
 FOLD = 40  #: longer tables are folded
 #: parameters that say which files a job had, not how it worked
 FILES = {"member", "members", "frames", "others", "error", "sources"}
@@ -49,15 +49,15 @@ def make(records, members, sky, out_path, product: str) -> None:
         product=product,
         fold=FOLD,
         facts=_facts(jobs, members, masks, warnings),
-        pictures=_pictures(jobs, ("mosaic", "mosaic"), ("mosaic", "coverage")),
-        exposures=_pictures(jobs, ("median", "median"), ("single_drizzle", "single")),
+        pictures=_pictures(jobs, *roads.shown("pictures")),
+        exposures=_pictures(jobs, *roads.shown("exposures")),
         blink=_blink(jobs),
         members=_grid(members),
         sky=_grid(sky, rounded=True),
         masks=masks,
         numbers=[
             (rule, _pairs(entry["statistics"]))
-            for rule in ("grid", "skymatch", "median", "mosaic")
+            for rule in [step.name for step in roads.STEPS.values() if step.numbers]
             for entry in jobs
             if entry["rule"] == rule and entry.get("statistics")
         ],
@@ -71,21 +71,20 @@ def make(records, members, sky, out_path, product: str) -> None:
 
 def _load(records) -> list[dict]:
     """Records by rule and wildcards, with only those pictures that the page can show: thousands must fit in memory."""
-    jobs, blink, singles = [], None, 0
+    jobs, blink, shown = [], None, Counter()
+    exposures = {step for step, _ in roads.shown("exposures")}
     for path in sorted(map(str, records)):
         entry = record.read(path)
-        entry["rule"] = re.sub(
-            "(_asdf)?_(product|member|group)$", "", entry["rule"]
-        )  # the step: crmask for crmask_member
+        entry["rule"] = roads.step_of(entry["rule"])  # crmask for crmask_member
         wildcards = entry.get("wildcards") or {}
         entry["name"] = (
             ", ".join(str(wildcards[key]) for key in wildcards if key != "product") or entry["rule"]
         )
         entry["statistics"] = entry.get("statistics") or {}
         pictures = entry.get("thumbnails") or {}
-        if entry["rule"] == "single_drizzle":
-            singles += 1
-            pictures = pictures if singles <= MAX_SINGLES else {}
+        if entry["rule"] in exposures:
+            shown[entry["rule"]] += 1
+            pictures = pictures if shown[entry["rule"]] <= MAX_SINGLES else {}
         elif {"before", "after"} <= set(pictures):
             if blink is None or _flagged(entry) > _flagged(blink):
                 if blink is not None:
@@ -109,9 +108,9 @@ def _flagged(entry) -> int:
 
 def _masks(jobs, members) -> list[dict]:
     """A row a frame: member, extver, status, flagged, npix, fraction; in the order of `members`."""
-    rows = []
+    rows, flagging = [], {step.name for step in roads.STEPS.values() if step.flags}
     for entry in jobs:
-        if entry["rule"] != "crmask":
+        if entry["rule"] not in flagging:
             continue
         for frame in _frames(entry):
             flagged, npix, fraction = frame.get("flagged"), frame.get("npix"), frame.get("fraction")
@@ -173,12 +172,12 @@ def _facts(jobs, members, masks, warnings) -> list[tuple[str, str]]:
 
 def _pictures(jobs, *wanted) -> list[tuple[str, str]]:
     """Title and PNG of the pictures (rule, name) that are wanted, in that order."""
-    found = []
+    found, whole = [], {step for step, _ in roads.shown("pictures")}
     for rule, name in wanted:
         for entry in jobs:
             if entry["rule"] == rule and name in entry["thumbnails"]:
                 title = entry["name"] if entry["name"] != rule else name
-                found.append((name if rule == "mosaic" else title, entry["thumbnails"][name]))
+                found.append((name if rule in whole else title, entry["thumbnails"][name]))
     return found
 
 

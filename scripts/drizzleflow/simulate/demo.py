@@ -15,6 +15,7 @@ from pathlib import Path
 
 from drizzleflow.errors import InputError
 from drizzleflow.io.files import write_text
+from drizzleflow.plan import roads
 from drizzleflow.plan.codehash import code_hash
 
 #: of `drizzleflow.simulate.simulate`
@@ -107,8 +108,8 @@ def tell(folder: Path, made: dict) -> None:
     for product in made["products"]:
         home = folder / "results" / product
         total = score(folder / "exposures" / made["truth"], home)["total"]
-        print(f"mosaic:  {home / product}_i2d.fits")
-        print(f"report:  {home / 'report.html'}")
+        print(f"mosaic:  {home / roads.path('mosaic', 'mosaic', product=product)}")
+        print(f"report:  {home / roads.path('report', 'report')}")
         print(
             f"cosmic rays: {total['found']} of {total['events']} planted ones found ({_percent(total, 'completeness')}); "
             f"{total['found_deep']} of {total['events_deep']} where three or more exposures overlap "

@@ -10,6 +10,7 @@ import numpy as np
 
 from drizzleflow.errors import InputError
 from drizzleflow.io.fits import open_fits
+from drizzleflow.plan import roads
 
 SIGMA = 5.0  #: a planted pixel counts as findable above this many times ERR
 EIGHT = np.ones((3, 3), bool)  #: pixels that touch by an edge or a corner are one event
@@ -112,7 +113,7 @@ def score(truth_dir, product_dir, product: str | None = None) -> dict:
 
 
 def _score_member(name, truth_dir, product_dir) -> dict:
-    mask_path = os.path.join(product_dir, "crmask", f"{name}_crmask.fits")
+    mask_path = os.path.join(product_dir, roads.path("crmask", "mask", member=name))
     truth_path = os.path.join(truth_dir, f"{name}_truth.fits")
     total: dict = {}
     with open_fits(mask_path) as masks, open_fits(truth_path) as truth:

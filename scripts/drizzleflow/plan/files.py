@@ -1,0 +1,82 @@
+"""What the plan reads of files: descriptions of members, and what the formats declare. All of it is cached.
+
+The code hash of this module and of all that it reaches is the version of the cache
+(`drizzleflow.plan.cache`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict
+
+from drizzleflow import formats
+from drizzleflow.plan import association
+
+#: of a file's description: the keys that every format's `describe` gives
+DESCRIBED = "group nframes cube nx ny instrument detector exp_type filter exptime err".split()
+
+
+def about(settings) -> str:
+    """What the description of a file depends on besides the file."""
+    return hashlib.sha256(json.dumps(settings["simple"], sort_keys=True).encode()).hexdigest()[:12]
+
+
+def describe(path, settings) -> dict:
+    """The format and the description of a member, from its headers alone.
+
+    Raises
+    ------
+    InputError
+        The file is cut short, or not what its format expects.
+    """
+    expect_whole(path)
+    header = formats.header(path)
+    name = formats.detect(header)
+    described = formats.get(name).describe(path, header, settings["simple"])
+    return {"format": name, **{key: described.get(key) for key in DESCRIBED}}
+
+
+def expect_whole(path) -> None:
+    """Refuse a FITS file that is not as its headers say, before astropy tries to read it to its end."""
+    from drizzleflow.io import fits_layout
+
+    if not formats.is_asdf(path):
+        fits_layout.units(path)
+
+
+def association_rows(path) -> list[list]:
+    """The rows of an association that is a FITS table."""
+    return association.read_hst_table(path)
+
+
+class Formats:
+    """What the formats declare, by name. Their modules are imported only where no cache knows it.
+
+    Parameters
+    ----------
+    stored : dict
+        Of a cache: {name: what `drizzleflow.formats.Declared` holds}; filled where it is empty.
+    """
+
+    def __init__(self, stored: dict):
+        self._stored, self._declared = stored, {}
+
+    def _known(self) -> dict[str, formats.Declared]:
+        if not self._stored:
+            self._stored |= {name: asdict(formats.declared(name)) for name in formats.names()}
+        if not self._declared:
+            self._declared = {name: formats.Declared(**found) for name, found in self._stored.items()}
+        return self._declared
+
+    def __getitem__(self, name: str) -> formats.Declared:
+        return self._known()[name]
+
+    @property
+    def suffixes(self) -> tuple[str, ...]:
+        """As `drizzleflow.formats.suffixes`."""
+        return tuple(dict.fromkeys(suffix for one in self._known().values() for suffix in one.suffixes))
+
+    def titles(self, wanted) -> str:
+        """The titles of the formats that are `wanted`, a function of `drizzleflow.formats.Declared`."""
+        return ", ".join(sorted(one.title for one in self._known().values() if wanted(one)))
