@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from drizzleflow import formats
+from drizzleflow.arrays.morphology import abs_deriv, dilate
 from drizzleflow.combine.parameters import Parameters
 from drizzleflow.combine.stack import median_image
 from drizzleflow.frames.windowed import union
@@ -16,8 +17,6 @@ from drizzleflow.geometry.build_grid import build
 from drizzleflow.geometry.pixmap import Lattice, exact, from_lattice
 from drizzleflow.outliers import blot
 from drizzleflow.outliers.thresholds import (
-    abs_deriv,
-    dilate,
     flag_cr,
     flag_crs,
     flag_resampled_crs,
