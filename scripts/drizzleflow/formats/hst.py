@@ -29,9 +29,9 @@ ERR_ALONE = True  #: whether a file may have ERR and no variance planes
 GOOD_BITS = {"single": 0, "mosaic": 0}
 SKY_BITS = 0
 OUTLIER = 4096
-_UNITS = ("ELECTRONS", "ELECTRONS/S", "COUNTS", "COUNTS/S", "DN", "DN/S")
+UNITS = ("ELECTRONS", "ELECTRONS/S", "COUNTS", "COUNTS/S", "DN", "DN/S")
 #: WFPC2 (Instrument Handbook): ATODGAIN -> by chip (DETECTOR), electrons per DN and read noise in electrons
-_WFPC2 = {
+WFPC2 = {
     7: {1: (7.12, 5.24), 2: (7.12, 5.51), 3: (6.90, 5.22), 4: (7.10, 5.19)},
     15: {1: (13.99, 7.02), 2: (14.50, 7.84), 3: (13.95, 6.99), 4: (13.95, 8.32)},
 }
@@ -91,8 +91,8 @@ def read(member: dict, extver: int = 1, planes=("data", "dq"), options=None) -> 
         primary, sci = hdus[0].header, hdus[index].header
         shape = _shape(sci, path, index)
         unit = text(sci.get("BUNIT"))
-        if unit.upper() not in _UNITS:
-            raise InputError(f"{path}[SCI,{extver}]: BUNIT {unit!r}, expected one of {', '.join(_UNITS)}")
+        if unit.upper() not in UNITS:
+            raise InputError(f"{path}[SCI,{extver}]: BUNIT {unit!r}, expected one of {', '.join(UNITS)}")
         exptime = number(primary.get("EXPTIME", sci.get("EXPTIME")))
         gain, readnoise = _detector_noise(primary, sci)
         is_rate = unit.upper().endswith("/S")
@@ -260,7 +260,7 @@ def _bits(dq) -> np.ndarray:
     return dq
 
 
-def _mean_of(header, keys) -> float | None:
+def mean_of(header, keys) -> float | None:
     """Mean over the amplifiers that have a value; unused ones are 0."""
     values = [v for v in (number(header.get(key)) for key in keys) if v]
     return sum(values) / len(values) if values else None
@@ -270,11 +270,11 @@ def _detector_noise(primary, sci) -> tuple[float, float | None]:
     """(electrons per DN, read noise in electrons) of a chip."""
     instrument = text(primary.get("INSTRUME")).upper()
     if instrument == "WFPC2":
-        table = _WFPC2.get(int(number(primary.get("ATODGAIN")) or 0), {})
+        table = WFPC2.get(int(number(primary.get("ATODGAIN")) or 0), {})
         gain, readnoise = table.get(int(number(sci.get("DETECTOR")) or 0), (None, None))
     else:
-        gain = _mean_of(primary, [f"ATODGN{a}" for a in "ABCD"]) or _mean_of(primary, ["ATODGAIN", "ADCGAIN"])
-        readnoise = _mean_of(primary, [f"READNSE{a}" for a in "ABCD"]) or _mean_of(primary, ["READNSE"])
+        gain = mean_of(primary, [f"ATODGN{a}" for a in "ABCD"]) or mean_of(primary, ["ATODGAIN", "ADCGAIN"])
+        readnoise = mean_of(primary, [f"READNSE{a}" for a in "ABCD"]) or mean_of(primary, ["READNSE"])
     return gain or 1.0, readnoise
 
 

@@ -365,14 +365,8 @@ def mjd(time, path="") -> float | None:
 
 def _open_wcs(path, shape, info: dict) -> SkyWCS:
     """The GWCS, read from a small file of its own: asdf sees neither the foreign tags nor the planes."""
-    import io
-    import warnings
-
-    import asdf
-    import gwcs  # noqa: F401  (its converters must be installed for asdf to find)
-
     from drizzleflow.geometry.gwcs_wcs import from_gwcs
-    from drizzleflow.io.asdf_trees import expect_self_contained
+    from drizzleflow.io.asdf_trees import read_tree
 
     file = AsdfFile(path)
     node = file.node("roman", "meta", "wcs")
@@ -381,20 +375,13 @@ def _open_wcs(path, shape, info: dict) -> SkyWCS:
             f"{path}: no 'roman.meta.wcs' in the tree; expected the GWCS of romancal's assign_wcs"
         )
     content = file.part(wcs=node)
-    expect_self_contained(content, path)
     try:
-        # schemas are not checked: that takes longer than all the rest, and a WCS that works is what we need
-        _ = asdf.get_config().extensions  # found once: a context starts from a copy
-        with asdf.config_context() as settings, warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore", asdf.exceptions.AsdfWarning
-            )  # older pipelines' tags: read all the same
-            settings.validate_on_read = False
-            with asdf.open(io.BytesIO(content), lazy_load=False) as tree:
-                wcs = tree["wcs"]
+        wcs = read_tree(content, path)["wcs"]
         made = from_gwcs(wcs, shape, {key: value for key, value in info.items() if value != NONE})
         if made.info and not _on_frame(made):
             made.info = {}  # measured at the frame's centre instead
+    except InputError:
+        raise
     except Exception as error:
         raise InputError(f"{path}: no readable GWCS at roman.meta.wcs ({error})") from None
     return made
