@@ -361,7 +361,7 @@ def real(made, tmp_path_factory):
 
 def test_a_real_gwcs(real):
     from drizzleflow.geometry.footprint import describe
-    from drizzleflow.geometry.pixmap import Lattice
+    from drizzleflow.geometry.lattice import Lattice
 
     wcs = formats.read(member(real), 1, ()).wcs
     lon, lat = wcs.to_sky(np.array([0.0]), np.array([0.0]))

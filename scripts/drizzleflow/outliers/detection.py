@@ -14,7 +14,8 @@ from drizzleflow.combine.stack import median_image
 from drizzleflow.frames.windowed import union
 from drizzleflow.geometry import footprint
 from drizzleflow.geometry.build_grid import build
-from drizzleflow.geometry.pixmap import Lattice, exact, from_lattice
+from drizzleflow.geometry.lattice import Lattice
+from drizzleflow.geometry.pixmap import exact, from_lattice
 from drizzleflow.outliers import blot
 from drizzleflow.outliers.thresholds import (
     flag_cr,

@@ -15,6 +15,7 @@ from drizzleflow.errors import InputError
 from drizzleflow.frames.frame import SkyWCS
 from drizzleflow.geometry import pixmap as maps
 from drizzleflow.geometry.footprint import mean_pixel_area
+from drizzleflow.geometry.lattice import Lattice
 from drizzleflow.resample.weights import weight_map
 
 log = logging.getLogger("drizzleflow")
@@ -260,7 +261,7 @@ def _interpolated(source, target, stepsize, order, tolerance):
     if stepsize != "auto" and (stepsize <= 1 or max(source.shape) <= 10):
         return None
     try:
-        lattice = maps.Lattice.sample(source, stepsize=stepsize, order=order, tolerance=tolerance)
+        lattice = Lattice.sample(source, stepsize=stepsize, order=order, tolerance=tolerance)
     except ValueError:
         return None
     if stepsize == "auto" and not lattice.error(target) <= tolerance:
