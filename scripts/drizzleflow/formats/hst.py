@@ -12,6 +12,7 @@ import re
 
 import numpy as np
 
+from drizzleflow.arrays import dq as dq_bits
 from drizzleflow.errors import InputError
 from drizzleflow.frames.frame import Frame, SkyWCS
 from drizzleflow.io.header import number, text
@@ -104,7 +105,9 @@ def read(member: dict, extver: int = 1, planes=("data", "dq"), options=None) -> 
                 return None
             hdu = hdus[name, hdus[index].ver]
             if hdu.header["NAXIS"] == 0:  # a constant plane is a header with PIXVALUE
-                value = hdu.header.get("PIXVALUE", 0 if name == "DQ" else None)
+                if name == "DQ":
+                    return np.full(shape, int(hdu.header.get("PIXVALUE", 0)) & dq_bits.ALL, np.uint32)
+                value = hdu.header.get("PIXVALUE")
                 return None if value is None else np.full(shape, value, dtype)
             if hdu.shape != shape:
                 raise InputError(f"{path}[{name},{extver}]: shape {hdu.shape}, expected {shape} as SCI has")
@@ -112,7 +115,7 @@ def read(member: dict, extver: int = 1, planes=("data", "dq"), options=None) -> 
 
         dq = get("DQ", None) if "dq" in planes else None
         if dq is not None:
-            dq = np.ascontiguousarray(_bits(dq), dtype=np.uint32)
+            dq = dq_bits.as_bits(dq, f"{path}[DQ,{extver}]")
             if "S_OUTLIR" not in primary:  # found anew by this run, as AstroDrizzle's resetbits 4096
                 dq &= ~np.uint32(OUTLIER)
         frame = Frame(
@@ -250,14 +253,6 @@ def _shape(header, path, index) -> tuple[int, int]:
             f"{path}[{index}]: {header['NAXIS1']} x {header['NAXIS2']} pixels; expected an image"
         )
     return header["NAXIS2"], header["NAXIS1"]
-
-
-def _bits(dq) -> np.ndarray:
-    """Signed flags as the bits that they are: bit 15 of int16 is 32768, not a sign."""
-    if dq.dtype.kind == "i":
-        native = dq.astype(dq.dtype.newbyteorder("="), copy=False)
-        return native.view(native.dtype.str.replace("i", "u"))
-    return dq
 
 
 def mean_of(header, keys) -> float | None:

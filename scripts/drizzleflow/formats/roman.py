@@ -6,7 +6,6 @@ and stay what they are. asdf and gwcs are only opened for exact coordinates.
 
 from __future__ import annotations
 
-import datetime
 import os
 import re
 from functools import partial
@@ -17,6 +16,7 @@ from drizzleflow.errors import InputError
 from drizzleflow.frames.frame import Frame, SkyWCS
 from drizzleflow.io import asdf_nodes
 from drizzleflow.io.asdf_file import AsdfFile
+from drizzleflow.io.asdf_time import mjd
 from drizzleflow.io.header import number
 
 NAME = "roman"
@@ -339,28 +339,6 @@ def _unit(file: AsdfFile, meta: dict) -> str:
     if unit is not None:
         return str(unit.value).replace(" ", "") if isinstance(unit.value, str) else ""
     return "MJy/sr" if _table(meta, "cal_step").get("flux") == "COMPLETE" else "DN/s"
-
-
-def mjd(time, path="") -> float | None:
-    """Days of the modified Julian calendar of a time as asdf-astropy writes it: ISO text, or a table with ``value``."""
-    if isinstance(time, dict):
-        kind, time = time.get("format") or time.get("base_format") or "isot", time.get("value")
-        if kind not in ("iso", "isot"):
-            from astropy.time import Time
-
-            try:
-                return float(Time(_text(time) if isinstance(time, str) else number(time), format=kind).mjd)
-            except Exception as error:  # a format that does not exist, a number that is no time in it
-                raise InputError(f"{path}: a time that cannot be read ({error})") from None
-    if time is None or _text(time) == "":
-        return None
-    try:
-        moment = datetime.datetime.fromisoformat(_text(time)[:26])  # to the microsecond
-    except ValueError:
-        raise InputError(
-            f"{path}: time {_text(time)!r}, expected a text like 2027-01-01T00:00:00.000"
-        ) from None
-    return (moment.replace(tzinfo=None) - datetime.datetime(1858, 11, 17)) / datetime.timedelta(days=1)
 
 
 def _open_wcs(path, shape, info: dict) -> SkyWCS:
