@@ -23,8 +23,9 @@ from drizzleflow.frames.frame import SkyWCS
 from drizzleflow.geometry.build_grid import build
 from drizzleflow.geometry.footprint import describe
 from drizzleflow.geometry.gwcs_wcs import from_gwcs
+from drizzleflow.geometry.lattice import Lattice
 from drizzleflow.geometry.output_wcs import to_gwcs
-from drizzleflow.geometry.pixmap import Lattice, exact, from_lattice
+from drizzleflow.geometry.pixmap import exact, from_lattice
 from drizzleflow.jobs.malloc import keep_freed
 from drizzleflow.resample import Resample
 from drizzleflow.simulate.jwst import nircam_like

@@ -11,8 +11,9 @@ import numpy as np
 from drizzleflow import formats
 from drizzleflow.errors import InputError
 from drizzleflow.geometry import astrodrizzle_frame, footprint
+from drizzleflow.geometry.lattice import Lattice
 from drizzleflow.geometry.overlap import border
-from drizzleflow.geometry.pixmap import Lattice, LatticeFiles, step_name
+from drizzleflow.geometry.pixmap import LatticeFiles, step_name
 from drizzleflow.io import asdf_trees
 from drizzleflow.io.files import replacing, write_text
 from drizzleflow.jobs import record

@@ -12,7 +12,6 @@ from drizzleflow.errors import InputError
 from drizzleflow.geometry.build_grid import build
 from drizzleflow.geometry.neighbours import neighbours
 from drizzleflow.geometry.region import covered, tilt, windows
-from drizzleflow.io import asdf_trees
 from drizzleflow.io.files import write_text
 from drizzleflow.jobs import record
 
@@ -48,7 +47,6 @@ def main(job):
         raise InputError(f"members in different units: {listed}; expected one unit")
     if job.input.wcs:
         job.input_hash(job.input.wcs)
-    asdf_trees.expect_file(opts["grid"]["output_wcs"])
     made = build(frames, opts["grid"])
     outlines, groups = [frame["outline"] for frame in frames], [frame["group"] for frame in frames]
     s_region, outside = covered(outlines, made)

@@ -13,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from drizzleflow.errors import InputError
-from drizzleflow.plan import config
+from drizzleflow.plan import config, config_schema
 
 ROOT = Path(__file__).parents[2]
 PRESETS = ROOT / "config" / "presets"
@@ -241,7 +241,7 @@ def test_the_checker_agrees_with_jsonschema(leaf, value):
     flat = value if isinstance(value, list) else [value]
     if any(isinstance(one, float) and one - one != 0 for one in flat):
         return
-    assert config._fits(value, rule) == verdict
+    assert config_schema.fits(value, rule) == verdict
 
 
 def test_the_checker_knows_every_keyword_of_the_schema():

@@ -157,6 +157,16 @@ def test_crf_gains_the_bit_and_nothing_else(tmp_path):
     assert again.dq[2, 3] == 4096 and again.dq[0, 0] == 32768 + 4096
 
 
+@pytest.mark.parametrize("value, flags", [(None, 0), (16, 16), (-32768, 0xFFFF8000)])
+def test_a_constant_plane_of_flags(tmp_path, value, flags):
+    path = tmp_path / "a_flt.fits"
+    make(path, vers=(1,), dq=False)
+    cards = {"NPIX1": 8, "NPIX2": 6} | ({} if value is None else {"PIXVALUE": value})
+    fits.append(path, None, fits.Header({"XTENSION": "IMAGE", "EXTNAME": "DQ", "EXTVER": 1} | cards))
+    frame = hst.read({"member": "a", "path": str(path), "group": "g", "cube": False}, 1, ("dq",))
+    assert frame.dq.dtype == np.uint32 and (frame.dq == flags).all() and frame.dq.shape == (6, 8)
+
+
 @real
 def test_constant_planes_and_nonstandard_hdus():
     """Real headers: HDRLET and tables among the chips; a file whose ERR and DQ are headers alone."""

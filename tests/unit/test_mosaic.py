@@ -21,7 +21,8 @@ from drizzleflow.geometry.build_grid import build
 from drizzleflow.geometry.footprint import describe
 from drizzleflow.geometry.grid import Grid
 from drizzleflow.geometry.gwcs_wcs import from_gwcs
-from drizzleflow.geometry.pixmap import Lattice, exact, from_lattice
+from drizzleflow.geometry.lattice import Lattice
+from drizzleflow.geometry.pixmap import exact, from_lattice
 from drizzleflow.io.fits import image_header, write_hdus
 from drizzleflow.jobs.reader import planes_of
 from drizzleflow.resample import i2d, mosaic

@@ -76,3 +76,31 @@ def good_pixels(dq, good_bits, flags=None, shape=None) -> np.ndarray:
     if dq is None or value is None:
         return np.ones(np.shape(dq) if dq is not None else shape, bool)
     return (dq & np.uint32(~value & ALL)) == 0
+
+
+def as_bits(flags, where="DQ") -> np.ndarray:
+    """uint32 of the flags of a file: the bits of a signed integer are what they are (bit 15 of int16 is 32768, not a sign).
+
+    Raises
+    ------
+    InputError
+        Anything but truth values and integers of at most 32 bits; the message begins with `where`.
+    """
+    if flags.dtype.kind == "b":
+        flags = flags.astype(np.uint8)
+    if flags.dtype.kind not in "iu" or flags.dtype.itemsize > 4:
+        raise InputError(f"{where}: flags of type {flags.dtype.name}, expected integers of at most 32 bits")
+    native = np.ascontiguousarray(flags, dtype=flags.dtype.newbyteorder("="))
+    return native.view(f"u{native.dtype.itemsize}").astype(np.uint32)
+
+
+def from_codes(codes, where="DQ") -> np.ndarray:
+    """uint32 bits of code numbers: 0 is good, c is bit ``1 << (c - 1)``; codes are 1 to 30."""
+    low, high = int(codes.min()), int(codes.max())
+    if codes.dtype.kind not in "iu" or low < 0 or high > 30:
+        raise InputError(
+            f"{where}: values {low} to {high} of type {codes.dtype.name}, "
+            "expected codes 0 to 30 (simple.dq_codes)"
+        )
+    table = np.array([0] + [1 << (code - 1) for code in range(1, 31)], dtype=np.uint32)
+    return table[codes]

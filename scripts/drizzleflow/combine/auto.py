@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from drizzleflow.arrays.morphology import abs_deriv, dilate
 from drizzleflow.arrays.ranks import good_counts, present, tiles, trimmed_median
-from drizzleflow.combine.minmed import dilate
 from drizzleflow.combine.stack_noise import StackNoise
 
 DEEP = 6  #: deeper pixels are the plain median
@@ -68,7 +68,7 @@ def combine(
     sci, lowest, gap, sigma, err, err_lowest = planes
     with np.errstate(invalid="ignore"):
         if derivative:
-            gap -= np.float32(derivative) * slope(lowest)
+            gap -= np.float32(derivative) * abs_deriv(lowest)
         far = gap > np.float32(nsigma[0]) * sigma
         chosen = far
         if grow:
@@ -175,15 +175,3 @@ def median_variance(count) -> np.ndarray:
     table[1 : known + 1] = MEDIAN_VARIANCE[:known]
     table[0] = np.nan
     return table[count]
-
-
-def slope(image) -> np.ndarray:
-    """The largest absolute difference of each pixel from its four neighbours, float32; those that are NaN do not count."""
-    largest = np.zeros_like(image)
-    for axis in (0, 1):
-        step = np.abs(np.diff(image, axis=axis))
-        low, high = [slice(None)] * 2, [slice(None)] * 2
-        low[axis], high[axis] = slice(None, -1), slice(1, None)
-        np.fmax(largest[tuple(low)], step, out=largest[tuple(low)])
-        np.fmax(largest[tuple(high)], step, out=largest[tuple(high)])
-    return largest

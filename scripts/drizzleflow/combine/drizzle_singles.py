@@ -71,7 +71,7 @@ class Plane:
                 plain and type(hdu).__name__ != "CompImageHDU" and not os.fspath(path).lower().endswith(".gz")
             )
             offset = hdu.fileinfo()["datLoc"] if mapped else None
-            merged = merge_headers(hdus[0].header, header) if index else header.copy()
+            merged = over_primary(hdus[0].header, header) if index else header.copy()
             return cls(os.fspath(path), index, (header["NAXIS2"], header["NAXIS1"]), offset), merged
 
     def read(self, y0: int, y1: int) -> np.ndarray:
@@ -157,28 +157,12 @@ class DrizzledSingle(StackImage):
         return (self.sci if plane == "SCI" else self.wht).read(y0, y1)
 
 
+_MATRIX = tuple("CD1_1 CD1_2 CD2_1 CD2_2 PC1_1 PC1_2 PC2_1 PC2_2 CDELT1 CDELT2".split())
 #: what the check of the grids and the header of the median need of every image
 _KEPT = (
-    "WINX0",
-    "WINY0",
-    "CTYPE1",
-    "CTYPE2",
-    "CRPIX1",
-    "CRPIX2",
-    "CRVAL1",
-    "CRVAL2",
-    "CD1_1",
-    "CD1_2",
-    "CD2_1",
-    "CD2_2",
-    "PC1_1",
-    "PC1_2",
-    "PC2_1",
-    "PC2_2",
-    "CDELT1",
-    "CDELT2",
-    "EXPSTART",
-    "EXPEND",
+    *("WINX0", "WINY0", "CTYPE1", "CTYPE2", "CRPIX1", "CRPIX2", "CRVAL1", "CRVAL2"),
+    *_MATRIX,
+    *("EXPSTART", "EXPEND"),
 )
 
 
@@ -190,7 +174,7 @@ def single_of(sci, wht, header, noise: Noise) -> DrizzledSingle:
     return DrizzledSingle(sci, wht, noise, cards)
 
 
-def merge_headers(primary, extension):
+def over_primary(primary, extension):
     """The primary header with the extension's cards over it."""
     merged = primary.copy(strip=True)
     for card in extension.copy(strip=True).cards:
@@ -415,22 +399,7 @@ def _differs(one: DrizzledSingle, two: DrizzledSingle) -> str | None:
     for key in ("CTYPE1", "CTYPE2"):
         if key in a and key in b and a[key] != b[key]:
             return key
-    matrix = [
-        key
-        for key in (
-            "CD1_1",
-            "CD1_2",
-            "CD2_1",
-            "CD2_2",
-            "PC1_1",
-            "PC1_2",
-            "PC2_1",
-            "PC2_2",
-            "CDELT1",
-            "CDELT2",
-        )
-        if key in a
-    ]
+    matrix = [key for key in _MATRIX if key in a]
     step = (
         max((abs(a[key]) for key in matrix if key[:2] == "CD"), default=0.0) or 1.0
     )  # CD or CDELT: degrees a pixel

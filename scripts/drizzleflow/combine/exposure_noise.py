@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 
 from drizzleflow.errors import InputError
-from drizzleflow.formats.hst import _UNITS, _WFPC2, _mean_of
+from drizzleflow.formats.hst import UNITS, WFPC2, mean_of
 from drizzleflow.frames.noise import Noise
 from drizzleflow.io.header import number
 
@@ -149,7 +149,7 @@ def _either(primary, sci, keys):
     """Mean of the non-zero values of keywords, of the chip's header where it has any, else of the primary; 0 if all are 0."""
     for header in (sci, primary):
         if any(number(header.get(key)) is not None for key in keys):
-            return _mean_of(header, keys) or 0.0
+            return mean_of(header, keys) or 0.0
     return None
 
 
@@ -175,7 +175,7 @@ def _detector(primary, sci):
     instrument = str(primary.get("INSTRUME", "")).strip().upper()
     if instrument == "WFPC2":
         chip = number(sci.get("DETECTOR", primary.get("DETECTOR")))
-        return _WFPC2.get(int(number(primary.get("ATODGAIN")) or 0), {}).get(int(chip or 0), (None, None))
+        return WFPC2.get(int(number(primary.get("ATODGAIN")) or 0), {}).get(int(chip or 0), (None, None))
     if instrument == "NICMOS":
         return _NICMOS.get(int(number(primary.get("CAMERA")) or 0), (None, None))
     if instrument == "ACS" and str(primary.get("DETECTOR", "")).strip().upper() == "SBC":
@@ -200,7 +200,7 @@ def _conversion(unit, gain, exptime):
     unit = unit.strip().upper()
     if unit == "" or unit.startswith("ERG"):  # as AstroDrizzle takes them
         unit = "ELECTRONS/S"
-    if unit not in _UNITS:
+    if unit not in UNITS:
         return None
     factor = 1.0 if unit.startswith("ELECTRONS") else gain
     if unit.endswith("/S"):
@@ -237,7 +237,7 @@ def _per_unit(header, sources, user, exptime):
     """Electrons/s for one unit of the single; AstroDrizzle's are in electrons/s whatever the exposures are in."""
     unit = str(header.get("BUNIT", "")).strip().upper() or "ELECTRONS/S"
     gain = _first(sources, lambda primary, sci: _gain(primary, sci, user))
-    if unit not in _UNITS:
+    if unit not in UNITS:
         return user.gain
     factor = 1.0 if unit.startswith("ELECTRONS") else gain
     if factor is None or unit.endswith("/S"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from drizzleflow.arrays.morphology import dilate
 from drizzleflow.arrays.ranks import tiles, trimmed_mean, trimmed_median
 from drizzleflow.combine.stack_noise import StackNoise
 
@@ -83,17 +84,3 @@ def _sums(weights, missing, noise: StackNoise):
     for bad, readnoise in zip(missing, noise.readnoise, strict=True):
         np.add(read, readnoise**2, out=read, where=~bad)
     return total, variance, read
-
-
-def dilate(flags, grow: int) -> np.ndarray:
-    """`flags`, bool (ny, nx), spread to all pixels within `grow` rows and columns; nothing beyond the border is set."""
-    for axis in (0, 1):
-        spread = flags.copy()
-        for shift in range(1, min(grow, flags.shape[axis] - 1) + 1):
-            ahead = [slice(None)] * 2
-            behind = [slice(None)] * 2
-            ahead[axis], behind[axis] = slice(shift, None), slice(None, -shift)
-            spread[tuple(ahead)] |= flags[tuple(behind)]
-            spread[tuple(behind)] |= flags[tuple(ahead)]
-        flags = spread
-    return flags

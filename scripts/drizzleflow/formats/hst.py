@@ -12,6 +12,7 @@ import re
 
 import numpy as np
 
+from drizzleflow.arrays import dq as dq_bits
 from drizzleflow.errors import InputError
 from drizzleflow.frames.frame import Frame, SkyWCS
 from drizzleflow.io.header import number, text
@@ -40,9 +41,9 @@ GOOD_BITS = {"single": 0, "mosaic": 0}
 SKY_BITS = 0
 OUTLIER, OUTLIER_KEY = 4096, None
 headers = None
-_UNITS = ("ELECTRONS", "ELECTRONS/S", "COUNTS", "COUNTS/S", "DN", "DN/S")
+UNITS = ("ELECTRONS", "ELECTRONS/S", "COUNTS", "COUNTS/S", "DN", "DN/S")
 #: WFPC2 (Instrument Handbook): ATODGAIN -> by chip (DETECTOR), electrons per DN and read noise in electrons
-_WFPC2 = {
+WFPC2 = {
     7: {1: (7.12, 5.24), 2: (7.12, 5.51), 3: (6.90, 5.22), 4: (7.10, 5.19)},
     15: {1: (13.99, 7.02), 2: (14.50, 7.84), 3: (13.95, 6.99), 4: (13.95, 8.32)},
 }
@@ -102,8 +103,8 @@ def read(member: dict, extver: int = 1, planes=("data", "dq"), options=None) -> 
         primary, sci = hdus[0].header, hdus[index].header
         shape = _shape(sci, path, index)
         unit = text(sci.get("BUNIT"))
-        if unit.upper() not in _UNITS:
-            raise InputError(f"{path}[SCI,{extver}]: BUNIT {unit!r}, expected one of {', '.join(_UNITS)}")
+        if unit.upper() not in UNITS:
+            raise InputError(f"{path}[SCI,{extver}]: BUNIT {unit!r}, expected one of {', '.join(UNITS)}")
         exptime = number(primary.get("EXPTIME", sci.get("EXPTIME")))
         gain, readnoise = _detector_noise(primary, sci)
         is_rate = unit.upper().endswith("/S")
@@ -115,7 +116,9 @@ def read(member: dict, extver: int = 1, planes=("data", "dq"), options=None) -> 
                 return None
             hdu = hdus[name, hdus[index].ver]
             if hdu.header["NAXIS"] == 0:  # a constant plane is a header with PIXVALUE
-                value = hdu.header.get("PIXVALUE", 0 if name == "DQ" else None)
+                if name == "DQ":
+                    return np.full(shape, int(hdu.header.get("PIXVALUE", 0)) & dq_bits.ALL, np.uint32)
+                value = hdu.header.get("PIXVALUE")
                 return None if value is None else np.full(shape, value, dtype)
             if hdu.shape != shape:
                 raise InputError(f"{path}[{name},{extver}]: shape {hdu.shape}, expected {shape} as SCI has")
@@ -123,7 +126,7 @@ def read(member: dict, extver: int = 1, planes=("data", "dq"), options=None) -> 
 
         dq = get("DQ", None) if "dq" in planes else None
         if dq is not None:
-            dq = np.ascontiguousarray(_bits(dq), dtype=np.uint32)
+            dq = dq_bits.as_bits(dq, f"{path}[DQ,{extver}]")
             if "S_OUTLIR" not in primary:  # found anew by this run, as AstroDrizzle's resetbits 4096
                 dq &= ~np.uint32(OUTLIER)
         frame = Frame(
@@ -263,15 +266,7 @@ def _shape(header, path, index) -> tuple[int, int]:
     return header["NAXIS2"], header["NAXIS1"]
 
 
-def _bits(dq) -> np.ndarray:
-    """Signed flags as the bits that they are: bit 15 of int16 is 32768, not a sign."""
-    if dq.dtype.kind == "i":
-        native = dq.astype(dq.dtype.newbyteorder("="), copy=False)
-        return native.view(native.dtype.str.replace("i", "u"))
-    return dq
-
-
-def _mean_of(header, keys) -> float | None:
+def mean_of(header, keys) -> float | None:
     """Mean over the amplifiers that have a value; unused ones are 0."""
     values = [v for v in (number(header.get(key)) for key in keys) if v]
     return sum(values) / len(values) if values else None
@@ -281,11 +276,11 @@ def _detector_noise(primary, sci) -> tuple[float, float | None]:
     """(electrons per DN, read noise in electrons) of a chip."""
     instrument = text(primary.get("INSTRUME")).upper()
     if instrument == "WFPC2":
-        table = _WFPC2.get(int(number(primary.get("ATODGAIN")) or 0), {})
+        table = WFPC2.get(int(number(primary.get("ATODGAIN")) or 0), {})
         gain, readnoise = table.get(int(number(sci.get("DETECTOR")) or 0), (None, None))
     else:
-        gain = _mean_of(primary, [f"ATODGN{a}" for a in "ABCD"]) or _mean_of(primary, ["ATODGAIN", "ADCGAIN"])
-        readnoise = _mean_of(primary, [f"READNSE{a}" for a in "ABCD"]) or _mean_of(primary, ["READNSE"])
+        gain = mean_of(primary, [f"ATODGN{a}" for a in "ABCD"]) or mean_of(primary, ["ATODGAIN", "ADCGAIN"])
+        readnoise = mean_of(primary, [f"READNSE{a}" for a in "ABCD"]) or mean_of(primary, ["READNSE"])
     return gain or 1.0, readnoise
 
 

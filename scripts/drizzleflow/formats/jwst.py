@@ -6,9 +6,7 @@ and only when exact coordinates are asked for. Keywords are those of the JWST ke
 
 from __future__ import annotations
 
-import io
 import os
-import warnings
 from functools import partial
 
 import numpy as np
@@ -167,11 +165,8 @@ def read(member: dict, extver: int = 1, planes=("data", "dq"), options=None, row
 
 
 def _open_wcs(path, shape) -> SkyWCS:
-    import asdf
-    import gwcs  # noqa: F401  (its converters must be installed for asdf to find)
-
     from drizzleflow.geometry.gwcs_wcs import from_gwcs
-    from drizzleflow.io.asdf_trees import expect_self_contained
+    from drizzleflow.io.asdf_trees import read_tree
     from drizzleflow.io.fits import open_fits
 
     with open_fits(path) as hdus:
@@ -180,21 +175,14 @@ def _open_wcs(path, shape) -> SkyWCS:
                 f"{path}: no ASDF extension; expected the GWCS of the JWST pipeline's assign_wcs"
             )
         try:
-            tree_bytes = hdus["ASDF"].data[0][0].tobytes()
+            content = hdus["ASDF"].data[0][0].tobytes()
         except Exception as error:  # a file cut short
             raise InputError(f"{path}[ASDF]: cannot be read ({error})") from None
-    expect_self_contained(tree_bytes, f"{path}[ASDF]")
     try:
-        # schemas are not checked: that takes longer than all the rest, and a WCS that works is what we need
-        _ = asdf.get_config().extensions  # found once: a context starts from a copy
-        with asdf.config_context() as settings, warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore", asdf.exceptions.AsdfWarning
-            )  # older pipelines' tags: read all the same
-            settings.validate_on_read = False
-            with asdf.open(io.BytesIO(tree_bytes), lazy_load=False) as tree:
-                wcs = tree["meta"]["wcs"]
-                wcsinfo = dict(tree["meta"].get("wcsinfo") or {})
+        meta = read_tree(content, f"{path}[ASDF]")["meta"]
+        wcs, wcsinfo = meta["wcs"], dict(meta.get("wcsinfo") or {})
+    except InputError:
+        raise
     except Exception as error:
         raise InputError(f"{path}[ASDF]: no readable GWCS at meta.wcs ({error})") from None
     if not callable(wcs):

@@ -6,7 +6,6 @@ and stay what they are. asdf and gwcs are only opened for exact coordinates.
 
 from __future__ import annotations
 
-import datetime
 import os
 import re
 from functools import partial
@@ -17,6 +16,7 @@ from drizzleflow.errors import InputError
 from drizzleflow.frames.frame import Frame, SkyWCS
 from drizzleflow.io import asdf_nodes
 from drizzleflow.io.asdf_file import AsdfFile
+from drizzleflow.io.asdf_time import mjd
 from drizzleflow.io.header import number
 
 NAME, TITLE, PRIORITY = "roman", "Roman", 2  # before those that look into a FITS header
@@ -352,38 +352,10 @@ def _unit(file: AsdfFile, meta: dict) -> str:
     return "MJy/sr" if _table(meta, "cal_step").get("flux") == "COMPLETE" else "DN/s"
 
 
-def mjd(time, path="") -> float | None:
-    """Days of the modified Julian calendar of a time as asdf-astropy writes it: ISO text, or a table with ``value``."""
-    if isinstance(time, dict):
-        kind, time = time.get("format") or time.get("base_format") or "isot", time.get("value")
-        if kind not in ("iso", "isot"):
-            from astropy.time import Time
-
-            try:
-                return float(Time(_text(time) if isinstance(time, str) else number(time), format=kind).mjd)
-            except Exception as error:  # a format that does not exist, a number that is no time in it
-                raise InputError(f"{path}: a time that cannot be read ({error})") from None
-    if time is None or _text(time) == "":
-        return None
-    try:
-        moment = datetime.datetime.fromisoformat(_text(time)[:26])  # to the microsecond
-    except ValueError:
-        raise InputError(
-            f"{path}: time {_text(time)!r}, expected a text like 2027-01-01T00:00:00.000"
-        ) from None
-    return (moment.replace(tzinfo=None) - datetime.datetime(1858, 11, 17)) / datetime.timedelta(days=1)
-
-
 def _open_wcs(path, shape, info: dict) -> SkyWCS:
     """The GWCS, read from a small file of its own: asdf sees neither the foreign tags nor the planes."""
-    import io
-    import warnings
-
-    import asdf
-    import gwcs  # noqa: F401  (its converters must be installed for asdf to find)
-
     from drizzleflow.geometry.gwcs_wcs import from_gwcs
-    from drizzleflow.io.asdf_trees import expect_self_contained
+    from drizzleflow.io.asdf_trees import read_tree
 
     file = AsdfFile(path)
     node = file.node("roman", "meta", "wcs")
@@ -392,20 +364,13 @@ def _open_wcs(path, shape, info: dict) -> SkyWCS:
             f"{path}: no 'roman.meta.wcs' in the tree; expected the GWCS of romancal's assign_wcs"
         )
     content = file.part(wcs=node)
-    expect_self_contained(content, path)
     try:
-        # schemas are not checked: that takes longer than all the rest, and a WCS that works is what we need
-        _ = asdf.get_config().extensions  # found once: a context starts from a copy
-        with asdf.config_context() as settings, warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore", asdf.exceptions.AsdfWarning
-            )  # older pipelines' tags: read all the same
-            settings.validate_on_read = False
-            with asdf.open(io.BytesIO(content), lazy_load=False) as tree:
-                wcs = tree["wcs"]
+        wcs = read_tree(content, path)["wcs"]
         made = from_gwcs(wcs, shape, {key: value for key, value in info.items() if value != NONE})
         if made.info and not _on_frame(made):
             made.info = {}  # measured at the frame's centre instead
+    except InputError:
+        raise
     except Exception as error:
         raise InputError(f"{path}: no readable GWCS at roman.meta.wcs ({error})") from None
     return made

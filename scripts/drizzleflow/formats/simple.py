@@ -13,6 +13,7 @@ import re
 
 import numpy as np
 
+from drizzleflow.arrays.dq import as_bits, from_codes
 from drizzleflow.errors import InputError
 from drizzleflow.frames.frame import Frame, SkyWCS
 from drizzleflow.io.header import number, text
@@ -341,32 +342,11 @@ def _flags(member, hdus, indices, extver, shape, options, ivar) -> np.ndarray | 
     else:
         where, flags = None, None
     if flags is not None:
-        flags = from_codes(flags, where) if options["dq_codes"] and not ready else _bits(flags, where)
+        flags = from_codes(flags, where) if options["dq_codes"] and not ready else as_bits(flags, where)
     if ivar is not None:
         flags = np.zeros(shape, np.uint32) if flags is None else flags
         flags[~_has_weight(ivar)] |= np.uint32(NO_WEIGHT)
     return flags
-
-
-def from_codes(codes, where="DQ") -> np.ndarray:
-    """uint32 bits of code numbers: 0 is good, c is bit ``1 << (c - 1)``; codes are 1 to 30."""
-    low, high = int(codes.min()), int(codes.max())
-    if codes.dtype.kind not in "iu" or low < 0 or high > 30:
-        raise InputError(
-            f"{where}: values {low} to {high} of type {codes.dtype.name}, "
-            "expected codes 0 to 30 (simple.dq_codes)"
-        )
-    table = np.array([0] + [1 << (code - 1) for code in range(1, 31)], dtype=np.uint32)
-    return table[codes]
-
-
-def _bits(flags, where) -> np.ndarray:
-    if flags.dtype.kind == "b":
-        flags = flags.astype(np.uint8)
-    if flags.dtype.kind not in "iu" or flags.dtype.itemsize > 4:
-        raise InputError(f"{where}: flags of type {flags.dtype.name}, expected integers of at most 32 bits")
-    native = np.ascontiguousarray(flags, dtype=flags.dtype.newbyteorder("="))
-    return native.view(f"u{native.dtype.itemsize}").astype(np.uint32)
 
 
 def _shape(header, path, index) -> tuple[int, int]:

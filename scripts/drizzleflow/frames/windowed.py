@@ -11,9 +11,9 @@ from drizzleflow.errors import InputError
 from drizzleflow.frames.noise import Noise
 from drizzleflow.frames.stack_image import StackImage
 from drizzleflow.frames.window import Window
+from drizzleflow.io.fits_layout import BITPIX
 
 KINDS = {"NUSED": np.int16}  #: planes that are not float32
-_BITPIX = {np.float32: -32, np.int16: 16}
 #: which mean weight -> the keyword that holds it
 WEIGHT_KEYWORDS = {"clipped_mean": "WHTMEAN", "mean": "WHTAVG"}
 
@@ -53,11 +53,13 @@ class Windowed(StackImage):
                     )
                 header = hdus[name].header
                 found = (header.get("NAXIS2"), header.get("NAXIS1"))
-                kind = KINDS.get(name, np.float32)
-                if header["BITPIX"] != _BITPIX[kind] or header["NAXIS"] != 2 or found != (shape or found):
-                    raise InputError(
-                        f"{path}[{name}]: expected a {np.dtype(kind)} image of the shape of {planes[0]}"
-                    )
+                kind = np.dtype(KINDS.get(name, np.float32))
+                if (
+                    header["BITPIX"] != BITPIX[kind.str[1:]]
+                    or header["NAXIS"] != 2
+                    or found != (shape or found)
+                ):
+                    raise InputError(f"{path}[{name}]: expected a {kind} image of the shape of {planes[0]}")
                 shape = found
                 offsets[name] = hdus[name].fileinfo()["datLoc"]
             header = hdus[planes[0]].header

@@ -14,7 +14,7 @@ import numpy as np
 
 from drizzleflow.errors import InputError
 from drizzleflow.geometry.grid import MAX_PIXELS, Grid
-from drizzleflow.geometry.projection import Projection, from_asdf, from_header, two_axes
+from drizzleflow.geometry.projection import Projection, from_header, of_gwcs, tree_of, two_axes
 from drizzleflow.geometry.sphere import tangent_plane
 from drizzleflow.io.files import why_no_file
 
@@ -157,11 +157,7 @@ def _from_file(path, shape, first) -> Grid:
 
 
 def _from_asdf(path, shape) -> Grid:
-    import asdf
-    import gwcs  # noqa: F401
-
-    with asdf.open(path, lazy_load=False) as file:
-        tree = dict(file.tree)
+    tree = tree_of(path)
     wcs = tree["wcs"]
     if shape is None:
         stated = tree.get("pixel_shape")
@@ -172,8 +168,7 @@ def _from_asdf(path, shape) -> Grid:
         if shape is None:
             raise InputError(f"grid.output_wcs: {path} states no shape; set grid.output_shape")
     shape = tuple(int(n) for n in shape)
-    custom = from_asdf(path)
-    return _linear(custom, shape, "asdf:" + path, tree.get("pixel_scale"))
+    return _linear(of_gwcs(wcs), shape, "asdf:" + path, tree.get("pixel_scale"))
 
 
 def _from_fits(path, shape) -> Grid:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from drizzleflow.frames.frame import SkyWCS
-from drizzleflow.geometry.pixmap import inside
+from drizzleflow.geometry.lattice import inside
 from drizzleflow.geometry.sphere import separation, tangent_plane
 
 SEGMENTS = (

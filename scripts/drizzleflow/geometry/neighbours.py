@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from drizzleflow.arrays.forest import joins
 from drizzleflow.geometry.overlap import overlapping, shared_area
 
 
@@ -45,19 +46,9 @@ def neighbours(outlines, groups, most=None) -> dict:
 
 def _most(by_area, n, most) -> set:
     """Pairs among the `most` largest of either side, and those of a spanning forest of the largest."""
-    count, root, chosen = [0] * n, list(range(n)), set()
-
-    def top(k):
-        while root[k] != k:
-            root[k] = root[root[k]]
-            k = root[k]
-        return k
-
-    for a, b in by_area:
-        joins = top(a) != top(b)
-        if joins:
-            root[top(a)] = top(b)
-        if joins or count[a] < most or count[b] < most:
+    count, chosen = [0] * n, set()
+    for (a, b), needed in zip(by_area, joins(n, by_area), strict=True):
+        if needed or count[a] < most or count[b] < most:
             chosen.add((a, b))
             count[a] += 1
             count[b] += 1

@@ -44,13 +44,19 @@ def two_axes(header):
 
 
 def from_asdf(path: str) -> Projection:
-    import asdf
-    import gwcs  # noqa: F401
+    return of_gwcs(tree_of(path)["wcs"])
 
+
+def tree_of(path: str) -> dict:
+    """The tree of a user's ASDF file: ``wcs``, a GWCS, and what it says about the shape."""
+    from drizzleflow.io.asdf_trees import read_tree
+
+    with open(path, "rb") as file:
+        return read_tree(file.read(), f"grid.output_wcs: {path}")
+
+
+def of_gwcs(wcs) -> Projection:
     from drizzleflow.geometry.gwcs_wcs import from_gwcs
-
-    with asdf.open(path, lazy_load=False) as tree:
-        wcs = tree["wcs"]
 
     def cards(origin, shape):
         box = tuple((first - 0.5, first + n - 0.5) for first, n in zip(origin, shape[::-1], strict=True))

@@ -13,11 +13,9 @@ import mmap
 import os
 import re
 import reprlib
-import struct
-from dataclasses import dataclass
 
 from drizzleflow.errors import InputError
-from drizzleflow.io import yaml_safe
+from drizzleflow.io import asdf_blocks, yaml_safe
 from drizzleflow.io.asdf_nodes import (
     aliased,
     array_node,
@@ -31,9 +29,6 @@ from drizzleflow.io.asdf_nodes import (
 )
 
 MAGIC = b"#ASDF"
-_BLOCK = b"\xd3BLK"
-_HEAD = struct.Struct(">I4sQQQ16s")  #: flags, compression, bytes allocated, used, uncompressed, MD5
-_STREAMED = 1  #: flag of a block that reaches to the file's end
 END_OF_TREE = re.compile(rb"\n\.\.\.[ \t]*\r?\n")
 _TYPES = {
     "bool8",
@@ -49,20 +44,6 @@ _TYPES = {
     "float32",
     "float64",
 }
-
-
-@dataclass(frozen=True)
-class Block:
-    """Where a block is in the file: bytes from the start of the file."""
-
-    header: int
-    data: int
-    used: int
-    end: int
-    size: int  #: uncompressed
-    compression: bytes  #: b"" where it is none
-    streamed: bool
-    digest: bytes  #: MD5 of the content; zeros where it is not known
 
 
 class AsdfFile:
@@ -83,7 +64,7 @@ class AsdfFile:
         self.path = os.fspath(path)
         text = self._tree_text()
         self.comments = re.match(r"(?:#[^\n]*\n)*", text)[0]  #: the lines with the versions
-        self._blocks: list[Block] | None = None
+        self._blocks: list[asdf_blocks.Block] | None = None
         try:
             self.root = yaml_safe.compose(text)
         except ValueError as error:
@@ -100,7 +81,7 @@ class AsdfFile:
                 start = 0
                 while not (found := END_OF_TREE.search(content, start)):
                     more = file.read(1 << 18)
-                    if not more or _BLOCK in content:
+                    if not more or asdf_blocks.MAGIC in content:
                         raise InputError(f"{self.path}: the file is cut short: its tree has no end")
                     start, content = max(0, len(content) - 64), content + more
         except OSError as error:
@@ -128,34 +109,17 @@ class AsdfFile:
     # -- the arrays
 
     @property
-    def blocks(self) -> list[Block]:
+    def blocks(self) -> list[asdf_blocks.Block]:
         if self._blocks is None:
             self._blocks = self._find_blocks()
         return self._blocks
 
-    def _find_blocks(self) -> list[Block]:
-        size, found = os.path.getsize(self.path), []
+    def _find_blocks(self) -> list[asdf_blocks.Block]:
         with open(self.path, "rb") as file:
-            if size <= self._tree_end:
-                return found
+            if os.path.getsize(self.path) <= self._tree_end:
+                return []
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-                at = content.find(_BLOCK, self._tree_end)  # what lies between is padding
-                while at >= 0 and content[at : at + 4] == _BLOCK:
-                    (length,) = struct.unpack(">H", content[at + 4 : at + 6] or b"\0\0")
-                    if at + 6 + max(length, _HEAD.size) > size:
-                        break  # cut within a header: whoever asks for this block is told
-                    flags, compression, allocated, used, whole, digest = _HEAD.unpack_from(content, at + 6)
-                    data, streamed = at + 6 + length, bool(flags & _STREAMED)
-                    if streamed:
-                        used = allocated = whole = size - data
-                    kind = compression.strip(b"\0")
-                    found.append(
-                        Block(
-                            at, data, used, data + allocated, whole if kind else used, kind, streamed, digest
-                        )
-                    )
-                    at = data + allocated
-        return found
+                return asdf_blocks.blocks_of(content, self._tree_end)
 
     def block(self, source: int):
         """The content of a block, uncompressed, as a buffer (mapped where it is not compressed)."""
@@ -170,7 +134,9 @@ class AsdfFile:
             ]
         if len(content) < block.used:
             raise InputError(f"{self.path}: the file is cut short within block {source}")
-        return content if not block.compression else _decompressed(content, block, self.path, source)
+        return (
+            content if not block.compression else asdf_blocks.decompressed(content, block, self.path, source)
+        )
 
     def verify(self) -> None:
         """Compare the MD5 of the blocks that state one and are not compressed (writers differ in what they mean of others).
@@ -336,7 +302,7 @@ class AsdfFile:
                     new = np.asarray(new() if callable(new) else new)
                     new = np.ascontiguousarray(new, dtype=new.dtype.newbyteorder("<"))
                     raw = memoryview(new).cast("B") if new.size else memoryview(b"")
-                    out.write(_block_header(raw))
+                    out.write(asdf_blocks.header_of(raw))
                     out.write(raw)
                     continue
                 block = blocks[number]
@@ -366,19 +332,7 @@ class AsdfFile:
                 entry(node, "source").value = str(done[source])
         pairs = [(scalar(name), node) for name, node in trees.items()]
         text = self.comments + serialized(yaml.MappingNode("tag:yaml.org,2002:map", pairs, flow_style=False))
-        return text.encode() + b"".join(_block_header(raw) + bytes(raw) for raw in content)
-
-
-# -- blocks
-
-
-def _block_header(raw) -> bytes:
-    digest = hashlib.md5(raw, usedforsecurity=False).digest()
-    return (
-        _BLOCK
-        + struct.pack(">H", _HEAD.size)
-        + _HEAD.pack(0, b"\0" * 4, len(raw), len(raw), len(raw), digest)
-    )
+        return text.encode() + b"".join(asdf_blocks.header_of(raw) + bytes(raw) for raw in content)
 
 
 def _whole(value) -> bool:
@@ -388,50 +342,3 @@ def _whole(value) -> bool:
 def _brief(value) -> str:
     """What a file says, for a message: aliases can make a short text an endless list."""
     return reprlib.repr(value)
-
-
-def _decompressed(content, block: Block, path, source) -> memoryview:
-    """The content of a compressed block: never more than its header says, whatever its stream would give."""
-    where, kind = f"{path}: block {source}", block.compression
-    try:
-        found = _unpacked(content, kind, block.size, where)
-    except InputError:
-        raise
-    except Exception as error:  # each library has its own
-        raise InputError(f"{where}: cannot be decompressed ({error})") from None
-    if len(found) != block.size:
-        raise InputError(
-            f"{where}: cannot be decompressed (its stream does not give the {block.size} bytes that its header says)"
-        )
-    return memoryview(found)
-
-
-def _unpacked(content, kind: bytes, size: int, where: str):
-    if kind == b"zlib":
-        import zlib
-
-        return zlib.decompressobj().decompress(content, size + 1)
-    if kind == b"bzp2":
-        import bz2
-
-        return bz2.BZ2Decompressor().decompress(content, size + 1)
-    if kind == b"lz4":
-        try:
-            from lz4.block import decompress
-        except ImportError:
-            raise InputError(
-                f"{where} is compressed with lz4; expected the Python package lz4 to be installed"
-            ) from None
-        pieces, at, total = [], 0, 0
-        while at < len(content):  # pieces of 4 MB, each with its length, and then its size, in front
-            (length,) = struct.unpack(">I", content[at : at + 4])
-            piece = content[at + 4 : at + 4 + length]
-            total += struct.unpack("<I", piece[:4])[0]
-            if total > size:
-                raise ValueError("its pieces are larger than its header says")
-            pieces.append(decompress(piece))
-            at += 4 + length
-        return b"".join(pieces)
-    raise InputError(
-        f"{where}: unknown compression {kind.decode('ascii', 'replace')!r}, expected zlib, bzp2 or lz4"
-    )

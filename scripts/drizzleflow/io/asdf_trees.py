@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import re
 
 from drizzleflow.errors import InputError
@@ -57,11 +56,28 @@ def expect_self_contained(content: bytes, where) -> None:
             raise InputError(f"{where}: an array is in another file, expected all in this one")
 
 
-def expect_file(path) -> None:
-    """`expect_self_contained` of a file that a user names; one that is not ASDF by its ending is left to others."""
-    if str(path).endswith(".asdf") and os.path.isfile(path):
-        with open(path, "rb") as file:
-            expect_self_contained(file.read(), path)
+def read_tree(content: bytes, where) -> dict:
+    """The tree of an ASDF file, with arrays and GWCS objects made.
+
+    Schemas are not checked: that takes longer than all the rest, and what older pipelines tagged otherwise is read too.
+
+    Raises
+    ------
+    InputError
+        See `expect_self_contained`. asdf and gwcs raise what they like for objects that cannot be made.
+    """
+    import warnings
+
+    import asdf
+    import gwcs  # noqa: F401  (its converters must be installed for asdf to find)
+
+    expect_self_contained(content, where)
+    _ = asdf.get_config().extensions  # looked up once: a context starts from a copy
+    with asdf.config_context() as settings, warnings.catch_warnings():
+        warnings.simplefilter("ignore", asdf.exceptions.AsdfWarning)
+        settings.validate_on_read = False
+        with asdf.open(io.BytesIO(content), lazy_load=False) as file:
+            return dict(file.tree)
 
 
 def quick_start() -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-BLOCK = 2880  #: bytes of a FITS block
-
 
 def sum32(buffer, total: int = 0) -> int:
     """Ones'-complement sum of big-endian 32-bit words (the length is a multiple of 4)."""

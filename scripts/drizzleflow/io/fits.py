@@ -11,8 +11,9 @@ import numpy as np
 from astropy.io import fits
 
 from drizzleflow.errors import InputError
-from drizzleflow.io.checksum import BLOCK, sum32
+from drizzleflow.io.checksum import sum32
 from drizzleflow.io.files import replacing, write_text  # noqa: F401 (write_text: also found here)
+from drizzleflow.io.fits_layout import BITPIX, BLOCK, BZERO, whole_blocks
 from drizzleflow.io.header import number
 
 
@@ -131,7 +132,7 @@ def checksummed(header, parts) -> bytes:
     _set_card(cards, "DATASUM", str(datasum), "data unit checksum")
     where = _set_card(cards, "CHECKSUM", "0" * 16, "HDU checksum")
     block = b"".join(cards) + b"END".ljust(80)
-    block = block.ljust(-(-len(block) // BLOCK) * BLOCK)
+    block = block.ljust(whole_blocks(len(block)))
     total = sum32(block, datasum)
     start = 80 * where + 11  # the value's first character
     return block[:start] + _encode(~total & 0xFFFFFFFF).encode("ascii") + block[start + 16 :]
@@ -198,9 +199,6 @@ def _words(pieces):
             yield bytes(raw[whole:]) + b"\0" * (whole + 4 - len(raw))
 
 
-_BITPIX = {"u1": 8, "i2": 16, "u2": 16, "i4": 32, "u4": 32, "i8": 64, "f4": -32, "f8": -64}
-
-
 def image_header(
     array, name: str | None = None, *, extver: int | None = None, cards=(), primary: bool = False
 ):
@@ -211,7 +209,7 @@ def image_header(
     else:
         header["XTENSION"] = ("IMAGE", "Image extension")
     kind = None if array is None else (array if hasattr(array, "dtype") else np.asarray(array)).dtype.str[1:]
-    header["BITPIX"] = (8 if array is None else _BITPIX[kind], "array data type")
+    header["BITPIX"] = (8 if array is None else BITPIX[kind], "array data type")
     shape = () if array is None else np.shape(array)
     header["NAXIS"] = (len(shape), "number of array dimensions")
     for axis, length in enumerate(reversed(shape), start=1):
@@ -221,9 +219,9 @@ def image_header(
     else:
         header["PCOUNT"] = (0, "number of parameters")
         header["GCOUNT"] = (1, "number of groups")
-    if kind in ("u2", "u4"):
+    if kind in BZERO:
         header["BSCALE"] = 1
-        header["BZERO"] = 1 << (15 if kind == "u2" else 31)
+        header["BZERO"] = BZERO[kind]
     if name:
         header["EXTNAME"] = (name, "extension name")
     if extver is not None:

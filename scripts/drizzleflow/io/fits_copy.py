@@ -8,18 +8,14 @@ same bytes.
 
 from __future__ import annotations
 
-import bz2
-import gzip
 import os
 
 import numpy as np
 from astropy.io import fits
 
 from drizzleflow.errors import InputError
-from drizzleflow.io.checksum import BLOCK
-from drizzleflow.io.fits import _BITPIX, open_fits, write_hdus
-
-_COMPRESSED = {b"\x1f\x8b": gzip, b"BZ": bz2}
+from drizzleflow.io.fits import open_fits, write_hdus
+from drizzleflow.io.fits_layout import BITPIX, BZERO, COMPRESSED, whole_blocks
 
 
 def write(path_in, path_out, changes: dict, primary_cards=(), append=()) -> None:
@@ -94,7 +90,7 @@ def _bytes_of(path) -> memoryview:
     """The file's (uncompressed) content; an ordinary file is mapped, not read."""
     try:
         with open(path, "rb") as file:
-            packer = _COMPRESSED.get(file.read(2))
+            packer = COMPRESSED.get(file.read(2))
         if packer:
             with packer.open(path) as file:
                 return memoryview(file.read())
@@ -114,7 +110,7 @@ def _span(hdu, source, path, index) -> tuple[int, int, int]:
             f"{path}[{hdu.name or index}]: the file is cut short "
             f"({len(source)} bytes, expected {data + hdu.size})"
         )
-    return start, data, min(data + -(-hdu.size // BLOCK) * BLOCK, len(source))
+    return start, data, min(data + whole_blocks(hdu.size), len(source))
 
 
 def _find(units, key, path) -> int:
@@ -217,7 +213,7 @@ def describe_image(cards: list[bytes], array) -> list[bytes]:
     """The cards with BITPIX, NAXIS*, BSCALE and BZERO made to describe `array`, where they do not already."""
     cards = list(cards)
     kind = array.dtype.str[1:]
-    if kind not in _BITPIX:
+    if kind not in BITPIX:
         raise ValueError(f"dtype {array.dtype} has no FITS image type")
     shape = array.shape[::-1]
     axes = {f"NAXIS{i}": length for i, length in enumerate(shape, start=1)}
@@ -228,11 +224,11 @@ def describe_image(cards: list[bytes], array) -> list[bytes]:
     for i in range(len(shape) + 1, old + 1):
         _remove(cards, f"NAXIS{i}")
     after = None
-    for key, value in {"BITPIX": _BITPIX[kind], "NAXIS": len(shape), **axes}.items():
+    for key, value in {"BITPIX": BITPIX[kind], "NAXIS": len(shape), **axes}.items():
         if _value(cards, key) != value:
             _set(cards, key, value, "", after)
         after = key
-    offset = {"u2": 1 << 15, "u4": 1 << 31}.get(kind, 0)
+    offset = BZERO.get(kind, 0)
     if offset and not (_value(cards, "BZERO") == offset and _value(cards, "BSCALE") in (None, 1)):
         _set(cards, "BSCALE", 1)
         _set(cards, "BZERO", offset)

@@ -16,10 +16,12 @@ from dataclasses import dataclass, field
 
 from drizzleflow.errors import InputError
 
-BLOCK = 2880
+BLOCK = 2880  #: bytes of a FITS block
 MAX_HEADER = 20_000  #: blocks of one header
 COMPRESSED = {b"\x1f\x8b": gzip, b"BZ": bz2}  #: first bytes of a compressed file -> its reader
-_BITPIX = (8, 16, 32, 64, -32, -64)
+#: an array's ``dtype.str`` without the byte order -> BITPIX; unsigned integers of 16 and 32 bits have a BZERO
+BITPIX = {"u1": 8, "i2": 16, "u2": 16, "i4": 32, "u4": 32, "i8": 64, "f4": -32, "f8": -64}
+BZERO = {"u2": 1 << 15, "u4": 1 << 31}
 _REPEATED = ("EXTNAME", "EXTVER", "DATASUM", "CHECKSUM")  #: seen twice in the wild; the first counts
 _STRUCTURE = re.compile(
     rb"(SIMPLE|XTENSION|BITPIX|NAXIS\d*|PCOUNT|GCOUNT|GROUPS|EXTNAME|EXTVER|ZIMAGE|ZNAXIS\d*|ZTILE\d+|DATASUM|CHECKSUM) *$"
@@ -43,7 +45,12 @@ class Unit:
 
     @property
     def end(self) -> int:
-        return self.data + -(-self.size // BLOCK) * BLOCK
+        return self.data + whole_blocks(self.size)
+
+
+def whole_blocks(size: int) -> int:
+    """Bytes that a header or data of `size` bytes take in a file."""
+    return -(-size // BLOCK) * BLOCK
 
 
 def units(path) -> list[Unit]:
@@ -166,8 +173,9 @@ def _size(unit, path) -> int:
     if unit.index == 0 and cards.get("SIMPLE") is not True:
         raise InputError(f"{path}: SIMPLE is not T, expected a file that conforms to the FITS standard")
     bitpix = number("BITPIX", low=-64, high=64)
-    if bitpix not in _BITPIX:
-        raise InputError(f"{where}: BITPIX is {bitpix}, expected one of {', '.join(map(str, _BITPIX))}")
+    if bitpix not in BITPIX.values():
+        allowed = ", ".join(map(str, dict.fromkeys(BITPIX.values())))
+        raise InputError(f"{where}: BITPIX is {bitpix}, expected one of {allowed}")
     axes = [number(f"NAXIS{i}") for i in range(1, number("NAXIS", high=999) + 1)]
     if cards.get("ZIMAGE") is True:
         shape = [number(f"ZNAXIS{i}") for i in range(1, number("ZNAXIS", high=999) + 1)]

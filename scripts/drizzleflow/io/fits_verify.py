@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from drizzleflow.errors import InputError
-from drizzleflow.io.checksum import BLOCK, sum32
-from drizzleflow.io.fits_layout import Unit, guarded, walk
+from drizzleflow.io.checksum import sum32
+from drizzleflow.io.fits_layout import BLOCK, Unit, guarded, walk
 
 PIECE = 364 * BLOCK  #: bytes (about 1 MiB) read at a time
 _GOOD = (0, 0xFFFFFFFF)  #: sums of an HDU whose CHECKSUM is right: both zeros of the ones' complement

@@ -7,7 +7,7 @@ from importlib import import_module
 
 _HOMES = {
     "flag_cr": "outliers.thresholds",
-    "abs_deriv": "outliers.thresholds",
+    "abs_deriv": "arrays.morphology",
     "OutlierDetection": "outliers.detection",
 }
 __all__ = sorted(_HOMES)

@@ -6,11 +6,12 @@ from functools import partial
 
 import numpy as np
 
+from drizzleflow.arrays.morphology import grown
 from drizzleflow.errors import InputError
 from drizzleflow.frames.windowed import Windowed
 from drizzleflow.geometry.pixmap import shift
 from drizzleflow.outliers.blot import blot
-from drizzleflow.outliers.driz_cr import driz_cr, grown
+from drizzleflow.outliers.driz_cr import driz_cr
 from drizzleflow.outliers.thresholds import flag_crs, flag_resampled_crs, pair
 
 

@@ -8,16 +8,16 @@ from __future__ import annotations
 import numpy as np
 
 from drizzleflow import formats
+from drizzleflow.arrays.morphology import abs_deriv, dilate
 from drizzleflow.combine.parameters import Parameters
 from drizzleflow.combine.stack import median_image
 from drizzleflow.frames.windowed import union
 from drizzleflow.geometry import footprint
 from drizzleflow.geometry.build_grid import build
-from drizzleflow.geometry.pixmap import Lattice, exact, from_lattice
+from drizzleflow.geometry.lattice import Lattice
+from drizzleflow.geometry.pixmap import exact, from_lattice
 from drizzleflow.outliers import blot
 from drizzleflow.outliers.thresholds import (
-    abs_deriv,
-    dilate,
     flag_cr,
     flag_crs,
     flag_resampled_crs,

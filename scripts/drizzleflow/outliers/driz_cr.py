@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from drizzleflow.arrays.morphology import EDGES, abs_deriv, grown
 from drizzleflow.errors import InputError
-from drizzleflow.outliers.thresholds import abs_deriv, beyond_both, pair
+from drizzleflow.outliers.thresholds import beyond_both, pair
 
-DERIVATIVE_EDGES = ("neighbours", "zero")
 SKY_COUNTED = ("once", "twice")
 CRBIT = 4096
 
@@ -63,7 +63,7 @@ def driz_cr(
         Where the trail lies: 1 towards lower rows, -1 towards higher rows, 0 masks none (there the peer takes
         the whole frame for a trail where `ctegrow` is not 0). See `drizzleflow.formats.hst.cte_direction`.
     derivative_edges : 'neighbours' or 'zero'
-        The derivative at the frame's edges: from the neighbours that there are, or as the peer (see `zero_padded_deriv`), which
+        The derivative at the frame's edges: from the neighbours that there are, or as the peer (see `abs_deriv`), which
         finds next to no cosmic rays on the first row and column and the last two rows and columns; trails are then mirrored
         at the frame's edges, as the peer's are.
     sky_counted : 'once' or 'twice'
@@ -88,13 +88,11 @@ def driz_cr(
         )
     snr, scale = pair(snr, "snr"), pair(scale, "scale")
     _check(gain, readnoise, grow, ctegrow, cte_dir)
-    if derivative_edges not in DERIVATIVE_EDGES:
-        raise InputError(
-            f"derivative_edges: {derivative_edges!r}; expected one of {', '.join(DERIVATIVE_EDGES)}"
-        )
+    if derivative_edges not in EDGES:
+        raise InputError(f"derivative_edges: {derivative_edges!r}; expected one of {', '.join(EDGES)}")
     if sky_counted not in SKY_COUNTED:
         raise InputError(f"sky_counted: {sky_counted!r}; expected one of {', '.join(SKY_COUNTED)}")
-    derivative = abs_deriv(blotted) if derivative_edges == "neighbours" else zero_padded_deriv(blotted)
+    derivative = abs_deriv(blotted, derivative_edges)
     if err is None:
         extra = float(sky) if sky_counted == "twice" else 0.0
         noise = _model_noise(blotted, float(gain), float(readnoise), extra)
@@ -127,50 +125,6 @@ def _check(gain, readnoise, grow, ctegrow, cte_dir):
             raise InputError(f"{name}: {value}; expected {meaning}, a whole number of {least} or more")
     if cte_dir not in (-1, 0, 1):
         raise InputError(f"cte_dir: {cte_dir}; expected -1, 0 or 1")
-
-
-def zero_padded_deriv(array) -> np.ndarray:
-    """The derivative of the peer: largest difference of a pixel from its four neighbours, missing ones taken as zero.
-
-    Missing are those outside, those in the last row or column, and all neighbours of a pixel in the last row or
-    column. There, and on the first row and column, the result is about the pixel's own value. float32 in and out;
-    NaN where the pixel is NaN, a NaN neighbour is left out.
-    """
-    array = np.asarray(array, np.float32)
-    out = np.abs(array)
-    out[1:-2, 1:-2] = 0
-    inner = abs_deriv(array[:-1, :-1])
-    np.fmax(out[:-1, :-1], inner, out=out[:-1, :-1])
-    return out
-
-
-def grown(mask, grow: int = 1, ctegrow: int = 0, cte_dir: int = 0, *, mirror: bool = False) -> np.ndarray:
-    """A mask and its growth: a `grow` x `grow` box and a trail of `ctegrow` pixels; see `driz_cr`. bool (ny, nx).
-
-    `mirror`: a trail that leaves the frame comes back from its edge, as with the peer.
-    """
-    mask = np.asarray(mask, bool)
-    out = mask
-    if grow > 1:
-        before, after = (grow - 1) // 2, grow // 2
-        out = _reach(_reach(out, 0, before, after), 1, before, after)
-    if ctegrow > 0 and cte_dir:  # of the hits themselves: the box does not widen the trail
-        edge = ctegrow if mirror else 0
-        source = np.pad(mask, ((edge, edge), (0, 0)), mode="symmetric")
-        trail = _reach(source, 0, ctegrow, 0) if cte_dir > 0 else _reach(source, 0, 0, ctegrow)
-        out = out | trail[edge : edge + len(mask)]
-    return out.copy()
-
-
-def _reach(mask, axis: int, before: int, after: int) -> np.ndarray:
-    """True from `before` pixels below each True pixel to `after` pixels above it, along an axis."""
-    out = mask.copy()
-    source, target = np.moveaxis(mask, axis, 0), np.moveaxis(out, axis, 0)
-    for step in range(1, min(before, len(source) - 1) + 1):
-        target[:-step] |= source[step:]
-    for step in range(1, min(after, len(source) - 1) + 1):
-        target[step:] |= source[:-step]
-    return out
 
 
 def clean(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from drizzleflow.arrays.morphology import abs_deriv, dilate
 from drizzleflow.errors import InputError
 
 
@@ -17,36 +18,6 @@ def pair(text, name: str) -> tuple[float, float]:
     if len(numbers) not in (1, 2):
         raise InputError(f"crmask.{name}: {text!r}; expected two numbers such as '5.0 4.0'")
     return numbers[0], numbers[-1]
-
-
-def abs_deriv(array) -> np.ndarray:
-    """Largest absolute difference of each pixel from its (up to) four neighbours; same dtype.
-
-    A neighbour that is missing or not finite is left out; NaN where the pixel itself is.
-    """
-    out = np.zeros_like(array)
-    with np.errstate(invalid="ignore"):
-        for axis in (0, 1):
-            difference = np.abs(np.diff(array, axis=axis))
-            difference[~np.isfinite(difference)] = 0
-            lower = out[:-1] if axis == 0 else out[:, :-1]
-            upper = out[1:] if axis == 0 else out[:, 1:]
-            np.maximum(lower, difference, out=lower)
-            np.maximum(upper, difference, out=upper)
-    if np.issubdtype(array.dtype, np.floating):
-        out[np.isnan(array)] = np.nan
-    return out
-
-
-def dilate(mask) -> np.ndarray:
-    """Boolean mask grown by its eight neighbours."""
-    out = mask.copy()
-    out[1:] |= mask[:-1]
-    out[:-1] |= mask[1:]
-    rows = out.copy()
-    out[:, 1:] |= rows[:, :-1]
-    out[:, :-1] |= rows[:, 1:]
-    return out
 
 
 def noise(err, err_nan: str = "invalid") -> np.ndarray:

@@ -15,7 +15,7 @@ from drizzleflow.frames.windowed import WEIGHT_KEYWORDS, cards
 from drizzleflow.resample.drizzle_window import WindowDrizzle
 from drizzleflow.resample.kernels import kernel_reach
 from drizzleflow.resample.models import frame_model
-from drizzleflow.resample.weights import build_driz_weight, mean_weights
+from drizzleflow.resample.weights import mean_weights, weight_map
 
 HELD = (
     "data",
@@ -122,7 +122,7 @@ def drizzle(frames, grid, pixmap, settings: dict, *, good_bits, flags, pad: bool
 def unresampled(frame, level, settings: dict, *, good_bits, flags) -> SingleImage:
     """A frame and its weights as they are (``resample_data: false``): nothing is subtracted, as in the peer."""
     good = dq.good_pixels(frame.dq, good_bits, flags, frame.shape)
-    weight = build_driz_weight(
+    weight = weight_map(
         frame.shape,
         settings["weight_type"],
         good,

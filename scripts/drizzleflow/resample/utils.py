@@ -15,7 +15,8 @@ from drizzleflow.errors import InputError
 from drizzleflow.frames.frame import SkyWCS
 from drizzleflow.geometry import pixmap as maps
 from drizzleflow.geometry.footprint import mean_pixel_area
-from drizzleflow.resample.weights import build_driz_weight as array_weight
+from drizzleflow.geometry.lattice import Lattice
+from drizzleflow.resample.weights import weight_map
 
 log = logging.getLogger("drizzleflow")
 
@@ -79,7 +80,7 @@ def build_mask(dqarr, bitvalue, flag_name_map=None) -> np.ndarray:
 
 def get_inverse_variance(array, data_shape, array_name) -> np.ndarray:
     """float32 reciprocal of a variance, 0 where that is no positive finite number; all 1 (and a warning) without it."""
-    return array_weight(data_shape, "ivm", variance=_known(array, data_shape, array_name))
+    return weight_map(data_shape, "ivm", variance=_known(array, data_shape, array_name))
 
 
 def _known(array, shape, name):
@@ -90,7 +91,7 @@ def _known(array, shape, name):
 
 
 def build_driz_weight(model, weight_type=None, good_bits=None, flag_name_map=None) -> np.ndarray:
-    """The float32 weight of each pixel of a model.
+    """The float32 weight of each pixel of a model (`drizzleflow.resample.weights.weight_map` of its planes).
 
     Parameters
     ----------
@@ -113,7 +114,7 @@ def build_driz_weight(model, weight_type=None, good_bits=None, flag_name_map=Non
     elif weight_type is not None:
         raise InputError(f"Invalid weight type: {weight_type!r}; expected ivm, ivm-sky, exptime or None")
     good = dq_bits.good_pixels(model.get("dq"), good_bits, flag_name_map, shape)
-    return array_weight(shape, weight_type or "exptime", good, variance=variance, exposure_time=time)
+    return weight_map(shape, weight_type or "exptime", good, variance=variance, exposure_time=time)
 
 
 def is_flux_density(unit) -> bool:
@@ -260,7 +261,7 @@ def _interpolated(source, target, stepsize, order, tolerance):
     if stepsize != "auto" and (stepsize <= 1 or max(source.shape) <= 10):
         return None
     try:
-        lattice = maps.Lattice.sample(source, stepsize=stepsize, order=order, tolerance=tolerance)
+        lattice = Lattice.sample(source, stepsize=stepsize, order=order, tolerance=tolerance)
     except ValueError:
         return None
     if stepsize == "auto" and not lattice.error(target) <= tolerance:

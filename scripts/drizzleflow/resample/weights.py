@@ -7,7 +7,7 @@ import numpy as np
 from drizzleflow.arrays.statistics import clipped_median, sums
 
 
-def build_driz_weight(shape, weight_type: str, good=None, *, variance=None, exposure_time=None) -> np.ndarray:
+def weight_map(shape, weight_type: str, good=None, *, variance=None, exposure_time=None) -> np.ndarray:
     """The (ny, nx) float32 weight of each input pixel (seed 002, ``weight_type``).
 
     Parameters

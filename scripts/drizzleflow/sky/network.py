@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from drizzleflow.arrays.forest import joins
+
 DENSE = 400  #: nodes of a component up to which it is solved densely, with exact uncertainties
 DRAWS = 200  #: noise realisations behind the uncertainties of larger ones: good to 5 %
 
@@ -35,22 +37,12 @@ def spanning_forest(n, i, j, weight, difference):
     level : (n,) float64 array
         Levels along the forest, 0 at the first node of a component.
     """
-    parent = list(range(n))
-
-    def root(k):
-        while parent[k] != k:
-            parent[k] = parent[parent[k]]
-            k = parent[k]
-        return k
-
     branches = [[] for _ in range(n)]
-    for e in np.argsort(-weight, kind="stable").tolist():
+    order = np.argsort(-weight, kind="stable")
+    for e in order[joins(n, zip(i[order].tolist(), j[order].tolist(), strict=True))].tolist():
         a, b = int(i[e]), int(j[e])
-        root_a, root_b = root(a), root(b)
-        if root_a != root_b:
-            parent[max(root_a, root_b)] = min(root_a, root_b)
-            branches[a].append((b, -difference[e]))
-            branches[b].append((a, difference[e]))
+        branches[a].append((b, -difference[e]))
+        branches[b].append((a, difference[e]))
     component, level, count = np.full(n, -1), np.zeros(n), 0
     for first in range(n):
         if component[first] >= 0:
