@@ -1,6 +1,7 @@
 """One self-contained page about a product: pictures, sky levels, flagged fractions, parameters, times, warnings.
 
 Everything on it comes from the jobs' records and two small tables, never from an intermediate image (these may be gone).
+The page itself is a Jinja template, ``page.html.j2``: it loads nothing from elsewhere and runs nothing.
 """
 
 from __future__ import annotations
@@ -9,10 +10,10 @@ import json
 import re
 from collections import Counter
 from operator import itemgetter
+from pathlib import Path
 
 from drizzleflow.io.files import write_text
 from drizzleflow.jobs import record
-from drizzleflow.report.page import PAGE
 
 MAX_WARNINGS = 200  #: different messages listed
 MAX_SINGLES = 12  #: single-drizzled images shown
@@ -40,12 +41,14 @@ def make(records, members, sky, out_path, product: str) -> None:
     InputError
         A record cannot be read.
     """
-    from jinja2 import Environment
+    from jinja2 import Environment, FileSystemLoader
 
     jobs = _load(records)
     masks, warnings = _masks(jobs, members), _warnings(jobs)
-    page = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(PAGE)
-    text = page.render(
+    pages = Environment(
+        autoescape=True, trim_blocks=True, lstrip_blocks=True, loader=FileSystemLoader(Path(__file__).parent)
+    )
+    text = pages.get_template("page.html.j2").render(
         product=product,
         fold=FOLD,
         facts=_facts(jobs, members, masks, warnings),
