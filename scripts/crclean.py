@@ -9,7 +9,7 @@ from drizzleflow import formats
 from drizzleflow.arrays import dq
 from drizzleflow.errors import InputError
 from drizzleflow.io.fits import open_fits, plane
-from drizzleflow.io.tables import read_levels
+from drizzleflow.io.light_tables import read_levels
 from drizzleflow.jobs import history, record
 from drizzleflow.outliers.driz_cr import clean
 

@@ -13,9 +13,10 @@ from drizzleflow.frames.windowed import Windowed
 from drizzleflow.geometry.grid import Grid
 from drizzleflow.geometry.pixmap import LatticeFiles
 from drizzleflow.io.fits import image_header, write_hdus
-from drizzleflow.io.tables import background_keywords, read_levels
+from drizzleflow.io.light_tables import read_levels
 from drizzleflow.jobs import history, record, thumbnail
 from drizzleflow.outliers import compare as rejection
+from drizzleflow.sky.keywords import background_keywords
 
 
 def main(job):

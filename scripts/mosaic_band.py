@@ -9,7 +9,7 @@ import numpy as np
 
 from drizzleflow.geometry.grid import Grid
 from drizzleflow.io.files import replacing
-from drizzleflow.io.tables import read_members
+from drizzleflow.io.light_tables import read_members
 from drizzleflow.jobs import record
 from drizzleflow.jobs.inputs import MosaicInputs
 from drizzleflow.resample import mosaic

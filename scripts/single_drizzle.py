@@ -8,7 +8,7 @@ from drizzleflow import formats
 from drizzleflow.frames.variances import add_sky_variance
 from drizzleflow.geometry.grid import Grid
 from drizzleflow.geometry.pixmap import LatticeFiles
-from drizzleflow.io.tables import read_levels
+from drizzleflow.io.light_tables import read_levels
 from drizzleflow.jobs import history, record
 from drizzleflow.outliers.static_mask import StaticMasks
 from drizzleflow.resample import single

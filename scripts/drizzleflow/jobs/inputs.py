@@ -8,7 +8,7 @@ from drizzleflow import formats
 from drizzleflow.frames.variances import add_sky_variance
 from drizzleflow.frames.window import window
 from drizzleflow.geometry.pixmap import LatticeFiles
-from drizzleflow.io.tables import read_levels
+from drizzleflow.io.light_tables import read_levels
 from drizzleflow.outliers.static_mask import StaticMasks
 from drizzleflow.resample.kernels import kernel_reach
 

@@ -7,7 +7,6 @@ at the files.
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import re
@@ -15,7 +14,8 @@ import reprlib
 from dataclasses import dataclass, field
 
 from drizzleflow.errors import InputError, has_control
-from drizzleflow.io.files import why_no_file
+from drizzleflow.io.columns import ASSOCIATION_SCHEMA
+from drizzleflow.io.files import fingerprint, read_text, why_no_file
 
 #: what a product, member or group may be called: it becomes a file name, safe for any shell or glob
 SAFE_NAME = re.compile(r"(?!\.{1,2}$)(?!-)[A-Za-z0-9._+-]{1,200}", re.ASCII)
@@ -37,8 +37,6 @@ SUFFIXES = (
     "_sci",
 )
 _EXTENSION = re.compile(r"\.(fits?|fts|asdf)(\.(gz|fz|bz2|xz))?$|\.(gz|fz)$", re.IGNORECASE)
-#: the columns of a CSV association
-COLUMNS = ("path", "member", "exptype", "group", "product", "dq", "ivar", "flux_scale")
 #: HST: the endings tried for a rootname, in this order
 HST_ENDINGS = ("flc", "flt")
 
@@ -71,15 +69,16 @@ def member_name(path) -> str:
     return stem
 
 
-def read(path, hst_table=None) -> list[Association]:
+def read(path, table=lambda path, about, read: read(path)) -> list[Association]:
     """The products of an association file, in order of first appearance.
 
     Parameters
     ----------
     path : path
         Ends in ``.json``, ``.fits`` or ``.csv``.
-    hst_table : callable, optional
-        Used in place of `read_hst_table` (a cache of it).
+    table : callable, optional
+        ``table(path, about, read)`` gives ``read(path)``, lists of plain values, or what a cache keeps of it; `about` says what
+        was asked.
 
     Raises
     ------
@@ -97,9 +96,9 @@ def read(path, hst_table=None) -> list[Association]:
     if ending.endswith(".json"):
         return _read_json(path)
     if ending.endswith(".csv"):
-        return _read_csv(path)
+        return _read_csv(path, table(path, f"sheet {fingerprint(ASSOCIATION_SCHEMA)['sha256']}", read_sheet))
     if ending.endswith((".fits", ".fit", ".fits.gz")):
-        return [_read_hst(path, (hst_table or read_hst_table)(path))]
+        return [_read_hst(path, table(path, "hst", read_hst_table))]
     raise InputError(
         f"{path}: unknown kind of association, expected a name that ends in .json, _asn.fits or .csv"
     )
@@ -183,21 +182,8 @@ def _beside(source, name: str) -> str:
     return tidy if os.path.realpath(tidy) == os.path.realpath(joined) else joined
 
 
-def _text(path) -> str:
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            text = file.read()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not a text file in UTF-8 (byte {error.start})") from None
-    if "\0" in text:
-        raise InputError(f"{path}: a binary file, expected a table in text form")
-    return text
-
-
 def _read_json(path) -> list[Association]:
-    text = _text(path)
+    text = read_text(path)
     try:
         table = json.loads(text)
     except json.JSONDecodeError as error:
@@ -251,57 +237,31 @@ def _member(source, file, exptype, name=None, group=None, **more) -> dict:
     return {**member, **more}
 
 
-def _read_csv(path) -> list[Association]:
-    lines = [line for line in _text(path).splitlines() if line.strip() and not line.lstrip().startswith("#")]
-    try:
-        rows = list(csv.reader(lines, strict=True, skipinitialspace=True))
-    except csv.Error as error:
-        raise InputError(f"{path}: not valid CSV ({error})") from None
-    if not rows:
-        raise InputError(f"{path}: empty, expected a line of column names with at least 'path'")
-    names = [name.strip().lower() for name in rows[0]]
-    for name in names:
-        if name not in COLUMNS or names.count(name) > 1:
-            fault = "twice" if name in COLUMNS else "unknown"
-            raise InputError(f"{path}: column {name!r} is {fault}, expected some of {', '.join(COLUMNS)}")
-    if "path" not in names:
-        raise InputError(f"{path}: no column 'path' (found {', '.join(names)}), expected one")
+def read_sheet(path) -> list[dict]:
+    """The rows of a CSV association, as plain values: what a row leaves empty is not in its dictionary.
+
+    See `drizzleflow.io.tables.read_association`, which checks the sheet against its schema. (pandas takes 0.3 s to import: the
+    plan's cache keeps what comes out.)
+    """
+    from drizzleflow.io import tables
+
+    rows = tables.records(tables.read_association(path))
+    return [{key: value for key, value in row.items() if value is not None} for row in rows]
+
+
+def _read_csv(path, rows) -> list[Association]:
     default = os.path.splitext(os.path.basename(path))[0]
-    found: dict[str, Association] = {}
-    for number, row in enumerate(rows[1:], start=1):
-        if len(row) != len(names):
-            raise InputError(
-                f"{path}: row {number} has {len(row)} values, expected {len(names)} as the first line"
-            )
-        given = {key: value.strip() for key, value in zip(names, row, strict=True) if value.strip()}
-        if "path" not in given:
-            raise InputError(f"{path}: row {number}: path is empty, expected a file")
-        product = given.get("product", default)
-        more = {key: _beside(path, given[key]) for key in ("dq", "ivar") if key in given}
-        if "flux_scale" in given:
-            more["flux_scale"] = _scale(path, number, given["flux_scale"])
+    products: dict[str, Association] = {}
+    for row in rows:
+        product = row.get("product", default)
+        more = {key: _beside(path, row[key]) for key in ("dq", "ivar") if key in row}
+        if "flux_scale" in row:
+            more["flux_scale"] = row["flux_scale"]
         member = _member(
-            path,
-            given["path"],
-            given.get("exptype", "science"),
-            given.get("member"),
-            given.get("group"),
-            **more,
+            path, row["path"], row.get("exptype", "science"), row.get("member"), row.get("group"), **more
         )
-        found.setdefault(product, Association(product, path)).members.append(member)
-    if not found:
-        raise InputError(f"{path}: no rows, expected one for each exposure")
-    return list(found.values())
-
-
-def _scale(path, number, text) -> float:
-    try:
-        scale = float(text)
-    except ValueError:
-        scale = 0.0
-    if not 0 < scale < float("inf"):
-        raise InputError(f"{path}: row {number}: flux_scale is {text!r}, expected a number > 0")
-    return scale
+        products.setdefault(product, Association(product, path)).members.append(member)
+    return list(products.values())
 
 
 def read_hst_table(path) -> list[list]:

@@ -112,9 +112,7 @@ def build(settings: dict, cache_path, main_process: bool = True) -> Plan:
     found: list[association.Association | Product] = []
     for source in [listed] if isinstance(listed, str) else listed:
         try:
-            found += association.read(
-                source, lambda path: cache.lookup(path, "hst", association.read_hst_table)[0]
-            )
+            found += association.read(source, lambda path, about, read: cache.lookup(path, about, read)[0])
         except InputError as error:
             stem = os.path.splitext(os.path.basename(source.rstrip("/")))[0]
             found.append(Product(stem, source, error=str(error)))
