@@ -16,7 +16,7 @@ rule members:
     conda:
         "../envs/drizzleflow.yaml"
     resources:
-        mem_mb=constant(30),
+        mem_mb=constant(80),
         runtime=10,
     params:
         opts=lambda wc: {

@@ -16,7 +16,7 @@ rule report_product:
     conda:
         "../envs/drizzleflow.yaml"
     resources:
-        mem_mb=records_memory(0.6),
+        mem_mb=records_memory(0.6, libraries=80),
         runtime=10,
     params:
         opts={},

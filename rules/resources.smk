@@ -102,19 +102,19 @@ def constant(peak):
 
 
 def grid_memory(wildcards, attempt):
-    return asked(80 + TABLES * sum(m.nframes for m in members(wildcards.product)), attempt)
+    return asked(112 + TABLES * sum(m.nframes for m in members(wildcards.product)), attempt)
 
 
 def skymatch_memory(wildcards, input, attempt):
     """The tables, the cells of up to 32 frames, and the differences of two."""
     frames = sum(m.nframes for m in members(wildcards.product))
     cells = sum(os.path.getsize(file) for file in input.cells) / frames / 2**20
-    return asked(45 + TABLES * frames + (min(frames, 32) + 6) * cells, attempt)
+    return asked(80 + TABLES * frames + (min(frames, 32) + 6) * cells, attempt)
 
 
-def records_memory(each):
+def records_memory(each, libraries=30):
     """MiB for each MB of records."""
-    return lambda wildcards, input, attempt: asked(30 + each * input.size_mb, attempt)
+    return lambda wildcards, input, attempt: asked(libraries + each * input.size_mb, attempt)
 
 
 def single_memory(wildcards, input, attempt):

@@ -14,7 +14,7 @@ from drizzleflow.arrays.statistics import SkyStats
 from drizzleflow.geometry.grid import Grid
 from drizzleflow.geometry.pixmap import LatticeFiles, from_lattice
 from drizzleflow.io import light_tables
-from drizzleflow.io.columns import OVERLAPS
+from drizzleflow.io.columns import FOOTPRINTS, OVERLAPS
 from drizzleflow.io.files import replacing
 from drizzleflow.jobs import record
 from drizzleflow.outliers.static_mask import StaticMasks
@@ -29,9 +29,8 @@ def main(job):
     stats, by_cells, arrays = SkyStats.from_options(settings), settings["skystat"] == "auto", {}
     grid, lattices = Grid.load(job.input.grid), LatticeFiles([job.input.lattices])
     outlines, group_of = {}, {}
-    for row in light_tables.read_footprints(
-        job.input.footprints, ("member", "extver", "group", "sky_outline")
-    ):
+    wanted = ("member", "extver", "group", "sky_outline")
+    for row in light_tables.rows(job.input.footprints, FOOTPRINTS, wanted):
         outlines[row["member"], row["extver"]] = np.array(row["sky_outline"])
         group_of[row["member"], row["extver"]] = row["group"]
     members_of = {}

@@ -85,7 +85,7 @@ def test_groups_without_overlap(caplog):
     with caplog.at_level(logging.WARNING):
         sky = level_table.matched(frames, apart, SETTINGS)
     assert not sky.valid.any() and "2 sets of groups do not overlap" in caplog.text
-    with pytest.raises(InputError, match="skymatch.disconnected: 2 sets of groups"):
+    with pytest.raises(InputError, match=r"skymatch\.disconnected: 2 sets of groups"):
         level_table.matched(frames, apart, SETTINGS | {"disconnected": "error"})
     sets = footprints(*(tuple(row) for row in FRAMES.to_numpy()), ("c", 1, "C"), ("d", 1, "D"))
     pair = [("c", 1, "", 7.0, 9, 0.1, 1.0), ("d", 1, "", 5.0, 9, 0.1, 1.0)]

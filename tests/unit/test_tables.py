@@ -74,7 +74,7 @@ def test_both_readers_and_both_writers_agree(name, data, tmp_path_factory):
     (read, declared), folder = READERS[name], tmp_path_factory.mktemp("tables")
     rows = data.draw(st.lists(st.tuples(*map(values_of, declared)), max_size=4))
     light_tables.write(folder / "light.csv", declared, rows)
-    light = light_tables.read_rows(folder / "light.csv", declared)
+    light = list(light_tables.rows(folder / "light.csv", declared))
     assert [tuple(row.values()) for row in light] == rows
     table = read(folder / "light.csv")
     assert {column: str(dtype) for column, dtype in table.dtypes.items()} == {
@@ -179,7 +179,7 @@ def test_wrong_tables(tmp_path, text, message):
         text = f"{','.join(columns.names(SKY))}\na,g,1,0,0,True,1,1\n{text}\n"
     if text is not None:
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    for read in (tables.read_sky, lambda path: light_tables.read_rows(path, SKY)):
+    for read in (tables.read_sky, lambda path: list(light_tables.rows(path, SKY))):
         with pytest.raises(InputError, match=f"sky.csv: {message}") as caught:
             read(path)
         assert "\n" not in str(caught.value)

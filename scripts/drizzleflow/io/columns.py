@@ -21,7 +21,21 @@ EXPECTED = {
     "bool": "True or False",
     "outline": "a JSON list of longitudes and one of latitudes",
 }
-_TRUTH = {"True": True, "False": False}
+
+
+def _truth(cell: str) -> bool:
+    if cell not in ("True", "False"):
+        raise ValueError(cell)
+    return cell == "True"
+
+
+def _outline(cell: str) -> list[list[float]]:
+    lon, lat = json.loads(cell)
+    return [lon, lat]
+
+
+#: kind -> what makes a value of a cell; raises ValueError or TypeError where it holds none
+READ = {"text": str, "int": int, "float": float, "bool": _truth, "outline": _outline}
 
 
 class Column(NamedTuple):
@@ -38,21 +52,10 @@ class Column(NamedTuple):
 
         Raises
         ------
-        ValueError
+        ValueError, TypeError
             The cell holds no value of this kind.
         """
-        if cell == self.missing:
-            return None
-        if self.kind == "text":
-            return cell
-        if self.kind == "bool":
-            if cell not in _TRUTH:
-                raise ValueError(cell)
-            return _TRUTH[cell]
-        if self.kind == "outline":
-            lon, lat = json.loads(cell)
-            return [lon, lat]
-        return int(cell) if self.kind == "int" else float(cell)
+        return None if cell == self.missing else READ[self.kind](cell)
 
     def write(self, value) -> str:
         """The text of a value: what `read` makes the same value of. None and, where some are missing, NaN are missing values.

@@ -9,15 +9,15 @@ import csv
 import io
 import math
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from drizzleflow.errors import InputError
-from drizzleflow.io.columns import EXPECTED, FOOTPRINTS, MEMBERS, SKY, Column, names
+from drizzleflow.io.columns import EXPECTED, MEMBERS, READ, SKY, Column, names
 from drizzleflow.io.files import why_no_file, write_text
 
 
-def read_columns(path, columns: Sequence[Column], only: Iterable[str] | None = None) -> dict[str, list]:
-    """A table as a dictionary: name of the column -> list of its values, None where a value is missing.
+def rows(path, columns: Sequence[Column], only: Iterable[str] | None = None) -> Iterator[dict]:
+    """The rows of a table as dictionaries, one after the other: name of the column -> value, None where it is missing.
 
     Parameters
     ----------
@@ -34,68 +34,70 @@ def read_columns(path, columns: Sequence[Column], only: Iterable[str] | None = N
         The file is missing or not UTF-8 text, lacks a column, or a row has another number of values or a value of another
         kind: one line with the file, the row (1 is the first after the names) and the column.
     """
-    try:
-        with open(path, encoding="utf-8", newline="") as stream:
-            head, *rows = [row for row in csv.reader(stream, strict=True) if row] or [[]]
-    except (OSError, ValueError, csv.Error) as error:
-        raise InputError(f"{path}: not a readable table ({error})") from None
-    for number, row in enumerate(rows, start=1):
-        if len(row) != len(head):
-            raise InputError(
-                f"{path}: row {number} has {len(row)} values, expected {len(head)} as the first line"
-            )
-    only = None if only is None else set(only)
-    values = {}
-    for column in columns:
-        if only is not None and column.name not in only:
-            continue
+    lines = _lines(path)
+    head = next(lines, [])
+    asked = [column for column in columns if only is None or column.name in only]
+    for column in asked:
         if column.name not in head:
             listed = ", ".join(names(columns))
             raise InputError(f"{path}: no column {column.name!r}, expected the columns {listed}")
-        place, cells = head.index(column.name), []
-        for number, row in enumerate(rows, start=1):
-            try:
-                cells.append(column.read(row[place]))
-            except (ValueError, TypeError):
-                raise InputError(
-                    f"{path}: row {number}: {column.name} is {row[place]!r}, expected {EXPECTED[column.kind]}"
-                ) from None
-        values[column.name] = cells
-    return values
+    readers = [(column.name, head.index(column.name), column.missing, READ[column.kind]) for column in asked]
+    for number, cells in enumerate(lines, start=1):
+        if len(cells) != len(head):
+            raise InputError(
+                f"{path}: row {number} has {len(cells)} values, expected {len(head)} as the first line"
+            )
+        try:
+            row = {
+                name: None if cells[place] == missing else read(cells[place])
+                for name, place, missing, read in readers
+            }
+        except (ValueError, TypeError):
+            raise InputError(f"{path}: row {number}: {_wrong(asked, head, cells)}") from None
+        yield row
 
 
-def read_rows(path, columns: Sequence[Column], only: Iterable[str] | None = None) -> list[dict]:
-    """A table as a list of dictionaries, one a row; see `read_columns`."""
-    values = read_columns(path, columns, only)
-    return [dict(zip(values, row, strict=True)) for row in zip(*values.values(), strict=True)]
+def _wrong(columns, head, cells) -> str:
+    """What is wrong with the first cell of a row that has no value of its column's kind."""
+    for column in columns:
+        cell = cells[head.index(column.name)]
+        try:
+            column.read(cell)
+        except (ValueError, TypeError):
+            return f"{column.name} is {cell!r}, expected {EXPECTED[column.kind]}"
+    raise AssertionError("every cell has a value")
 
 
-def write(path, columns: Sequence[Column], rows: Iterable[Sequence]) -> None:
+def _lines(path) -> Iterator[list[str]]:
+    """The lines of a CSV file that are not empty, as cells."""
+    try:
+        with open(path, encoding="utf-8", newline="") as stream:
+            yield from filter(None, csv.reader(stream, strict=True))
+    except (OSError, ValueError, csv.Error) as error:
+        raise InputError(f"{path}: not a readable table ({error})") from None
+
+
+def write(path, columns: Sequence[Column], table: Iterable[Sequence]) -> None:
     """Write a table, whole or not at all; each row has its values in the order of `columns`."""
     text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(names(columns))
-    table.writerows([column.write(value) for column, value in zip(columns, row, strict=True)] for row in rows)
+    out = csv.writer(text, lineterminator="\n")
+    out.writerow(names(columns))
+    out.writerows([column.write(value) for column, value in zip(columns, row, strict=True)] for row in table)
     write_text(path, text.getvalue())
 
 
 def read_members(path, files=None) -> list[dict]:
     """The rows of members.csv, as `drizzleflow.plan.Member.asdict` gives them; `files` take the paths' place."""
-    members = read_rows(path, MEMBERS)
+    members = list(rows(path, MEMBERS))
     if files is not None:
         members = [member | {"path": file} for member, file in zip(members, files, strict=True)]
     return members
 
 
-def read_footprints(path, only: Iterable[str] | None = None) -> list[dict]:
-    """The rows of footprints.csv; outlines are lists [longitudes, latitudes] in degrees."""
-    return read_rows(path, FOOTPRINTS, only)
-
-
 def read_levels(path) -> dict[tuple[str, int], float]:
     """(member, extver) -> sky level in the frame's unit a pixel, of the frames in sky.csv that have a valid one."""
-    rows = read_rows(path, SKY, ("member", "extver", "sky", "valid"))
-    return {(row["member"], row["extver"]): row["sky"] for row in rows if row["valid"]}
+    frames = rows(path, SKY, ("member", "extver", "sky", "valid"))
+    return {(row["member"], row["extver"]): row["sky"] for row in frames if row["valid"]}
 
 
 def read_skylist(path, members) -> dict[str, float]:

@@ -45,17 +45,17 @@ def read_members(path, only: Iterable[str] | None = None) -> pd.DataFrame:
         The file cannot be read, lacks a column, or has a value of another kind; one line with the file, row and column. The
         other readers raise the same.
     """
-    return _frame(light_tables.read_columns(path, MEMBERS, only), MEMBERS)
+    return _read([path], MEMBERS, only)
 
 
 def read_footprints(path, only: Iterable[str] | None = None) -> pd.DataFrame:
     """footprints.csv: a row a frame; see `drizzleflow.io.columns.FOOTPRINTS`."""
-    return _frame(light_tables.read_columns(path, FOOTPRINTS, only), FOOTPRINTS)
+    return _read([path], FOOTPRINTS, only)
 
 
 def read_sky(path) -> pd.DataFrame:
     """sky.csv: the sky level of each frame; see `drizzleflow.io.columns.SKY`."""
-    return _frame(light_tables.read_columns(path, SKY), SKY)
+    return _read([path], SKY)
 
 
 def read_overlaps(*paths) -> pd.DataFrame:
@@ -63,11 +63,7 @@ def read_overlaps(*paths) -> pd.DataFrame:
 
     See `drizzleflow.io.columns.OVERLAPS`.
     """
-    values: dict[str, list] = {name: [] for name in names(OVERLAPS)}
-    for path in paths:
-        for name, more in light_tables.read_columns(path, OVERLAPS).items():
-            values[name] += more
-    return _frame(values, OVERLAPS)
+    return _read(paths, OVERLAPS)
 
 
 def read_skylist(path, members) -> pd.Series:
@@ -189,14 +185,16 @@ def dtype(column: Column) -> str:
     return "boolean" if column.kind == "bool" and column.missing is not None else _DTYPES[column.kind]
 
 
-def _frame(values: dict[str, list], columns: Sequence[Column]) -> pd.DataFrame:
+def _read(paths, columns: Sequence[Column], only: Iterable[str] | None = None) -> pd.DataFrame:
+    """Tables of the same columns, one below the other."""
+    asked = [column for column in columns if only is None or column.name in only]
+    rows = [row for path in paths for row in light_tables.rows(path, columns, only)]
     series = {}
-    for column in columns:
-        if column.name in values:
-            cells = values[column.name]
-            if column.kind == "outline":
-                cells = [np.array(cell, dtype=float) for cell in cells]
-            series[column.name] = pd.Series(cells, dtype=dtype(column))
+    for column in asked:
+        values = [row.pop(column.name) for row in rows]
+        if column.kind == "outline":
+            values = [np.array(value, float) for value in values]
+        series[column.name] = pd.Series(values, dtype=dtype(column))
     return pd.DataFrame(series)
 
 
