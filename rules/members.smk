@@ -15,7 +15,7 @@ rule members:
     conda:
         "../envs/drizzleflow.yaml"
     resources:
-        mem_mb=memory(30),
+        mem_mb=memory(80),
         runtime=10,
     params:
         opts=lambda wc: {

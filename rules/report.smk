@@ -15,7 +15,7 @@ rule report_product:
     conda:
         "../envs/drizzleflow.yaml"
     resources:
-        mem_mb=memory(figures.records(0.6)),
+        mem_mb=memory(figures.records(0.6, libraries=80)),
         runtime=10,
     params:
         opts={},

@@ -11,10 +11,10 @@ import numpy as np
 from drizzleflow import formats
 from drizzleflow.frames.windowed import Windowed
 from drizzleflow.io.fits import image_header, write_hdus
-from drizzleflow.io.tables import background_keywords
 from drizzleflow.jobs import history, record, thumbnail
 from drizzleflow.jobs.reader import FrameReader
 from drizzleflow.outliers import compare as rejection
+from drizzleflow.sky.keywords import background_keywords
 
 
 def main(job):

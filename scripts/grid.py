@@ -3,31 +3,18 @@
 Settings: grid, skymatch.max_overlaps. Outputs: grid.json, footprints.csv, overlaps.json.
 """
 
-import csv
-import io
 import json
 from dataclasses import replace
+
+import pandas as pd
 
 from drizzleflow.errors import InputError
 from drizzleflow.geometry.build_grid import build
 from drizzleflow.geometry.neighbours import neighbours
 from drizzleflow.geometry.region import covered, tilt, windows
+from drizzleflow.io import tables
 from drizzleflow.io.files import write_text
 from drizzleflow.jobs import record
-
-COLUMNS = (
-    "member",
-    "extver",
-    "group",
-    "level",
-    "subtracted",
-    "scale",
-    "pixel_area",
-    "nx",
-    "ny",
-    "outline",
-    "sky_outline",
-)
 
 
 def given(settings):
@@ -60,13 +47,7 @@ def main(job):
         made, s_region=s_region, windows=windows(outlines, groups, made), tilt=tilt(outlines, made)
     )
     made.save(job.output.grid)
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(COLUMNS)
-    for frame in frames:
-        cells = frame | {key: json.dumps(frame[key]) for key in ("outline", "sky_outline")}
-        table.writerow([cells[column] for column in COLUMNS])
-    write_text(job.output.footprints, text.getvalue())
+    tables.write_footprints(pd.DataFrame(frames), job.output.footprints)
     near_to = {}
     if "match" in opts["skymatch"]["skymethod"].lower() and not opts["skymatch"]["skip"]:
         near_to = neighbours(

@@ -9,7 +9,7 @@ import numpy as np
 
 from drizzleflow import formats
 from drizzleflow.geometry.grid import Grid
-from drizzleflow.io.tables import read_members
+from drizzleflow.io.light_tables import read_members
 from drizzleflow.jobs import history, record
 from drizzleflow.jobs.reader import FrameReader
 from drizzleflow.resample import i2d, mosaic

@@ -8,7 +8,7 @@ import json
 import numpy as np
 
 from drizzleflow.io.files import replacing
-from drizzleflow.io.tables import read_members
+from drizzleflow.io.light_tables import read_members
 from drizzleflow.jobs import record
 from drizzleflow.jobs.reader import FrameReader
 from drizzleflow.resample import mosaic

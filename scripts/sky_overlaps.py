@@ -4,8 +4,6 @@ Settings: skymatch. Outputs: sky/{batch}.csv (member, extver, other, sky, npix, 
 `factor` times the frame's unit. sky/{batch}.npz: with skystat auto, what each frame sees in cells of the sky, in place of its overlaps.
 """
 
-import csv
-import io
 import json
 
 import numpy as np
@@ -14,8 +12,9 @@ from drizzleflow import formats
 from drizzleflow.arrays import dq
 from drizzleflow.arrays.statistics import SkyStats
 from drizzleflow.geometry.pixmap import from_lattice
-from drizzleflow.io.files import replacing, write_text
-from drizzleflow.io.tables import rows
+from drizzleflow.io import light_tables
+from drizzleflow.io.columns import FOOTPRINTS, OVERLAPS
+from drizzleflow.io.files import replacing
 from drizzleflow.jobs import record
 from drizzleflow.jobs.reader import FrameReader
 from drizzleflow.sky.cells import SkyCells, by_rows
@@ -28,17 +27,16 @@ def main(job):
     reader = FrameReader.of(job)
     stats, by_cells, arrays = SkyStats.from_options(settings), settings["skystat"] == "auto", {}
     outlines, group_of = {}, {}
-    for row in rows(job.input.footprints):
-        outlines[row["member"], int(row["extver"])] = np.array(json.loads(row["sky_outline"]))
-        group_of[row["member"], int(row["extver"])] = row["group"]
+    wanted = ("member", "extver", "group", "sky_outline")
+    for row in light_tables.rows(job.input.footprints, FOOTPRINTS, wanted):
+        outlines[row["member"], row["extver"]] = np.array(row["sky_outline"])
+        group_of[row["member"], row["extver"]] = row["group"]
     members_of = {}
     for key, group in group_of.items():
         members_of.setdefault(group, []).append(outlines[key])
     with open(job.input.overlaps, encoding="utf-8") as file:
         near_to = json.load(file)  # empty where the method compares no groups
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(["member", "extver", "other", "sky", "npix", "sigma", "factor"])
+    overlaps = []  # rows of the table
     for member in opts["members"]:
         format_module = formats.get(member["format"])
         bits = format_module.SKY_BITS if settings["dqbits"] == "auto" else settings["dqbits"]
@@ -66,9 +64,9 @@ def main(job):
                     f"{member['member']}/{extver}/{name}": array for name, array in cells.arrays().items()
                 }
             for row in found:
-                table.writerow([*key, row.other, row.sky, row.npix, row.sigma, frame.factor])
+                overlaps.append((*key, row.other, row.sky, row.npix, row.sigma, frame.factor))
             job.log("%s %d: %d overlaps, sky of the whole frame %g", *key, len(found) - 1, found[0].sky)
-    write_text(job.output.table, text.getvalue())
+    light_tables.write(job.output.table, OVERLAPS, overlaps)
     with replacing(job.output.cells) as temporary, open(temporary, "wb") as out:
         np.savez(out, **arrays)
 

@@ -3,7 +3,7 @@
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
-from drizzleflow.formats import ending
+from drizzleflow import formats
 from drizzleflow.jobs import record
 from drizzleflow.jobs.by_hand import by_hand
 from drizzleflow.plan import config, products
@@ -33,7 +33,7 @@ class Road:
         (self.product,) = products.build(settings, None).products.values()
         assert self.product.error is None
         self.members = [member.asdict() for member in self.product.members]
-        self.ending = ending(self.members[0]["format"])
+        self.ending = formats.declared(self.members[0]["format"]).ending
 
     def at(self, *names):
         paths = [self.folder / name for name in names]

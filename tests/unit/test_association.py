@@ -2,16 +2,23 @@
 
 import json
 import os
+import re
 from pathlib import Path
 
+import jsonschema
 import numpy as np
+import pandas as pd
 import pytest
 from astropy.io import fits
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from snakemake.exceptions import WorkflowError
+from snakemake.utils import validate
 
 from drizzleflow import formats
 from drizzleflow.errors import InputError
+from drizzleflow.io import tables
+from drizzleflow.io.columns import ASSOCIATION_SCHEMA
 from drizzleflow.plan import association
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data" / "asn"
@@ -229,6 +236,40 @@ def test_csv(tmp_path):
 def test_csv_refused(tmp_path, text, words):
     touch(tmp_path, "a.fits", "b.fits")
     refused(write(tmp_path, "t.csv", text), *words)
+
+
+def test_a_sheet_as_a_pandas_table(tmp_path):
+    """All columns of the schema, in its order, with their types; a row's plain values are what the products are made of."""
+    path = write(tmp_path, "x.csv", '# night\nflux_scale, Path ,group\n2, a.fits ,\n,"b, 1.fits",007\n')
+    sheet = tables.read_association(path)
+    schema = json.loads(ASSOCIATION_SCHEMA.read_text())
+    assert sheet.columns.tolist() == list(schema["properties"])
+    assert {str(dtype) for dtype in sheet.drop(columns="flux_scale").dtypes} == {"string"}
+    assert sheet.flux_scale.dtype == "float64" and sheet.flux_scale.isna().tolist() == [False, True]
+    assert sheet.path.tolist() == ["a.fits", "b, 1.fits"] and sheet.group.isna().tolist() == [True, False]
+    assert files.read_sheet(path) == [
+        {"path": "a.fits", "flux_scale": 2.0},
+        {"path": "b, 1.fits", "group": "007"},
+    ]
+
+
+def test_the_schema_of_the_sheet():
+    """It is JSON Schema, describes every column, and the manual has the same columns."""
+    schema = json.loads(ASSOCIATION_SCHEMA.read_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    for name, rule in schema["properties"].items():
+        assert rule["description"] and rule["allowed"], name
+    manual = (ASSOCIATION_SCHEMA.parents[1] / "README.md").read_text()
+    section = manual.partition("### CSV")[2].partition("\n### ")[0]
+    assert re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE) == list(schema["properties"])
+
+
+@pytest.mark.parametrize("rows", [[{"path": "a"}, {"path": ""}], [{"path": "a", "flux_scale": 0.0}]])
+def test_snakemake_refuses_by_the_schema_what_we_refuse(rows):
+    good = pd.DataFrame([{"path": "a.fits", "flux_scale": 2.0, "group": "g"}])
+    validate(good, ASSOCIATION_SCHEMA)
+    with pytest.raises(WorkflowError):
+        validate(pd.DataFrame(rows), ASSOCIATION_SCHEMA)
 
 
 def test_other_files_refused(tmp_path):

@@ -4,6 +4,7 @@ import ast
 import os
 import re
 import shutil
+import tomllib
 from importlib import import_module
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drizzleflow.errors import InputError
-from drizzleflow.plan.codehash import closure, code_hash
+from drizzleflow.plan import codehash
+from drizzleflow.plan.codehash import DATA, closure, code_hash
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 PARSED: dict = {}  #: the real library, parsed once
@@ -246,14 +248,44 @@ def test_a_change_of_any_module_counts_for_the_rules_that_reach_it_and_no_other(
     assert len(modules) > 70 and len(scripts) > 15
 
 
-def test_the_library_is_code_alone():
-    """A file of another kind that shaped a product would have to be hashed too."""
+def test_the_library_is_code_and_data_files_that_the_hash_counts():
+    """A file of another kind that shaped a product would have to be hashed too, and be shipped."""
     others = [
-        path
+        path.relative_to(SCRIPTS / "drizzleflow")
         for path in (SCRIPTS / "drizzleflow").rglob("*")
         if path.is_file() and path.suffix not in (".py", ".pyc")
     ]
-    assert others == []
+    project = tomllib.loads((SCRIPTS.parent / "pyproject.toml").read_text())
+    shipped = project["tool"]["setuptools"]["package-data"]["drizzleflow"]
+    assert others and all(path.name.endswith(DATA) for path in others)
+    assert all(any(path.match(pattern) for pattern in shipped) for path in others)
+
+
+def test_a_data_file_counts_for_the_scripts_that_reach_its_package(tree):
+    """Every byte of it, whether it is changed, comes or goes; it is no module."""
+    cache: dict = {}
+    hashes = {hash_of(tree, cache)}
+    for path, content in (
+        ("sub/a.j2", "{{ x }}"),
+        ("sub/a.j2", "{{ y }}"),
+        ("b.html.j2", ""),
+        ("sub/b.j2", ""),
+    ):
+        (tree / "drizzleflow" / path).write_text(content)
+        hashes.add(hash_of(tree, cache))
+    assert len(hashes) == 5 and hash_of(tree, cache) == hash_of(tree)
+    assert closure(tree / "step.py", tree) == ["drizzleflow", *(f"drizzleflow.{name}" for name in REACHED)]
+    before = hash_of(tree)
+    (tree / "drizzleflow/plugins/c.j2").write_text("of a package that is not reached")
+    (tree / "drizzleflow/sub/notes.txt").write_text("no data file")
+    assert hash_of(tree) == before
+    (tree / "drizzleflow/sub/a.j2").unlink()
+    assert hash_of(tree, cache) == hash_of(tree) != before
+
+
+def test_the_report_counts_its_page():
+    reached = codehash._walk(str(SCRIPTS / "report.py"), str(SCRIPTS / "drizzleflow"), PARSED)
+    assert str(SCRIPTS / "drizzleflow/report/page.html.j2") in reached
 
 
 def test_rules_ask_for_no_name_that_a_module_looks_up_elsewhere():

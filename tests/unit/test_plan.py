@@ -345,6 +345,31 @@ def test_a_same_size_file_with_another_time_is_read_again(tmp_path, opened):
     assert plan.build(settings_of(source), cache).cache.replaced == set()
 
 
+def test_a_sheet_is_read_again_when_it_or_its_schema_changes(tmp_path, monkeypatch):
+    reads, cache, source = [], tmp_path / "plan.json", table(tmp_path, "t.csv", "a.fits")
+    plain(tmp_path / "a.fits")
+    read = association.read_sheet
+    monkeypatch.setattr(association, "read_sheet", lambda path: reads.append(path) or read(path))
+    first = build(source, cache=cache)
+    assert build(source, cache=cache) == first and len(reads) == 1
+    plain(tmp_path / "b.fits")
+    assert [
+        m.member for m in build(table(tmp_path, "t.csv", "a.fits", "b.fits"), cache=cache)["t"].members
+    ] == ["a", "b"]
+    assert len(reads) == 2
+    made = plan.build(settings_of(source), cache)
+    made.cache.save()  # the sheet was replaced: see above
+    schema = tmp_path / "schema.json"
+    schema.write_text(association.ASSOCIATION_SCHEMA.read_text() + "\n")
+    monkeypatch.setattr(association, "ASSOCIATION_SCHEMA", schema)
+    build(source, cache=cache)
+    assert len(reads) == 4
+    wrong = table(tmp_path, "w.csv", "a.fits,b.fits")
+    for _ in range(2):  # failures are not kept
+        assert "row 1 has 2 values" in build(wrong, cache=cache)["w"].error
+    assert len(reads) == 6
+
+
 def test_jobs_see_the_plan_of_the_run(tmp_path, opened):
     cache = tmp_path / "plan.json"
     path = plain(tmp_path / "a.fits")
@@ -399,7 +424,7 @@ def test_a_plan_from_the_cache_imports_nothing_heavy(tmp_path):
         "import sys, json, time; start = time.perf_counter(); from drizzleflow.plan import products;"
         f"made = products.build(json.load(open({str(settings_file)!r})), {str(cache)!r}, sys.argv[1] == 'main');"
         "print(made.products['t'].error, time.perf_counter() - start < 0.4,"
-        "[m for m in ('numpy', 'pandas', 'astropy', 'gwcs') if m in sys.modules])"
+        "[m for m in ('numpy', 'pandas', 'jsonschema', 'astropy', 'gwcs') if m in sys.modules])"
     )
 
     def run(role):
@@ -407,5 +432,6 @@ def test_a_plan_from_the_cache_imports_nothing_heavy(tmp_path):
             [sys.executable, "-c", code, role], capture_output=True, text=True, check=True
         ).stdout
 
-    assert "astropy" in run("main")
+    first = run("main")  # reads the sheet and the header
+    assert "pandas" in first and "astropy" in first
     assert run("job") == run("main") == "None True []\n"

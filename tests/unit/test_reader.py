@@ -12,7 +12,7 @@ from drizzleflow.frames.variances import add_sky_variance
 from drizzleflow.frames.window import Window
 from drizzleflow.geometry.grid import Grid
 from drizzleflow.geometry.pixmap import LatticeFiles, from_lattice
-from drizzleflow.io.tables import read_levels
+from drizzleflow.io.light_tables import read_levels
 from drizzleflow.jobs.by_hand import Files
 from drizzleflow.jobs.reader import FrameReader, planes_of
 from drizzleflow.outliers.static_mask import StaticMasks

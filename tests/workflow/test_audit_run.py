@@ -12,7 +12,8 @@ from runs import CONFIG, KINDS, call, copy_checkout
 
 from drizzleflow.errors import InputError
 from drizzleflow.jobs import record
-from drizzleflow.provenance.audit import Evidence, audit
+from drizzleflow.provenance.audit import audit
+from drizzleflow.provenance.evidence import Evidence
 
 CLEAN = "audit: every file is what its record says"
 LINE = re.compile(r"(missing|altered|stale|unknown|unplanned|versions): (\S+): (.+)")

@@ -20,7 +20,8 @@ from drizzleflow.frames.noise import Noise
 from drizzleflow.frames.stack_image import StackImage
 from drizzleflow.frames.window import Window
 from drizzleflow.frames.windowed import rows_at
-from drizzleflow.plan.association import member_name, read_hst_table
+from drizzleflow.plan.association import member_name
+from drizzleflow.plan.files import read_hst_table
 
 _ENDING = re.compile(r"\.(fits?|fts)(\.(gz|fz))?$", re.IGNORECASE)
 _ENDINGS = (".fits", ".fits.fz", ".fits.gz", ".fit")

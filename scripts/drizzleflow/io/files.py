@@ -8,6 +8,8 @@ import hashlib
 import os
 from contextlib import contextmanager
 
+from drizzleflow.errors import InputError
+
 _WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
 
 
@@ -58,6 +60,26 @@ def settle(paths) -> None:
 def why_no_file(path) -> str:
     """What to say of a path that is no regular file: "not a file" (a folder, a pipe, a device) or "no such file"."""
     return "not a file" if os.path.exists(path) else "no such file"
+
+
+def read_text(path) -> str:
+    """A text file that a user wrote, in UTF-8 with or without a byte order mark; line ends stay as they are.
+
+    Raises
+    ------
+    InputError
+        It cannot be read, or is no such text.
+    """
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            text = file.read()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not a text file in UTF-8 (byte {error.start})") from None
+    if "\0" in text:
+        raise InputError(f"{path}: a binary file, expected a table in text form")
+    return text
 
 
 def write_text(path, text: str) -> None:

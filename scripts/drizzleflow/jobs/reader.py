@@ -12,8 +12,9 @@ from drizzleflow.frames.frame import Frame
 from drizzleflow.frames.variances import add_sky_variance
 from drizzleflow.frames.window import NOWHERE, Window
 from drizzleflow.geometry.grid import Grid
-from drizzleflow.geometry.pixmap import Lattice, LatticeFiles
-from drizzleflow.io.tables import read_levels
+from drizzleflow.geometry.lattice import Lattice
+from drizzleflow.geometry.pixmap import LatticeFiles
+from drizzleflow.io.light_tables import read_levels
 from drizzleflow.outliers.static_mask import StaticMasks
 from drizzleflow.resample.kernels import kernel_reach
 

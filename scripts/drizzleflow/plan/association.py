@@ -7,7 +7,6 @@ at the files.
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import re
@@ -16,13 +15,13 @@ from dataclasses import dataclass, field
 
 from drizzleflow import formats
 from drizzleflow.errors import InputError, has_control
-from drizzleflow.io.files import why_no_file
+from drizzleflow.io.columns import ASSOCIATION_SCHEMA
+from drizzleflow.io.files import fingerprint, read_text, why_no_file
+from drizzleflow.plan.files import read_hst_table, read_sheet
 
 #: what a product, member or group may be called: it becomes a file name, safe for any shell or glob
 SAFE_NAME = re.compile(r"(?!\.{1,2}$)(?!-)[A-Za-z0-9._+-]{1,200}", re.ASCII)
 _EXTENSION = re.compile(r"\.(fits?|fts|asdf)(\.(gz|fz|bz2|xz))?$|\.(gz|fz)$", re.IGNORECASE)
-#: the columns of a CSV association
-COLUMNS = ("path", "member", "exptype", "group", "product", "dq", "ivar", "flux_scale")
 #: HST tables: the endings tried for a rootname, in this order
 HST_ENDINGS = ("flc", "flt")
 
@@ -58,15 +57,16 @@ def member_name(path, suffixes=None) -> str:
     return stem
 
 
-def read(path, hst_table=None, suffixes=None) -> list[Association]:
+def read(path, table=lambda path, about, read: read(path), suffixes=None) -> list[Association]:
     """The products of an association file, in order of first appearance.
 
     Parameters
     ----------
     path : path
         Ends in ``.json``, ``.fits`` or ``.csv``.
-    hst_table : callable, optional
-        Used in place of `read_hst_table` (a cache of it).
+    table : callable, optional
+        ``table(path, about, read)`` gives ``read(path)``, lists of plain values, or what a cache keeps of it; `about` says what
+        was asked.
     suffixes : sequence of str, optional
         See `member_name`, which names the members that the association does not.
 
@@ -86,9 +86,10 @@ def read(path, hst_table=None, suffixes=None) -> list[Association]:
     if ending.endswith(".json"):
         made = _read_json(path)
     elif ending.endswith(".csv"):
-        made = _read_csv(path)
+        about = f"sheet {fingerprint(ASSOCIATION_SCHEMA)['sha256']}"
+        made = _read_csv(path, table(path, about, read_sheet))
     elif ending.endswith((".fits", ".fit", ".fits.gz")):
-        made = [_read_hst(path, (hst_table or read_hst_table)(path))]
+        made = [_read_hst(path, table(path, "hst", read_hst_table))]
     else:
         raise InputError(
             f"{path}: unknown kind of association, expected a name that ends in .json, _asn.fits or .csv"
@@ -176,21 +177,8 @@ def _beside(source, name: str) -> str:
     return tidy if os.path.realpath(tidy) == os.path.realpath(joined) else joined
 
 
-def _text(path) -> str:
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            text = file.read()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not a text file in UTF-8 (byte {error.start})") from None
-    if "\0" in text:
-        raise InputError(f"{path}: a binary file, expected a table in text form")
-    return text
-
-
 def _read_json(path) -> list[Association]:
-    text = _text(path)
+    text = read_text(path)
     try:
         table = json.loads(text)
     except json.JSONDecodeError as error:
@@ -244,84 +232,19 @@ def _member(source, file, exptype, name=None, group=None, **more) -> dict:
     return {**member, **more}
 
 
-def _read_csv(path) -> list[Association]:
-    lines = [line for line in _text(path).splitlines() if line.strip() and not line.lstrip().startswith("#")]
-    try:
-        rows = list(csv.reader(lines, strict=True, skipinitialspace=True))
-    except csv.Error as error:
-        raise InputError(f"{path}: not valid CSV ({error})") from None
-    if not rows:
-        raise InputError(f"{path}: empty, expected a line of column names with at least 'path'")
-    names = [name.strip().lower() for name in rows[0]]
-    for name in names:
-        if name not in COLUMNS or names.count(name) > 1:
-            fault = "twice" if name in COLUMNS else "unknown"
-            raise InputError(f"{path}: column {name!r} is {fault}, expected some of {', '.join(COLUMNS)}")
-    if "path" not in names:
-        raise InputError(f"{path}: no column 'path' (found {', '.join(names)}), expected one")
+def _read_csv(path, rows) -> list[Association]:
     default = os.path.splitext(os.path.basename(path))[0]
-    found: dict[str, Association] = {}
-    for number, row in enumerate(rows[1:], start=1):
-        if len(row) != len(names):
-            raise InputError(
-                f"{path}: row {number} has {len(row)} values, expected {len(names)} as the first line"
-            )
-        given = {key: value.strip() for key, value in zip(names, row, strict=True) if value.strip()}
-        if "path" not in given:
-            raise InputError(f"{path}: row {number}: path is empty, expected a file")
-        product = given.get("product", default)
-        more = {key: _beside(path, given[key]) for key in ("dq", "ivar") if key in given}
-        if "flux_scale" in given:
-            more["flux_scale"] = _scale(path, number, given["flux_scale"])
+    products: dict[str, Association] = {}
+    for row in rows:
+        product = row.get("product", default)
+        more = {key: _beside(path, row[key]) for key in ("dq", "ivar") if key in row}
+        if "flux_scale" in row:
+            more["flux_scale"] = row["flux_scale"]
         member = _member(
-            path,
-            given["path"],
-            given.get("exptype", "science"),
-            given.get("member"),
-            given.get("group"),
-            **more,
+            path, row["path"], row.get("exptype", "science"), row.get("member"), row.get("group"), **more
         )
-        found.setdefault(product, Association(product, path)).members.append(member)
-    if not found:
-        raise InputError(f"{path}: no rows, expected one for each exposure")
-    return list(found.values())
-
-
-def _scale(path, number, text) -> float:
-    try:
-        scale = float(text)
-    except ValueError:
-        scale = 0.0
-    if not 0 < scale < float("inf"):
-        raise InputError(f"{path}: row {number}: flux_scale is {text!r}, expected a number > 0")
-    return scale
-
-
-def read_hst_table(path) -> list[list]:
-    """Rows ``[memname, memtype, present]`` of an HST association table (lower case, upper case, bool)."""
-    from astropy.io import fits
-
-    from drizzleflow.io import fits_layout
-
-    fits_layout.units(path)
-    try:
-        with fits.open(path) as hdus:
-            table = next((hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU)), None)
-            columns = [] if table is None else [name.upper() for name in table.columns.names]
-            missing = [name for name in ("MEMNAME", "MEMTYPE", "MEMPRSNT") if name not in columns]
-            if missing:
-                raise InputError(f"{path}: no column {missing[0]}, expected an HST association table")
-            data = table.data
-            return [
-                [str(name).strip().lower(), str(kind).strip().upper(), bool(present)]
-                for name, kind, present in zip(
-                    *(data[name] for name in ("MEMNAME", "MEMTYPE", "MEMPRSNT")), strict=True
-                )
-            ]
-    except InputError:
-        raise
-    except Exception as error:  # astropy raises many kinds for a broken file
-        raise InputError(f"{path}: not a readable FITS table ({' '.join(str(error).split())})") from None
+        products.setdefault(product, Association(product, path)).members.append(member)
+    return list(products.values())
 
 
 def _read_hst(path, rows) -> Association:

@@ -1,10 +1,11 @@
-"""A hash of the code that a rule runs: its script and every drizzleflow module that the script reaches.
+"""A hash of the code that a rule runs: its script, every drizzleflow module that the script reaches, and their data files.
 
 Snakemake re-runs a job when its script changes but never looks inside the modules that the script imports,
 and takes a touched file for a changed one. The hash is of syntax trees without docstrings, so comments,
 formatting and docstrings do not count, and a formula does. Only static imports are followed: absolute,
 relative, inside functions, and ``import_module`` of a literal;
-``import_module(f"drizzleflow.formats.{name}")`` reaches every module of that package. Two places in a module are not
+``import_module(f"drizzleflow.formats.{name}")`` reaches every module of that package. A package that is reached brings its
+data files (`DATA`, such as the template of the report), whose bytes all count. Two places in a module are not
 followed: its ``__getattr__``, which finds names of another module for people who ask for them, and its command line. Rules
 use neither, and tests compare with what real jobs load. The hash is the same under every Python from 3.11 on.
 """
@@ -18,6 +19,9 @@ import os
 from drizzleflow.errors import InputError
 
 PACKAGE = "drizzleflow"
+DATA = (
+    ".j2",
+)  #: ends of names of the files that packages ship beside their modules (pyproject.toml, package-data)
 
 
 def code_hash(script_path, package_root, cache: dict | None = None) -> str:
@@ -48,7 +52,9 @@ def closure(script_path, package_root, cache: dict | None = None) -> list[str]:
     """Dotted names of the package's modules that a script reaches, sorted."""
     root = _package(package_root)
     found = _walk(os.path.abspath(script_path), root, {} if cache is None else cache)
-    return sorted(_name(path, root) for path in found if path.startswith(root + os.sep))
+    return sorted(
+        _name(path, root) for path in found if path.startswith(root + os.sep) and not path.endswith(DATA)
+    )
 
 
 def _walk(script, root, cache) -> dict[str, str]:
@@ -59,6 +65,9 @@ def _walk(script, root, cache) -> dict[str, str]:
         if path not in found:
             found[path], imports = _module(path, root, cache)
             waiting += [file for name in imports for file in _files(name, root)]
+            folder, name = os.path.split(path)
+            if name == "__init__.py":
+                waiting += [os.path.join(folder, file) for file in os.listdir(folder) if file.endswith(DATA)]
     return found
 
 
@@ -68,7 +77,7 @@ def _package(folder) -> str:
 
 
 def _name(path, root) -> str:
-    relative = os.path.splitext(os.path.relpath(path, os.path.dirname(root)))[0]
+    relative = os.path.relpath(path, os.path.dirname(root)).removesuffix(".py")
     return relative.replace(os.sep, ".").removesuffix(".__init__")
 
 
@@ -100,7 +109,11 @@ def _module(path, root, cache) -> tuple[str, list[str]]:
         if entry and entry[0] == status.st_size and entry[1] == status.st_mtime_ns:
             return entry[2], entry[3]
         with open(path, "rb") as source:
-            tree = ast.parse(source.read())
+            content = source.read()
+        if path.endswith(DATA):
+            cache[path] = [status.st_size, status.st_mtime_ns, hashlib.sha256(content).hexdigest(), []]
+            return cache[path][2], []
+        tree = ast.parse(content)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     except (SyntaxError, ValueError) as error:

@@ -120,18 +120,18 @@ def constant(peak: float) -> Callable:
 
 def grid(product, wildcards, input) -> float:
     """The outlines of all frames."""
-    return 80 + TABLES * product.nframes
+    return 112 + TABLES * product.nframes
 
 
 def skymatch(product, wildcards, input) -> float:
     """The tables, the cells of up to 32 frames, and the differences of two."""
     cells = sum(os.path.getsize(file) for file in input.cells) / product.nframes / 2**20
-    return 45 + TABLES * product.nframes + (min(product.nframes, 32) + 6) * cells
+    return 80 + TABLES * product.nframes + (min(product.nframes, 32) + 6) * cells
 
 
-def records(each: float) -> Callable:
-    """The figure of a step that reads records: MiB for each MB of them."""
-    return lambda product, wildcards, input: 30 + each * input.size_mb
+def records(each: float, libraries: float = 30) -> Callable:
+    """The figure of a step that reads records: MiB for each MB of them, besides its `libraries`."""
+    return lambda product, wildcards, input: libraries + each * input.size_mb
 
 
 def single(product, wildcards, input) -> float:

@@ -11,7 +11,7 @@ import json
 from dataclasses import asdict
 
 from drizzleflow import formats
-from drizzleflow.plan import association
+from drizzleflow.errors import InputError
 
 #: of a file's description: the keys that every format's `describe` gives
 DESCRIBED = "group nframes cube nx ny instrument detector exp_type filter exptime err".split()
@@ -45,11 +45,6 @@ def expect_whole(path) -> None:
         fits_layout.units(path)
 
 
-def association_rows(path) -> list[list]:
-    """The rows of an association that is a FITS table."""
-    return association.read_hst_table(path)
-
-
 class Formats:
     """What the formats declare, by name. Their modules are imported only where no cache knows it.
 
@@ -80,3 +75,42 @@ class Formats:
     def titles(self, wanted) -> str:
         """The titles of the formats that are `wanted`, a function of `drizzleflow.formats.Declared`."""
         return ", ".join(sorted(one.title for one in self._known().values() if wanted(one)))
+
+
+def read_sheet(path) -> list[dict]:
+    """The rows of a CSV association, as plain values: what a row leaves empty is not in its dictionary.
+
+    See `drizzleflow.io.tables.read_association`, which checks the sheet against its schema. (pandas takes 0.3 s to import: the
+    plan's cache keeps what comes out.)
+    """
+    from drizzleflow.io import tables
+
+    rows = tables.records(tables.read_association(path))
+    return [{key: value for key, value in row.items() if value is not None} for row in rows]
+
+
+def read_hst_table(path) -> list[list]:
+    """Rows ``[memname, memtype, present]`` of an HST association table (lower case, upper case, bool)."""
+    from astropy.io import fits
+
+    from drizzleflow.io import fits_layout
+
+    fits_layout.units(path)
+    try:
+        with fits.open(path) as hdus:
+            table = next((hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU)), None)
+            columns = [] if table is None else [name.upper() for name in table.columns.names]
+            missing = [name for name in ("MEMNAME", "MEMTYPE", "MEMPRSNT") if name not in columns]
+            if missing:
+                raise InputError(f"{path}: no column {missing[0]}, expected an HST association table")
+            data = table.data
+            return [
+                [str(name).strip().lower(), str(kind).strip().upper(), bool(present)]
+                for name, kind, present in zip(
+                    *(data[name] for name in ("MEMNAME", "MEMTYPE", "MEMPRSNT")), strict=True
+                )
+            ]
+    except InputError:
+        raise
+    except Exception as error:  # astropy raises many kinds for a broken file
+        raise InputError(f"{path}: not a readable FITS table ({' '.join(str(error).split())})") from None

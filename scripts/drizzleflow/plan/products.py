@@ -52,7 +52,7 @@ def build(settings: dict, cache_path, main_process: bool = True) -> Plan:
     for source in [listed] if isinstance(listed, str) else listed:
         try:
             found += association.read(
-                source, lambda path: cache.lookup(path, "rows", files.association_rows)[0], known.suffixes
+                source, lambda path, about, read: cache.lookup(path, about, read)[0], known.suffixes
             )
         except InputError as error:
             stem = os.path.splitext(os.path.basename(source.rstrip("/")))[0]

@@ -17,7 +17,7 @@ from drizzleflow.frames.window import Window
 from drizzleflow.frames.windowed import Windowed
 from drizzleflow.geometry.grid import Grid
 from drizzleflow.io.fits import open_fits
-from drizzleflow.io.tables import read_members
+from drizzleflow.io.light_tables import read_members
 from drizzleflow.provenance.drops import Drops
 from drizzleflow.provenance.run import Run
 

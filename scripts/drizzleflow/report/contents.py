@@ -1,6 +1,7 @@
 """One self-contained page about a product: pictures, sky levels, flagged fractions, parameters, times, warnings.
 
 Everything on it comes from the jobs' records and two small tables, never from an intermediate image (these may be gone).
+The page itself is a Jinja template, ``page.html.j2``: it loads nothing from elsewhere and runs nothing.
 """
 
 from __future__ import annotations
@@ -8,11 +9,12 @@ from __future__ import annotations
 import json
 from collections import Counter
 from operator import itemgetter
+from pathlib import Path
 
+from drizzleflow.io.columns import MEMBERS, SKY
 from drizzleflow.io.files import write_text
 from drizzleflow.jobs import record
 from drizzleflow.plan import roads
-from drizzleflow.report.page import PAGE
 
 MAX_WARNINGS = 200  #: different messages listed
 MAX_SINGLES = 12  #: images of a step that are shown, such as single drizzles
@@ -28,8 +30,8 @@ def make(records, members, sky, out_path, product: str) -> None:
     ----------
     records : list of paths
         Records of the product's jobs (see `drizzleflow.jobs.record`), in any order; the page does not depend on it.
-    members, sky : lists of dicts
-        Rows of ``members.csv`` and ``sky.csv`` (see `drizzleflow.io.tables.rows`); either may be empty.
+    members, sky : DataFrames
+        ``members.csv`` and ``sky.csv`` (see `drizzleflow.io.tables`), or some of their columns; either may be empty.
     out_path : path
         The HTML file.
     product : str
@@ -40,20 +42,22 @@ def make(records, members, sky, out_path, product: str) -> None:
     InputError
         A record cannot be read.
     """
-    from jinja2 import Environment
+    from jinja2 import Environment, FileSystemLoader
 
     jobs = _load(records)
     masks, warnings = _masks(jobs, members), _warnings(jobs)
-    page = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(PAGE)
-    text = page.render(
+    pages = Environment(
+        autoescape=True, trim_blocks=True, lstrip_blocks=True, loader=FileSystemLoader(Path(__file__).parent)
+    )
+    text = pages.get_template("page.html.j2").render(
         product=product,
         fold=FOLD,
         facts=_facts(jobs, members, masks, warnings),
         pictures=_pictures(jobs, *roads.shown("pictures")),
         exposures=_pictures(jobs, *roads.shown("exposures")),
         blink=_blink(jobs),
-        members=_grid(members),
-        sky=_grid(sky, rounded=True),
+        members=_grid(members, MEMBERS),
+        sky=_grid(sky, SKY, rounded=True),
         masks=masks,
         numbers=[
             (rule, _pairs(entry["statistics"]))
@@ -128,21 +132,21 @@ def _masks(jobs, members) -> list[dict]:
                     "fraction": fraction,
                 }
             )
-    order = {row.get("member"): number for number, row in enumerate(members)}
+    order = {name: number for number, name in enumerate(members.get("member", ()))}
     return sorted(
         rows, key=lambda row: (order.get(row["member"], len(order)), row["member"], row["extver"] or 0)
     )
 
 
 def _facts(jobs, members, masks, warnings) -> list[tuple[str, str]]:
-    science = [row for row in members if str(row.get("exptype", "science")).lower() == "science"]
-    facts = [("members", str(len(science)))] if members else []
-    if any("group" in row for row in science):
-        facts.append(("groups", str(len({row["group"] for row in science}))))
+    science = members[members.exptype.str.lower() == "science"] if "exptype" in members else members
+    facts = [("members", str(len(science)))] if len(members) else []
+    if len(science) and "group" in science:
+        facts.append(("groups", str(science.group.nunique())))
     for key in ("instrument", "detector", "filter"):
-        found = sorted({row[key] for row in science if row.get(key)})
-        if found:
-            facts.append((key, ", ".join(found[:20]) + (" ..." if len(found) > 20 else "")))
+        names = sorted(set(science[key]) - {""}) if key in science else []
+        if names:
+            facts.append((key, ", ".join(names[:20]) + (" ..." if len(names) > 20 else "")))
     known = {entry["rule"]: entry["statistics"] for entry in jobs if entry["rule"] in ("grid", "mosaic")}
     grid, mosaic = known.get("grid", {}), known.get("mosaic", {})
     if {"nx", "ny", "pixel_scale"} <= set(grid):
@@ -193,44 +197,32 @@ def _blink(jobs) -> dict | None:
     }
 
 
-def _grid(rows, rounded: bool = False) -> dict | None:
-    """A list of dicts as columns and cells; None when empty. `rounded`: text that is a number, but no name, also.
+def _grid(table, declared, rounded: bool = False) -> dict | None:
+    """A table as columns and cells, written as in its file or, `rounded`, with numbers to 7 digits; None when empty.
 
     Columns that are empty are left out, and those that are the same in all of several rows are told once (``same``).
     """
-    if not rows:
+    if table is None or table.empty:
         return None
-    columns = [
-        column
-        for column in rows[0]
-        if column is not None and any(row.get(column) not in (None, "") for row in rows)
-    ]
-    names = ("member", "group", "path") if rounded else columns
-    same = [
-        c
-        for c in columns
-        if len(rows) > 1
-        and c not in ("member", "group", "path", "sky")
-        and len({row.get(c) for row in rows}) == 1
-    ]
-    columns = [column for column in columns if column not in same]
-
-    def text(row, key):
-        return _short(row.get(key) if key in names else _number(row.get(key)))
-
+    cells = {}
+    for column in declared:
+        if column.name in table:
+            short = rounded and column.kind == "float"
+            values = table[column.name].astype(object)
+            values = values.where(values.notna(), None)
+            texts = [
+                _short(value) if short and value is not None else column.write(value) for value in values
+            ]
+            if any(texts):
+                cells[column.name] = texts
+    own = ("member", "group", "path", "sky")
+    same = [name for name in cells if len(table) > 1 and name not in own and len(set(cells[name])) == 1]
+    columns = [name for name in cells if name not in same]
     return {
         "columns": columns,
-        "rows": [[text(row, key) for key in columns] for row in rows],
-        "same": [f"{key} {text(rows[0], key)}" for key in same],
+        "rows": [list(row) for row in zip(*(cells[name] for name in columns), strict=True)],
+        "same": [f"{name} {cells[name][0]}" for name in same],
     }
-
-
-def _number(value):
-    """Text that is a number with a fraction or an exponent, as float."""
-    try:
-        return float(value) if isinstance(value, str) and set(value) & set(".eE") else value
-    except ValueError:
-        return value
 
 
 def _short(value) -> str:

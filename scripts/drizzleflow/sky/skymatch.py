@@ -14,7 +14,7 @@ import numpy as np
 from drizzleflow.arrays.statistics import measured
 from drizzleflow.errors import InputError
 from drizzleflow.geometry.neighbours import neighbours
-from drizzleflow.io.tables import read_skylist
+from drizzleflow.io.light_tables import read_skylist
 from drizzleflow.plan.association import member_name
 from drizzleflow.sky.levels import METHODS, SkyLevel, SkyRow, solve
 from drizzleflow.sky.skyimage import ENGINES, SkyGroup, SkyImage, shared_polygons
