@@ -1,8 +1,9 @@
 """The output grid of an association, built from the outlines of its frames or from a WCS that the user gives.
 
-One tangent plane around all footprints, as the JWST pipeline makes it, with two departures where that loses light: the default grid
-reaches to the outer *edges* of the outermost pixels, and it is built from the frames' own WCS outlines instead of their S_REGION
-keywords (config ``grid.footprints``).
+``grid.method: tangent_plane`` is one tangent plane around all footprints, as the JWST pipeline makes it, with two departures where
+that loses light: the default grid reaches to the outer *edges* of the outermost pixels, and it is built from the frames' own WCS
+outlines instead of their S_REGION keywords (``grid.footprints``). ``grid.method: astrodrizzle`` is in
+`drizzleflow.geometry.astrodrizzle_grid`.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ def build(footprints: list[dict], options: dict) -> Grid:
         (text or None), ``scale`` (arcsec at the reference point), ``pixel_area`` (mean, steradians), ``pa_y``, ``vparity``.
     options : dict
         ``pixel_scale`` (arcsec), ``pixel_scale_ratio``, ``rotation`` (deg), ``crpix`` ([x, y], 0-based), ``crval`` (deg),
-        ``output_shape`` ([nx, ny]), ``output_wcs`` (a FITS header or file, or an ASDF file), ``footprints``.
+        ``output_shape`` ([nx, ny]), ``output_wcs`` (a FITS header or file, or an ASDF file), ``method`` (tangent_plane, or
+        astrodrizzle, for which footprints need what `drizzleflow.geometry.astrodrizzle_frame.describe` adds),
+        ``footprints`` (tangent_plane only: wcs or s_region).
 
     Raises
     ------
@@ -52,7 +55,7 @@ def _build(footprints, options) -> Grid:
     shape = tuple(options["output_shape"][::-1]) if options["output_shape"] else None
     if options["output_wcs"]:
         return _from_file(options["output_wcs"], shape, first)
-    if options["footprints"] == "astrodrizzle":
+    if options["method"] == "astrodrizzle":
         from drizzleflow.geometry.astrodrizzle_grid import from_footprints
 
         return from_footprints(footprints, options)

@@ -200,6 +200,7 @@ class _Checker:
                 raise InputError(
                     f"{origin}: {here}: no such key{self._advice(str(raw), known, names, dotted)}"
                 )
+            key = _moved(value, self._follow(known[key])) or key
             if key in given:
                 raise InputError(
                     f"{origin}: {dotted}.{given[key]} and {here} are the same setting, expected one of them"
@@ -253,6 +254,11 @@ class _Checker:
                     raise InputError(f"{origin}: {here}: {one!r} {NOT_YET}; expected {allowed(rule)}")
             raise InputError(f"{origin}: {here} is {_show(found)}, expected {allowed(rule)}")
         return _finish(canonical, here.rsplit(".", 1)[-1], rule)
+
+
+def _moved(value, rule) -> str | None:
+    """The key of the same section that a value is for by now (`grid.footprints: astrodrizzle`); None: it has stayed."""
+    return rule.get("moved", {}).get(value.strip().lower()) if isinstance(value, str) else None
 
 
 def _reserved(rule) -> set:
