@@ -107,6 +107,13 @@ def resolve(defaults: Mapping, user: Mapping, presets_dir) -> dict:
     return resolved
 
 
+def standard(user: Mapping | None = None) -> dict:
+    """`resolve` with the defaults and presets of this checkout (its folder ``config``)."""
+    root = os.path.abspath(__file__).rsplit(os.sep, 4)[0]  # of scripts/drizzleflow/plan/config.py
+    folder = os.path.join(root, "config")
+    return resolve(load(os.path.join(folder, "config.yaml")), user or {}, os.path.join(folder, "presets"))
+
+
 def merge(lower: Mapping, upper: Mapping, sections) -> dict:
     """`upper` over `lower`: sections key by key, anything else as a whole. Neither is changed."""
     merged = copy.deepcopy({**lower, **upper})
