@@ -1,6 +1,7 @@
-"""``python -m drizzleflow.association FILE...``: the products of association files and their members, checked as a run checks them.
+"""``python -m drizzleflow.association FILE...``: the products of association files and their members.
 
-The work is done in `drizzleflow.plan.association` (the tables) and `drizzleflow.plan.products` (the members' headers).
+They are checked as a run checks them, by `drizzleflow.plan.association` (the tables) and `drizzleflow.plan.products`
+(the members' headers).
 """
 
 import argparse
@@ -17,7 +18,7 @@ COLUMNS = ("product", "member", "exptype", "group", "format", "path")
 
 
 def main(arguments=None) -> int:
-    """The command line: prints a table, a row a member; 1 and one line on stderr for each product that cannot be made."""
+    """The command line: prints a table, a row a member; 1 and a line on stderr for each product that is wrong."""
     parser = argparse.ArgumentParser(
         prog="python -m drizzleflow.association", description=__doc__.split("\n")[0]
     )
@@ -42,7 +43,7 @@ def main(arguments=None) -> int:
 
 
 def table(plan: Plan) -> list[str]:
-    """The members of the products that can be made: a line of column names, a line a member; columns are aligned."""
+    """The members of the products that can be made: a line of names, a line a member, in aligned columns."""
     rows = [COLUMNS]
     for name, product in plan.good.items():
         for member in (*product.members, *product.others):

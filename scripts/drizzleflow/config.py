@@ -1,6 +1,6 @@
-"""``python -m drizzleflow.config [FILE.yaml]``: the settings of a run: defaults < preset < your file, checked, as YAML.
+"""``python -m drizzleflow.config [FILE.yaml]``: the settings of a run, checked, as YAML: defaults < preset < your file.
 
-The settings are those of a product that no entry of ``overrides`` matches. The work is done in `drizzleflow.plan.config`.
+They hold for products that no entry of ``overrides`` matches. The work is done in `drizzleflow.plan.config`.
 """
 
 import argparse

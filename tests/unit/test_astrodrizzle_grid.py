@@ -33,7 +33,7 @@ def corners(grid):
 
 
 def test_the_configuration_s_method():
-    """`grid.method` alone chooses this grid: orientation and reference point; `grid.footprints` does not matter to it."""
+    """`grid.method` alone chooses this grid: `grid.footprints` does not matter to it."""
     options = dict.fromkeys(("pixel_scale", "rotation", "crpix", "crval", "output_shape", "output_wcs"))
     options |= {"pixel_scale_ratio": 1.0, "method": "astrodrizzle"}
     planes = [build([one], 0.05, 40.0) for one in CHIPS]

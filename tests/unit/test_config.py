@@ -124,7 +124,7 @@ def test_aliases(section, key, rule):
 
 
 def test_astrodrizzle_s_grid_under_its_old_name():
-    """`grid.footprints: astrodrizzle`, from before `grid.method` was a switch of its own: in a file, and in overrides."""
+    """`grid.footprints: astrodrizzle` is `grid.method: astrodrizzle`: in a file, and in overrides."""
     new, entry = resolve(grid={"method": "astrodrizzle"}), {"instrument": "ACS", "set": {}}
     assert config.for_product(new)["grid"] == DEFAULTS["grid"] | {"method": "astrodrizzle"}
     for old in ("astrodrizzle", "AstroDrizzle"):

@@ -1,4 +1,7 @@
-"""Images that hold only a window of the grid: single drizzles and the median, read in sections."""
+"""Images that hold only a window of the grid: single drizzles and the median.
+
+They are on disk, where sections are read, or in memory.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +19,36 @@ _BITPIX = {np.float32: -32, np.int16: 16}
 WEIGHT_KEYWORDS = {"clipped_mean": "WHTMEAN", "mean": "WHTAVG"}
 
 
+class _OnGrid:
+    """Windows of an image that has `shape`, `origin` and `read`."""
+
+    @property
+    def window(self) -> tuple[int, int, int, int]:
+        """(x0, x1, y0, y1) on the grid, half open."""
+        (x0, y0), (ny, nx) = self.origin, self.shape
+        return x0, x0 + nx, y0, y0 + ny
+
+    def touched(self, pixmap, margin: int = 5) -> tuple[int, int, int, int]:
+        """The window (x0, x1, y0, y1) of this image that a pixel map (in grid pixels) touches; x0 = x1: none."""
+        from drizzleflow.frames.window import window
+
+        bx0, bx1, by0, by1 = self.window
+        if not np.isfinite(pixmap).any():
+            return bx0, bx0, by0, by0
+        x0, x1, y0, y1 = window(pixmap[..., 0], pixmap[..., 1], margin)
+        x0, x1, y0, y1 = max(x0, bx0), min(x1, bx1), max(y0, by0), min(y1, by1)
+        return (bx0, bx0, by0, by0) if x0 >= x1 or y0 >= y1 else (x0, x1, y0, y1)
+
+    def cut(self, plane: str, window) -> np.ndarray:
+        """A plane inside a window of the grid that lies within this image."""
+        x0, x1, y0, y1 = window
+        bx0, by0 = self.origin
+        rows = self.read(plane, y0 - by0, y1 - by0)
+        return np.ascontiguousarray(rows[:, x0 - bx0 : x1 - bx0])
+
+
 @dataclass(frozen=True)
-class Windowed(Noisy):
+class Windowed(_OnGrid, Noisy):
     """A file whose image HDUs are one window of the grid, opened for its headers only.
 
     Sections are read by seeking, not by mapping: a mapped file counts in the memory of the process as it is read.
@@ -68,10 +99,9 @@ class Windowed(Noisy):
         return cls(os.fspath(path), shape, origin, offsets, mean, unit, noise, kind)
 
     @property
-    def window(self) -> tuple[int, int, int, int]:
-        """(x0, x1, y0, y1) on the grid, half open."""
-        (x0, y0), (ny, nx) = self.origin, self.shape
-        return x0, x0 + nx, y0, y0 + ny
+    def planes(self):
+        """Names of the planes that can be read."""
+        return self.offsets.keys()
 
     def read(self, plane: str, y0: int, y1: int) -> np.ndarray:
         """Rows y0..y1-1 (of this image) of a plane, in native byte order."""
@@ -81,23 +111,24 @@ class Windowed(Noisy):
             raise InputError(f"{self.path}[{plane}]: the file is cut short")
         return raw.reshape(y1 - y0, nx).astype(kind)
 
-    def touched(self, pixmap, margin: int = 5) -> tuple[int, int, int, int]:
-        """The window (x0, x1, y0, y1) of this image that a pixel map (in grid pixels) touches; empty ones have x0 = x1."""
-        from drizzleflow.frames.window import window
 
-        bx0, bx1, by0, by1 = self.window
-        if not np.isfinite(pixmap).any():
-            return bx0, bx0, by0, by0
-        x0, x1, y0, y1 = window(pixmap[..., 0], pixmap[..., 1], margin)
-        x0, x1, y0, y1 = max(x0, bx0), min(x1, bx1), max(y0, by0), min(y1, by1)
-        return (bx0, bx0, by0, by0) if x0 >= x1 or y0 >= y1 else (x0, x1, y0, y1)
+@dataclass(frozen=True)
+class WindowedArrays(_OnGrid):
+    """The same of arrays in memory."""
 
-    def cut(self, plane: str, window) -> np.ndarray:
-        """A plane inside a window of the grid that lies within this image."""
-        x0, x1, y0, y1 = window
-        bx0, by0 = self.origin
-        rows = self.read(plane, y0 - by0, y1 - by0)
-        return np.ascontiguousarray(rows[:, x0 - bx0 : x1 - bx0])
+    arrays: dict[str, np.ndarray]  #: HDU name -> (ny, nx)
+    origin: tuple[int, int]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return next(iter(self.arrays.values())).shape
+
+    @property
+    def planes(self):
+        return self.arrays.keys()
+
+    def read(self, plane: str, y0: int, y1: int) -> np.ndarray:
+        return self.arrays[plane][y0:y1]
 
 
 def rows_at(path, offset: int, kind, nx: int, y0: int, y1: int) -> np.ndarray:
@@ -114,6 +145,16 @@ def union(images) -> tuple[int, int, int, int]:
     x0, y0 = windows[:, [0, 2]].min(axis=0)
     x1, y1 = windows[:, [1, 3]].max(axis=0)
     return int(x0), int(x1), int(y0), int(y1)
+
+
+def expect_one_shape(images) -> None:
+    """Without resampling pixels are compared as they are: InputError where the images' shapes differ."""
+    shapes = {image.shape for image in images}
+    if len(shapes) > 1:
+        raise InputError(
+            "single_drizzle.resample_data: false needs frames of one shape, found "
+            + ", ".join(sorted(map(str, shapes)))
+        )
 
 
 def cards(window, unit: str, grid=None) -> list[tuple]:

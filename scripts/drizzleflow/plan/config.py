@@ -22,6 +22,8 @@ from drizzleflow.errors import LONGEST, InputError, has_control
 
 #: what is planned but not there; the words end the message
 NOT_YET = "is not built yet"
+#: of this checkout: defaults, presets and schema
+FOLDER = os.path.join(os.path.abspath(__file__).rsplit(os.sep, 4)[0], "config")
 _SELECTORS = ("instrument", "exp_type", "filter")
 
 
@@ -108,10 +110,22 @@ def resolve(defaults: Mapping, user: Mapping, presets_dir) -> dict:
 
 
 def standard(user: Mapping | None = None) -> dict:
-    """`resolve` with the defaults and presets of this checkout (its folder ``config``)."""
-    root = os.path.abspath(__file__).rsplit(os.sep, 4)[0]  # of scripts/drizzleflow/plan/config.py
-    folder = os.path.join(root, "config")
-    return resolve(load(os.path.join(folder, "config.yaml")), user or {}, os.path.join(folder, "presets"))
+    """`resolve` with the defaults and presets of this checkout (`FOLDER`)."""
+    return resolve(load(os.path.join(FOLDER, "config.yaml")), user or {}, os.path.join(FOLDER, "presets"))
+
+
+def names(sections) -> dict[str, list[str]]:
+    """The keys of some sections and their aliases, as the schema has them: section -> names."""
+    with open(os.path.join(FOLDER, "schemas", "config.schema.json"), encoding="utf-8") as text:
+        known = json.load(text)["$defs"]
+    return {
+        section: [
+            name
+            for key, rule in known[section]["properties"].items()
+            for name in (key, *rule.get("aliases", ()))
+        ]
+        for section in sections
+    }
 
 
 def merge(lower: Mapping, upper: Mapping, sections) -> dict:
@@ -264,7 +278,7 @@ class _Checker:
 
 
 def _moved(value, rule) -> str | None:
-    """The key of the same section that a value is for by now (`grid.footprints: astrodrizzle`); None: it has stayed."""
+    """The key of the same section that a value has moved to (`grid.footprints: astrodrizzle`), or None."""
     return rule.get("moved", {}).get(value.strip().lower()) if isinstance(value, str) else None
 
 

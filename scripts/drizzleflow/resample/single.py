@@ -36,6 +36,7 @@ class SingleImage(Noisy):
     grid: object = None  #: the full grid; None without resampling
     noise: Noise | None = None  #: None where nothing tells
     weight_type: str = "ivm"
+    threshold_of: str = "clipped_mean"  #: which of `mean_weights` is `mean_weight`
 
     @cached_property
     def mean_weights(self) -> dict[str, float]:
@@ -43,7 +44,7 @@ class SingleImage(Noisy):
 
     @property
     def mean_weight(self) -> float:
-        return self.mean_weights["clipped_mean"]
+        return self.mean_weights[self.threshold_of]
 
     @property
     def shape(self) -> tuple[int, int]:
