@@ -1,7 +1,7 @@
 """``python -m drizzleflow.association FILE...``: the products of association files and their members.
 
-They are checked as a run checks them, by `drizzleflow.plan.association` (the tables) and `drizzleflow.plan.products`
-(the members' headers).
+They are checked as a run checks them, by `drizzleflow.plan.association` (the tables) and
+`drizzleflow.plan.products` (the members' headers).
 """
 
 import argparse
@@ -18,7 +18,7 @@ COLUMNS = ("product", "member", "exptype", "group", "format", "path")
 
 
 def main(arguments=None) -> int:
-    """The command line: prints a table, a row a member; 1 and a line on stderr for each product that is wrong."""
+    """The command line: prints a table, a row a member; 1, and a line on stderr, for each wrong product."""
     parser = argparse.ArgumentParser(
         prog="python -m drizzleflow.association", description=__doc__.split("\n")[0]
     )

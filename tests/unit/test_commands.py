@@ -1,4 +1,4 @@
-"""`python -m drizzleflow.association` and `python -m drizzleflow.config`: what they print, and how they fail."""
+"""`drizzleflow.association` and `drizzleflow.config` as commands: what they print, and how they fail."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""`OutlierDetection` in memory finds what the workflow finds on disk: pixel by pixel, whatever the settings."""
+"""`OutlierDetection` in memory finds what the workflow finds on disk, pixel by pixel."""
 
 import importlib
 import sys
@@ -159,7 +159,7 @@ def job(rule, folder, options, input, output):
 
 
 def workflow(folder, made, settings):
-    """The masks of a run's scripts: (member, extver) -> bool array; with the plan's product and the sky levels."""
+    """What a run's scripts make: the plan's product, the settings, the sky levels, (member, extver) -> mask."""
     resolved = config.standard({"associations": list(map(str, made["associations"])), **settings})
     (product,) = products.build(resolved, None).products.values()
     assert product.error is None

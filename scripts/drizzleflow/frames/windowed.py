@@ -29,7 +29,7 @@ class _OnGrid:
         return x0, x0 + nx, y0, y0 + ny
 
     def touched(self, pixmap, margin: int = 5) -> tuple[int, int, int, int]:
-        """The window (x0, x1, y0, y1) of this image that a pixel map (in grid pixels) touches; x0 = x1: none."""
+        """The window (x0, x1, y0, y1) of this image that a pixel map of the grid touches; x0 = x1: none."""
         from drizzleflow.frames.window import window
 
         bx0, bx1, by0, by1 = self.window

@@ -1,8 +1,8 @@
 """The output grid of an association, built from the outlines of its frames or from a WCS that the user gives.
 
-``grid.method: tangent_plane`` is one tangent plane around all footprints, as the JWST pipeline makes it, with two
-departures where that loses light: the default grid reaches to the outer *edges* of the outermost pixels, and it is
-built from the frames' own WCS outlines instead of their S_REGION keywords (``grid.footprints``).
+``grid.method: tangent_plane`` is one tangent plane around all footprints, as the JWST pipeline makes it, with
+two departures where that loses light: the default grid reaches to the outer *edges* of the outermost pixels,
+and it is built from the frames' own WCS outlines instead of their S_REGION keywords (``grid.footprints``).
 ``grid.method: astrodrizzle`` is in `drizzleflow.geometry.astrodrizzle_grid`.
 """
 
@@ -73,10 +73,11 @@ def build(footprints: list[dict], options: dict) -> Grid:
         One a frame, the first is the reference: ``outline`` (lon, lat lists in degrees, pixel edges), ``s_region``
         (text or None), ``scale`` (arcsec at the reference point), ``pixel_area`` (mean, steradians), ``pa_y``, ``vparity``.
     options : dict
-        ``pixel_scale`` (arcsec), ``pixel_scale_ratio``, ``rotation`` (deg), ``crpix`` ([x, y], 0-based), ``crval`` (deg),
-        ``output_shape`` ([nx, ny]), ``output_wcs`` (a FITS header or file, or an ASDF file), ``method``
-        (tangent_plane, or astrodrizzle, for which footprints need what
-        `drizzleflow.geometry.astrodrizzle_frame.describe` adds), ``footprints`` (tangent_plane only: wcs or s_region).
+        ``pixel_scale`` (arcsec), ``pixel_scale_ratio``, ``rotation`` (deg), ``crpix`` ([x, y], 0-based),
+        ``crval`` (deg), ``output_shape`` ([nx, ny]), ``output_wcs`` (a FITS header or file, or an ASDF file),
+        ``method`` (tangent_plane, or astrodrizzle, for which footprints need what
+        `drizzleflow.geometry.astrodrizzle_frame.describe` adds), ``footprints`` (tangent_plane only: wcs or
+        s_region).
 
     Raises
     ------

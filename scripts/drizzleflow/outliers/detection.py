@@ -44,20 +44,21 @@ class OutlierDetection:
     ----------
     input_models : list of drizzleflow.frames.frame.Frame
         With ``data`` and ``err`` (float32, (ny, nx), in the frame's ``unit``), ``dq`` (uint32, (ny, nx)), the
-        variances that ``weight_type`` asks for, a WCS and a ``group``. Frames of one group were exposed together;
-        each integration of a cube is a group of its own. All have one unit. `do_detection` changes ``dq`` and
-        nothing else.
+        variances that ``weight_type`` asks for, a WCS and a ``group``. Frames of one group were exposed
+        together; each integration of a cube is a group of its own. All have one unit. `do_detection` changes
+        ``dq`` and nothing else.
     reffiles : optional
         Accepted as jwst has it; nothing is read from it.
     format : str
         Whose flags ``dq`` has: jwst, roman, hst or simple.
     preset : None, 'jwst' or 'hst'
-        Whose defaults hold, as in the configuration. None: the workflow's own, those of ``config/config.yaml``.
+        Whose defaults hold, as in the configuration. None: the workflow's own, those of
+        ``config/config.yaml``.
     levels : sequence of float or None, optional
         The sky of each frame, in its unit per pixel: subtracted before drizzling, and counted as noise in the
-        comparison. None for a frame: nothing is subtracted. By default the levels that frames record themselves
-        (``level``), where these are not subtracted already (``subtracted`` is False). A run measures them;
-        `drizzleflow.sky.match` does so in memory.
+        comparison. None for a frame: nothing is subtracted. By default the levels that frames record
+        themselves (``level``), where these are not subtracted already (``subtracted`` is False). A run
+        measures them; `drizzleflow.sky.match` does so in memory.
     **pars
         Keys of the configuration's sections ``grid``, ``single_drizzle``, ``static_mask``, ``median`` and
         ``crmask``, by their own names or an alias: ``weight_type``, ``pixfrac``, ``kernel``, ``fillval``,
@@ -103,8 +104,8 @@ class OutlierDetection:
     def do_detection(self) -> list[int]:
         """Run all steps: set the format's outlier bits in each frame's ``dq``, and `masks`.
 
-        A frame without ``dq`` gets one. Nothing is flagged where ``median`` is False or there are fewer than two
-        groups (without resampling: two frames).
+        A frame without ``dq`` gets one. Nothing is flagged where ``median`` is False or there are fewer than
+        two groups (without resampling: two frames).
 
         Returns
         -------
@@ -114,8 +115,8 @@ class OutlierDetection:
         Raises
         ------
         InputError
-            A frame that cannot be compared (no error plane, another unit, another shape without resampling ...);
-            then nothing is flagged.
+            A frame that cannot be compared (no error plane, another unit, another shape without resampling
+            ...); then nothing is flagged.
         """
         frames, options = self.input_models, self.options
         resampled = options["single_drizzle"]["resample_data"]
