@@ -38,6 +38,7 @@ GRID = {
     "crval": None,
     "output_shape": None,
     "output_wcs": None,
+    "method": "tangent_plane",
     "footprints": "wcs",
 }
 

@@ -1,6 +1,7 @@
 """footprint: what each frame of a batch covers, and its WCS on a sparse lattice; the one place that opens a GWCS.
 
-Settings: grid.pixmap_tolerance, pixmap_stepsize and pixmap_order of single_drizzle and mosaic, skymatch.stepsize.
+Settings: grid.method and pixmap_tolerance, pixmap_stepsize and pixmap_order of single_drizzle and mosaic,
+skymatch.stepsize.
 Outputs: footprint/{batch}.json (outlines, reference points), footprint/{batch}.npz (lattices, hashes of the members' files).
 """
 
@@ -54,7 +55,7 @@ def main(job):
             try:
                 wcs = frame.wcs
                 found = footprint.describe(wcs, frame.s_region)
-                if opts["grid"]["footprints"] == "astrodrizzle":
+                if opts["grid"]["method"] == "astrodrizzle":
                     found |= astrodrizzle_frame.describe(frame, wcs)
                 found["sky_outline"] = np.array(
                     wcs.to_sky(*border(wcs.shape, opts["skymatch"]["stepsize"]))

@@ -19,7 +19,7 @@ from drizzleflow import formats
 from drizzleflow.errors import InputError
 from drizzleflow.io import tables
 from drizzleflow.io.columns import ASSOCIATION_SCHEMA
-from drizzleflow.plan import association
+from drizzleflow.plan import association, files
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data" / "asn"
 

@@ -123,6 +123,27 @@ def test_aliases(section, key, rule):
         assert alias in text and f"{section}.{key}" in text
 
 
+def test_astrodrizzle_s_grid_under_its_old_name():
+    """`grid.footprints: astrodrizzle` is `grid.method: astrodrizzle`: in a file, and in overrides."""
+    new, entry = resolve(grid={"method": "astrodrizzle"}), {"instrument": "ACS", "set": {}}
+    assert config.for_product(new)["grid"] == DEFAULTS["grid"] | {"method": "astrodrizzle"}
+    for old in ("astrodrizzle", "AstroDrizzle"):
+        assert resolve(grid={"footprints": old}) == new
+        entry["set"] = {"grid": {"footprints": old}}
+        options = config.for_product(resolve(overrides=[entry]), "ACS")
+        assert options == config.for_product(new)
+        assert config.for_product(resolve(overrides=[entry]), "WFC3")["grid"] == DEFAULTS["grid"]
+        # it goes before the preset's, as the user's method does
+        assert (
+            config.for_product(resolve(preset="jwst", grid={"footprints": old}))["grid"]
+            == config.for_product(resolve(preset="jwst", grid={"method": "astrodrizzle"}))["grid"]
+        )
+        text = message(grid={"footprints": old, "method": "tangent_plane"})
+        assert "grid.footprints" in text and "grid.method" in text
+    assert "wcs, s_region" in message(grid={"footprints": "hull"})
+    assert "tangent_plane, astrodrizzle" in message(grid={"method": "hull"})
+
+
 def test_one_spelling_for_equal_values():
     spellings = [
         {
@@ -256,7 +277,7 @@ def test_the_checker_knows_every_keyword_of_the_schema():
         "items",
         "minItems",
     }
-    ours |= {"maxItems", "anyOf", "aliases", "synonyms", "reserved", "allowed"}
+    ours |= {"maxItems", "anyOf", "aliases", "synonyms", "moved", "reserved", "allowed"}
 
     def keywords(rule):
         yield from rule

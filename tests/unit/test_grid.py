@@ -26,6 +26,7 @@ OPTIONS = {
     "crval": None,
     "output_shape": None,
     "output_wcs": None,
+    "method": "tangent_plane",
     "footprints": "wcs",
 }
 SHAPE = (64, 80)

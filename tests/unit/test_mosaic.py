@@ -51,6 +51,7 @@ GRID_OPTIONS = {
     "crval": None,
     "output_shape": None,
     "output_wcs": None,
+    "method": "tangent_plane",
     "footprints": "wcs",
 }
 

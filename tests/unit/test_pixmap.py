@@ -31,6 +31,7 @@ GRID_OPTIONS = {
     "crval": None,
     "output_shape": None,
     "output_wcs": None,
+    "method": "tangent_plane",
     "footprints": "wcs",
 }
 TOLERANCE = 1e-3

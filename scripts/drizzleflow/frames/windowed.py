@@ -18,8 +18,25 @@ KINDS = {"NUSED": np.int16}  #: planes that are not float32
 WEIGHT_KEYWORDS = {"clipped_mean": "WHTMEAN", "mean": "WHTAVG"}
 
 
+class Sections:
+    """Parts of an image that has a `window` of the grid and planes to `read`."""
+
+    def touched(self, pixmap, margin: int = 5) -> Window:
+        """The window of this image that a pixel map (in grid pixels) touches; empty where it touches nothing."""
+        nothing = Window.placed((0, 0), self.origin)
+        if not np.isfinite(pixmap).any():
+            return nothing
+        here = Window.around(pixmap[..., 0], pixmap[..., 1], margin).intersection(self.window)
+        return nothing if here.empty else here
+
+    def cut(self, plane: str, window: Window) -> np.ndarray:
+        """A plane inside a window of the grid that lies within this image."""
+        rows, columns = window.inside(self.window)
+        return np.ascontiguousarray(self.read(plane, rows.start, rows.stop)[:, columns])
+
+
 @dataclass(frozen=True)
-class Windowed(StackImage):
+class Windowed(Sections, StackImage):
     """A file whose image HDUs are one window of the grid, opened for its headers only.
 
     Sections are read by seeking, not by mapping: a mapped file counts in the memory of the process as it is read.
@@ -70,6 +87,11 @@ class Windowed(StackImage):
             kind = str(header.get("WHTTYPE", "exptime"))
         return cls(os.fspath(path), window, offsets, mean, unit, noise, kind)
 
+    @property
+    def planes(self):
+        """Names of the planes that can be read."""
+        return self.offsets.keys()
+
     def read(self, plane: str, y0: int, y1: int) -> np.ndarray:
         """Rows y0..y1-1 (of this image) of a plane, in native byte order."""
         nx, kind = self.shape[1], KINDS.get(plane, np.float32)
@@ -78,18 +100,22 @@ class Windowed(StackImage):
             raise InputError(f"{self.path}[{plane}]: the file is cut short")
         return raw.reshape(y1 - y0, nx).astype(kind)
 
-    def touched(self, pixmap, margin: int = 5) -> Window:
-        """The window of this image that a pixel map (in grid pixels) touches; empty where it touches nothing."""
-        nothing = Window.placed((0, 0), self.origin)
-        if not np.isfinite(pixmap).any():
-            return nothing
-        here = Window.around(pixmap[..., 0], pixmap[..., 1], margin).intersection(self.window)
-        return nothing if here.empty else here
 
-    def cut(self, plane: str, window: Window) -> np.ndarray:
-        """A plane inside a window of the grid that lies within this image."""
-        rows, columns = window.inside(self.window)
-        return np.ascontiguousarray(self.read(plane, rows.start, rows.stop)[:, columns])
+@dataclass(frozen=True)
+class WindowedArrays(Sections):
+    """The same of arrays in memory."""
+
+    arrays: dict[str, np.ndarray]  #: name of the plane -> (ny, nx)
+    window: Window
+
+    @property
+    def planes(self):
+        """Names of the planes that can be read."""
+        return self.arrays.keys()
+
+    def read(self, plane: str, y0: int, y1: int) -> np.ndarray:
+        """Rows y0..y1-1 (of this image) of a plane."""
+        return self.arrays[plane][y0:y1]
 
 
 def rows_at(path, offset: int, kind, nx: int, y0: int, y1: int) -> np.ndarray:
@@ -103,6 +129,16 @@ def rows_at(path, offset: int, kind, nx: int, y0: int, y1: int) -> np.ndarray:
 def union(images) -> Window:
     """The window that holds all images' windows."""
     return Window.enclosing(image.window for image in images)
+
+
+def expect_one_shape(images) -> None:
+    """Without resampling pixels are compared as they are: InputError where the images' shapes differ."""
+    shapes = {image.shape for image in images}
+    if len(shapes) > 1:
+        raise InputError(
+            "single_drizzle.resample_data: false needs frames of one shape, found "
+            + ", ".join(sorted(map(str, shapes)))
+        )
 
 
 def cards(window: Window, unit: str, grid=None) -> list[tuple]:

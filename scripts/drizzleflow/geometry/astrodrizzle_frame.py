@@ -68,7 +68,7 @@ def describe(frame, wcs) -> dict:
     """
     if "sci" not in frame.meta:
         raise InputError(
-            f"{frame.member}: grid.footprints: astrodrizzle is for HST files; expected wcs or s_region"
+            f"{frame.member}: grid.method: astrodrizzle is for HST files; expected tangent_plane"
         )
     return {
         "corners": np.array(corner_centres(wcs)).tolist(),

@@ -1,8 +1,9 @@
 """The output grid of an association, built from the outlines of its frames or from a WCS that the user gives.
 
-One tangent plane around all footprints, as the JWST pipeline makes it, with two departures where that loses light: the default grid
-reaches to the outer *edges* of the outermost pixels, and it is built from the frames' own WCS outlines instead of their S_REGION
-keywords (config ``grid.footprints``).
+``grid.method: tangent_plane`` is one tangent plane around all footprints, as the JWST pipeline makes it, with
+two departures where that loses light: the default grid reaches to the outer *edges* of the outermost pixels,
+and it is built from the frames' own WCS outlines instead of their S_REGION keywords (``grid.footprints``).
+``grid.method: astrodrizzle`` is in `drizzleflow.geometry.astrodrizzle_grid`.
 """
 
 from __future__ import annotations
@@ -15,8 +16,52 @@ import numpy as np
 from drizzleflow.errors import InputError
 from drizzleflow.geometry.grid import MAX_PIXELS, Grid
 from drizzleflow.geometry.projection import Projection, from_header, of_gwcs, tree_of, two_axes
+from drizzleflow.geometry.region import covered, tilt, windows
 from drizzleflow.geometry.sphere import tangent_plane
 from drizzleflow.io.files import why_no_file
+
+
+def product_grid(frames: list[dict], options: dict) -> tuple[Grid, list[int]]:
+    """The grid of a product, with what its frames cover of it.
+
+    Parameters
+    ----------
+    frames : list of dict
+        As `build` takes them, each with ``member``, ``group`` and ``unit`` besides.
+    options : dict
+        The configuration's ``grid`` section.
+
+    Returns
+    -------
+    grid : Grid
+        With ``s_region``, ``windows`` and ``tilt``.
+    outside : list of int
+        Which frames do not meet it.
+
+    Raises
+    ------
+    InputError
+        Frames of different units, no frame on the grid, or what `build` raises.
+    """
+    units = {frame["unit"]: frame["member"] for frame in reversed(frames)}
+    if len(units) > 1:
+        listed = ", ".join(f"{member} in {unit or 'no unit'}" for unit, member in units.items())
+        raise InputError(f"members in different units: {listed}; expected one unit")
+    grid = build(frames, options)
+    outlines, groups = [frame["outline"] for frame in frames], [frame["group"] for frame in frames]
+    s_region, outside = covered(outlines, grid)
+    if not s_region:
+        raise InputError(
+            f"grid: none of the {len(frames)} frames falls on the output grid; check {_given(options)}"
+        )
+    placed = windows(outlines, groups, grid)
+    return replace(grid, s_region=s_region, windows=placed, tilt=tilt(outlines, grid)), outside
+
+
+def _given(options) -> str:
+    """The settings of the grid that the user made."""
+    keys = ("output_wcs", "output_shape", "crpix", "crval", "rotation", "pixel_scale")
+    return ", ".join(f"grid.{key}" for key in keys if options[key] is not None) or "the members' coordinates"
 
 
 def build(footprints: list[dict], options: dict) -> Grid:
@@ -28,8 +73,11 @@ def build(footprints: list[dict], options: dict) -> Grid:
         One a frame, the first is the reference: ``outline`` (lon, lat lists in degrees, pixel edges), ``s_region``
         (text or None), ``scale`` (arcsec at the reference point), ``pixel_area`` (mean, steradians), ``pa_y``, ``vparity``.
     options : dict
-        ``pixel_scale`` (arcsec), ``pixel_scale_ratio``, ``rotation`` (deg), ``crpix`` ([x, y], 0-based), ``crval`` (deg),
-        ``output_shape`` ([nx, ny]), ``output_wcs`` (a FITS header or file, or an ASDF file), ``footprints``.
+        ``pixel_scale`` (arcsec), ``pixel_scale_ratio``, ``rotation`` (deg), ``crpix`` ([x, y], 0-based),
+        ``crval`` (deg), ``output_shape`` ([nx, ny]), ``output_wcs`` (a FITS header or file, or an ASDF file),
+        ``method`` (tangent_plane, or astrodrizzle, for which footprints need what
+        `drizzleflow.geometry.astrodrizzle_frame.describe` adds), ``footprints`` (tangent_plane only: wcs or
+        s_region).
 
     Raises
     ------
@@ -52,7 +100,7 @@ def _build(footprints, options) -> Grid:
     shape = tuple(options["output_shape"][::-1]) if options["output_shape"] else None
     if options["output_wcs"]:
         return _from_file(options["output_wcs"], shape, first)
-    if options["footprints"] == "astrodrizzle":
+    if options["method"] == "astrodrizzle":
         from drizzleflow.geometry.astrodrizzle_grid import from_footprints
 
         return from_footprints(footprints, options)

@@ -91,23 +91,47 @@ class LatticeFiles:
             )
 
     def pixmap(self, frame, grid, stepsize, order: int, tolerance: float, rows=None) -> np.ndarray:
-        """The map of `frame` on `grid` as the configuration's ``pixmap_stepsize`` and ``pixmap_order`` ask.
+        """`frame_pixmap` with the lattices of the files."""
 
+        def lattice():
+            return self.lattice(frame.member, frame.extver, step_name(stepsize, order))
+
+        return frame_pixmap(frame, grid, lattice, stepsize, tolerance, rows)
+
+
+def frame_pixmap(frame, grid, lattice, stepsize, tolerance: float, rows=None) -> np.ndarray:
+    """The map of a frame on a grid as the configuration's ``pixmap_stepsize`` asks.
+
+    Parameters
+    ----------
+    frame : Frame
+    grid : Grid
+    lattice : callable
+        ``lattice()`` gives the frame's `Lattice` of that step size; called where it is needed.
+    stepsize : 'auto', 'astrodrizzle' or number
         With ``auto`` the interpolation is checked on this grid, and the exact WCS taken where it is not good enough.
-        """
-        if stepsize == "astrodrizzle":
-            from drizzleflow.geometry import astrodrizzle_pixmap
+    tolerance : float
+        Of that check, pixels of the grid.
+    rows : (first, end), optional
+        Detector rows to evaluate; all by default.
 
-            return np.rint(astrodrizzle_pixmap.pixmap(frame.wcs, grid, rows=rows) / QUANTUM) * QUANTUM
-        if stepsize != "auto" and stepsize <= 1:
-            return exact(frame.wcs, grid, rows)
-        lattice = self.lattice(frame.member, frame.extver, step_name(stepsize, order))
-        if stepsize == "auto" and not (error := lattice.error(grid)) <= tolerance:  # NaN too
-            log.warning(
-                "%s: interpolated pixel map is off by %.2g px: the exact WCS is used", frame.member, error
-            )
-            return exact(frame.wcs, grid, rows)
-        return from_lattice(lattice, grid, rows)
+    Returns
+    -------
+    float64 (ny, nx, 2), as `from_lattice`
+    """
+    if stepsize == "astrodrizzle":
+        from drizzleflow.geometry import astrodrizzle_pixmap
+
+        return np.rint(astrodrizzle_pixmap.pixmap(frame.wcs, grid, rows=rows) / QUANTUM) * QUANTUM
+    if stepsize != "auto" and stepsize <= 1:
+        return exact(frame.wcs, grid, rows)
+    sampled = lattice()
+    if stepsize == "auto" and not (error := sampled.error(grid)) <= tolerance:  # NaN too
+        log.warning(
+            "%s: interpolated pixel map is off by %.2g px: the exact WCS is used", frame.member, error
+        )
+        return exact(frame.wcs, grid, rows)
+    return from_lattice(sampled, grid, rows)
 
 
 def step_name(stepsize, order) -> str:

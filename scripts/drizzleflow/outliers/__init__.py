@@ -1,6 +1,7 @@
 """Cosmic rays and other outliers (`jwst.outlier_detection`, AstroDrizzle's ``driz_cr``): each frame against the combined image.
 
-`flag_cr` flags one frame, `OutlierDetection` runs all steps on frames in memory, `abs_deriv` is the slope that both use.
+`flag_cr` flags one frame, `OutlierDetection` runs all steps on frames in memory as the workflow does on
+files, `abs_deriv` is the slope that both use.
 """
 
 from importlib import import_module

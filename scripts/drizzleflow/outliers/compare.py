@@ -8,7 +8,7 @@ import numpy as np
 
 from drizzleflow.arrays.morphology import grown
 from drizzleflow.errors import InputError
-from drizzleflow.frames.windowed import Windowed
+from drizzleflow.frames.windowed import Windowed, WindowedArrays
 from drizzleflow.geometry.pixmap import shift
 from drizzleflow.outliers.blot import blot
 from drizzleflow.outliers.driz_cr import driz_cr
@@ -16,7 +16,7 @@ from drizzleflow.outliers.thresholds import flag_crs, flag_resampled_crs, pair
 
 
 def compare(
-    frame, pixmap, median: Windowed, level: float | None, settings: dict
+    frame, pixmap, median: Windowed | WindowedArrays, level: float | None, settings: dict
 ) -> tuple[np.ndarray, np.ndarray]:
     """Blot the combined image to a frame's pixels and flag what differs.
 
@@ -26,7 +26,7 @@ def compare(
         With ``data`` and ``err`` (``noise: err``) or ``gain`` and ``readnoise`` (``noise: model``).
     pixmap : float64 (ny, nx, 2)
         On the grid; changed in place.
-    median : Windowed
+    median : Windowed or WindowedArrays
         SCI, and ERR and NUSED where ``median_err`` is to be used.
     level : float or None
         The frame's sky, which the combined image does not have, in the frame's unit per pixel.
@@ -61,7 +61,7 @@ def compare(
     _needs_err(frame)
     backg = settings["backg"] if level is None else level
     more_noise = None
-    if settings["median_err"] and {"ERR", "NUSED"} <= median.offsets.keys():
+    if settings["median_err"] and {"ERR", "NUSED"} <= median.planes:
         combined = median.cut("ERR", window), median.cut("NUSED", window)
         more_noise = partial(
             _noise_of_blot, *combined, pixmap, frame.err, np.float32(frame.from_product(1.0))

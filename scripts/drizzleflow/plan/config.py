@@ -16,6 +16,8 @@ from fnmatch import fnmatchcase
 from drizzleflow.errors import InputError
 from drizzleflow.plan.config_schema import Checker, show
 
+#: of this checkout: defaults, presets and schema
+FOLDER = os.path.join(os.path.abspath(__file__).rsplit(os.sep, 4)[0], "config")
 _SELECTORS = ("instrument", "exp_type", "filter")
 
 
@@ -99,6 +101,25 @@ def resolve(defaults: Mapping, user: Mapping, presets_dir) -> dict:
             {**resolved, "overrides": [{"set": entry["set"]}]}
         )  # what an entry breaks stops the run here
     return resolved
+
+
+def standard(user: Mapping | None = None) -> dict:
+    """`resolve` with the defaults and presets of this checkout (`FOLDER`)."""
+    return resolve(load(os.path.join(FOLDER, "config.yaml")), user or {}, os.path.join(FOLDER, "presets"))
+
+
+def names(sections) -> dict[str, list[str]]:
+    """The keys of some sections and their aliases, as the schema has them: section -> names."""
+    with open(os.path.join(FOLDER, "schemas", "config.schema.json"), encoding="utf-8") as text:
+        known = json.load(text)["$defs"]
+    return {
+        section: [
+            name
+            for key, rule in known[section]["properties"].items()
+            for name in (key, *rule.get("aliases", ()))
+        ]
+        for section in sections
+    }
 
 
 def merge(lower: Mapping, upper: Mapping, sections) -> dict:

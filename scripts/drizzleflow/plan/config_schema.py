@@ -46,6 +46,7 @@ class Checker:
                 raise InputError(
                     f"{origin}: {here}: no such key{self._advice(str(raw), known, names, dotted)}"
                 )
+            key = _moved(value, self._follow(known[key])) or key
             if key in given:
                 raise InputError(
                     f"{origin}: {dotted}.{given[key]} and {here} are the same setting, expected one of them"
@@ -99,6 +100,11 @@ class Checker:
                     raise InputError(f"{origin}: {here}: {one!r} {NOT_YET}; expected {allowed(rule)}")
             raise InputError(f"{origin}: {here} is {show(found)}, expected {allowed(rule)}")
         return _finish(canonical, here.rsplit(".", 1)[-1], rule)
+
+
+def _moved(value, rule) -> str | None:
+    """The key of the same section that a value has moved to (`grid.footprints: astrodrizzle`), or None."""
+    return rule.get("moved", {}).get(value.strip().lower()) if isinstance(value, str) else None
 
 
 def _reserved(rule) -> set:

@@ -37,6 +37,7 @@ class SingleImage(StackImage):
     grid: object = None  #: the full grid; None without resampling
     noise: Noise | None = None  #: None where nothing tells
     weight_type: str = "ivm"
+    threshold_of: str = "clipped_mean"  #: which of `mean_weights` is `mean_weight`
 
     @cached_property
     def mean_weights(self) -> dict[str, float]:
@@ -44,7 +45,7 @@ class SingleImage(StackImage):
 
     @property
     def mean_weight(self) -> float:
-        return self.mean_weights["clipped_mean"]
+        return self.mean_weights[self.threshold_of]
 
     def read(self, plane: str, y0: int, y1: int) -> np.ndarray:
         """Rows of 'SCI' or 'WHT', as `drizzleflow.frames.windowed.Windowed.read` gives them from disk."""
