@@ -30,12 +30,12 @@ from drizzleflow.combine.drizzle_singles import (
     DrizzledSingle,
     MemoryPlane,
     Plane,
-    check_grid,
-    find,
     single_of,
 )
 from drizzleflow.combine.exposure_noise import Overrides
 from drizzleflow.combine.median_product import hdulist, product, write
+from drizzleflow.combine.named_images import find
+from drizzleflow.combine.one_grid import check_grid
 from drizzleflow.combine.stack import median_image
 from drizzleflow.errors import InputError
 from drizzleflow.frames.noise import Noise
