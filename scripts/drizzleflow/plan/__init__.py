@@ -1,5 +1,5 @@
-"""What a run makes of which files: associations, settings and the products that follow, before any pixel is read.
+"""The plan of a run: which products it makes of which files, before any pixel is read.
 
-Start at `products.build`; `association` reads the tables of members, `config` the settings. Neither numpy nor astropy is imported here
-until a file that is not in the cache has to be described.
+Start at `products.build`; `association` reads the tables of members, and `config` the settings. Neither numpy
+nor astropy is imported here, until a file that is not in the cache has to be described.
 """

@@ -1,6 +1,7 @@
 """The output arrays of a resampling: image, weight, context, data quality, variances and error.
 
-`DrizzledPlanes` is a thin layer over ``drizzle.resample.Drizzle``, which holds the kernels (Fruchter & Hook 2002, PASP 114, 144).
+`DrizzledPlanes` is a thin layer over ``drizzle.resample.Drizzle``, which holds the kernels (Fruchter & Hook
+2002, PASP 114, 144).
 """
 
 from __future__ import annotations
@@ -46,8 +47,8 @@ class DrizzledPlanes:
     def weight_scale(self, weight) -> float:
         """The factor on weights inside drizzle: 1, or a power of two where weights are extreme.
 
-        It keeps the squares of weights, which variances need, inside float32. A power of two changes no other bit of the
-        output. The first model with a weight above 0 decides.
+        The factor keeps the squares of weights, which variances need, inside float32. A power of two changes
+        no other bit of the output. The first model with a weight above 0 decides.
         """
         if self._scale is None and weight.any():
             largest = float(weight.max())
@@ -66,7 +67,8 @@ class DrizzledPlanes:
         arguments : dict
             Further arguments of ``Drizzle.add_image``.
         variances : list of str or None
-            The variances to drizzle with squared weights, by their keys; NaN stands for one that the model lacks.
+            The variances to drizzle with squared weights, by their keys; NaN stands for one that the model
+            lacks.
         propagate_dq : bool
             Whether the output has a DQ plane.
         """
@@ -93,7 +95,7 @@ class DrizzledPlanes:
         self._image.add_image(nothing, exptime=1.0, pixmap=pixmap, weight_map=nothing, data2=planes, **flags)
 
     def arrays(self, propagate_dq: bool) -> dict:
-        """The planes so far: ``data``, ``wht`` (float32), ``con`` (int32 or None), ``dq`` (uint32 or None)."""
+        """The planes so far: ``data``, ``wht`` (float32), ``con`` (int32, None), ``dq`` (uint32, None)."""
         wht = self._image.out_wht
         return {
             "data": self._image.out_img,

@@ -1,7 +1,8 @@
 """Resampling: images drizzled onto one output image, with weights, variances, context and data quality.
 
-`Resample` has the interface of `stcal.resample.Resample`. It computes each model's weight and pixel map, drizzles it with the
-``drizzle`` package (Fruchter & Hook 2002, PASP 114, 144), and computes variances in one of two ways.
+`Resample` has the interface of `stcal.resample.Resample`. It computes each model's weight and pixel map,
+drizzles it with the ``drizzle`` package (Fruchter & Hook 2002, PASP 114, 144), and computes variances in one
+of two ways.
 """
 
 from __future__ import annotations
@@ -40,9 +41,9 @@ class Resample:
     Parameters
     ----------
     output_wcs : dict
-        ``wcs``: a gwcs or a `drizzleflow.geometry.grid.Grid`. Optional: ``pixel_scale`` (arcsec; by default that of the
-        WCS) and ``pixel_scale_ratio`` (size of output pixels over that of input pixels; by default from the first
-        model's pixel area).
+        ``wcs``: a gwcs or a `drizzleflow.geometry.grid.Grid`. Optional: ``pixel_scale`` (arcsec; by default
+        that of the WCS) and ``pixel_scale_ratio`` (size of output pixels over that of input pixels; by
+        default from the first model's pixel area).
     n_input_models : int, optional
         How many models will be added; it sizes the context array.
     pixfrac : float
@@ -52,24 +53,25 @@ class Resample:
     fillval : float, str or None
         Value of output pixels on which nothing falls; None and ``INDEF`` are NaN.
     weight_type : {'ivm', 'ivm-sky', 'exptime'}
-        The weight is the inverse of ``var_rnoise``, the inverse of ``var_sky``, or the measurement time (s; the
-        exposure time where that is unknown).
+        The weight is the inverse of ``var_rnoise``, the inverse of ``var_sky``, or the measurement time (s;
+        the exposure time where that is unknown).
     good_bits : int, str, list or None
-        DQ bits that a pixel with a weight may have, see `drizzleflow.arrays.dq`; names as in ``dq_flag_name_map``.
+        DQ bits that a pixel with a weight may have, see `drizzleflow.arrays.dq`; names as in
+        ``dq_flag_name_map``.
     enable_ctx, enable_var : bool
         Whether to make the context image and the variance arrays.
     compute_err : {None, 'from_var', 'driz_err'}
-        How the error array is made: not at all, as the root of the variances' sum (implies `enable_var`), or by
-        drizzling ``err``.
+        How the error array is made: not at all, as the root of the variances' sum (implies `enable_var`), or
+        by drizzling ``err``.
     propagate_dq : bool
         Whether the output has a DQ array: the OR of the flags of all input pixels that contribute.
     pixmap_stepsize, pixmap_order
-        Of the pixel map, see `drizzleflow.resample.utils.calc_pixmap`: 1 is exact, 'auto' the coarsest step that is good
-        to 1e-3 px. A model with a ``pixmap`` brings its own.
+        Of the pixel map, see `drizzleflow.resample.utils.calc_pixmap`: 1 is exact, 'auto' the coarsest step
+        that is good to 1e-3 px. A model with a ``pixmap`` brings its own.
     variance : {'exact', 'reference'}
-        ``exact``: sum of (w^2 V) over (sum of w)^2, where w is the weight times the overlap of each input pixel; NaN
-        where an image without that variance contributes. ``reference``: the JWST pipeline's estimator, see
-        `drizzleflow.resample.reference_variance`.
+        ``exact``: sum of (w^2 V) over (sum of w)^2, where w is the weight times the overlap of each input
+        pixel; NaN where an image without that variance contributes. ``reference``: the JWST pipeline's
+        estimator, see `drizzleflow.resample.reference_variance`.
 
     Attributes
     ----------
@@ -159,7 +161,9 @@ class Resample:
         return self._output_pixel_scale
 
     def check_output_wcs(self, output_wcs, estimate_output_shape=True):
-        """Refuse an output WCS that cannot be used; give one without ``array_shape`` the shape of its bounding box.
+        """Refuse an output WCS that cannot be used.
+
+        A WCS without ``array_shape`` gets the shape of its bounding box.
 
         Raises
         ------
@@ -218,8 +222,8 @@ class Resample:
         KeyError
             A key is missing. (A plane that the model does not have is given as None.)
         InputError
-            The data are not an image, a plane has another shape, the exposure time is not positive, or there is no
-            ``err`` for ``driz_err``.
+            The data are not an image, a plane has another shape, the exposure time is not positive, or there
+            is no ``err`` for ``driz_err``.
         """
         needed = needed_keys(model, self._variance_names, self._compute_err)
         check_model(model, needed, ("dq", "err", "var_sky", *self.variance_array_names))
@@ -232,14 +236,14 @@ class Resample:
         Parameters
         ----------
         model : dict
-            ``data`` : (ny, nx) float array, surface brightness.
-            ``dq`` : (ny, nx) integer array or None.
-            ``wcs`` or ``pixmap`` : the WCS, or the position of each pixel on the output, (ny, nx, 2) float64, 0-based.
-            ``level``, ``subtracted`` : the sky in the unit of ``data`` (or None), and whether it is subtracted already.
-            ``exposure_time``, ``measurement_time``, ``duration`` (s), ``start_time``, ``end_time`` (MJD).
-            ``group_id`` : models of one group were exposed together, and their times count once.
-            ``filename``, ``pixelarea_steradians``.
-            ``err``, ``var_rnoise``, ``var_poisson``, ``var_flat``, ``var_sky`` : (ny, nx) arrays, as the options need.
+            - ``data``: (ny, nx) float array, surface brightness
+            - ``dq``: (ny, nx) integer array or None
+            - ``wcs``, or ``pixmap``: position of each pixel on the output, (ny, nx, 2) float64, 0-based
+            - ``level``, ``subtracted``: sky in the unit of ``data`` or None; whether it is subtracted already
+            - ``exposure_time``, ``measurement_time``, ``duration`` (s), ``start_time``, ``end_time`` (MJD)
+            - ``group_id``: models of one group were exposed together, and their times count once
+            - ``filename`` and ``pixelarea_steradians``
+            - ``err``, ``var_rnoise``, ``var_poisson``, ``var_flat``, ``var_sky``: (ny, nx), as options need
 
         Raises
         ------
@@ -290,7 +294,10 @@ class Resample:
         return self.variance_array_names if self._enable_var and self.variance == "exact" else None
 
     def _arguments(self, model, pixel_scale_ratio, iscale, weight, region) -> dict:
-        """Drizzle's arguments for all planes of a model, but the pixel map; `region` is (xmin, xmax, ymin, ymax)."""
+        """Drizzle's arguments for all planes of a model, but for the pixel map.
+
+        `region` is (xmin, xmax, ymin, ymax) in pixels of the model.
+        """
         return {
             "exptime": model["exposure_time"],
             "pixel_scale_ratio": pixel_scale_ratio,
@@ -323,7 +330,7 @@ class Resample:
         """Do nothing; subclasses may override it. It is called after a model's image has been drizzled."""
 
     def build_weight(self, model) -> np.ndarray:
-        """The weight map of a model, (ny, nx) float32: 0 also where the data are not finite, whatever their flags."""
+        """The weight map of a model, (ny, nx) float32; 0 also where the data are not finite."""
         weight = build_driz_weight(model, self.weight_type, self.good_bits, self.dq_flag_name_map)
         # one NaN would blank every output pixel that it touches
         np.copyto(weight, 0, where=~np.isfinite(model["data"]))
@@ -332,7 +339,7 @@ class Resample:
     def resample_variance_arrays(
         self, model, pixmap, pixel_scale_ratio, iscale, weight_map, xmin, xmax, ymin, ymax
     ):
-        """Add a model to the reference estimator's sums; see `drizzleflow.resample.reference_variance`."""
+        """Add a model to the sums of the reference estimator (`drizzleflow.resample.reference_variance`)."""
         arguments = self._arguments(model, pixel_scale_ratio, iscale, weight_map, (xmin, xmax, ymin, ymax))
         reach = kernel_reach(self.kernel, getattr(self._output_wcs, "coarsest", 1.0 / pixel_scale_ratio))
         weight_name = VARIANCE_OF_WEIGHT.get(self.weight_type)
@@ -379,8 +386,8 @@ class Resample:
     def output_model(self) -> dict:
         """The output as a dictionary.
 
-        ``data``, ``wht``, ``con``, ``dq`` (arrays or None), the exposure times, ``wcs``, the options, and once it is
-        finalized ``err`` and ``var_*``.
+        ``data``, ``wht``, ``con``, ``dq`` (arrays or None), the exposure times, ``wcs``, the options, and
+        once it is finalized ``err`` and ``var_*``.
         """
         model = self._output_model
         model.update(self._planes.arrays(self._propagate_dq))
@@ -391,8 +398,8 @@ class Resample:
     def get_input_model_pixel_area(self, model, prefer_mean=True):
         """Pixel area of a model in steradians.
 
-        It is the mean over the WCS's bounding box, or the nominal ``pixelarea_steradians``; `prefer_mean` says which is
-        taken where both are known. None where neither is.
+        It is the mean over the WCS's bounding box, or the nominal ``pixelarea_steradians``; `prefer_mean`
+        says which is taken where both are known. None where neither is.
         """
         return placement.model_pixel_area(model, prefer_mean)
 
