@@ -1,7 +1,8 @@
-"""Single-drizzled images as files: found by the names that a user gives, opened for their headers, read in sections.
+"""Single-drizzled images in files or in memory, whose rows are read in sections.
 
-AstroDrizzle's ``{root}_single_sci.fits`` and ``{root}_single_wht.fits`` (plain or tile-compressed, which moves the image to
-extension 1), and files that hold both planes as extensions SCI and WHT, such as this workflow's ``_outlier_i2d.fits``.
+There are two kinds of files: AstroDrizzle's ``{root}_single_sci.fits`` and ``{root}_single_wht.fits`` (plain,
+or tile-compressed with the image in extension 1), and files that hold both planes as extensions SCI and WHT,
+such as this workflow's ``_outlier_i2d.fits``.
 """
 
 from __future__ import annotations
@@ -16,24 +17,23 @@ from drizzleflow.errors import InputError
 from drizzleflow.frames.noise import Noise, Noisy
 from drizzleflow.frames.windowed import rows_at
 
-LEAST_WEIGHT = 1e-8  #: weights below do not count in the mean
-_STRIPE = (
-    2**20
-)  #: bytes of weights in memory while their mean is taken; fixed, so that the sum is always the same
+LEAST_WEIGHT = 1e-8  #: lower weights do not count in their mean
+#: bytes of weights in memory while they are summed; a fixed number, so that the sum is always the same
+_STRIPE = 2**20
 
 
 @dataclass(frozen=True)
 class Plane:
-    """One 2-D image of a file, looked at once; every `read` opens the file anew."""
+    """One two-dimensional image of a FITS file. Its header is read once; each `read` opens the file again."""
 
     path: str
-    index: int
+    index: int  #: of the HDU
     shape: tuple[int, int]
-    offset: int | None  #: first byte of plain float32 data; None is read through astropy
+    offset: int | None  #: position of the first byte of plain float32 data; None: astropy reads the rows
 
     @classmethod
     def open(cls, path, name=None):
-        """(plane, merged header) of the extension `name`, or of the first image in the file.
+        """Open the extension `name`, or the first image in the file: (plane, merged header).
 
         Raises
         ------
@@ -43,11 +43,8 @@ class Plane:
         from drizzleflow.io.fits import open_fits
 
         with open_fits(path) as hdus:
-            images = [
-                i
-                for i, h in enumerate(hdus)
-                if getattr(h, "is_image", False) and h.header.get("NAXIS", 0) > 0
-            ]
+            holds = (getattr(h, "is_image", False) and h.header.get("NAXIS", 0) > 0 for h in hdus)
+            images = [i for i, image in enumerate(holds) if image]
             index = next((i for i in images if name is None or hdus[i].name == name), None)
             if index is None:
                 raise InputError(
@@ -58,20 +55,18 @@ class Plane:
             if header["NAXIS"] != 2:
                 raise InputError(f"{path}[{hdu.name}]: {header['NAXIS']} dimensions, expected an image (2)")
             plain = header["BITPIX"] == -32 and header.get("BSCALE", 1) == 1 and header.get("BZERO", 0) == 0
-            mapped = (
-                plain and type(hdu).__name__ != "CompImageHDU" and not os.fspath(path).lower().endswith(".gz")
-            )
-            offset = hdu.fileinfo()["datLoc"] if mapped else None
+            packed = type(hdu).__name__ == "CompImageHDU" or os.fspath(path).lower().endswith(".gz")
+            offset = hdu.fileinfo()["datLoc"] if plain and not packed else None
             merged = merge_headers(hdus[0].header, header) if index else header.copy()
             return cls(os.fspath(path), index, (header["NAXIS2"], header["NAXIS1"]), offset), merged
 
     def read(self, y0: int, y1: int) -> np.ndarray:
-        """Rows y0..y1-1, native float32.
+        """Read the rows from y0 to y1 - 1, native float32 (y1 - y0, nx).
 
         Raises
         ------
         InputError
-            The file is gone, changed its shape or is cut short.
+            The file is gone, has another shape than before, or is cut short.
         """
         count = (y1 - y0) * self.shape[1]
         if self.offset is None:
@@ -85,15 +80,14 @@ class Plane:
             except OSError as error:
                 raise InputError(f"{self.path}: cannot be read ({error.strerror})") from None
         if rows.size != count:
-            raise InputError(
-                f"{self.path}: the file is cut short, expected an image of {self.shape[0]} x {self.shape[1]} pixels"
-            )
+            ny, nx = self.shape
+            raise InputError(f"{self.path}: the file is cut short, expected an image of {ny} x {nx} pixels")
         return rows.reshape(y1 - y0, self.shape[1]).astype(np.float32)
 
 
 @dataclass(frozen=True)
 class MemoryPlane:
-    """An image in memory (AstroDrizzle's ``in_memory``)."""
+    """An image in memory, as AstroDrizzle has it with ``in_memory``; it is read like a `Plane`."""
 
     path: str
     data: np.ndarray
@@ -108,16 +102,19 @@ class MemoryPlane:
 
 @dataclass
 class DrizzledSingle(Noisy):
-    """What `drizzleflow.combine.median_image` combines; ``exptime``, ``readnoise``, ``sky``, ``electrons`` are those of `noise`."""
+    """A single-drizzled image, as `drizzleflow.combine.stack.median_image` combines it.
+
+    Its ``exptime``, ``readnoise``, ``sky`` and ``electrons`` are those of `noise`.
+    """
 
     sci: Plane | MemoryPlane
-    wht: Plane | MemoryPlane | None  #: None: all pixels count alike
+    wht: Plane | MemoryPlane | None  #: None: all pixels have the same weight
     noise: Noise
     origin: tuple[int, int] = (0, 0)  #: (x0, y0) of the first pixel on the grid: WINX0, WINY0
-    cards: dict = field(default_factory=dict)  #: what is left of the header: see `_KEPT`
-    weight_type: str = (
-        "exptime"  #: AstroDrizzle's weights are seconds; others are scaled so that their mean is
-    )
+    cards: dict = field(default_factory=dict)  #: header keywords of `_KEPT` and their values
+    #: AstroDrizzle's weights are exposure times in s; others are scaled so that their mean is the exposure
+    #: time
+    weight_type: str = "exptime"
 
     @property
     def path(self) -> str:
@@ -135,7 +132,7 @@ class DrizzledSingle(Noisy):
 
     @cached_property
     def mean_weight(self) -> float:
-        """Mean of the weights from 1e-8 on over the whole image; NaN where there are none: the image has no good pixel."""
+        """The mean of the image's weights from `LEAST_WEIGHT` on; NaN where there is none."""
         if self.wht is None:
             return 1.0
         total, number = 0.0, 0
@@ -147,13 +144,16 @@ class DrizzledSingle(Noisy):
         return total / number if number else float("nan")
 
     def read(self, plane: str, y0: int, y1: int) -> np.ndarray:
-        """Rows y0..y1-1 of 'SCI' or 'WHT', native float32; weights of 1 where there is no weight image."""
+        """Read the rows from y0 to y1 - 1 of 'SCI' or 'WHT', native float32 (y1 - y0, nx).
+
+        Where there is no weight image all weights are 1.
+        """
         if plane == "WHT" and self.wht is None:
             return np.ones((y1 - y0, self.shape[1]), np.float32)
         return (self.sci if plane == "SCI" else self.wht).read(y0, y1)
 
 
-#: what the check of the grids and the header of the median need of every image
+#: keywords that the check of the grid and the header of the combined image need of every image
 _KEPT = (
     "WINX0",
     "WINY0",
@@ -179,7 +179,13 @@ _KEPT = (
 
 
 def single_of(sci, wht, header, noise: Noise) -> DrizzledSingle:
-    """Put together, with the shapes compared."""
+    """Put a single-drizzled image together from its planes, the SCI header and its noise.
+
+    Raises
+    ------
+    InputError
+        The weight image has another shape.
+    """
     if wht is not None and wht.shape != sci.shape:
         raise InputError(f"{wht.path}: shape {wht.shape}, expected {sci.shape} as {sci.path} has")
     cards = {key: header[key] for key in _KEPT if key in header}
@@ -187,7 +193,7 @@ def single_of(sci, wht, header, noise: Noise) -> DrizzledSingle:
 
 
 def merge_headers(primary, extension):
-    """The primary header with the extension's cards over it."""
+    """A primary header with an extension's cards added; of equal keywords the extension's value counts."""
     merged = primary.copy(strip=True)
     for card in extension.copy(strip=True).cards:
         if card.keyword in ("COMMENT", "HISTORY", ""):

@@ -1,8 +1,8 @@
-"""The single-drizzled images that a user names: exposures, singles, wildcards, ``@file`` lists, association tables.
+"""The single-drizzled images that a user names: exposures, singles, wildcards, lists, association tables.
 
-AstroDrizzle writes ``{root}_single_sci.fits`` and ``{root}_single_wht.fits`` beside the exposure ``{root}_flt.fits``; this
-workflow writes ``{group}_outlier_i2d.fits`` with the extensions SCI and WHT. `find` turns names into `SingleFiles`, whose
-`SingleFiles.open` reads the headers.
+AstroDrizzle writes ``{root}_single_sci.fits`` and ``{root}_single_wht.fits`` beside the exposure
+``{root}_flt.fits``; this workflow writes ``{group}_outlier_i2d.fits`` with the extensions SCI and WHT. `find`
+turns names into `SingleFiles`, whose `SingleFiles.open` reads the headers.
 """
 
 from __future__ import annotations
@@ -24,18 +24,31 @@ _EXPOSURES = ("_flt", "_flc", "_c0m", "_crf", "")
 
 @dataclass(frozen=True)
 class SingleFiles:
-    """Where an image's planes are."""
+    """The files of one single-drizzled image."""
 
-    given: str
-    root: str
-    sci: str
-    wht: (
-        str | None
-    )  #: the file of the weights, the same as `sci` where it holds both planes; None: there is none
-    exposure: str | None
+    given: str  #: the name that the user gave
+    root: str  #: the root of its files' names
+    sci: str  #: the file of the image
+    wht: str | None  #: the file of its weights, which is `sci` where that holds both; None: there is none
+    exposure: str | None  #: the exposure that the user gave; None: the user gave the single itself
 
     def open(self, user: Overrides, weights: bool, noise: bool):
-        """(DrizzledSingle, header); `weights`: a missing weight image is an error; `noise`: so is a missing noise."""
+        """Read the headers: (DrizzledSingle, header of the image).
+
+        Parameters
+        ----------
+        user : Overrides
+            The user's own values of exposure time, read noise, gain and sky.
+        weights : bool
+            Whether a missing weight image is an error.
+        noise : bool
+            Whether an unknown exposure time, read noise, gain or sky is an error.
+
+        Raises
+        ------
+        InputError
+            A file is missing or is not an image.
+        """
         both = self.wht == self.sci
         sci, header = Plane.open(self.sci, "SCI" if both else None)
         wht = None
@@ -54,15 +67,20 @@ class SingleFiles:
 
 
 def find(given) -> tuple[list[SingleFiles], str]:
-    """The images that names, lists, wildcards, ``@file`` lists and ``_asn.fits`` tables stand for, and the output's root.
+    """The images that a user names, and the root of the output's name.
+
+    Parameters
+    ----------
+    given : str, path or list
+        Names, wildcards, ``@file`` lists and ``_asn.fits`` tables.
 
     Raises
     ------
     InputError
-        Nothing is found for a name, or an image is given twice.
+        There is no image for a name, or an image is given twice.
     """
     names, product = expand(given)
-    found, seen = [], {}
+    images, seen = [], {}
     for name in names:
         image = locate(name)
         place = os.path.realpath(image.sci)
@@ -71,14 +89,17 @@ def find(given) -> tuple[list[SingleFiles], str]:
                 f"{image.sci}: given twice, as {seen[place]} and as {name}; expected each image once"
             )
         seen[place] = name
-        found.append(image)
-    if not found:
+        images.append(image)
+    if not images:
         raise InputError("input: no images, expected at least one")
-    return found, product or ("final" if len(found) > 1 else found[0].root)
+    return images, product or ("final" if len(images) > 1 else images[0].root)
 
 
 def expand(given, folder: str = "") -> tuple[list[str], str]:
-    """Names of images, in order (those of a wildcard sorted), and the product of an association table."""
+    """The names of images, in the order given (those of a wildcard sorted), and a table's product.
+
+    Names are relative to `folder`, which is that of an ``@file`` list.
+    """
     if isinstance(given, (str, os.PathLike)):
         given = [given]
     names, product = [], ""
@@ -109,7 +130,7 @@ def expand(given, folder: str = "") -> tuple[list[str], str]:
 
 
 def _lines(path) -> list[str]:
-    """First column of a list; ``#`` starts a comment."""
+    """The first word of each line of a list; ``#`` begins a comment."""
     try:
         with open(path, encoding="utf-8") as text:
             words = [line.split("#")[0].split() for line in text]
@@ -124,19 +145,20 @@ def _lines(path) -> list[str]:
 
 
 def _wildcard(pattern) -> list[str]:
-    found = sorted(name for name in glob.glob(pattern) if not _ENDING.sub("", name).endswith("_single_wht"))
-    if not found:
-        # a folder that holds singles alone: '*flt.fits' means the exposures that they come from
+    """The files that match a wildcard, without weight images."""
+    names = sorted(name for name in glob.glob(pattern) if not _ENDING.sub("", name).endswith("_single_wht"))
+    if not names:
+        # in a folder that holds only singles, '*flt.fits' stands for those made of such exposures
         other = re.sub(r"_?(flt|flc|c0m)\.fits?$", "_single_sci.fits", pattern)
-        found = sorted(glob.glob(other)) if other != pattern else []
-        if not found:
+        names = sorted(glob.glob(other)) if other != pattern else []
+        if not names:
             tried = f" (nor {os.path.basename(other)})" if other != pattern else ""
             raise InputError(f"{pattern}: no file matches{tried}")
-    return found
+    return names
 
 
 def _table(path) -> tuple[list[str], str]:
-    """Rootnames beside an HST association table, and its product."""
+    """The members' rootnames in an HST association table, in its folder, and the name of its product."""
     rows = read_hst_table(path)
     members = [
         os.path.join(os.path.dirname(path), root)
@@ -153,7 +175,13 @@ def _table(path) -> tuple[list[str], str]:
 
 
 def locate(name) -> SingleFiles:
-    """The planes of the image that an exposure's, a single's or a windowed file's name stands for."""
+    """The files of the image that a name stands for: an exposure, a single, or a file with both planes.
+
+    Raises
+    ------
+    InputError
+        There is no such image.
+    """
     folder, base = os.path.split(name)
     stem = _ENDING.sub("", base)
     there = os.path.isfile(name)
@@ -179,7 +207,8 @@ def locate(name) -> SingleFiles:
     if there and _has_planes(name):
         return SingleFiles(name, stem.removesuffix("_outlier_i2d"), name, name, None)
     raise InputError(
-        f"{name}: {'no such file, and ' if not there else ''}no single-drizzled image {next(iter(roots))}_single_sci.fits beside it"
+        f"{name}: {'no such file, and ' if not there else ''}no single-drizzled image "
+        f"{next(iter(roots))}_single_sci.fits beside it"
         + (", nor has it extensions SCI and WHT of its own" if there else "")
     )
 
@@ -196,7 +225,7 @@ def _has_planes(path) -> bool:
 
 
 def _exposure_beside(sci, root, header):
-    """The calibrated exposure that a single was made of, if it is beside it."""
+    """The calibrated exposure from which a single was drizzled, if it lies beside it; otherwise None."""
     folder, named = os.path.dirname(sci), exposure_named(header)
     if named and os.path.isfile(os.path.join(folder, named)):
         return os.path.join(folder, named)

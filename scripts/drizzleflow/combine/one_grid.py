@@ -9,8 +9,8 @@ from drizzleflow.errors import InputError
 def check_grid(singles) -> None:
     """Raise `InputError`, naming two files, unless all images lie on one grid.
 
-    Images without WINX0, WINY0 have one shape. Where headers have a WCS, pixels of the same number are at the same place
-    to 0.01 pixel.
+    Images without WINX0 and WINY0 must have the same shape. Where headers have a WCS, the same pixel must be
+    at the same place to 0.01 pixel.
     """
     first = singles[0]
     windowed = "WINX0" in first.cards
@@ -30,7 +30,7 @@ def check_grid(singles) -> None:
 
 
 def _differs(one: DrizzledSingle, two: DrizzledSingle) -> str | None:
-    """The first keyword of the WCS in which two images' grids are apart by more than 0.01 pixel."""
+    """The first WCS keyword by which two images' grids differ by more than 0.01 pixel, or None."""
     a, b = one.cards, two.cards
     for key in ("CTYPE1", "CTYPE2"):
         if key in a and key in b and a[key] != b[key]:
