@@ -118,7 +118,7 @@ class FieldMap:
         return out
 
     def area(self, x, y):
-        """The signed area of pixels in square arcsec on the tangent plane (within 1e-6 of that on the sky)."""
+        """The signed area of pixels in square arcsec on the tangent plane (1e-6 from that on the sky)."""
         a, b, c, d = self.jacobian(x, y)
         return a * d - b * c
 
