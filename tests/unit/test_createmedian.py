@@ -19,8 +19,9 @@ from createmedian_files import (
 )
 
 from drizzleflow.combine.createmedian import createMedian, median, output_name
-from drizzleflow.combine.drizzle_singles import DrizzledSingle, find
+from drizzleflow.combine.drizzle_singles import DrizzledSingle
 from drizzleflow.combine.exposure_noise import Overrides
+from drizzleflow.combine.named_images import find
 from drizzleflow.errors import InputError
 from drizzleflow.frames.noise import Noise
 from drizzleflow.frames.window import Window

@@ -14,8 +14,8 @@ from createmedian_files import ROOTS, check, expected, pixels, write_exposure, w
 from drizzleflow.combine import createmedian
 from drizzleflow.combine.createmedian import getHelpAsString, main, median
 from drizzleflow.combine.createmedian_config import PARAMETERS, read_cfg, resolve
-from drizzleflow.combine.drizzle_singles import find
 from drizzleflow.combine.exposure_noise import Overrides
+from drizzleflow.combine.named_images import find
 from drizzleflow.errors import InputError
 
 

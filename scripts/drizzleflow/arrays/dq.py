@@ -1,8 +1,9 @@
-"""Data-quality bits: which pixels are good.
+"""Data-quality flags: which pixels are good.
 
-``good_bits`` is spelled as in seed 002: an int, a list of ints or mnemonics, a string such as ``4,8``, ``4+8``, ``4|8``
-or ``JUMP_DET, DROPOUT``, each optionally inverted by a leading ``~`` (then the listed flags are the bad ones), or None
-(DQ is not looked at). A pixel is good when it has no bit outside the good ones.
+The flags that a good pixel may have, ``good_bits``, are written as for `stcal.resample.Resample` and
+AstroDrizzle: an int, a list of ints or flag names, or a string such as ``4,8``, ``4+8``, ``4|8`` or
+``JUMP_DET, DROPOUT``. A string with a leading ``~`` lists the flags that a good pixel may not have. None
+means that flags are ignored. A pixel is good when it has no other flag than the good ones.
 """
 
 from __future__ import annotations
@@ -17,12 +18,19 @@ ALL = 0xFFFFFFFF
 
 
 def good_mask_value(good_bits, flags: dict[str, int] | None = None) -> int | None:
-    """The ignorable bits as one number; None when DQ is to be ignored altogether.
+    """The bits that a good pixel may have, as one number; None if flags are ignored.
+
+    Parameters
+    ----------
+    good_bits : int, str, list or None
+        See above.
+    flags : dict or astropy.nddata.BitFlagNameMap, optional
+        Flag name -> bit, for names in `good_bits`.
 
     Raises
     ------
     InputError
-        A mnemonic that the format does not have, or a number that is not made of bits.
+        A flag name is not in `flags`, or `good_bits` is a truth value.
     """
     if good_bits is None:
         return None
@@ -58,7 +66,7 @@ def _bit(word, flags) -> int:
 
 
 def _names(flags) -> dict[str, int]:
-    """Flags by upper-case name, of a dict or of an `astropy.nddata.BitFlagNameMap` (a class with the names as attributes)."""
+    """Bits by upper-case flag name, of a dict or an `astropy.nddata.BitFlagNameMap` (a class)."""
     if isinstance(flags, type):
         flags = {
             name: getattr(flags, name)
@@ -71,7 +79,17 @@ def _names(flags) -> dict[str, int]:
 
 
 def good_pixels(dq, good_bits, flags=None, shape=None) -> np.ndarray:
-    """Boolean array, True where a pixel may be used; all True where there is no DQ plane."""
+    """Bool array, True where a pixel is good.
+
+    Parameters
+    ----------
+    dq : (ny, nx) integer array or None
+        None: there are no flags, and all pixels are good.
+    good_bits, flags
+        See `good_mask_value`.
+    shape : (ny, nx), optional
+        Of the result, where `dq` is None.
+    """
     value = good_mask_value(good_bits, flags)
     if dq is None or value is None:
         return np.ones(np.shape(dq) if dq is not None else shape, bool)

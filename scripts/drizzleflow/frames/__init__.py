@@ -1,1 +1,5 @@
-"""The exposure in memory: `frame.Frame` is one detector image with its planes, and `windowed` an image on a part of the grid."""
+"""Exposures in memory: `frame.Frame` is one detector image with its planes.
+
+`window` and `windowed` describe an image on a part of the output grid, `noise` and `variances` how noisy it
+is.
+"""

@@ -1,4 +1,4 @@
-"""What one frame covers on the sky: its outline, pixel size and orientation, and its window on a grid."""
+"""What one frame covers on the sky: its outline, its pixel size and its orientation."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ from drizzleflow.frames.frame import SkyWCS
 from drizzleflow.geometry.lattice import inside
 from drizzleflow.geometry.sphere import separation, tangent_plane
 
-SEGMENTS = (
-    8  #: outline vertices a side: great circles between them stay within 0.1 px of a detector's curved edge
-)
+#: vertices on each side of an outline: great circles between them stay within 0.1 px of a detector's curved
+#: edge
+SEGMENTS = 8
 
 
 def box(x1, x2, y1, y2, segments):
-    """Vertices counter-clockwise round a pixel rectangle, `segments` a side, open (the first is not repeated)."""
+    """Vertices (x, y) counter-clockwise around a rectangle of pixels, `segments` on each side.
+
+    The first vertex is not repeated at the end. Two float64 arrays (4 * segments,).
+    """
     t = np.arange(segments) / segments
     x = np.concatenate([x1 + (x2 - x1) * t, np.full(segments, x2), x2 + (x1 - x2) * t, np.full(segments, x1)])
     y = np.concatenate([np.full(segments, y1), y1 + (y2 - y1) * t, np.full(segments, y2), y2 + (y1 - y2) * t])
@@ -22,24 +25,31 @@ def box(x1, x2, y1, y2, segments):
 
 
 def outline(wcs: SkyWCS, segments: int = SEGMENTS) -> np.ndarray:
-    """(2, 4 * segments) lon, lat in degrees along the frame's outer pixel edges."""
+    """lon, lat in degrees along the outer edges of a frame's pixels, float64 (2, 4 * segments)."""
     ny, nx = wcs.shape
     return np.array(wcs.to_sky(*box(-0.5, nx - 0.5, -0.5, ny - 0.5, segments)))
 
 
 def describe(wcs: SkyWCS, s_region: str | None = None) -> dict:
-    """A frame's footprint as plain values: input of `drizzleflow.geometry.build_grid.build`.
+    """A frame's footprint as plain values, from which `drizzleflow.geometry.build_grid.build` makes the grid.
+
+    Parameters
+    ----------
+    wcs : SkyWCS
+    s_region : str, optional
+        The S_REGION keyword of the frame's header.
 
     Returns
     -------
     dict
-        ``outline`` (lon, lat lists, degrees), ``s_region``, ``ra_ref``, ``dec_ref``, ``pa_y`` (deg),
-        ``vparity``, ``scale`` (arcsec a pixel at the reference point), ``pixel_area`` (mean, steradians), ``nx``, ``ny``.
+        ``outline`` (lists of lon and lat, degrees), ``s_region``, ``ra_ref``, ``dec_ref``, ``pa_y``
+        (degrees), ``vparity``, ``scale`` (arcsec a pixel at the reference point), ``pixel_area`` (mean, sr),
+        ``nx`` and ``ny``.
 
     Raises
     ------
     ValueError
-        The WCS is not finite on the frame's edge, or has no area.
+        The WCS is not finite on the frame's edge, or its pixels have no area.
     """
     ny, nx = wcs.shape
     edge = outline(wcs)
@@ -73,7 +83,7 @@ def describe(wcs: SkyWCS, s_region: str | None = None) -> dict:
 
 
 def mean_pixel_area(wcs: SkyWCS) -> float:
-    """Steradians of a frame's pixels on average, between the pixel centres inside its bounding box."""
+    """The mean area of a frame's pixels in sr, between the centres of those inside its bounding box."""
     ny, nx = wcs.shape
     (xa, xb), (ya, yb) = inside(wcs)
     border = wcs.to_sky(*box(xa, xb, ya, yb, max(4, int(np.ceil(max(nx, ny) / 15)))))
@@ -81,7 +91,7 @@ def mean_pixel_area(wcs: SkyWCS) -> float:
 
 
 def _area(lon, lat) -> float:
-    """Steradians inside a small polygon: its area on the tangent plane at its middle."""
+    """The area of a small polygon in sr: that of its projection on the tangent plane at its middle."""
     xi, eta = (np.radians(v) for v in tangent_plane(lon, lat, *_middle(lon, lat)))
     return float(abs(np.sum(xi * np.roll(eta, -1) - np.roll(xi, -1) * eta)) / 2)
 

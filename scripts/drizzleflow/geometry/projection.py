@@ -1,4 +1,4 @@
-"""Output grids that are not a plain tangent plane: evaluated by the library that reads their WCS."""
+"""Output grids that are not a plain tangent plane; the library that reads their WCS evaluates them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,16 @@ from functools import cache
 
 
 class Projection:
-    """A WCS that is not a plain tangent plane: evaluated by the library that reads it."""
+    """The WCS of an output grid that is not a plain tangent plane.
+
+    Attributes
+    ----------
+    to_pixel, to_sky : callable
+        (lon, lat) in ICRS degrees -> (x, y), 0-based pixels of the whole grid, and back.
+    cards : callable
+        (origin, shape) -> cards (keyword, value, comment) of the FITS WCS of a part of the grid: the (x, y)
+        of its first pixel, and its (ny, nx).
+    """
 
     def __init__(self, to_pixel, to_sky, cards):
         self.to_pixel, self.to_sky, self.cards = to_pixel, to_sky, cards
@@ -14,11 +23,12 @@ class Projection:
 
 @cache
 def projection(text: str) -> Projection:
-    """The projection of a grid's ``custom`` text: of a FITS header, or of the ASDF file after ``asdf:``."""
+    """The projection of a grid's ``custom`` text: a FITS header, or ``asdf:`` and the path of a file."""
     return from_asdf(text.removeprefix("asdf:")) if text.startswith("asdf:") else from_header(text)
 
 
 def from_header(text: str) -> Projection:
+    """The projection of a FITS header, given as text with one card on each line."""
     from astropy.io import fits
 
     from drizzleflow.geometry.fits_wcs import from_astropy
@@ -44,6 +54,7 @@ def two_axes(header):
 
 
 def from_asdf(path: str) -> Projection:
+    """The projection of a GWCS, the entry ``wcs`` of an ASDF file."""
     return of_gwcs(tree_of(path)["wcs"])
 
 

@@ -1,4 +1,4 @@
-"""The part of a grid that frames cover: as S_REGION says it, and the windows of groups."""
+"""The part of a grid that frames cover: the S_REGION of the mosaic, and the windows of groups."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import numpy as np
 
 from drizzleflow.frames.window import NOWHERE, Window
 
-TOLERANCE = 0.5  #: px; vertices that matter less are left out
+TOLERANCE = 0.5  #: px; vertices whose removal moves the outline by less are left out
 
 
 def covered(outlines, grid) -> tuple[str, list[int]]:
-    """The union of frames' outlines inside a grid.
+    """The union of frames' outlines inside a grid, as S_REGION.
 
     Parameters
     ----------
@@ -21,10 +21,10 @@ def covered(outlines, grid) -> tuple[str, list[int]]:
     Returns
     -------
     text : str
-        ``POLYGON ICRS lon lat ...``, one after the other where the union has several parts; holes are not told, as in the
-        JWST pipeline. Empty where no frame meets the grid.
+        ``POLYGON ICRS lon lat ...``, one polygon after the other where the union has several parts; without
+        holes, as in the JWST pipeline. Empty where no frame meets the grid.
     outside : list of int
-        Which frames do not meet the grid.
+        The numbers of the frames that do not meet the grid.
     """
     import shapely
 
@@ -34,7 +34,7 @@ def covered(outlines, grid) -> tuple[str, list[int]]:
     for number, outline in enumerate(outlines):
         vertices = np.array(grid.to_pixel(*np.array(outline, float))).T
         inside = None
-        if np.isfinite(vertices).all():  # not so on the other side of the sky
+        if np.isfinite(vertices).all():  # NaN on the far hemisphere
             inside = shapely.make_valid(shapely.Polygon(vertices)).intersection(frame)
         if inside is None or inside.area == 0:
             outside.append(number)
@@ -50,7 +50,7 @@ def covered(outlines, grid) -> tuple[str, list[int]]:
 
 
 def windows(outlines, groups, grid) -> dict[str, Window]:
-    """The window of a grid that each group's frames cover together: what a single drizzle will hold, to a few pixels.
+    """The window of a grid that each group's frames cover together: that of its single drizzle, to a few pixels.
 
     Parameters
     ----------
@@ -58,6 +58,7 @@ def windows(outlines, groups, grid) -> dict[str, Window]:
         Each frame's outer edge, degrees.
     groups : list of str
         Each frame's group.
+    grid : Grid
 
     Returns
     -------
@@ -73,7 +74,10 @@ def windows(outlines, groups, grid) -> dict[str, Window]:
 
 
 def tilt(outlines, grid) -> float:
-    """The largest slope |dy/dx| of the frames' rows on a grid: how many rows of a frame a band of the grid can need."""
+    """The largest slope |dy/dx| of the frames' rows on a grid.
+
+    It tells how many rows of a frame a band of the grid can need.
+    """
     slopes = [0.0]
     for outline in outlines:
         x, y = grid.to_pixel(*np.array(outline, float))

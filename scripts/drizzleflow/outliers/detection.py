@@ -170,8 +170,7 @@ class OutlierDetection:
         expect_one_shape(images)
         combined = self._combined(images).read("SCI", 0, images[0].shape[0])
         return [
-            compare_aligned(frame, frame.from_product(combined), self.options["crmask"])
-            for frame in frames
+            compare_aligned(frame, frame.from_product(combined), self.options["crmask"]) for frame in frames
         ]
 
     def _combined(self, images) -> WindowedArrays:

@@ -1,4 +1,4 @@
-"""What a run makes of which files: associations, settings and the products that follow, before any pixel is read.
+"""The plan of a run: which products it makes of which files, before any pixel is read.
 
 Start at `products.build`; `association` reads the tables of members, `config` the settings. The roads that
 products take are declared in `roads`, with the words of `layout`; what jobs ask for is in `figures`.

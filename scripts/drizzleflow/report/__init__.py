@@ -1,1 +1,1 @@
-"""The report of a product: one HTML page from the records of its jobs."""
+"""The report of a product: one HTML page made from the records of its jobs."""

@@ -1,4 +1,4 @@
-"""The JWST pipeline's estimator of the variance of resampled images (seed 002)."""
+"""The estimator of a mosaic's variance that the JWST pipeline has (`stcal.resample`)."""
 
 from __future__ import annotations
 
@@ -9,18 +9,22 @@ from drizzleflow.geometry.pixmap import shift
 
 
 class ReferenceVariances:
-    """Each variance drizzled alone, then summed with one resampled weight an image: overlaps are not squared.
+    """Sums of drizzled variances, each image with one resampled weight.
 
-    sum(v W^2) / (sum W)^2 times 1 / (pixel scale ratio)^2, where v is the square of the drizzled square root of an image's
-    variance, and W the reciprocal of its drizzled read-noise (or sky) variance, or its exposure time. A pixel without a
-    finite v and a positive W does not count; NaN where none counts.
+    The estimate is sum(v W^2) / (sum W)^2 / (pixel scale ratio)^2. Here v is the square of the drizzled
+    square root of an image's variance, and W the reciprocal of its drizzled read-noise (or sky) variance, or
+    its exposure time. An image counts in a pixel where v is finite and W positive; the estimate is NaN where
+    no image counts. The overlaps of input and output pixels are not squared, as they would be in the exact
+    variance.
 
     Parameters
     ----------
     names : list of str
         Of the variance planes.
-    shape : (ny, nx) of the output
+    shape : (ny, nx)
+        Of the output.
     kernel : str
+        One of `drizzleflow.resample.kernels.KERNELS`.
     """
 
     def __init__(self, names, shape, kernel: str):
@@ -31,16 +35,22 @@ class ReferenceVariances:
     def add(
         self, model: dict, pixmap, arguments: dict, reach: int, weight_name: str | None, time: float
     ) -> None:
-        """One image.
+        """Add one image to the sums.
 
         Parameters
         ----------
+        model : dict
+            See `drizzleflow.resample.resample.Resample.add_model`.
+        pixmap : (ny, nx, 2) float64 array
+            The position of its pixels on the output.
         arguments : dict
-            Of ``Drizzle.add_image``.
+            Arguments of ``Drizzle.add_image``.
         reach : int
-            How far the kernel reaches: the image is drizzled in the window that it covers.
+            How many output pixels the kernel reaches; the image is drizzled in the window that it covers.
         weight_name : str or None
-            The variance plane whose inverse is the weight; None: `time` is.
+            The variance plane whose inverse is the weight; None: the weight is `time`.
+        time : float
+            Seconds.
         """
         from drizzle.resample import Drizzle
 
@@ -73,7 +83,7 @@ class ReferenceVariances:
             self.totals[name][place][use] += weight[use]
 
     def result(self, pixel_scale_ratio: float) -> dict[str, np.ndarray]:
-        """The variances, float32; NaN where nothing counts."""
+        """The variances by name, (ny, nx) float32; NaN where no image counts."""
         scaling = np.float32(1.0 / pixel_scale_ratio**2)
         with np.errstate(invalid="ignore", divide="ignore"):
             return {
