@@ -10,7 +10,7 @@ from astropy.io import fits
 
 from drizzleflow import formats
 from drizzleflow.errors import InputError
-from drizzleflow.io.tables import read_levels
+from drizzleflow.io.light_tables import read_levels
 from drizzleflow.jobs import record
 from drizzleflow.jobs.by_hand import by_hand
 from drizzleflow.outliers import OutlierDetection
