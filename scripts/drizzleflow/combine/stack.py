@@ -4,7 +4,7 @@ Only sections of rows of the images are in memory at a time (``combine_bufsize``
 read and closed, and images may be windows of different size and place on one grid. A section holds the rows around it that its
 own pixels depend on (``combine_grow``), so the result depends neither on the sections nor on the part of the grid asked for.
 
-The statistics are in `orderstatistics`, `minmed` and `autocombine`, the parameters in `combineparameters`.
+The statistics are in `drizzleflow.arrays.ranks`, `minmed` and `auto`, the parameters in `parameters`.
 """
 
 from __future__ import annotations

@@ -1,1 +1,4 @@
-"""What every job of the workflow does around its own numerics: records, guards, history cards, thumbnails, its inputs."""
+"""What every job of the workflow does around its own numerics.
+
+`reader.FrameReader` opens frames, `record.job` keeps the record; then history cards, thumbnails, guards, and jobs made by hand.
+"""

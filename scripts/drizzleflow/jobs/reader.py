@@ -9,7 +9,7 @@ import numpy as np
 
 from drizzleflow import formats
 from drizzleflow.frames.frame import Frame
-from drizzleflow.frames.variances import add_sky_variance
+from drizzleflow.frames.variances import with_sky_variance
 from drizzleflow.frames.window import NOWHERE, Window
 from drizzleflow.geometry.grid import Grid
 from drizzleflow.geometry.pixmap import Lattice, LatticeFiles
@@ -118,7 +118,7 @@ class FrameReader:
             frame = frame.on_grid(self.grid)
         self.masks.apply(member, frame, rows)
         if by_sky:
-            add_sky_variance(frame)
+            frame = with_sky_variance(frame)
             frame = frame if rows is None else frame.cut(rows)
         return frame
 
