@@ -10,10 +10,11 @@ from drizzleflow.frames.frame import Frame
 
 
 def background_variance(total, box: int = 64) -> np.ndarray:
-    """The variance of the blank sky where only a frame's total variance is known: its median in boxes, interpolated.
+    """The variance of the blank sky from a frame's total variance: its median in boxes, interpolated.
 
-    Weights from the total variance would follow the sources' own photons: bright pixels would count less (a mosaic's stars
-    would come out too faint) and ``maskpt`` would drop them. Pixels without a positive finite variance keep it.
+    Weights from the total variance would follow the sources' own photons: bright pixels would count less (a
+    mosaic's stars would come out too faint) and ``maskpt`` would drop them. Pixels without a positive finite
+    variance keep it.
 
     Parameters
     ----------
@@ -43,10 +44,10 @@ def background_variance(total, box: int = 64) -> np.ndarray:
 
 
 def with_sky_variance(frame: Frame) -> Frame:
-    """A whole frame with ``var['sky']``, for the weights ``ivm-sky``: read noise and the photon noise of the blank sky.
+    """A whole frame with ``var['sky']``: its read noise and the photon noise of the blank sky (``ivm-sky``).
 
-    Without the sources' own photons, which would make the weights follow the sources. A frame without read-noise variance stays
-    as it is.
+    Without the sources' own photons, which would make the weights follow the sources. A frame without
+    read-noise variance stays as it is.
     """
     if "rnoise" not in frame.var:
         return frame
@@ -57,7 +58,7 @@ def with_sky_variance(frame: Frame) -> Frame:
 
 
 def variances_from_err(frame) -> None:
-    """Where a frame has ERR and no variance planes: ``var['total']`` to propagate, and its background as ``rnoise``.
+    """Give a frame with ERR alone ``var['total']`` to propagate, and its background as ``rnoise``.
 
     A read-noise plane that is there already stays.
     """

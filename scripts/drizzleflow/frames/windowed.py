@@ -22,7 +22,8 @@ WEIGHT_KEYWORDS = {"clipped_mean": "WHTMEAN", "mean": "WHTAVG"}
 class Windowed(StackImage):
     """A file whose image HDUs are one window of the grid, opened for its headers only.
 
-    Sections are read by seeking, not by mapping: a mapped file counts in the memory of the process as it is read.
+    Sections are read by seeking, not by mapping: a mapped file counts in the memory of the process as it is
+    read.
     """
 
     path: str
@@ -77,7 +78,7 @@ class Windowed(StackImage):
         return raw.reshape(y1 - y0, nx).astype(kind)
 
     def touched(self, pixmap, margin: int = 5) -> Window:
-        """The window of this image that a pixel map (in grid pixels) touches; empty where it touches nothing."""
+        """The part of this image that a pixel map (in grid pixels) touches; it may be empty."""
         nothing = Window.placed((0, 0), self.origin)
         if not np.isfinite(pixmap).any():
             return nothing
@@ -91,7 +92,7 @@ class Windowed(StackImage):
 
 
 def rows_at(path, offset: int, kind, nx: int, y0: int, y1: int) -> np.ndarray:
-    """The values of rows y0..y1-1 of a plane of `kind` at byte `offset`, big-endian as stored; fewer where the file ends."""
+    """Rows y0..y1-1 of a plane of `kind` at byte `offset`, big-endian; fewer where the file ends."""
     kind = np.dtype(kind)
     with open(path, "rb", buffering=0) as file:
         file.seek(offset + kind.itemsize * y0 * nx)

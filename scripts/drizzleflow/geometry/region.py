@@ -21,8 +21,8 @@ def covered(outlines, grid) -> tuple[str, list[int]]:
     Returns
     -------
     text : str
-        ``POLYGON ICRS lon lat ...``, one after the other where the union has several parts; holes are not told, as in the
-        JWST pipeline. Empty where no frame meets the grid.
+        ``POLYGON ICRS lon lat ...``, one after the other where the union has several parts; holes are not
+        told, as in the JWST pipeline. Empty where no frame meets the grid.
     outside : list of int
         Which frames do not meet the grid.
     """
@@ -50,7 +50,7 @@ def covered(outlines, grid) -> tuple[str, list[int]]:
 
 
 def windows(outlines, groups, grid) -> dict[str, Window]:
-    """The window of a grid that each group's frames cover together: what a single drizzle will hold, to a few pixels.
+    """The window of a grid that each group's frames cover: what a single drizzle will hold, to a few pixels.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """Drizzling frames onto the output grid (`stcal.resample`): one group alone, or all frames into the mosaic.
 
-`Resample` adds model after model to an output image; `drizzle_window` makes any window of the grid with it, and `single` and
-`mosaic` those of the workflow.
+`Resample` adds model after model to an output image; `drizzle_window` makes any window of the grid with it,
+and `single` and `mosaic` those of the workflow.
 """
 
 from importlib import import_module
