@@ -1,6 +1,7 @@
 """crclean: a copy of a member whose outliers and bad pixels are replaced by the blotted median.
 
-Settings: crmask.corr. Output: crclean/{member}_crclean.fits, SCI and DQ as AstroDrizzle's driz_cr_corr writes them.
+Settings: crmask.corr. Output: crclean/{member}_crclean.fits, SCI and DQ as AstroDrizzle's driz_cr_corr writes
+them.
 """
 
 import numpy as np

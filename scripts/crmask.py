@@ -1,7 +1,7 @@
-"""crmask: one member against the median: the blotted median, the outlier mask and the flagged copy of the input.
+"""crmask: one member against the median: the blotted median, the outlier mask and the flagged copy.
 
-Settings: crmask, single_drizzle (resample_data, pixmap), skymatch (method, for the header). Outputs: crmask/{member}_crmask.fits,
-crf/{member}_crf.fits and, where intermediates are kept, blot/{member}_blot.fits.
+Settings: crmask, single_drizzle (resample_data, pixmap), skymatch (method, for the header). Outputs:
+crmask/{member}_crmask.fits, crf/{member}_crf.fits and, where intermediates are kept, blot/{member}_blot.fits.
 """
 
 import os

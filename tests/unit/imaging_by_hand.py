@@ -1,4 +1,4 @@
-"""The imaging road, script by script, without Snakemake: each rule's job is made by hand, with the options that the rule passes."""
+"""The imaging road without Snakemake: each rule's job made by hand, with the options that the rule passes."""
 
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path

@@ -1,10 +1,11 @@
 """Combining a stack of single-drizzled images, section by section (seeds 000 and 001).
 
-Only sections of rows of the images are in memory at a time (``combine_bufsize`` MiB an image), files are opened for one
-read and closed, and images may be windows of different size and place on one grid. A section holds the rows around it that its
-own pixels depend on (``combine_grow``), so the result depends neither on the sections nor on the part of the grid asked for.
+Only sections of rows of the images are in memory at a time (``combine_bufsize`` MiB an image), files are
+opened for one read and closed, and images may be windows of different size and place on one grid. A section
+holds the rows around it that its own pixels depend on (``combine_grow``), so the result depends neither on
+the sections nor on the part of the grid asked for.
 
-The statistics are in `orderstatistics`, `minmed` and `autocombine`, the parameters in `combineparameters`.
+The statistics are in `drizzleflow.arrays.ranks`, `minmed` and `auto`, the parameters in `parameters`.
 """
 
 from __future__ import annotations
@@ -84,13 +85,14 @@ def combine_stack(
     images : (N, ny, nx), float32 or what converts to it
         In e-/s. NaN is bad.
     weights : (N, ny, nx) or (N,), optional
-        Exposure-time weights in seconds; by default `exptime`. Pixels without weight or with less than ``combine_maskpt`` times
-        their image's mean weight (of its weights >= 1e-8) are bad, unless ``median_newmasks`` is False.
+        Exposure-time weights in seconds; by default `exptime`. Pixels without weight or with less than
+        ``combine_maskpt`` times their image's mean weight (of its weights >= 1e-8) are bad, unless
+        ``median_newmasks`` is False.
     masks : bool (N, ny, nx), optional
         True is bad, in addition.
     exptime : s; readnoise, sky : e-; scalars or (N,), optional
-        What minmed, iminmed and auto need. `sky` is what was subtracted, 0 by default. Without exposure times or read noise
-        the noise of each image is measured from differences between the images, as a constant.
+        What minmed, iminmed and auto need. `sky` is what was subtracted, 0 by default. Without exposure times
+        or read noise the noise of each image is measured from differences between the images, as a constant.
     full_output : bool
         Return a `Combined` in place of its ``sci``.
     empty : float
@@ -105,7 +107,8 @@ def combine_stack(
     Raises
     ------
     InputError
-        An array of another shape, an exposure time, read noise or weight that cannot be, or a wrong parameter.
+        An array of another shape, an exposure time, read noise or weight that cannot be, or a wrong
+        parameter.
     """
     try:
         images = np.asarray(images)
@@ -186,7 +189,8 @@ def median_image(singles: list[StackImage], window, parameters: Parameters | Non
     ----------
     singles : list of StackImage
         Images on disk or in memory, such as `drizzleflow.frames.windowed.Windowed` and
-        `drizzleflow.resample.single.SingleImage`. Their ``noise`` and ``weight_type`` count for auto and minmed only.
+        `drizzleflow.resample.single.SingleImage`. Their ``noise`` and ``weight_type`` count for auto and
+        minmed only.
     window : Window
         The part of the grid to combine: (x0, x1, y0, y1), half open.
     parameters : Parameters
@@ -254,7 +258,7 @@ class _Job:
         return listed
 
     def combine(self, box, meeting):
-        """Fill the rows of the output inside `box`, which has a halo, from the images `meeting` it (indices)."""
+        """Fill the output's rows inside `box`, which has a halo, from the images `meeting` it (indices)."""
         halo, p = self.halo, self.p
         shape = len(meeting), *box.shape
         size = shape[0] * shape[1] * shape[2]

@@ -1,4 +1,4 @@
-"""The noise of the images of a stack: from exposure time, read noise and sky, or measured where these are unknown."""
+"""The noise of the images of a stack: from exposure time, read noise and sky, or measured."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ STRIP_PIXELS = 8192
 class StackNoise:
     """What the noise decisions know of each of N images; all arrays float64 (N,).
 
-    One pixel of image i at level L (unit of SCI) has ``electrons * exptime * L + sky + readnoise**2`` electrons squared of
-    variance. Where the noise was measured, that is a constant: `exptime` and `electrons` are 1, `sky` 0, `readnoise` the measured
-    standard deviation in units of SCI, and `poisson` is False: L does not count.
+    One pixel of image i at level L (unit of SCI) has ``electrons * exptime * L + sky + readnoise**2``
+    electrons squared of variance. Where the noise was measured, that is a constant: `exptime` and `electrons`
+    are 1, `sky` 0, `readnoise` the measured standard deviation in units of SCI, and `poisson` is False: L
+    does not count.
     """
 
     exptime: np.ndarray  #: s
@@ -101,12 +102,13 @@ def check(name: str, value, index: int) -> None:
 
 
 def measured(singles, section) -> np.ndarray:
-    """The constant noise of each image, float64 (N,), in units of SCI: from differences of overlapping images.
+    """The constant noise of each image, float64 (N,), unit of SCI: from differences of overlapping images.
 
-    The width (scaled median absolute deviation) of the difference of two images is the root of the sum of their variances.
-    Each image is compared with the next `PARTNERS` that overlap it, in strips across the middle and the quarters of the overlap,
-    so that sources count little; the variances are the least-squares solution, of those with equal fit the smallest. An image
-    that meets no other gets the median of the rest; NaN where there is no rest.
+    The width (scaled median absolute deviation) of the difference of two images is the root of the sum of
+    their variances. Each image is compared with the next `PARTNERS` that overlap it, in strips across the
+    middle and the quarters of the overlap, so that sources count little; the variances are the least-squares
+    solution, of those with equal fit the smallest. An image that meets no other gets the median of the rest;
+    NaN where there is no rest.
     """
     n = len(singles)
     pairs, widths, counts = {}, [], []

@@ -15,8 +15,8 @@ class SkyWCS:
     Parameters
     ----------
     to_sky : callable
-        ``(x, y) -> (lon, lat)``: 0-based pixel coordinates (pixel centres are integers) to ICRS degrees, float64
-        arrays of any one shape. NaN where undefined.
+        ``(x, y) -> (lon, lat)``: 0-based pixel coordinates (pixel centres are integers) to ICRS degrees,
+        float64 arrays of any one shape. NaN where undefined.
     to_pixel : callable
         The inverse.
     shape : tuple
@@ -28,8 +28,8 @@ class SkyWCS:
     kinks : tuple of arrays, optional
         (x, y) 0-based pixel positions of the tables' nodes, between which ``to_sky - smooth`` is bilinear.
     info : dict
-        ``ra_ref``, ``dec_ref`` (deg), ``pa_y`` (position angle of +y, east of north, deg) and ``vparity`` (-1: the
-        usual handedness) at the frame's reference point.
+        ``ra_ref``, ``dec_ref`` (deg), ``pa_y`` (position angle of +y, east of north, deg) and ``vparity``
+        (-1: the usual handedness) at the frame's reference point.
     """
 
     def __init__(
@@ -45,7 +45,8 @@ class SkyWCS:
 class Frame:
     """A 2-D detector image with its own WCS: a SCI extension, a chip, or one integration of a cube.
 
-    Arrays are native-endian, C-contiguous, (ny, nx); planes that were not asked for, or that the file lacks, are None.
+    Arrays are native-endian, C-contiguous, (ny, nx); planes that were not asked for, or that the file lacks,
+    are None.
     """
 
     member: str
@@ -84,7 +85,9 @@ class Frame:
     meta: dict[str, Any] = field(default_factory=dict)
 
     def on_grid(self, grid) -> Frame:
-        """This frame for a product on `grid`: flux per pixel becomes flux per *output* pixel (surface brightness stays).
+        """This frame for a product on `grid`: flux per pixel becomes flux per *output* pixel there.
+
+        Surface brightness is the same on every grid.
 
         A new frame that shares its planes with this one, which stays as it is.
         """
@@ -93,7 +96,7 @@ class Frame:
         return replace(self, area_factor=grid.pixel_area / self.pixelarea_steradians)
 
     def cut(self, rows: tuple[int, int], columns: tuple[int, int] | None = None) -> Frame:
-        """A new frame with views of rows first to end - 1 of the planes, and of such columns where they are given.
+        """A new frame with views of rows first to end - 1 of the planes, and of such columns where given.
 
         `shape` and WCS stay those of the whole frame.
         """
@@ -116,12 +119,13 @@ class Frame:
         return self.rate_factor * self.area_factor
 
     def to_product(self, values, power: int = 1):
-        """Values in `unit` to the `power` (2: variances), in the product's unit; the same object where the two are one.
+        """Values in `unit` to the `power` (2: variances), in the product's unit; `values` if they are one.
 
         Parameters
         ----------
         values : float32 array, or float
-            Arrays are multiplied in float32; a float, such as a sky level, with the same float32 factor in double precision.
+            Arrays are multiplied in float32; a float, such as a sky level, with the same float32 factor in
+            double precision.
         """
         factor = np.float32(self.factor)
         if factor == 1:
@@ -129,7 +133,7 @@ class Frame:
         return values * (factor if isinstance(values, np.ndarray) else float(factor)) ** power
 
     def from_product(self, values, out=None):
-        """Values in the product's unit, in `unit`; the same object where the two are one.
+        """Values in the product's unit, in `unit`; `values` where the two are one.
 
         Parameters
         ----------

@@ -1,7 +1,8 @@
-"""How noisy a single-drizzled image is: what minmed and auto have to know to tell a cosmic ray from chance (seed 001).
+"""How noisy a single-drizzled image is: what minmed and auto need to tell a cosmic ray from chance.
 
-The model is the one of seed document 001: photons of the source and of the sky, and read noise. HST and plain files state
-gain and read noise; where a file has variances instead, the same four numbers follow from how they grow with the signal.
+The model is the one of seed document 001: photons of the source and of the sky, and read noise. HST and plain
+files state gain and read noise; where a file has variances instead, the same four numbers follow from how
+they grow with the signal.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ SAMPLE = 40_000  #: pixels of a frame that are looked at
 
 @dataclass(frozen=True)
 class Noise:
-    """Noise of one exposure, a pixel of its signal M (sky subtracted) having the variance (M e t + sky + readnoise^2) / (e t)^2.
+    """The noise of one exposure.
+
+    A pixel of signal M (sky subtracted) has the variance (M e t + sky + readnoise^2) / (e t)^2.
 
     A number that is not known is None.
     """
@@ -35,7 +38,7 @@ class Noise:
         ]
 
     def binned(self, ratio: float) -> Noise:
-        """Of output pixels `ratio` times as large as the input's, in surface brightness: each holds ratio^2 of them."""
+        """Of output pixels `ratio` times as large as the input's, in surface brightness; each holds ratio^2."""
         area = max(1.0, ratio) ** 2
         return Noise(self.exptime, self.readnoise * area**0.5, self.sky * area, self.electrons * area)
 
@@ -80,7 +83,7 @@ def of_frame(frame, level: float | None) -> Noise | None:
 
 
 def signal_and_variance(data, variance, level: float) -> tuple[float, float]:
-    """(variance a unit of signal, variance at the signal `level`): from the medians of the faint and the brightest pixels.
+    """(variance a unit of signal, variance at the signal `level`), of the faint and the brightest pixels.
 
     The first is 0 where the brightest are not more variable.
     """
@@ -94,7 +97,7 @@ def signal_and_variance(data, variance, level: float) -> tuple[float, float]:
 
 
 def _variances(frame):
-    """(data, variance, median read-noise variance or None) of a sample of a frame's good pixels; None without variances."""
+    """(data, variance, median read-noise variance or None) of some good pixels; None without variances."""
     step = max(1, int(np.ceil(np.sqrt(frame.shape[0] * frame.shape[1] / SAMPLE))))
     cut = np.s_[step // 2 :: step, step // 2 :: step]
     planes = [
@@ -122,7 +125,8 @@ def _variances(frame):
 def pooled(noises) -> Noise | None:
     """The noise of a group of frames drizzled together: of detectors side by side, each with its own.
 
-    Read noise is the root of the mean square, the sky the lowest, as AstroDrizzle takes them; None where a frame's is not known.
+    Read noise is the root of the mean square, the sky the lowest, as AstroDrizzle takes them; None where a
+    frame's is not known.
     """
     noises = list(noises)
     if not noises or None in noises:

@@ -12,10 +12,10 @@ from drizzleflow.frames.window import Window
 
 
 class StackImage(Protocol):
-    """An image on a part of the grid, read in sections of rows: what `drizzleflow.combine.stack.median_image` combines.
+    """An image on a part of the grid, read in sections of rows: what `median_image` combines.
 
-    A class of such images derives from this one. It has `window`, `mean_weight` and `read`; the other members are optional
-    and mean here what they mean for an image that says nothing about them.
+    A class of such images derives from this one. It has `window`, `mean_weight` and `read`; the other members
+    are optional and mean here what they mean for an image that says nothing about them.
     """
 
     #: the part of the grid that the image holds
@@ -25,10 +25,13 @@ class StackImage(Protocol):
 
     @abstractmethod
     def read(self, plane: str, y0: int, y1: int) -> np.ndarray:
-        """Rows y0 to y1 - 1 of this image (not of the grid) of plane 'SCI' or 'WHT': float32 (y1 - y0, nx), the caller's own."""
+        """Rows y0 to y1 - 1 of this image (not of the grid) of plane 'SCI' or 'WHT'.
+
+        float32 (y1 - y0, nx); the caller may change it.
+        """
         ...
 
-    #: exposure time, read noise, sky and electrons of a unit, each of which may be None; None: nothing is known
+    #: exposure time, read noise, sky, electrons of a unit: each may be None; None: nothing is known
     noise: Noise | None = None
     #: 'exptime': weights are seconds. Others are scaled so that their mean is the exposure time
     weight_type: str = "exptime"

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
+
+from drizzleflow.frames.frame import Frame
 
 
 def background_variance(total, box: int = 64) -> np.ndarray:
-    """The variance of the blank sky where only a frame's total variance is known: its median in boxes, interpolated.
+    """The variance of the blank sky from a frame's total variance: its median in boxes, interpolated.
 
-    Weights from the total variance would follow the sources' own photons: bright pixels would count less (a mosaic's stars
-    would come out too faint) and ``maskpt`` would drop them. Pixels without a positive finite variance keep it.
+    Weights from the total variance would follow the sources' own photons: bright pixels would count less (a
+    mosaic's stars would come out too faint) and ``maskpt`` would drop them. Pixels without a positive finite
+    variance keep it.
 
     Parameters
     ----------
@@ -38,20 +43,22 @@ def background_variance(total, box: int = 64) -> np.ndarray:
     return np.where(usable, smooth, total).astype(np.float32)
 
 
-def add_sky_variance(frame) -> None:
-    """``var['sky']`` of a whole frame, for the weights ``ivm-sky``: read noise and the photon noise of the blank sky.
+def with_sky_variance(frame: Frame) -> Frame:
+    """A whole frame with ``var['sky']``: its read noise and the photon noise of the blank sky (``ivm-sky``).
 
-    Without the sources' own photons, which would make the weights follow the sources. Nothing where a frame does not have
-    both variances.
+    Without the sources' own photons, which would make the weights follow the sources. A frame without
+    read-noise variance stays as it is.
     """
-    if {"rnoise", "poisson"} <= frame.var.keys():
-        frame.var["sky"] = frame.var["rnoise"] + background_variance(frame.var["poisson"])
-    elif "rnoise" in frame.var:  # of the background already: see `variances_from_err`
-        frame.var["sky"] = frame.var["rnoise"]
+    if "rnoise" not in frame.var:
+        return frame
+    sky = frame.var["rnoise"]
+    if "poisson" in frame.var:  # without: `rnoise` is of the background already, see `variances_from_err`
+        sky = sky + background_variance(frame.var["poisson"])
+    return replace(frame, var={**frame.var, "sky": sky})
 
 
 def variances_from_err(frame) -> None:
-    """Where a frame has ERR and no variance planes: ``var['total']`` to propagate, and its background as ``rnoise``.
+    """Give a frame with ERR alone ``var['total']`` to propagate, and its background as ``rnoise``.
 
     A read-noise plane that is there already stays.
     """

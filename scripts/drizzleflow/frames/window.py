@@ -9,7 +9,7 @@ import numpy as np
 
 
 class Window(NamedTuple):
-    """Columns x0 to x1 - 1 and rows y0 to y1 - 1 of a grid: a tuple of four ints, in the order in which files hold it.
+    """Columns x0 to x1 - 1 and rows y0 to y1 - 1 of a grid: four ints, in the order that files have.
 
     A window may reach beyond its grid. One with x0 >= x1 or y0 >= y1 is empty.
     """
@@ -27,7 +27,7 @@ class Window(NamedTuple):
 
     @classmethod
     def around(cls, pixel_x, pixel_y, reach: int = 0) -> Window:
-        """The pixels within `reach` of positions (arrays of pixel coordinates; NaN ones do not count, some are finite)."""
+        """The pixels within `reach` of positions: arrays of pixel coordinates, not all of them NaN."""
         return cls(
             int(np.floor(np.nanmin(pixel_x))) - reach,
             int(np.ceil(np.nanmax(pixel_x))) + reach + 1,
@@ -37,7 +37,7 @@ class Window(NamedTuple):
 
     @classmethod
     def enclosing(cls, windows: Iterable[Window]) -> Window:
-        """The smallest window that holds all of some windows; empty ones do not count. `NOWHERE` where none counts."""
+        """The smallest window that holds all of some; empty ones do not count. `NOWHERE` without any."""
         held = [window for window in windows if not window.empty]
         if not held:
             return NOWHERE

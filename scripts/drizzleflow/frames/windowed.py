@@ -39,7 +39,8 @@ class Sections:
 class Windowed(Sections, StackImage):
     """A file whose image HDUs are one window of the grid, opened for its headers only.
 
-    Sections are read by seeking, not by mapping: a mapped file counts in the memory of the process as it is read.
+    Sections are read by seeking, not by mapping: a mapped file counts in the memory of the process as it is
+    read.
     """
 
     path: str
@@ -119,7 +120,7 @@ class WindowedArrays(Sections):
 
 
 def rows_at(path, offset: int, kind, nx: int, y0: int, y1: int) -> np.ndarray:
-    """The values of rows y0..y1-1 of a plane of `kind` at byte `offset`, big-endian as stored; fewer where the file ends."""
+    """Rows y0..y1-1 of a plane of `kind` at byte `offset`, big-endian; fewer where the file ends."""
     kind = np.dtype(kind)
     with open(path, "rb", buffering=0) as file:
         file.seek(offset + kind.itemsize * y0 * nx)

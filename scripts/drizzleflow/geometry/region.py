@@ -50,7 +50,7 @@ def covered(outlines, grid) -> tuple[str, list[int]]:
 
 
 def windows(outlines, groups, grid) -> dict[str, Window]:
-    """The window of a grid that each group's frames cover together: that of its single drizzle, to a few pixels.
+    """The window of a grid that each group's frames cover: what a single drizzle will hold, to a few pixels.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Opening a frame for a step: its planes, static mask, sky level, sky variance and pixel map, in one place."""
+"""Opening a frame for a step: planes, static mask, sky level, sky variance and pixel map, in one place."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from drizzleflow import formats
 from drizzleflow.frames.frame import Frame
-from drizzleflow.frames.variances import add_sky_variance
+from drizzleflow.frames.variances import with_sky_variance
 from drizzleflow.frames.window import NOWHERE, Window
 from drizzleflow.geometry.grid import Grid
 from drizzleflow.geometry.lattice import Lattice
@@ -25,7 +25,8 @@ def planes_of(settings: dict, err_alone: bool) -> tuple[str, ...]:
     Parameters
     ----------
     settings : dict
-        The configuration's section of the step: ``weight_type``, and of a mosaic ``compute_err`` and ``report_var``.
+        The configuration's section of the step: ``weight_type``, and of a mosaic ``compute_err`` and
+        ``report_var``.
     err_alone : bool
         Whether the format has ERR and no variances (``ERR_ALONE``).
     """
@@ -56,8 +57,8 @@ class FrameReader:
     Attributes
     ----------
     reached : dict
-        member -> {extver: Window}: the part of the grid that a frame can reach, of the frames that `to_drizzle` gave and reach
-        some.
+        member -> {extver: Window}: the part of the grid that a frame can reach, of the frames that
+        `to_drizzle` gave and reach some.
     """
 
     def __init__(
@@ -70,7 +71,10 @@ class FrameReader:
 
     @classmethod
     def of(cls, job, step: str | None = None) -> FrameReader:
-        """The reader of a script: by its job's options and those of the inputs ``grid``, ``lattices``, ``sky`` and ``static`` it has."""
+        """The reader of a script: by its job's options, and of the inputs below those that it has.
+
+        ``grid``, ``lattices``, ``sky`` and ``static``, by the names that the rules give them.
+        """
         grid, given = job.input.get("grid"), {key: job.input.get(key) or () for key in ("lattices", "static")}
         lists = {
             key: [value] if isinstance(value, (str, os.PathLike)) else value for key, value in given.items()
@@ -79,7 +83,7 @@ class FrameReader:
 
     @cached_property
     def levels(self) -> dict[tuple[str, int], float]:
-        """(member, extver) -> sky level in the frame's unit per pixel, of the frames that have a valid one."""
+        """(member, extver) -> sky level in the frame's unit per pixel, of frames that have a valid one."""
         return read_levels(self.sky)
 
     def level(self, member: dict, extver: int) -> float | None:
@@ -99,14 +103,15 @@ class FrameReader:
         return planes_of(self.settings, formats.get(member["format"]).ERR_ALONE)
 
     def frame(self, member: dict, extver: int, planes=None, rows=None) -> Frame:
-        """A frame of a member, on the grid, without the pixels that its static mask takes out (NaN in ``data``).
+        """A frame of a member, on the grid; pixels of its static mask are NaN in ``data``.
 
         Parameters
         ----------
         member : dict
             As in members.csv: ``member``, ``path``, ``format`` …
         planes : tuple of str, optional
-            Of 'data', 'dq', 'err', 'var'; by default those of `planes`, with ``var['sky']`` where the weights are 'ivm-sky'.
+            Of 'data', 'dq', 'err', 'var'; by default those of `planes`, with ``var['sky']`` where the weights
+            are 'ivm-sky'.
         rows : (first, end), optional
             Detector rows to hold; all by default.
         """
@@ -119,7 +124,7 @@ class FrameReader:
             frame = frame.on_grid(self.grid)
         self.masks.apply(member, frame, rows)
         if by_sky:
-            add_sky_variance(frame)
+            frame = with_sky_variance(frame)
             frame = frame if rows is None else frame.cut(rows)
         return frame
 
@@ -129,7 +134,7 @@ class FrameReader:
             yield extver, self.frame(member, extver, planes)
 
     def pixmap(self, frame: Frame, rows=None) -> np.ndarray:
-        """Where a frame's pixels fall on the grid, as the step asks for it: float64 (rows, nx, 2), x first, 0-based."""
+        """Where a frame's pixels fall on the grid: float64 (rows, nx, 2), x first, 0-based."""
         return self.lattices.pixmap(
             frame,
             self.grid,
@@ -140,7 +145,7 @@ class FrameReader:
         )
 
     def to_drizzle(self, member: dict, extver: int, rows_of):
-        """(Frame, pixmap, level), of the detector rows that ``rows_of(lattice)`` gives; see `drizzleflow.resample.mosaic.drizzle`."""
+        """(Frame, pixmap, level), of the rows ``rows_of(lattice)``: what `resample.mosaic.drizzle` reads."""
         lattice = self.lattice(member, extver)
         rows, window = rows_of(lattice), self.window(lattice)
         if not window.empty:

@@ -110,10 +110,13 @@ def _against_model(frame, blotted, level, settings, snr, scale, growth):
 
 
 def _noise_of_blot(combined_err, nused, pixmap, err, factor, ys, xs):
-    """What the nearest pixel of the combined image adds to an exposure's noise: sqrt(ERR^2 - 2 err^2 / n), in its unit.
+    """What the nearest pixel of the combined image adds to an exposure's noise, in its unit.
 
-    The exposure is one of the n values that were combined, so the two errors are correlated: cov = err^2 / n. Of exposures alike
-    nothing is added (a median of n has ERR^2 = 1.6 err^2 / n); where noisier ones were combined, their noise is.
+    That is sqrt(ERR^2 - 2 err^2 / n).
+
+    The exposure is one of the n values that were combined, so the two errors are correlated: cov = err^2 / n.
+    Of exposures alike nothing is added (a median of n has ERR^2 = 1.6 err^2 / n); where noisier ones were
+    combined, their noise is.
     """
     at = np.rint(np.nan_to_num(pixmap[ys, xs], nan=-1)).astype(int)
     inside = (at >= 0).all(axis=1) & (at < nused.shape[::-1]).all(axis=1)

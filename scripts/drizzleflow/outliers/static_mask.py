@@ -1,7 +1,7 @@
 """The static mask of AstroDrizzle: pixels of a chip that lie far below the sky in some exposure, bad in all of them.
 
-Source: the documentation of drizzlepac's `staticMask`, and what drizzlepac 3.11.0 does when it runs; masks are compared with its own in
-tests/parity/test_astrodrizzle_steps.py.
+Source: the documentation of drizzlepac's `staticMask`, and what drizzlepac 3.11.0 does when it runs; masks
+are compared with its own in tests/parity/test_astrodrizzle_steps.py.
 """
 
 from __future__ import annotations
@@ -44,14 +44,14 @@ def lower_limit(image, static_sig: float = 4.0) -> float:
 def static_mask(images: Iterable, static_sig: float = 4.0) -> np.ndarray:
     """The static mask of one chip signature (instrument and detector, shape, chip).
 
-    A pixel is bad where it lies below ``mode - static_sig * stddev`` of any of the images; high pixels stay. The images are
-    taken as they are: no flags are used, no sky is subtracted.
+    A pixel is bad where it lies below ``mode - static_sig * stddev`` of any of the images; high pixels stay.
+    The images are taken as they are: no flags are used, no sky is subtracted.
 
     Parameters
     ----------
     images : iterable of float32 (ny, nx)
-        That chip in all exposures, in any unit; consumed one at a time. NaN pixels are left out of the statistics and are
-        never bad here.
+        That chip in all exposures, in any unit; consumed one at a time. NaN pixels are left out of the
+        statistics and are never bad here.
     static_sig : float
         Standard deviations below the mode, 0 or more.
 
@@ -102,7 +102,7 @@ class StaticMasks:
                     self.good[key] = np.array(hdu.data, bool)
 
     def of(self, member: dict, frame) -> np.ndarray | None:
-        """The mask of a frame's detector: bool, of the shape of the whole frame, True at good pixels; None without one."""
+        """The mask of a frame's detector: bool (ny, nx) of the whole frame, True at good pixels; or None."""
         return self.good.get(signature(member, frame))
 
     def apply(self, member: dict, frame, rows=None):

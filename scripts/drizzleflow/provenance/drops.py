@@ -49,7 +49,9 @@ class Drops:
         self.reader = FrameReader(options, step, grid=grid, lattices=lattices, sky=sky, static=static)
 
     def frame(self, member: dict, extver: int, x: int, y: int, source) -> dict | None:
-        """What a frame gives to grid pixel (x, y), as `drizzleflow.provenance.trace.trace` lists it; None where it cannot reach it.
+        """What a frame gives to grid pixel (x, y); None where it cannot reach it.
+
+        See `drizzleflow.provenance.trace.trace` for what is in it.
 
         Parameters
         ----------
@@ -146,7 +148,7 @@ class Drops:
         return WindowDrizzle(self.grid, box, settings | IMAGE_ONLY, pad=pad, **flags)
 
     def _overlaps(self, pixmap, x: int, y: int) -> dict:
-        """(row, column) -> overlap with grid pixel (x, y), of the pixels that have one: each drizzled alone, with weight 1."""
+        """(row, column) -> overlap with grid pixel (x, y): each pixel is drizzled alone, with weight 1."""
         alone = self._onto(x, y, self.settings | {"weight_type": "exptime"})
         shape, found = pixmap.shape[:2], {}
         data = np.full(shape, np.nan, np.float32)  # no weight where there is no value
@@ -162,7 +164,7 @@ class Drops:
         return found
 
     def _reasons(self, member, frame, extver, weights, origin) -> Callable[[int, int], str]:
-        """A function of (row, column) of a frame's patch that says why a pixel does not count, "" where it does.
+        """A function of (row, column) of a patch that says why a pixel does not count, "" where it does.
 
         `origin`: detector row and column of the patch's first pixel.
         """
@@ -198,14 +200,14 @@ class Drops:
 
 
 def _reaching(pixmap, window: Window) -> np.ndarray:
-    """The pixels of a pixel map whose centres lie between those of a window's outermost pixels: bool (ny, nx)."""
+    """Which pixels' centres lie between those of a window's outermost pixels: bool (ny, nx)."""
     x, y = pixmap[..., 0], pixmap[..., 1]
     with np.errstate(invalid="ignore"):
         return (x >= window.x0) & (x <= window.x1 - 1) & (y >= window.y0) & (y <= window.y1 - 1)
 
 
 def _patch(pixmap, window: Window):
-    """((first row, end), (first column, end)) of the pixels that may fall into a window, and `MARGIN`; None without one."""
+    """((first row, end), (first column, end)) of the pixels that may fall into a window; None without any."""
     rows, columns = np.nonzero(_reaching(pixmap, window))
     if not len(rows):
         return None

@@ -1,7 +1,7 @@
-"""Frames drizzled onto one window of the grid: a single drizzle, a band of the mosaic, a pixel that is traced.
+"""Frames drizzled onto one window of the grid: a single drizzle, a band of the mosaic, a traced pixel.
 
-A window has the bits of the same part of the whole grid, drizzled at once: pixel maps are exact under a shift, and the kernel's
-reach is drizzled as a margin around the window, and cropped.
+A window has the bits of the same part of the whole grid, drizzled at once: pixel maps are exact under a
+shift, and the kernel's reach is drizzled as a margin around the window, and cropped.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from drizzleflow.resample.kernels import kernel_reach
 from drizzleflow.resample.models import frame_model
 from drizzleflow.resample.resample import Resample
 
-#: settings of the configuration's ``mosaic`` section that others lack, such that only the image and its weights are made
+#: settings that a mosaic has and others lack: only the image and its weights are made
 IMAGE_ONLY = {
     "context": "none",
     "propagate_dq": False,
@@ -33,7 +33,7 @@ class TotalVarianceResample(Resample):
 
 
 class WindowDrizzle:
-    """The drizzle of some frames onto a window of the grid; they are added one by one, in the association's order.
+    """The drizzle of some frames onto a window of the grid, added one by one in the association's order.
 
     Parameters
     ----------
@@ -42,19 +42,22 @@ class WindowDrizzle:
     box : Window
         The part of it to make.
     settings : dict
-        ``kernel``, ``pixfrac``, ``fillval`` and ``weight_type``, and as in the configuration's ``mosaic`` section ``context``,
-        ``propagate_dq``, ``compute_err``, ``report_var`` and ``variance``; those that are left out are as in `IMAGE_ONLY`.
+        ``kernel``, ``pixfrac``, ``fillval`` and ``weight_type``, and as in the configuration's ``mosaic``
+        section ``context``, ``propagate_dq``, ``compute_err``, ``report_var`` and ``variance``; those that
+        are left out are as in `IMAGE_ONLY`.
     good_bits, flags
         Flags that do not make a pixel bad, and the format's names of flags; see `drizzleflow.arrays.dq`.
     pad : bool
-        Drizzle beyond the grid's outer edge and crop; False loses, as the JWST pipeline, input pixels whose centre is outside.
+        Drizzle beyond the grid's outer edge and crop; False loses, as the JWST pipeline, input pixels whose
+        centre is outside.
     n_frames : int, optional
         How many frames will come (context planes).
 
     Attributes
     ----------
     near, drizzled : Window
-        `box` with the kernel's reach around it, and what of it is drizzled: without `pad` only what lies on the grid.
+        `box` with the kernel's reach around it, and what of it is drizzled: without `pad` only what lies on
+        the grid.
     """
 
     def __init__(
@@ -167,8 +170,8 @@ def drizzle_window(grid, box: Window, settings: dict, frames, **options) -> tupl
     Returns
     -------
     dict, str
-        The output model (``data``, ``wht`` and as the settings ask ``con``, ``dq``, ``err``, ``var_*``: arrays of the shape of
-        `box`; times), and the unit of its data.
+        The output model (``data``, ``wht`` and as the settings ask ``con``, ``dq``, ``err``, ``var_*``:
+        arrays of the shape of `box`; times), and the unit of its data.
 
     Raises
     ------

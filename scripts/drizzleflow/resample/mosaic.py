@@ -22,8 +22,9 @@ def drizzle(members, grid, settings: dict, read, *, pad: bool, rows=None) -> tup
     settings : dict
         The configuration's ``mosaic`` section.
     read : callable
-        ``read(member, extver, rows_of) -> (Frame, pixmap, level)``, as `drizzleflow.jobs.reader.FrameReader.to_drizzle`; `rows_of`
-        takes the frame's lattice and gives the detector rows to read.
+        ``read(member, extver, rows_of) -> (Frame, pixmap, level)``, as
+        `drizzleflow.jobs.reader.FrameReader.to_drizzle`; `rows_of` takes the frame's lattice and gives the
+        detector rows to read.
     pad : bool
         See `WindowDrizzle`.
     rows : (first, end), optional
@@ -63,7 +64,8 @@ class Stacked:
     Parameters
     ----------
     bands : list of mappings
-        Name of a plane -> array (..., rows, nx), such as dicts or ``np.load`` of ``.npz`` files, from the first row on.
+        Name of a plane -> array (..., rows, nx), such as dicts or ``np.load`` of ``.npz`` files, from the
+        first row on.
     key : str
         The plane. It is NaN in bands that lack it.
     heights : list of int

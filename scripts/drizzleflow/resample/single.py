@@ -1,4 +1,4 @@
-"""Single-drizzled images: the frames of one group resampled onto the window of the grid that they cover (seed 000)."""
+"""Single-drizzled images: the frames of one group on the window of the grid that they cover."""
 
 from __future__ import annotations
 
@@ -80,7 +80,8 @@ def drizzle(frames, grid, pixmap, settings: dict, *, good_bits, flags, pad: bool
     Parameters
     ----------
     frames : iterable of (Frame, level)
-        ``data``, ``dq``, and ``var['rnoise']`` for the weights ``ivm``; `level` is the sky to subtract, or None.
+        ``data``, ``dq``, and ``var['rnoise']`` for the weights ``ivm``; `level` is the sky to subtract, or
+        None.
     grid : Grid
         The full output grid.
     pixmap : callable
@@ -88,7 +89,8 @@ def drizzle(frames, grid, pixmap, settings: dict, *, good_bits, flags, pad: bool
     settings : dict
         ``kernel``, ``pixfrac``, ``fillval``, ``weight_type``.
     pad : bool
-        Drizzle beyond the grid's outer edge and crop; False loses, as the peer, input pixels whose centre is outside.
+        Drizzle beyond the grid's outer edge and crop; False loses, as the peer, input pixels whose centre is
+        outside.
 
     Returns
     -------
@@ -121,7 +123,7 @@ def drizzle(frames, grid, pixmap, settings: dict, *, good_bits, flags, pad: bool
 
 
 def unresampled(frame, level, settings: dict, *, good_bits, flags) -> SingleImage:
-    """A frame and its weights as they are (``resample_data: false``): nothing is subtracted, as in the peer."""
+    """A frame and its weights as they are (``resample_data: false``): nothing is subtracted, as in jwst."""
     good = dq.good_pixels(frame.dq, good_bits, flags, frame.shape)
     weight = weight_map(
         frame.shape,

@@ -16,6 +16,7 @@ from functools import lru_cache
 import numpy as np
 
 from drizzleflow.arrays.statistics import NOTHING, Sky
+from drizzleflow.frames.window import Window
 
 SIDE = 6  #: side of a cell in grid pixels: more than a star, less than most structure
 CLIP = 3.0  #: clipping limit of a cell's pixels, in widths (half of their middle 68 %)
@@ -112,11 +113,10 @@ class SkyCells:
 
         It is `drizzleflow.arrays.statistics.NOTHING` where the frames have no cell in common.
         """
-        first = np.maximum(self.corner, other.corner)
-        end = np.minimum(*(np.add(cells.corner, cells.npix.shape[::-1]) for cells in (self, other)))
-        if (end <= first).any():
+        both = self.window.intersection(other.window)
+        if both.empty:
             return NOTHING
-        a, b = (cells._cut(*first, *end) for cells in (self, other))
+        a, b = (cells._cut(both) for cells in (self, other))
         low, high = np.minimum(a.npix, b.npix), np.maximum(a.npix, b.npix)
         used = low > 0
         alike = used & (low >= COMMON * high)
@@ -131,10 +131,14 @@ class SkyCells:
         value, sigma, weight = robust_mean(difference[used], (a.variance.astype(float) + b.variance)[used])
         return Sky(value, int((a.npix + b.npix)[used][weight > 0].sum()), sigma)
 
-    def _cut(self, x0, y0, x1, y1) -> SkyCells:
-        x, y = self.corner
-        part = np.s_[y0 - y : y1 - y, x0 - x : x1 - x]
-        return SkyCells((x0, y0), **{name: getattr(self, name)[part] for name in KINDS})
+    @property
+    def window(self) -> Window:
+        """The cells' columns and rows."""
+        return Window.placed(self.npix.shape, self.corner)
+
+    def _cut(self, window: Window) -> SkyCells:
+        part = window.inside(self.window)
+        return SkyCells(window.origin, **{name: getattr(self, name)[part] for name in KINDS})
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The arrays by name, for `numpy.savez`; `CellFiles` reads them."""
