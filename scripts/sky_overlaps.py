@@ -1,7 +1,8 @@
 """sky_overlaps: sky statistics of a batch's frames, whole and in their overlap with every other group.
 
-Settings: skymatch. Outputs: sky/{batch}.csv (member, extver, other, sky, npix, sigma, factor); `sky` in the product's unit,
-`factor` times the frame's unit. sky/{batch}.npz: with skystat auto, what each frame sees in cells of the sky, in place of its overlaps.
+Settings: skymatch. Outputs: sky/{batch}.csv (member, extver, other, sky, npix, sigma, factor); `sky` in the
+product's unit, `factor` times the frame's unit. sky/{batch}.npz: with skystat auto, what each frame sees in
+cells of the sky, in place of its overlaps.
 """
 
 import json

@@ -17,7 +17,8 @@ _WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
 def replacing(path):
     """A temporary name beside `path` that becomes `path` when the block ends well, and vanishes when it does not.
 
-    Leftovers of a killed writer of the same file are removed first; the data reach the disk before the rename.
+    Leftovers of a killed writer of the same file are removed first; the data reach the disk before the
+    rename.
 
     Raises
     ------

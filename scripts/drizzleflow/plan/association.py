@@ -77,8 +77,8 @@ def read(path, table=lambda path, about, read: read(path)) -> list[Association]:
     path : path
         Ends in ``.json``, ``.fits`` or ``.csv``.
     table : callable, optional
-        ``table(path, about, read)`` gives ``read(path)``, lists of plain values, or what a cache keeps of it; `about` says what
-        was asked.
+        ``table(path, about, read)`` gives ``read(path)``, lists of plain values, or what a cache keeps of it;
+        `about` says what was asked.
 
     Raises
     ------
@@ -240,8 +240,8 @@ def _member(source, file, exptype, name=None, group=None, **more) -> dict:
 def read_sheet(path) -> list[dict]:
     """The rows of a CSV association, as plain values: what a row leaves empty is not in its dictionary.
 
-    See `drizzleflow.io.tables.read_association`, which checks the sheet against its schema. (pandas takes 0.3 s to import: the
-    plan's cache keeps what comes out.)
+    See `drizzleflow.io.tables.read_association`, which checks the sheet against its schema. (pandas
+    takes 0.3 s to import: the plan's cache keeps what comes out.)
     """
     from drizzleflow.io import tables
 
