@@ -1,7 +1,8 @@
 """skymatch: one sky level a frame, from all frames' statistics.
 
 Settings: skymatch. Output: sky.csv, a row a frame; sky in the frame's unit a pixel.
-With skip, the levels that the inputs themselves record and have not subtracted; with skymethod user, those of skylist.
+With skip, the levels that the inputs themselves record and have not subtracted; with skymethod user, those of
+skylist.
 """
 
 import json

@@ -63,7 +63,7 @@ def test_listed_levels_are_each_members(tmp_path):
 
 
 def test_matched_levels_are_in_the_frames_own_unit(tmp_path):
-    """The difference of the groups is 2 in the product's unit; factors 2, 4 and 0.5 turn it into the frames'."""
+    """The groups differ by 2 in the product's unit; factors 2, 4 and 0.5 turn it into the frames'."""
     sky = level_table.matched(FRAMES, OVERLAPS, SETTINGS)
     assert sky[["member", "extver", "group"]].to_numpy().tolist() == [
         ["a", 1, "A"],
@@ -102,7 +102,7 @@ def test_groups_without_overlap(caplog):
 
 
 def test_differences_in_cells(caplog):
-    """With skystat auto the overlaps are empty, and each pair of frames of neighbouring groups is compared once."""
+    """With skystat auto each pair of frames of neighbouring groups is compared once, in cells."""
     shape, asked = (3, 3), []
     level = {("a", 1): 5.0, ("b", 1): 3.0, ("b", 2): 3.0}
 

@@ -70,7 +70,7 @@ def values_of(column):
 @settings(max_examples=40, deadline=None)
 @given(data=st.data())
 def test_both_readers_and_both_writers_agree(name, data, tmp_path_factory):
-    """Every value comes back bit by bit, None where it is missing (NaN among floats); pandas writes the same bytes."""
+    """Every value comes back bit by bit, None where it is missing; pandas writes the same bytes."""
     (read, declared), folder = READERS[name], tmp_path_factory.mktemp("tables")
     rows = data.draw(st.lists(st.tuples(*map(values_of, declared)), max_size=4))
     light_tables.write(folder / "light.csv", declared, rows)
@@ -90,7 +90,7 @@ def test_both_readers_and_both_writers_agree(name, data, tmp_path_factory):
 
 
 def test_what_files_look_like(tmp_path):
-    """Floats as Python writes them, truth values in words; what is missing is empty or, of a measurement, nan."""
+    """Floats as Python writes them, truth values in words; what is missing is empty or, measured, nan."""
     path = tmp_path / "sky.csv"
     sky = {"sky": [0.1, np.float64(1e-7), 1e16], "sigma": [np.nan, 0.5, 2], "valid": [np.True_, False, True]}
     table = pd.DataFrame(

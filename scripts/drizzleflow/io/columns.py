@@ -1,8 +1,8 @@
 """The columns of every table that drizzleflow writes: name, type, unit and meaning, declared once.
 
-`drizzleflow.io.light_tables` and `drizzleflow.io.tables` read and write by these declarations, and ``docs/products.md`` shows
-them. A table is a CSV file: one line of names, then one line a row, no comments. Numbers are decimal, as short as they can be
-without losing a bit.
+`drizzleflow.io.light_tables` and `drizzleflow.io.tables` read and write by these declarations, and
+``docs/products.md`` shows them. A table is a CSV file: one line of names, then one line a row, no comments.
+Numbers are decimal, as short as they can be without losing a bit.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Column(NamedTuple):
         return None if cell == self.missing else READ[self.kind](cell)
 
     def write(self, value) -> str:
-        """The text of a value: what `read` makes the same value of. None and, where some are missing, NaN are missing values.
+        """The text of a value, for `read` to get back. None and, where some are missing, NaN are missing values.
 
         Raises
         ------

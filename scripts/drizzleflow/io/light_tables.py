@@ -1,6 +1,7 @@
 """Tables for jobs that work on pixels: read and written with `csv`, as pandas takes 0.3 s to import.
 
-The columns are those of `drizzleflow.io.columns`. `drizzleflow.io.tables` gives the same tables as pandas tables.
+The columns are those of `drizzleflow.io.columns`. `drizzleflow.io.tables` gives the same tables as pandas
+tables.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from drizzleflow.io.files import why_no_file, write_text
 
 
 def rows(path, columns: Sequence[Column], only: Iterable[str] | None = None) -> Iterator[dict]:
-    """The rows of a table as dictionaries, one after the other: name of the column -> value, None where it is missing.
+    """The rows of a table, one after the other, as dictionaries: column -> value, None where it is missing.
 
     Parameters
     ----------
@@ -31,8 +32,9 @@ def rows(path, columns: Sequence[Column], only: Iterable[str] | None = None) -> 
     Raises
     ------
     InputError
-        The file is missing or not UTF-8 text, lacks a column, or a row has another number of values or a value of another
-        kind: one line with the file, the row (1 is the first after the names) and the column.
+        The file is missing or not UTF-8 text, lacks a column, or a row has another number of values or a
+        value of another kind: one line with the file, the row (1 is the first after the names) and the
+        column.
     """
     lines = _lines(path)
     head = next(lines, [])
@@ -87,7 +89,7 @@ def write(path, columns: Sequence[Column], table: Iterable[Sequence]) -> None:
 
 
 def read_members(path, files=None) -> list[dict]:
-    """The rows of members.csv, as `drizzleflow.plan.Member.asdict` gives them; `files` take the paths' place."""
+    """The rows of members.csv, as of `drizzleflow.plan.Member.asdict`; `files` take the paths' place."""
     members = list(rows(path, MEMBERS))
     if files is not None:
         members = [member | {"path": file} for member, file in zip(members, files, strict=True)]
@@ -95,7 +97,7 @@ def read_members(path, files=None) -> list[dict]:
 
 
 def read_levels(path) -> dict[tuple[str, int], float]:
-    """(member, extver) -> sky level in the frame's unit a pixel, of the frames in sky.csv that have a valid one."""
+    """(member, extver) -> sky level (the frame's unit a pixel) of the frames in sky.csv with a valid one."""
     frames = rows(path, SKY, ("member", "extver", "sky", "valid"))
     return {(row["member"], row["extver"]): row["sky"] for row in frames if row["valid"]}
 

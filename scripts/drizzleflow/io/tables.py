@@ -1,4 +1,4 @@
-"""The tables of a run as pandas tables: one reader and one writer for each, with the types that the columns have.
+"""The tables of a run as pandas tables: a reader and a writer for each, with the types that the columns have.
 
 In a notebook::
 
@@ -6,10 +6,11 @@ In a notebook::
     sky = tables.read_sky("results/my_product/sky.csv")
     sky.loc[sky.valid].groupby("group").sky.first()
 
-`drizzleflow.io.columns` declares the columns with unit and meaning; `describe` shows them. Types: text is "string", whole numbers
-"int64", numbers "float64", truth values "bool" ("boolean" where one may be missing); an outline is an array of shape (2, n),
-longitudes and latitudes in degrees. A missing text or truth value is NA, a missing number NaN. Jobs that work on pixels read
-the same files with `drizzleflow.io.light_tables`, without pandas.
+`drizzleflow.io.columns` declares the columns with unit and meaning; `describe` shows them. Types: text is
+"string", whole numbers "int64", numbers "float64", truth values "bool" ("boolean" where one may be missing);
+an outline is an array of shape (2, n), longitudes and latitudes in degrees. A missing text or truth value is
+NA, a missing number NaN. Jobs that work on pixels read the same files with `drizzleflow.io.light_tables`,
+without pandas.
 """
 
 from __future__ import annotations
@@ -42,8 +43,8 @@ def read_members(path, only: Iterable[str] | None = None) -> pd.DataFrame:
     Raises
     ------
     InputError
-        The file cannot be read, lacks a column, or has a value of another kind; one line with the file, row and column. The
-        other readers raise the same.
+        The file cannot be read, lacks a column, or has a value of another kind; one line with the file, row
+        and column. The other readers raise the same.
     """
     return _read([path], MEMBERS, only)
 
@@ -59,7 +60,7 @@ def read_sky(path) -> pd.DataFrame:
 
 
 def read_overlaps(*paths) -> pd.DataFrame:
-    """One or more sky/{batch}.csv, one below the other: statistics of frames and of their overlaps with other groups.
+    """One or more sky/{batch}.csv, one below the other: sky of frames and of their overlaps with groups.
 
     See `drizzleflow.io.columns.OVERLAPS`.
     """
@@ -83,14 +84,15 @@ def read_association(path) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        The columns of ``config/schemas/association.schema.json``, which describes them, in its order: text ("string"), but
-        ``flux_scale`` float64. Cells that are empty, and columns that the sheet does not have, are missing.
+        The columns of ``config/schemas/association.schema.json``, which describes them, in its order: text
+        ("string"), but ``flux_scale`` float64. Empty cells, and columns that the sheet does not have, are
+        missing.
 
     Raises
     ------
     InputError
-        The sheet is not readable or not as the schema says; one line with the file, the row (1 is the first after the names)
-        and the column, what it holds and what was expected.
+        The sheet is not readable or not as the schema says; one line with the file, the row (1 is the first
+        after the names) and the column, what it holds and what was expected.
     """
     from jsonschema import Draft202012Validator
 
@@ -129,8 +131,8 @@ def read_association(path) -> pd.DataFrame:
 def _cells(path) -> tuple[list[str], list[list[str]]]:
     """Names of the columns (lower case) and rows of a sheet.
 
-    By `csv`, which refuses what is no CSV; `pandas.read_csv` fills up short rows, renames a second column of one name and
-    takes an odd quotation mark for text.
+    By `csv`, which refuses what is no CSV; `pandas.read_csv` fills up short rows, renames a second column of
+    one name and takes an odd quotation mark for text.
     """
     lines = [
         line for line in read_text(path).splitlines() if line.strip() and not line.lstrip().startswith("#")
@@ -154,7 +156,7 @@ def _number(cell: str) -> float | str:
 
 
 def write_members(table: pd.DataFrame, path) -> None:
-    """Write members.csv; the columns of `drizzleflow.io.columns.MEMBERS`, others are left out. Whole or not at all."""
+    """Write members.csv, whole or not at all: the columns of `drizzleflow.io.columns.MEMBERS`, no other."""
     _write(table, MEMBERS, path)
 
 

@@ -65,8 +65,8 @@ def read(path, table=lambda path, about, read: read(path), suffixes=None) -> lis
     path : path
         Ends in ``.json``, ``.fits`` or ``.csv``.
     table : callable, optional
-        ``table(path, about, read)`` gives ``read(path)``, lists of plain values, or what a cache keeps of it; `about` says what
-        was asked.
+        ``table(path, about, read)`` gives ``read(path)``, lists of plain values, or what a cache keeps of it;
+        `about` says what was asked.
     suffixes : sequence of str, optional
         See `member_name`, which names the members that the association does not.
 

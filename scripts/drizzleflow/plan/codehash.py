@@ -1,13 +1,14 @@
-"""A hash of the code that a rule runs: its script, every drizzleflow module that the script reaches, and their data files.
+"""A hash of the code that a rule runs: its script, the drizzleflow modules that it reaches, and data files.
 
 Snakemake re-runs a job when its script changes but never looks inside the modules that the script imports,
 and takes a touched file for a changed one. The hash is of syntax trees without docstrings, so comments,
 formatting and docstrings do not count, and a formula does. Only static imports are followed: absolute,
 relative, inside functions, and ``import_module`` of a literal;
-``import_module(f"drizzleflow.formats.{name}")`` reaches every module of that package. A package that is reached brings its
-data files (`DATA`, such as the template of the report), whose bytes all count. Two places in a module are not
-followed: its ``__getattr__``, which finds names of another module for people who ask for them, and its command line. Rules
-use neither, and tests compare with what real jobs load. The hash is the same under every Python from 3.11 on.
+``import_module(f"drizzleflow.formats.{name}")`` reaches every module of that package. A package that is reached
+brings its data files (`DATA`, such as the template of the report), whose bytes all count. Two places in a module
+are not followed: its ``__getattr__``, which finds names of another module for people who ask for them, and its
+command line. Rules use neither, and tests compare with what real jobs load. The hash is the same under every
+Python from 3.11 on.
 """
 
 from __future__ import annotations

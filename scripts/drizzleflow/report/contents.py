@@ -1,7 +1,8 @@
-"""One self-contained page about a product: pictures, sky levels, flagged fractions, parameters, times, warnings.
+"""One self-contained page about a product: pictures, sky levels, flagged fractions, settings, warnings.
 
-Everything on it comes from the jobs' records and two small tables, never from an intermediate image (these may be gone).
-The page itself is a Jinja template, ``page.html.j2``: it loads nothing from elsewhere and runs nothing.
+Everything on it comes from the jobs' records and two small tables, never from an intermediate image (these
+may be gone). The page itself is a Jinja template, ``page.html.j2``: it loads nothing from elsewhere and runs
+nothing.
 """
 
 from __future__ import annotations
@@ -29,9 +30,11 @@ def make(records, members, sky, out_path, product: str) -> None:
     Parameters
     ----------
     records : list of paths
-        Records of the product's jobs (see `drizzleflow.jobs.record`), in any order; the page does not depend on it.
+        Records of the product's jobs (see `drizzleflow.jobs.record`), in any order; the page does not depend
+        on it.
     members, sky : DataFrames
-        ``members.csv`` and ``sky.csv`` (see `drizzleflow.io.tables`), or some of their columns; either may be empty.
+        ``members.csv`` and ``sky.csv`` (see `drizzleflow.io.tables`), or some of their columns; either may be
+        empty.
     out_path : path
         The HTML file.
     product : str
@@ -74,7 +77,7 @@ def make(records, members, sky, out_path, product: str) -> None:
 
 
 def _load(records) -> list[dict]:
-    """Records by rule and wildcards, with only those pictures that the page can show: thousands must fit in memory."""
+    """Records by rule and wildcards, with the pictures that the page can show: thousands fit in memory."""
     jobs, blink, shown = [], None, Counter()
     exposures = {step for step, _ in roads.shown("exposures")}
     for path in sorted(map(str, records)):
@@ -198,9 +201,10 @@ def _blink(jobs) -> dict | None:
 
 
 def _grid(table, declared, rounded: bool = False) -> dict | None:
-    """A table as columns and cells, written as in its file or, `rounded`, with numbers to 7 digits; None when empty.
+    """A table as columns and cells: as in its file or, `rounded`, with numbers to 7 digits; None when empty.
 
-    Columns that are empty are left out, and those that are the same in all of several rows are told once (``same``).
+    Columns that are empty are left out, and those that are the same in all of several rows are told once
+    (``same``).
     """
     if table is None or table.empty:
         return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def background_keywords(settings: dict, levels: dict, member: dict) -> dict:
-    """BKG* keywords of a flagged member, and ``level_keyword``: keyword -> (value, comment); none where no level was measured.
+    """BKG* keywords of a flagged member and ``level_keyword``: name -> (value, comment); {} without a level.
 
     Parameters
     ----------
@@ -15,8 +15,8 @@ def background_keywords(settings: dict, levels: dict, member: dict) -> dict:
     member : dict
         A row of members.csv.
 
-    The level is in the unit of the file's own pixels (before ``flux_scale``). Where a file has several images it is a
-    dictionary extver -> level; a cube states its first integration's.
+    The level is in the unit of the file's own pixels (before ``flux_scale``). Where a file has several images
+    it is a dictionary extver -> level; a cube states its first integration's.
     """
     scale = member.get("flux_scale") or 1.0
     known = {

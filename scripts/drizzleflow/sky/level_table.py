@@ -1,8 +1,8 @@
-"""The table of sky levels, sky.csv: levels that the files record, that a list gives, or that the frames' statistics yield.
+"""The table of sky levels, sky.csv: levels that files record, that a list gives, or that statistics yield.
 
-`frames` is the table of footprints in each of the functions: a row a frame, with the columns ``member``, ``extver`` and ``group``
-(`drizzleflow.io.tables.read_footprints`). What comes back has a row for each, in the same order, and the columns
-of `drizzleflow.io.columns.SKY`: levels in the frame's unit a pixel.
+`frames` is the table of footprints in each of the functions: a row a frame, with the columns ``member``,
+``extver`` and ``group`` (`drizzleflow.io.tables.read_footprints`). What comes back has a row for each, in the
+same order, and the columns of `drizzleflow.io.columns.SKY`: levels in the frame's unit a pixel.
 """
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ from drizzleflow.sky.levels import SkyLevel, SkyRow, check_connected, solve
 
 
 def recorded(frames: pd.DataFrame) -> pd.DataFrame:
-    """The levels that the files themselves record and have not subtracted (columns ``level``, ``subtracted``); else 0, not valid."""
+    """The levels that the files themselves record and have not subtracted; 0 and not valid for other frames.
+
+    `frames` has the columns ``level`` and ``subtracted`` too.
+    """
     known = frames.level.notna() & ~frames.subtracted.fillna(True).astype(bool)
     return _given(frames, frames.level.where(known, 0.0), known)
 
@@ -30,7 +33,7 @@ def listed(frames: pd.DataFrame, levels: Mapping[str, float]) -> pd.DataFrame:
 def cell_differences(
     frames: pd.DataFrame, near_to: Mapping[str, list[str]], read: Callable[[tuple], SkyCells]
 ) -> Iterator[tuple]:
-    """Differences of the frames of neighbouring groups in cells of the sky (``skystat: auto``), as `matched` takes them.
+    """Differences of neighbouring groups' frames in cells of the sky (``skystat: auto``), for `matched`.
 
     `near_to`: group -> the groups to compare it with. `read`: (member, extver) -> the frame's cells.
     """
@@ -43,7 +46,7 @@ def cell_differences(
 def matched(
     frames: pd.DataFrame, overlaps: pd.DataFrame, settings: Mapping, between: Iterable[tuple] = ()
 ) -> pd.DataFrame:
-    """The levels that agree best with the statistics of frames and of their overlaps, see `drizzleflow.sky.levels.solve`.
+    """The levels that agree best with the statistics of overlaps; see `drizzleflow.sky.levels.solve`.
 
     Parameters
     ----------
@@ -52,7 +55,8 @@ def matched(
         Statistics in the product's unit, a row for each frame as a whole and for each overlap
         (`drizzleflow.io.tables.read_overlaps`).
     settings : dict
-        ``skymethod``, ``match_down``, ``weights`` and ``disconnected`` of the section ``skymatch`` of the configuration.
+        ``skymethod``, ``match_down``, ``weights`` and ``disconnected`` of the section ``skymatch`` of the
+        configuration.
     between : iterable of tuples
         Differences of pairs of frames, see `cell_differences`.
 
