@@ -68,7 +68,7 @@ def test_it_finds_hits_and_the_double_sky_finds_fewer():
 
 
 def test_edges():
-    """A hit in a corner is found with the neighbours' derivative, and not with the peer's."""
+    """A hit in a corner is found with the neighbours' derivative, and not with AstroDrizzle's."""
     blot = np.full((20, 30), 500.0, np.float32)
     data = blot.copy()
     places = [(0, 5), (7, 0), (19, 8), (18, 9), (4, 29), (4, 28), (10, 10)]
@@ -81,7 +81,7 @@ def test_edges():
 
 
 def test_zero_padded_derivative():
-    """Inside the difference from the neighbours; about the pixel's own value at the edges (measured on the peer's)."""
+    """Inside the difference from the neighbours; about the pixel's own value at the edges (measured on AstroDrizzle's)."""
     image = np.random.default_rng(3).normal(50, 10, (8, 9)).astype(np.float32)
     out = zero_padded_deriv(image)
     assert out.dtype == np.float32
