@@ -5,6 +5,9 @@ from __future__ import annotations
 from drizzleflow.combine.drizzle_singles import DrizzledSingle
 from drizzleflow.errors import InputError
 
+#: keywords of the linear terms of a WCS
+MATRIX = ("CD1_1", "CD1_2", "CD2_1", "CD2_2", "PC1_1", "PC1_2", "PC2_1", "PC2_2", "CDELT1", "CDELT2")
+
 
 def check_grid(singles) -> None:
     """Raise `InputError`, naming two files, unless all images lie on one grid.
@@ -35,34 +38,16 @@ def _differs(one: DrizzledSingle, two: DrizzledSingle) -> str | None:
     for key in ("CTYPE1", "CTYPE2"):
         if key in a and key in b and a[key] != b[key]:
             return key
-    matrix = [
-        key
-        for key in (
-            "CD1_1",
-            "CD1_2",
-            "CD2_1",
-            "CD2_2",
-            "PC1_1",
-            "PC1_2",
-            "PC2_1",
-            "PC2_2",
-            "CDELT1",
-            "CDELT2",
-        )
-        if key in a
-    ]
-    step = (
-        max((abs(a[key]) for key in matrix if key[:2] == "CD"), default=0.0) or 1.0
-    )  # CD or CDELT: degrees a pixel
+    matrix = [key for key in MATRIX if key in a]
+    # degrees a pixel, from CD or CDELT
+    step = max((abs(a[key]) for key in matrix if key[:2] == "CD"), default=0.0) or 1.0
     limits = {"CRPIX1": 0.01, "CRPIX2": 0.01, "CRVAL1": 0.01 * step, "CRVAL2": 0.01 * step}
+    shifts = {"CRPIX1": one.origin[0] - two.origin[0], "CRPIX2": one.origin[1] - two.origin[1]}
     reach = max(one.shape + two.shape)
     for key in matrix:
         limits[key] = 0.01 / reach * (1.0 if key.startswith("PC") else step)
     for key, limit in limits.items():
         if key in a and key in b:
-            shift = {"CRPIX1": one.origin[0] - two.origin[0], "CRPIX2": one.origin[1] - two.origin[1]}.get(
-                key, 0
-            )
-            if abs(a[key] - b[key] + shift) > limit:
+            if abs(a[key] - b[key] + shifts.get(key, 0)) > limit:
                 return key
     return None
