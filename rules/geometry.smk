@@ -47,7 +47,7 @@ rule grid:
         "../scripts/grid.py"
 
 
-# the grid as a gwcs in ASDF, which the peers take as their output_wcs; nothing here waits for it
+# the grid as a gwcs in ASDF, which jwst and romancal take as their output_wcs; nothing here waits for it
 rule grid_wcs:
     input:
         grid=at("grid", "grid"),

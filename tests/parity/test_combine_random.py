@@ -1,4 +1,4 @@
-"""combine_type of seed 001 beside drizzlepac 3.11.0: 1,000 random stacks, the same float32 values where the peer is right.
+"""combine_type beside drizzlepac 3.11.0: 1,000 random stacks, the same float32 values where the peer is right.
 
 `peer_combine.py` runs `drizzlepac.minmed.min_med` and `stsci.image.numcombine.num_combine` in the peer's environment
 (``.venv-drizzlepac/bin/python``, or that of DRIZZLEFLOW_PEER_DRIZZLEPAC). In every case ours equals the slow definition of

@@ -29,7 +29,7 @@ PLANE_2 = np.zeros(FOUR.shape, bool)
 PLANE_2[2] = True
 
 
-# --- known numbers (study of the peer, 5) -----------------------------------------------------------------------------
+# --- known numbers (study of drizzlepac, 5) -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_mean_of_the_peers_docstring():
 
 
 def test_mean_relaxes_like_median_where_few_are_good():
-    """The peer gives 0 for one good value and nhigh 1."""
+    """drizzlepac gives 0 for one good value and nhigh 1."""
     images = np.arange(1, 6, dtype=np.float32)[:, None, None]
     masks = images > 1
     for kind in ("mean", "median", "imean", "imedian"):
@@ -375,7 +375,7 @@ def test_disk_and_memory_give_the_same(kind, tmp_path):
 
 
 def test_an_image_without_weight_is_masked_wholly(tmp_path):
-    """The peers' threshold is then NaN or 0, and they take its zeros for data."""
+    """drizzlepac's and jwst's threshold is then NaN or 0, and they take its zeros for data."""
     one = np.ones((4, 5), np.float32)
     images = [(one, one, 0, 0), (3 * one, one, 0, 0), (0 * one, 0 * one, 0, 0)]
     singles = [write_single(tmp_path, i, *image) for i, image in enumerate(images)]

@@ -1,4 +1,4 @@
-"""createMedian alone (seed 001): every way to give images, kinds of files, weights, the product, and AstroDrizzle's step."""
+"""createMedian alone: every way to give images, kinds of files, weights, the product, and AstroDrizzle's step."""
 
 import os
 
@@ -277,7 +277,7 @@ def test_a_file_that_is_cut_short(here):
 
 
 def test_a_missing_weight_image(here):
-    """The peer's list of weights is then shorter, and it stops with an IndexError or a TypeError."""
+    """drizzlepac's list of weights is then shorter, and it stops with an IndexError or a TypeError."""
     (here / f"{ROOTS[1]}_single_wht.fits").unlink()
     for parameters in ({}, {"combine_type": "median"}, {"median_newmasks": False}):
         with pytest.raises(
@@ -290,7 +290,7 @@ def test_a_missing_weight_image(here):
 
 
 def test_an_image_without_weight_does_not_count(here, caplog):
-    """The peer's threshold is then 0, and the zeros of such an image are data."""
+    """drizzlepac's threshold is then 0, and the zeros of such an image are data."""
     wht = pixels()[1]
     wht[2] = 0
     fits.writeto(f"{ROOTS[2]}_single_wht.fits", wht[2], overwrite=True)
@@ -338,7 +338,7 @@ def test_the_header(here):
         )
         assert (
             hdus["NUSED"].data[0].max() == 0 and (hdus[0].data[0] == 0).all()
-        )  # as the peer, where no image is good
+        )  # as drizzlepac, where no image is good
 
 
 def test_the_same_bytes_whatever_the_folder_the_buffer_and_what_was_there(
@@ -391,7 +391,7 @@ def test_no_file_stays_open_and_only_sections_are_read(here, monkeypatch):
 
 
 class Chip:
-    """What the peer's step reads of an image object, found by running it with objects that note what they are asked."""
+    """What drizzlepac's step reads of an image object, found by running it with objects that note what they are asked."""
 
     def __init__(self, sky, conversion=1.0, readnoise=5.0):
         self._rdnoise, self.subtractedSky, self._conversionFactor, self._exptime = (
@@ -450,7 +450,7 @@ ASTRODRIZZLE = {
 
 @pytest.mark.parametrize("steps", [None, Steps()])
 def test_the_step_as_astrodrizzle_calls_it(here, steps):
-    """The least sky in electrons: the peer compares one chip's electrons with the next one's own unit."""
+    """The least sky in electrons: drizzlepac compares one chip's electrons with the next one's own unit."""
     images = [Exposure(root, [Chip(60.0, readnoise=5.0), Chip(35.0, conversion=2.0)]) for root in ROOTS]
     assert createMedian(images, ASTRODRIZZLE, procSteps=steps) is None
     check("product_med.fits", expected(combine_maskpt=0.3))

@@ -1,4 +1,4 @@
-"""createMedian's parameters (seed 001): where they may be written, what is refused, the noise of headers, help, the command."""
+"""createMedian's parameters: where they may be written, what is refused, the noise of headers, help, the command."""
 
 import logging
 import os
@@ -60,7 +60,7 @@ def test_noise_that_is_not_known(tmp_path, monkeypatch, missing, message, option
 
 
 def test_zero_exposure_time(here):
-    """The peer divides by it."""
+    """drizzlepac divides by it."""
     fits.setval(f"{ROOTS[1]}_single_sci.fits", "EXPTIME", value=0.0)
     with pytest.raises(
         InputError, match=r"j8xi0xacq_single_sci.fits: the exposure time is 0 s, expected more than 0"

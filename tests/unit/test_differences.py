@@ -1,4 +1,4 @@
-"""Departures from the peers that no other test shows; docs/differences.md lists them all."""
+"""Departures from jwst and drizzlepac that no other test shows; docs/differences.md lists them all."""
 
 import time
 from pathlib import Path
@@ -104,7 +104,7 @@ def test_variance_with_unequal_weights_is_the_formula():
 
 @pytest.mark.parametrize("order", [1, -1])
 def test_an_image_without_read_noise_variance(order):
-    """Equal weights of 1 for it, whatever came before; the peer stops, or takes the image before's."""
+    """Equal weights of 1 for it, whatever came before; jwst stops, or takes the image before's."""
     models = [model(1.0, [("rnoise", 0.25)]), model(6.0, [], "h")]
     found = resampled(*models[::order])
     np.testing.assert_allclose(found["data"][3:-3, 3:-3], (4 * 1 + 1 * 6) / 5, rtol=1e-6)

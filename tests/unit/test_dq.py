@@ -62,7 +62,7 @@ def test_a_format_without_names_says_so():
 @pytest.mark.parametrize(
     ("good_bits", "expected"),
     [
-        # the table of the peer's build_mask: DQ 0 1 2 4 8 9 12
+        # the table of stcal's build_mask: DQ 0 1 2 4 8 9 12
         (None, [1, 1, 1, 1, 1, 1, 1]),
         ("~0", [1, 1, 1, 1, 1, 1, 1]),
         (0, [1, 0, 0, 0, 0, 0, 0]),

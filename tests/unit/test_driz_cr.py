@@ -68,7 +68,7 @@ def test_it_finds_hits_and_the_double_sky_finds_fewer():
 
 
 def test_edges():
-    """A hit in a corner is found with the neighbours' derivative, and not with the peer's."""
+    """A hit in a corner is found with the neighbours' derivative, and not with AstroDrizzle's."""
     blot = np.full((20, 30), 500.0, np.float32)
     data = blot.copy()
     places = [(0, 5), (7, 0), (19, 8), (18, 9), (4, 29), (4, 28), (10, 10)]

@@ -1,4 +1,4 @@
-"""The output grid: the peer's formulas, the options, FITS headers, a user's own WCS."""
+"""The output grid: jwst's formulas, the options, FITS headers, a user's own WCS."""
 
 import json
 
@@ -47,7 +47,7 @@ def all_pixels(footprints, grid):
     return grid.to_pixel(lon, lat)
 
 
-# --- the peer's geometry ----------------------------------------------------------------------------------------------
+# --- jwst's geometry ----------------------------------------------------------------------------------------------
 
 # from stcal 1.20.0, alignment.util.wcs_from_sregions, for these two detectors' S_REGION: options -> shape, crval, crpix, cdelt
 PEER = [
@@ -311,7 +311,7 @@ def test_the_header_of_a_distorted_grid_is_good_to_a_ten_thousandth_pixel(tmp_pa
 
 
 def test_an_asdf_wcs_of_the_users(tmp_path, footprints):
-    """A GWCS, distorted or not; what the shape is taken from, in the peer's order."""
+    """A GWCS, distorted or not; what the shape is taken from, in jwst's order."""
     import asdf
 
     wcs, _ = nircam_like(0, SHAPE, 150.1, 2.2, 40.0)

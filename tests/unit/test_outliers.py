@@ -1,4 +1,4 @@
-"""The comparison of a frame with the blotted median, against slow definitions and the peer's oracle numbers."""
+"""The comparison of a frame with the blotted median, against slow definitions and jwst's oracle numbers."""
 
 from types import SimpleNamespace
 

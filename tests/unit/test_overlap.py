@@ -141,7 +141,7 @@ def test_border():
     assert (x[0], y[0]) == (x[-1], y[-1]) == (-0.5, -0.5)
     assert (
         np.hypot(np.diff(x), np.diff(y)).max() <= 14
-    )  # linspace of ceil((n + 1) / step) vertices, as the peer has it
+    )  # linspace of ceil((n + 1) / step) vertices, as stcal has it
     assert len(x) == 2 * (5 + 3) - 3
 
 

@@ -1,4 +1,4 @@
-"""The class of seed 002 with GWCS models: what a user of `stcal.resample.Resample` calls."""
+"""Resample with GWCS models: what a user of `stcal.resample.Resample` calls."""
 
 import logging
 from types import SimpleNamespace

@@ -47,7 +47,7 @@ def place(dx, dy, angle=15.0, scale=1.0):
 
 
 def on_the_whole_grid(frames, grid, pixmap, options, pad):
-    """The peer's way: an image of the size of the mosaic."""
+    """jwst's way: an image of the size of the mosaic."""
     ny, nx = grid.shape
     m = kernel_reach(options["kernel"], 1 / grid.pixel_scale_ratio) if pad else 0
     resample = Resample(
@@ -116,7 +116,7 @@ def test_the_window_is_small():
 
 
 def test_padding_keeps_the_light_at_the_outer_edge():
-    """Pixels whose centre is just outside are drizzled in part; without padding, as by the peer, they are dropped."""
+    """Pixels whose centre is just outside are drizzled in part; without padding, as by jwst, they are dropped."""
     frame, grid = frame_of(dq=None), grid_of()
     pixmap = place(-0.7, 20.0, 0.0)  # the first column's centres are outside, 0.3 of each pixel is inside
     kept = drizzle([(frame, None)], grid, pixmap, SETTINGS, good_bits=0, flags=None, pad=True)
@@ -193,7 +193,7 @@ def test_the_same_bytes_again(tmp_path):
 
 @pytest.mark.parametrize("weight_type", ["ivm", "exptime"])
 def test_without_resampling(weight_type):
-    """The frame itself and its weights: no sky is subtracted, as by the peer."""
+    """The frame itself and its weights: no sky is subtracted, as by jwst."""
     frame = frame_of(rate_factor=0.5, product_unit="e/s")
     before = frame.data.copy()
     made = unresampled(frame, 3.0, SETTINGS | {"weight_type": weight_type}, good_bits=0, flags=None)

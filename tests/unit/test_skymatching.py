@@ -36,7 +36,7 @@ def mosaic():
         ("match", {"match_down": False}, [-20, 0, -15, -10, -5, -10, 0]),
         ("global+match", {}, [100, 120, 105, 110, 95, 90, 100]),
         ("global+match", {"match_down": False}, [100, 120, 105, 110, 95, 90, 100]),
-        # the peer's: one zero for both mosaics
+        # stcal's: one zero for both mosaics
         ("match", {"reference": "all"}, [0, 20, 5, 10, 8.75, 3.75, 13.75]),
         ("global+match", {"reference": "all"}, [86.25, 106.25, 91.25, 96.25, 95, 90, 100]),
     ],

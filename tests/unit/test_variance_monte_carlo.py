@@ -60,7 +60,7 @@ def test_the_exact_error_is_the_scatter(pixfrac, ratio):
 
 @pytest.mark.parametrize(("pixfrac", "ratio"), [(1.0, 1.0), (0.8, 1.0)])
 def test_the_reference_error_is_not(pixfrac, ratio):
-    """The peer's estimator does not square the overlaps: what it calls an error is larger than the scatter."""
+    """stcal's estimator does not square the overlaps: what it calls an error is larger than the scatter."""
     images, err, deep = mosaics(pixfrac, ratio, "reference")
     assert np.mean((images.std(axis=0)[deep] / err[deep]) ** 2) < 0.7
 

@@ -45,7 +45,7 @@ def test_unknown_weight_type():
     ("value", "maskpt", "expected"), [(11, 0.5, 5.5), (11, 0.25, 2.75), (17, 0.5, 8.5), (42, 0.5, 21)]
 )
 def test_constant_weights(value, maskpt, expected):
-    """The peer's oracle numbers: a constant, an outlier of 9000 that is clipped, zeros that do not count."""
+    """jwst's oracle numbers: a constant, an outlier of 9000 that is clipped, zeros that do not count."""
     weight = np.full((100, 100), value, np.float32)
     assert maskpt * mean_weights(weight)["clipped_mean"] == expected
     weight[3, 4] = 9000

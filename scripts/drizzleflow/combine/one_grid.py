@@ -36,17 +36,15 @@ def _differs(one: DrizzledSingle, two: DrizzledSingle) -> str | None:
         if key in a and key in b and a[key] != b[key]:
             return key
     matrix = [key for key in MATRIX if key in a]
-    # degrees a pixel
+    # degrees a pixel, from CD or CDELT
     step = max((abs(a[key]) for key in matrix if key[:2] == "CD"), default=0.0) or 1.0
     limits = {"CRPIX1": 0.01, "CRPIX2": 0.01, "CRVAL1": 0.01 * step, "CRVAL2": 0.01 * step}
+    shifts = {"CRPIX1": one.origin[0] - two.origin[0], "CRPIX2": one.origin[1] - two.origin[1]}
     reach = max(one.shape + two.shape)
     for key in matrix:
         limits[key] = 0.01 / reach * (1.0 if key.startswith("PC") else step)
     for key, limit in limits.items():
         if key in a and key in b:
-            shift = {"CRPIX1": one.origin[0] - two.origin[0], "CRPIX2": one.origin[1] - two.origin[1]}.get(
-                key, 0
-            )
-            if abs(a[key] - b[key] + shift) > limit:
+            if abs(a[key] - b[key] + shifts.get(key, 0)) > limit:
                 return key
     return None

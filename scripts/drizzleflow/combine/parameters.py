@@ -32,9 +32,8 @@ class Parameters:
     #: how many standard deviations the minimum must lie below the median to be taken: anywhere, and beside
     #: pixels where it was taken. "4 3", "4,3" or [4, 3]; one number stands for both
     combine_nsigma: tuple = (4.0, 3.0)
-    combine_nlow: int = (
-        0  #: number of lowest values of a pixel that are left out: median, mean, imedian, imean
-    )
+    #: number of lowest values of a pixel that are left out: median, mean, imedian, imean
+    combine_nlow: int = 0
     combine_nhigh: int = 0  #: number of highest values that are left out
     #: lower values are bad, in the unit of the images; None, "INDEF": no limit. Not for minmed
     combine_lthresh: float | None = None

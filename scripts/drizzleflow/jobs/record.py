@@ -254,9 +254,8 @@ class Job:
             "thumbnails": self._thumbnails,
         }
         if target:  # a rule without products (audit) needs none
-            settle(
-                path for path in paths if path != target
-            )  # before the record, which says that they are there
+            # a record says that all files it names are there
+            settle(path for path in paths if path != target)
             write_text(target, sealed(content))
             settle([target])
 

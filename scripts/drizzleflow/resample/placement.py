@@ -23,7 +23,7 @@ ARCSEC = np.radians(1 / 3600)
 
 
 def check_output_wcs(output_wcs, estimate_output_shape: bool = True) -> None:
-    """Refuse an output WCS that cannot be used; see `drizzleflow.resample.resample.Resample.check_output_wcs`."""
+    """Refuse an output WCS that cannot be used, as `Resample.check_output_wcs` describes."""
     if output_wcs is None:
         raise InputError("Output WCS must be provided: output_wcs has no 'wcs'")
     if not is_imaging_wcs(output_wcs):
@@ -58,7 +58,7 @@ def model_pixmap(model: dict, output_wcs, output_shape, stepsize, order) -> np.n
     Returns
     -------
     (ny, nx, 2) float64 array
-        x and y in pixels of the output, 0-based; all NaN, with a warning, where the image does not meet the output.
+        x and y in pixels of the output, 0-based; all NaN, with a warning, where the image misses the output.
 
     Raises
     ------

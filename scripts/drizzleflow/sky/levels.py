@@ -1,10 +1,9 @@
-"""Sky levels: statistics of sky pixels, in frames and in their overlaps, and the levels that match the
-frames.
+"""Sky levels of frames, solved from what was measured in the frames and in their overlaps.
 
-Seed document 004 (jwst.skymatch): the methods 'local', 'global', 'match' and 'global+match'. A group of
-frames exposed together shares one level. Limits that matching has by its nature: 'match' alone gives relative
-levels; point sources, cosmic rays and structured backgrounds enter the statistics as far as clipping lets
-them; `lower` and `upper` apply to all images whatever their level.
+The methods 'local', 'global', 'match' and 'global+match' are those of jwst.skymatch. A group of frames
+exposed together shares one level. Matching has limits by its nature: 'match' alone gives relative levels;
+point sources, cosmic rays and structured backgrounds enter the statistics as far as clipping lets them;
+`lower` and `upper` apply to all images, whatever their level.
 """
 
 from __future__ import annotations
