@@ -139,6 +139,6 @@ def test_the_mosaic(grid):
 def test_tables(tmp_path):
     (tmp_path / "cells.npz").write_bytes(bytes(3 * MIB))
     made = product()
-    assert figures.grid(made, None, None) == 80 + 0.02 * 3
+    assert figures.grid(made, None, None) == 112 + 0.02 * 3
     cells = figures.skymatch(made, None, Input(cells=[tmp_path / "cells.npz"]))
-    assert cells == pytest.approx(45 + 0.02 * 3 + 9 * 1)
+    assert cells == pytest.approx(80 + 0.02 * 3 + 9 * 1)

@@ -167,6 +167,7 @@ def test_a_new_format_is_one_new_file(tmp_path):
     from astropy.io import fits
 
     copy = shutil.copytree(SCRIPTS, tmp_path / "scripts", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "config", tmp_path / "config")
     fits.PrimaryHDU(np.ones((4, 5), "f4"), fits.Header({"FORMAT": "ODD", "EXP_TYPE": "ODD_IMAGE"})).writeto(
         tmp_path / "one_odd.fits"
     )

@@ -23,7 +23,7 @@ class Sections:
 
     def touched(self, pixmap, margin: int = 5) -> Window:
         """The window of this image that a pixel map (in grid pixels) touches; empty where it touches nothing."""
-        nothing = Window.placed((0, 0), self.origin)
+        nothing = Window.placed((0, 0), self.window.origin)
         if not np.isfinite(pixmap).any():
             return nothing
         here = Window.around(pixmap[..., 0], pixmap[..., 1], margin).intersection(self.window)

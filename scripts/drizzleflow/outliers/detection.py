@@ -14,7 +14,7 @@ from drizzleflow import formats
 from drizzleflow.combine.parameters import Parameters
 from drizzleflow.combine.stack import median_image
 from drizzleflow.errors import InputError
-from drizzleflow.frames.variances import add_sky_variance
+from drizzleflow.frames.variances import with_sky_variance
 from drizzleflow.frames.windowed import WindowedArrays, expect_one_shape, union
 from drizzleflow.geometry import astrodrizzle_frame, footprint
 from drizzleflow.geometry.build_grid import product_grid
@@ -234,9 +234,7 @@ class OutlierDetection:
             )
             if masks:
                 one.data = np.where(masks[_detector(frame)], frame.data, np.float32(np.nan))
-            if weights == "ivm-sky":
-                add_sky_variance(one)
-            made.append(one)
+            made.append(with_sky_variance(one) if weights == "ivm-sky" else one)
         return made
 
     def _static_masks(self, frames) -> dict:

@@ -89,7 +89,7 @@ def read(path, table=lambda path, about, read: read(path), suffixes=None) -> lis
         about = f"sheet {fingerprint(ASSOCIATION_SCHEMA)['sha256']}"
         made = _read_csv(path, table(path, about, read_sheet))
     elif ending.endswith((".fits", ".fit", ".fits.gz")):
-        made = [_read_hst(path, table(path, "hst", read_hst_table))]
+        made = [_read_hst(path, table(path, "rows", read_hst_table))]
     else:
         raise InputError(
             f"{path}: unknown kind of association, expected a name that ends in .json, _asn.fits or .csv"
