@@ -58,7 +58,7 @@ class Column(NamedTuple):
         return None if cell == self.missing else READ[self.kind](cell)
 
     def write(self, value) -> str:
-        """The text of a value, for `read` to get back. None and, where some are missing, NaN are missing values.
+        """The text of a value, for `read`. None and, where some are missing, NaN are missing values.
 
         Raises
         ------
