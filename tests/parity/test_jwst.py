@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 from compare import compare, table
 from peers import JWST, REPO, call, require
-
-NIRISS = REPO.parent / "shared" / "data" / "jwst_niriss_hd36805"
+from real_data import real_data
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -160,9 +159,7 @@ def test_skymethods(tmp_path, two_detectors, skymethod, skystat):
 
 def test_niriss(tmp_path):
     """25 real exposures, a dither grid on a bright masked star."""
-    files = sorted(NIRISS.glob("*_cal.fits"))
-    if not files:
-        pytest.skip(f"no real exposures at {NIRISS}")
+    files = sorted(real_data("jwst_niriss_hd36805").glob("*_cal.fits"))
     members = [{"expname": str(path), "exptype": "science"} for path in files]
     association = tmp_path / "niriss_asn.json"
     content = {"asn_type": "image3", "asn_id": "a3001", "asn_pool": "none"}

@@ -2,18 +2,16 @@
 
 import json
 import os
-from pathlib import Path
 
 import numpy as np
 import pytest
 from astropy.io import fits
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from real_data import real_data
 
 from drizzleflow.errors import InputError
 from drizzleflow.plan import association
-
-SHARED = Path(__file__).parents[2].parent / "shared" / "data" / "asn"
 
 
 def touch(folder, *names):
@@ -126,9 +124,7 @@ def test_json(tmp_path):
 
 
 def test_json_of_observatories():
-    if not SHARED.is_dir():
-        pytest.skip(f"no folder {SHARED}")
-    tables = [table for file in sorted(SHARED.glob("*.json")) for table in association.read(file)]
+    tables = [table for file in sorted(real_data("asn").glob("*.json")) for table in association.read(file)]
     assert len(tables) >= 8
     assert all(table.science for table in tables)
     coron = next(table for table in tables if "mask1140" in table.name)

@@ -12,12 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pytest
 import yaml
 from astropy.io import fits
 
 REPO = Path(__file__).resolve().parents[2]
-SHARED = REPO.parent / "shared" / "data"
 SNAKEMAKE = Path(sys.executable).with_name("snakemake")
 sys.path.append(str(REPO / "benchmarks"))
 import rss  # noqa: E402
@@ -69,14 +67,6 @@ def run(folder: Path, config: dict, *arguments: str, cores: int = 2, check: bool
     if check:
         assert process.returncode == 0, (process.stdout + process.stderr)[-6000:]
     return Run(folder, process, folder / config.get("outdir", "results"))
-
-
-def shared(name: str) -> Path:
-    """A folder of the shared real data; the test is skipped where there is none."""
-    folder = SHARED / name
-    if not folder.is_dir():
-        pytest.skip(f"no real data: {folder} is not there")
-    return folder
 
 
 def write_table(path: Path, columns: str, lines) -> Path:
