@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import functools
 import hashlib
 import os
 import subprocess
 import sys
+import tempfile
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import yaml
 from astropy.io import fits
+from warm import Warm
 
 REPO = Path(__file__).resolve().parents[2]
 SNAKEMAKE = Path(sys.executable).with_name("snakemake")
@@ -44,26 +47,35 @@ class Run:
         return (self.out / product / "log" / f"{step}.log").read_text()
 
 
-def run(folder: Path, config: dict, *arguments: str, cores: int = 2, check: bool = True) -> Run:
-    """Run ``snakemake`` in `folder` (made if missing) with `config` as its config file."""
+def environment(repo: Path = REPO) -> dict[str, str]:
+    """The environment of a run of a checkout."""
+    return {**os.environ, "PYTHONPATH": str(repo / "scripts"), "OPENBLAS_NUM_THREADS": "1"}
+
+
+@functools.cache
+def warm_parent() -> Warm:
+    return Warm()
+
+
+def run(
+    folder: Path, config: dict, *arguments: str, cores: int = 2, check: bool = True, measured=False
+) -> Run:
+    """Run ``snakemake`` in `folder` (made if missing) with `config` as its config file.
+
+    `measured`: in new processes, so that the records have the memory of nothing but the jobs (else see warm.py).
+    """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
     # --configfile takes all words up to the next option
-    command = [
-        SNAKEMAKE,
-        "-s",
-        REPO / "Snakefile",
-        "--configfile",
-        "config.yaml",
-        "--cores",
-        str(cores),
-        *arguments,
-    ]
-    path = os.pathsep.join([str(REPO / "scripts"), *filter(None, [os.environ.get("PYTHONPATH")])])
-    environment = {**os.environ, "PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1"}
-    process = subprocess.run(
-        [str(c) for c in command], cwd=folder, env=environment, capture_output=True, text=True
-    )
+    words = ["-s", REPO / "Snakefile", "--configfile", "config.yaml", "--cores", cores, *arguments]
+    command = [str(word) for word in (SNAKEMAKE, *words)]
+    if measured:
+        process = subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True)
+    else:
+        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+            status = warm_parent().run(command, folder, environment(), [out.fileno(), err.fileno()])
+            out.seek(0), err.seek(0)
+            process = subprocess.CompletedProcess(command, status, out.read().decode(), err.read().decode())
     if check:
         assert process.returncode == 0, (process.stdout + process.stderr)[-6000:]
     return Run(folder, process, folder / config.get("outdir", "results"))
