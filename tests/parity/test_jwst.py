@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from compare import compare, table
-from peers import JWST, REPO, call, require
+from peers import JWST, REPO, call, require, workflow
 from real_data import real_data
 
 
@@ -40,9 +40,7 @@ def run_ours(folder, association, config, target=()):
         "mode": "imaging",
     }
     (folder / "run.yaml").write_text(json.dumps({**settings, **config}))  # JSON is YAML
-    snakemake = Path(sys.executable).parent / "snakemake"
-    options = ["--snakefile", REPO / "Snakefile", "--profile", REPO / "profiles" / "default"]
-    call([snakemake, *target, "--cores", 2, *options, "--configfile", "run.yaml"], folder)
+    workflow([*target, "--profile", REPO / "profiles" / "default", "--configfile", "run.yaml"], folder)
     return folder / "results" / json.loads(association.read_text())["products"][0]["name"]
 
 

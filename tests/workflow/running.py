@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import functools
 import hashlib
 import os
 import subprocess
@@ -14,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import warm
 import yaml
 from astropy.io import fits
-from warm import Warm
 
 REPO = Path(__file__).resolve().parents[2]
 SNAKEMAKE = Path(sys.executable).with_name("snakemake")
@@ -52,11 +51,6 @@ def environment(repo: Path = REPO) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(repo / "scripts"), "OPENBLAS_NUM_THREADS": "1"}
 
 
-@functools.cache
-def warm_parent() -> Warm:
-    return Warm()
-
-
 def run(
     folder: Path, config: dict, *arguments: str, cores: int = 2, check: bool = True, measured=False
 ) -> Run:
@@ -73,7 +67,7 @@ def run(
         process = subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True)
     else:
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-            status = warm_parent().run(command, folder, environment(), [out.fileno(), err.fileno()])
+            status = warm.run(command, folder, environment(), [out.fileno(), err.fileno()])
             out.seek(0), err.seek(0)
             process = subprocess.CompletedProcess(command, status, out.read().decode(), err.read().decode())
     if check:

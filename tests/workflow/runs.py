@@ -13,8 +13,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import warm
 import yaml
-from running import REPO, SNAKEMAKE, environment, warm_parent
+from running import REPO, SNAKEMAKE, environment
 
 #: below the output folder: what carries times or belongs to the engine, so not to be compared
 NOT_PRODUCTS = (
@@ -99,7 +100,7 @@ def call(
     else:
         command = command_line(folder, config, arguments, cores, repo)
         with open(folder / "said.txt", "w") as output:
-            status = warm_parent().run(command, folder, environment(repo), [output.fileno(), output.fileno()])
+            status = warm.run(command, folder, environment(repo), [output.fileno()] * 2)
     return status, said(folder)
 
 

@@ -66,16 +66,9 @@ def test_killed_at_each_step(fresh, expected):
 
 
 @pytest.fixture(scope="module")
-def span(data, expected, tmp_path_factory):
-    """How long an undisturbed run takes here and now, in seconds (after one that has warmed the caches)."""
-    folder = shutil.copytree(data, tmp_path_factory.mktemp("span") / "run")
-    began = time.monotonic()
-    process = start(folder, CONFIG)
-    try:
-        assert process.wait(timeout=300) == 0, said(folder)[-3000:]
-    finally:
-        end(process)
-    return time.monotonic() - began
+def span(undisturbed):
+    """How long the undisturbed run took here and now, in seconds; the next ones find the caches warm, and take less."""
+    return 0.9 * float((undisturbed.parent / "seconds").read_text())
 
 
 @pytest.mark.parametrize(

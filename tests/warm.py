@@ -10,6 +10,7 @@ Not for runs that are killed or measured: forks hold the parent's memory too.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import json
 import os
@@ -47,28 +48,39 @@ def ask(path: str, request: dict, output: list[int], timeout: float | None = Non
                 raise
 
 
-class Warm:
-    """The parent of the forks. It ends with the process that has started it."""
+def run(words: list, folder, environment: dict, output: list[int], timeout: float | None = 600) -> int:
+    """Run a command line of ``snakemake`` in a folder to its end: its status. `output`: as that of `ask`."""
+    parent = _parent()
+    request = {
+        "engine": True,
+        "words": [str(word) for word in words],
+        "folder": os.fspath(folder),
+        "environment": {**environment, SOCKET: parent.path},
+    }
+    return ask(parent.path, request, output, timeout)
+
+
+@functools.cache
+def _parent() -> Parent:
+    return Parent()
+
+
+class Parent:
+    """The parent of the forks, and where it listens. It ends with the process that has started it."""
 
     def __init__(self):
         self._folder = tempfile.TemporaryDirectory(prefix="warm-")
         self.path = os.path.join(self._folder.name, "socket")
         words = [sys.executable, os.path.abspath(__file__), self.path]
         environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-        self._process = subprocess.Popen(
+        self.process = subprocess.Popen(
             words,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=environment | {"OPENBLAS_NUM_THREADS": "1"},
             text=True,
         )
-        assert self._process.stdout.readline() == "ready\n"
-
-    def run(self, words: list[str], folder, environment: dict, output: list[int], timeout=300) -> int:
-        """Run a command line of ``snakemake`` in a folder to its end: its status."""
-        environment = {**environment, SOCKET: self.path}
-        request = {"engine": True, "words": words, "folder": os.fspath(folder), "environment": environment}
-        return ask(self.path, request, output, timeout)
+        assert self.process.stdout.readline() == "ready\n"
 
 
 # -- the forks ------------------------------------------------------------------------------------------
