@@ -30,7 +30,7 @@ def main_of(rule: str) -> Callable:
 
 
 def run_script(rule: str, **given) -> Ended:
-    """Run scripts/{rule}.py as a job. `given`: input, output, options ... (see `drizzleflow.jobs.by_hand`)."""
+    """Run scripts/{rule}.py as a job. `given`: input, output, options ... (`drizzleflow.jobs.by_hand`)."""
     stderr = io.StringIO()
     with contextlib.redirect_stderr(stderr):
         try:

@@ -1,4 +1,4 @@
-"""The same examples in every run; ``HYPOTHESIS_PROFILE=explore`` draws new ones. And which tests go together under pytest-xdist."""
+"""The same examples in every run (``HYPOTHESIS_PROFILE=explore``: new ones); what one worker takes."""
 
 import os
 

@@ -1,9 +1,9 @@
 """Snakemake and its jobs in processes that need not start: forks of one that has imported the packages.
 
-A start of Python with its packages costs half a second for each job and two for the engine, more than the work on the small
-exposures of these tests. `run` is the same command, Snakefile and scripts, each still in a process of its own that imports
-drizzleflow anew; only numpy, astropy, Snakemake and the like are there already. A process of its own (this file, run as a
-program) is the parent of all of them: it has one thread and does nothing but fork.
+A start of Python with its packages costs half a second for each job and two for the engine, more than the
+work on the small exposures of these tests. `run` is the same command, Snakefile and scripts, each still in a
+process of its own that imports drizzleflow anew; only numpy, astropy, Snakemake and so on are there already. A
+process of its own (this file, run as a program) is the parent of all: it has one thread and only forks.
 
 Not for runs that are killed or measured: forks hold the parent's memory too.
 """
@@ -33,7 +33,20 @@ KILLED = 137  #: what a shell says of a process that SIGKILL ended
 
 
 def ask(path: str, request: dict, output: list[int], timeout: float | None = None) -> int:
-    """Have a process forked and wait for its end: its status. `output`: the descriptors of its stdout and stderr."""
+    """Have a process forked and wait for its end: its status.
+
+    Parameters
+    ----------
+    path : str
+        Where the parent of the forks listens.
+    request : dict
+        ``words`` (the command line), ``folder`` (where it works), ``environment``, and ``engine``: whether it
+        is Snakemake, or a script.
+    output : list of int
+        The descriptors of its stdout and stderr.
+    timeout : float, optional
+        Seconds, after which it is killed and TimeoutError raised.
+    """
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(path)
         socket.send_fds(connection, [b"+"], output)
@@ -50,18 +63,18 @@ def ask(path: str, request: dict, output: list[int], timeout: float | None = Non
 
 def run(words: list, folder, environment: dict, output: list[int], timeout: float | None = 600) -> int:
     """Run a command line of ``snakemake`` in a folder to its end: its status. `output`: as that of `ask`."""
-    parent = _parent()
+    path = parent().path
     request = {
         "engine": True,
         "words": [str(word) for word in words],
         "folder": os.fspath(folder),
-        "environment": {**environment, SOCKET: parent.path},
+        "environment": {**environment, SOCKET: path},
     }
-    return ask(parent.path, request, output, timeout)
+    return ask(path, request, output, timeout)
 
 
 @functools.cache
-def _parent() -> Parent:
+def parent() -> Parent:
     return Parent()
 
 
@@ -145,13 +158,11 @@ def serve(path: str) -> None:
         if listening not in ready:
             return
         connection, _ = listening.accept()
+        with suppress(ChildProcessError):  # those that have ended; they have told their status themselves
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
         if os.fork():
             connection.close()
-            with suppress(
-                ChildProcessError
-            ):  # those that have ended, which have said their status themselves
-                while os.waitpid(-1, os.WNOHANG)[0]:
-                    pass
             continue
         listening.close()
         connection.sendall(f"{os.getpid()}\n".encode())

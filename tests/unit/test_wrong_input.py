@@ -1,4 +1,7 @@
-"""What is wrong is said in one line by the plan or by the first script that can know; tests/workflow has a run of each family."""
+"""What is wrong is said in one line by the plan or the first script that can know.
+
+tests/workflow/test_errors.py has a whole run of each family of messages.
+"""
 
 import os
 import re
@@ -107,7 +110,7 @@ def test_no_association(user):
 
 
 def test_pixels_that_cannot_be_read(here):
-    """A file that ends amid its pixels: its headers say how long it should be, so nothing of the product is started."""
+    """A file that ends amid its pixels: its headers say how long it should be, so nothing of it is started."""
     path = Path("data", here[1])
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 3])
     (product,) = plan(associations="data/good.csv", batch_size=4).values()

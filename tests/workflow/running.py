@@ -56,7 +56,7 @@ def run(
 ) -> Run:
     """Run ``snakemake`` in `folder` (made if missing) with `config` as its config file.
 
-    `measured`: in new processes, so that the records have the memory of nothing but the jobs (else see warm.py).
+    `measured`: in new processes, so that the records have the jobs' own memory (else they are forks: warm.py).
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.yaml").write_text(yaml.safe_dump(config))

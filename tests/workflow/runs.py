@@ -89,7 +89,7 @@ def call(
 ) -> tuple[int, str]:
     """Run ``snakemake`` to its end: its status and what it said.
 
-    It is forked (warm.py) where nothing is said of how it starts: no prefix, no variable of its environment.
+    It is forked (tests/warm.py) where nothing is said of how it starts: no prefix, no variable of its environment.
     """
     if more:
         process = start(folder, config, *arguments, cores=cores, repo=repo, **more)
