@@ -2,7 +2,7 @@
 
 A start of Python with its packages costs half a second for each job and two for the engine, more than the
 work on the small exposures of these tests. `run` is the same command, Snakefile and scripts, each still in a
-process of its own that imports drizzleflow anew; only numpy, astropy, Snakemake and so on are there already. A
+process of its own that imports drizzleflow anew; only numpy, astropy, Snakemake and so on are there. A
 process of its own (this file, run as a program) is the parent of all: it has one thread and only forks.
 
 Not for runs that are killed or measured: forks hold the parent's memory too.
