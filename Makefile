@@ -5,7 +5,7 @@ BIN := .venv/bin
 # one thread of linear algebra a process: parallelism comes from jobs
 export OPENBLAS_NUM_THREADS := 1
 
-.PHONY: env demo test test-disturbed test-rest parity parity-jwst parity-hst bench lint pictures clean
+.PHONY: env demo test parity parity-jwst parity-hst bench lint pictures clean
 
 env: .venv/ready
 
@@ -19,17 +19,11 @@ env: .venv/ready
 demo: env
 	$(BIN)/python -m drizzleflow.demo demo $(BIN)/snakemake
 
-# two halves at a time, for they wait for Snakemake much: those that disturb one run, and the rest
+# workers of pytest-xdist, each with whole files; the longest ones (whole runs) come first
+WORKERS ?= 2
+
 test: env
-	$(MAKE) -j 2 test-disturbed test-rest
-
-DISTURBED := $(patsubst %,tests/workflow/test_%.py,audit_run code disks kills members_that_change resume)
-
-test-disturbed:
-	$(BIN)/python -m pytest -q $(DISTURBED)
-
-test-rest:
-	$(BIN)/python -m pytest -q tests/unit tests/security tests/workflow $(addprefix --ignore=,$(DISTURBED))
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup --no-loadscope-reorder tests/workflow tests/security tests/unit
 
 # jwst and drizzlepac mostly use one core: two at a time
 parity: env .venv-jwst/ready .venv-drizzlepac/ready

@@ -4,14 +4,12 @@
 its figures.
 """
 
-import sys
-
 import numpy as np
 import pytest
 import yaml
 from astropy.io import fits
 from peer_drizzlepac import PRODUCT
-from peers import REPO, call
+from peers import workflow
 
 #: variants of `peer_drizzlepac.VARIANTS`, by our names
 VARIANTS = {
@@ -66,8 +64,7 @@ def ours(simulated, tmp_path_factory):
                 **VARIANTS[name],
             }
             (folder / "my.yaml").write_text(yaml.safe_dump(settings))
-            settings = ["--configfile", "my.yaml", "--cores", "2", "--quiet", "all"]
-            call([sys.executable, "-m", "snakemake", "-s", REPO / "Snakefile", *settings], folder)
+            workflow(["--configfile", "my.yaml", "--quiet", "all"], folder)
             (made[name],) = [p for p in (folder / "r" / name).iterdir() if p.is_dir()]
         return made[name]
 

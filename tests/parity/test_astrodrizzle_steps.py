@@ -10,14 +10,14 @@ import hst_inputs
 import numpy as np
 import pytest
 from peer_drizzlepac import VARIANTS
-from peers import DRIZZLEPAC, HERE, REPO, astrodrizzle, call, require
+from peers import DRIZZLEPAC, HERE, astrodrizzle, call, require
+from real_data import real_data
 
 from drizzleflow.arrays.morphology import abs_deriv
 from drizzleflow.outliers.driz_cr import clean, driz_cr
 from drizzleflow.outliers.static_mask import static_mask
 
-ASSETS = REPO.parent / "shared" / "data" / "wcs_assets"
-TABLES = ASSETS / "hst_uvis_sample_svm_flc_10x10.fits"
+TABLES = "wcs_assets/hst_uvis_sample_svm_flc_10x10.fits"
 pytestmark = pytest.mark.filterwarnings("ignore::Warning")
 
 
@@ -113,13 +113,11 @@ def test_grids_of_real_headers(tmp_path):
     from drizzleflow.geometry.fits_wcs import from_astropy
 
     require(DRIZZLEPAC)
-    files = {"astropy_j94f05bgq_flt.fits": (2048, 4096), TABLES.name: (2051, 4096)}
-    if not all((ASSETS / name).exists() for name in files):
-        pytest.skip(f"no files in {ASSETS}")
+    files = {"wcs_assets/astropy_j94f05bgq_flt.fits": (2048, 4096), TABLES: (2051, 4096)}
     cases = {
         f"{name} {k}": {
             "kind": "output_wcs",
-            "path": str(ASSETS / name),
+            "path": str(real_data(name)),
             "shape": shape,
             "parameters": parameters,
         }
@@ -270,14 +268,12 @@ def test_crclean(oracle):
 KINDS = {
     "single chip": hst_inputs.single_chip,
     "WFC3/IR": hst_inputs.wfc3_ir,
-    "lookup tables": lambda source, target: hst_inputs.lookup_tables(source, target, TABLES),
+    "lookup tables": lambda source, target: hst_inputs.lookup_tables(source, target, real_data(TABLES)),
 }
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_other_inputs(simulated, kind):
-    if kind == "lookup tables" and not TABLES.exists():
-        pytest.skip(f"no {TABLES}")
     inputs = simulated.parent / kind.replace("/", "-").replace(" ", "-")
     KINDS[kind](simulated, inputs)
     names = ["defaults", "final-turbo"]

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from astropy.io import fits
+from real_data import real_data
 
 from drizzleflow import formats
 from drizzleflow.errors import InputError
@@ -14,7 +15,6 @@ from drizzleflow.formats import jwst
 from drizzleflow.io.fits import image_header, write_hdus
 from drizzleflow.simulate import simulate
 
-DATA = Path(__file__).parents[2] / ".." / "shared" / "data"
 SHAPE = (40, 48)
 PLANES = ("SCI", "ERR", "VAR_RNOISE", "VAR_POISSON", "VAR_FLAT")
 
@@ -200,9 +200,7 @@ def test_a_plane_of_another_shape(tmp_path, made):
 
 
 def test_a_real_file_whose_variances_have_another_shape():
-    folder = DATA / "jwst_miri_4qpm"
-    if not folder.exists():
-        pytest.skip("no shared data")
+    folder = real_data("jwst_miri_4qpm")
     with pytest.raises(InputError, match=r"calints\.fits\[VAR_\w+\]: shape"):
         formats.read(member(sorted(folder.iterdir())[0]), 1, ("var",))
 
@@ -358,9 +356,7 @@ def test_a_file_without_dq_gains_one(tmp_path, made):
 
 def test_a_real_cutout(tmp_path):
     """All 8 HDUs of a real NIRCam file, AREA among them."""
-    source = DATA / "jwst_nircam_cutout/nircam_f444w_cutout_cal.fits"
-    if not source.exists():
-        pytest.skip("no shared data")
+    source = real_data("jwst_nircam_cutout/nircam_f444w_cutout_cal.fits")
     mask = np.zeros((100, 100), bool)
     mask[50, 50:60] = True
     jwst.write_crf({"member": "m", "path": str(source)}, {1: mask}, tmp_path / "a_crf.fits", KEYWORDS)

@@ -8,6 +8,7 @@ import pytest
 from astropy.io import fits
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from real_data import real_data
 
 from drizzleflow.frames.frame import Frame, SkyWCS
 from drizzleflow.geometry import pixmap
@@ -22,7 +23,6 @@ from drizzleflow.geometry.sphere import from_tangent_plane, tangent_plane
 from drizzleflow.simulate.hst import wcs_cards
 from drizzleflow.simulate.jwst import nircam_like, read_wcs
 
-DATA = Path(__file__).parents[2] / ".." / "shared" / "data"
 GRID_OPTIONS = {
     "pixel_scale": None,
     "pixel_scale_ratio": 1.0,
@@ -55,17 +55,13 @@ def with_sip(shape=(2048, 4096), ra=10.0, dec=-30.0, roll=30.0):
 
 def with_tables():
     """A real WFC3/UVIS chip: SIP, NPOL and D2IM, a kink every 64 pixels."""
-    path = DATA / "wcs_assets/hst_uvis_sample_svm_flc_10x10.fits"
-    if not path.exists():
-        pytest.skip("no shared data")
+    path = real_data("wcs_assets/hst_uvis_sample_svm_flc_10x10.fits")
     with fits.open(path) as hdus:
         return open_sky_wcs(path, hdus, ("SCI", 1), (2051, 4096))
 
 
 def real_nircam():
-    folder = DATA / "jwst_nircam_wcs"
-    if not folder.exists():
-        pytest.skip("no shared data")
+    folder = real_data("jwst_nircam_wcs")
     wcs, info = read_wcs(folder / "jw01345001001_02201_00001_nrcb4_tweakreg.asdf")
     return from_gwcs(wcs, (2048, 2048), info)
 

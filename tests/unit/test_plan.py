@@ -12,13 +12,13 @@ import pytest
 from astropy.io import fits
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from real_data import real_data
 
 from drizzleflow.errors import InputError
 from drizzleflow.plan import association, config, files
 from drizzleflow.plan import products as plan
 
 ROOT = Path(__file__).parents[2]
-SHARED = ROOT.parent / "shared" / "data"
 DEFAULTS = config.load(ROOT / "config" / "config.yaml")
 
 
@@ -83,10 +83,7 @@ def table(folder, name, *rows):
 
 
 def hd36805():
-    folder = SHARED / "jwst_niriss_hd36805"
-    if not folder.is_dir():
-        pytest.skip(f"no folder {folder}")
-    return sorted(folder.glob("*_cal.fits"))
+    return sorted(real_data("jwst_niriss_hd36805").glob("*_cal.fits"))
 
 
 # -- what a good product is -----------------------------------------------------------------------------------------
@@ -113,9 +110,7 @@ def test_real_exposures(tmp_path):
 
 
 def test_real_cubes(tmp_path):
-    folder = SHARED / "jwst_miri_4qpm"
-    if not folder.is_dir():
-        pytest.skip(f"no folder {folder}")
+    folder = real_data("jwst_miri_4qpm")
     source = table(tmp_path, "disk.csv", *sorted(folder.glob("*_calints.fits")))
     product = build(source, mode="imaging")["disk"]
     assert product.error is None and product.members[0].cube
@@ -124,9 +119,7 @@ def test_real_cubes(tmp_path):
 
 
 def test_real_plain_files(tmp_path):
-    folder = SHARED / "decam_legacypipe"
-    if not folder.is_dir():
-        pytest.skip(f"no folder {folder}")
+    folder = real_data("decam_legacypipe")
     rows = []
     for image in sorted(map(str, folder.glob("*_ooi_*.fits"))):
         band = image.split("_ooi_")[1][0]

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from astropy import units as u
 from astropy.time import Time
+from real_data import real_data
 
 from drizzleflow import formats
 from drizzleflow.errors import InputError
@@ -24,7 +25,6 @@ from drizzleflow.resample import i2d
 from drizzleflow.simulate import simulate
 
 pytestmark = pytest.mark.filterwarnings("ignore::asdf.exceptions.AsdfWarning")  # unknown tags
-DATA = Path(__file__).parents[2] / ".." / "shared" / "data"
 SHAPE = (40, 48)
 PLANES = ("data", "err", "var_poisson", "var_rnoise", "var_flat")
 TAGS = "asdf://stsci.edu/datamodels/roman/tags"
@@ -342,9 +342,7 @@ def test_the_wcs_and_its_reference_point(made):
 @pytest.fixture(scope="module")
 def real(made, tmp_path_factory):
     """A frame of the size of a detector, with a real GWCS of an old pipeline and nothing but zeros."""
-    source = DATA / "wcs_assets/romancal_base_image_wcs.asdf"
-    if not source.exists():
-        pytest.skip(f"no real data: {source} is not there")
+    source = real_data("wcs_assets/romancal_base_image_wcs.asdf")
 
     def change(image):
         with asdf.open(source, lazy_load=False, memmap=False) as file:

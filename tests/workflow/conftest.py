@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -55,7 +56,9 @@ def undisturbed(data, loaded_by_jobs, tmp_path_factory):
     """The working folder of a run that nobody disturbed: to be copied, not changed."""
     folder = tmp_path_factory.mktemp("undisturbed") / "run"
     shutil.copytree(data, folder)
+    began = time.monotonic()
     complete(folder, CONFIG, **watching(loaded_by_jobs))
+    (folder.parent / "seconds").write_text(str(time.monotonic() - began))
     for kind in KINDS:
         assert list((folder / "results" / "field").glob(kind)), f"no {kind}"
     return folder

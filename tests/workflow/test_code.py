@@ -46,7 +46,7 @@ CHANGES = {
         AFTER_CRMASK,
     ),
     "a script": (
-        [("median.py", "from drizzleflow import", "import sys\nfrom drizzleflow import")],
+        [("median.py", "import os\n", "import os, sys\n")],
         AFTER_MEDIAN,
     ),
     "the report": (

@@ -22,7 +22,7 @@ from drizzleflow.simulate import simulate
 )
 def test_large_frames(tmp_path, flavour, shape, config):
     made = simulate(tmp_path / "in", flavour=flavour, exposures=3, detectors=2, shape=shape, seed=7)
-    done = run(tmp_path, {"associations": made["associations"], **config})
+    done = run(tmp_path, {"associations": made["associations"], **config}, measured=True)
     assert dishonest(done.out) == []
 
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.wcs import WCS
-from running import digests, masks, open_verified, run, shared, star_offsets, write_table
+from real_data import real_data
+from running import digests, masks, open_verified, run, star_offsets, write_table
 from scipy import ndimage
 
 from drizzleflow.simulate import simulate
@@ -24,7 +25,7 @@ EIGHT = np.ones((3, 3), bool)
 
 @pytest.fixture(scope="module")
 def niriss(tmp_path_factory):
-    files = sorted(shared("jwst_niriss_hd36805").glob("*_cal.fits"))
+    files = sorted(real_data("jwst_niriss_hd36805").glob("*_cal.fits"))
     before = digests(files)
     folder = tmp_path_factory.mktemp("niriss")
     members = [{"expname": str(file), "exptype": "science"} for file in files]
@@ -109,7 +110,7 @@ def decam(tmp_path_factory):
     Those pixels have no weight in the observatory's files; copies give them the frame's median weight and no code, so that it
     is for us to find them.
     """
-    images = shared("decam_legacypipe")
+    images = real_data("decam_legacypipe")
     folder = tmp_path_factory.mktemp("decam")
     truth, products = {}, []
     for band, count in BANDS.items():
@@ -202,7 +203,7 @@ def nircam(tmp_path_factory):
     folder = tmp_path_factory.mktemp("nircam")
     made = simulate(
         folder / "in",
-        wcs=shared("jwst_nircam_wcs"),
+        wcs=real_data("jwst_nircam_wcs"),
         detectors="nrca1,nrcalong",
         exposures=3,
         shape=(512, 512),

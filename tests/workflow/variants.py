@@ -136,7 +136,7 @@ def make(field, folder: Path):
         "associations": [str(table), *hst["associations"], *plain["associations"]],
         "overrides": overrides,
     }
-    made = run(folder, config, *targets, "--keep-going", check=False)
+    made = run(folder, config, *targets, "--keep-going", check=False, measured=True)
     made.truth = {"aligned": aligned, "jsim01010": hst, "plain": plain} | dict.fromkeys(FULL, field)
     made.field, made.before = field, before
     return made
