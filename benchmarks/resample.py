@@ -2,10 +2,11 @@
 
     PYTHONPATH=scripts .venv-jwst/bin/python benchmarks/resample.py [--size 2048] [--repeat 3]
 
-Run by the peer's interpreter (make parity makes it), which also imports our library. One NIRCam-like exposure with a GWCS
-is drizzled (square kernel) onto a grid turned by 20 degrees: SCI alone, and SCI with three variances, error and context. The
-pixel map is timed apart, and given to our class; the peer computes its own (pixmap_stepsize=10, pixmap_order=3), whose time is
-taken off. Runs alternate; the smallest time of each counts. Freed memory is kept for the next arrays, as in a job (both sides gain).
+Run by the peer's interpreter (make parity makes it), which also imports our library. One NIRCam-like exposure
+with a GWCS is drizzled (square kernel) onto a grid turned by 20 degrees: SCI alone, and SCI with three
+variances, error and context. The pixel map is timed apart, and given to our class; the peer computes its own
+(pixmap_stepsize=10, pixmap_order=3), whose time is taken off. Runs alternate; the smallest time of each
+counts. Freed memory is kept for the next arrays, as in a job (both sides gain).
 """
 
 import argparse

@@ -1,8 +1,9 @@
 """Draw the pictures of docs/design.md: ``python docs/pictures.py`` (``make pictures``).
 
-``floors.svg`` shows the packages of the library and which of them import which; it is made from the contract in
-pyproject.toml and from the modules' imports (grimp, which import-linter brings). ``rules.svg`` shows the rules that wait
-for each other; it is made from ``snakemake --rulegraph`` of a small simulated association, with every optional rule on.
+``floors.svg`` shows the packages of the library and which of them import which; it is made from the contract
+in pyproject.toml and from the modules' imports (grimp, which import-linter brings). ``rules.svg`` shows the
+rules that wait for each other; it is made from ``snakemake --rulegraph`` of a small simulated association,
+with every optional rule on.
 """
 
 from __future__ import annotations
@@ -159,7 +160,9 @@ def ranks(names, edges) -> dict[str, int]:
 
 
 def rows_of(names, edges) -> list[list[str]]:
-    """The rules in rows, ordered so that lines are short; an empty name keeps the place of a line that passes."""
+    """The rules in rows, ordered so that lines are short; an empty name keeps the place of a line that
+    passes.
+    """
     rank = ranks(names, edges)
     rows: list[list] = [[n for n in names if rank[n] == k] for k in range(max(rank.values()) + 1)]
     links = []

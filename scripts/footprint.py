@@ -1,8 +1,10 @@
-"""footprint: what each frame of a batch covers, and its WCS on a sparse lattice; the one place that opens a GWCS.
+"""footprint: what each frame of a batch covers, and its WCS on a sparse lattice; the one place that opens a
+GWCS.
 
 Settings: grid.method and pixmap_tolerance, pixmap_stepsize and pixmap_order of single_drizzle and mosaic,
 skymatch.stepsize.
-Outputs: footprint/{batch}.json (outlines, reference points), footprint/{batch}.npz (lattices, hashes of the members' files).
+Outputs: footprint/{batch}.json (outlines, reference points), footprint/{batch}.npz (lattices, hashes of the
+members' files).
 """
 
 import json

@@ -1,4 +1,6 @@
-"""grid_wcs: the grid as an ASDF file (wcs, pixel_area, pixel_scale, array_shape), as the peers take for output_wcs."""
+"""grid_wcs: the grid as an ASDF file (wcs, pixel_area, pixel_scale, array_shape), as the peers take for
+output_wcs.
+"""
 
 from drizzleflow.geometry.grid import Grid
 from drizzleflow.geometry.output_wcs import write_asdf

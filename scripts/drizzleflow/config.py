@@ -1,6 +1,7 @@
 """``python -m drizzleflow.config [FILE.yaml]``: the settings of a run, checked, as YAML.
 
-That is defaults < preset < your file. They hold for products that no entry of ``overrides`` matches. The work is done in `drizzleflow.plan.config`.
+That is defaults < preset < your file. They hold for products that no entry of ``overrides`` matches. The work
+is done in `drizzleflow.plan.config`.
 """
 
 import argparse

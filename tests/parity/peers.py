@@ -1,4 +1,6 @@
-"""Calling the peers: their interpreters are those of ``make parity``, or of DRIZZLEFLOW_PEER_JWST and DRIZZLEFLOW_PEER_DRIZZLEPAC."""
+"""Calling the peers: their interpreters are those of ``make parity``, or of DRIZZLEFLOW_PEER_JWST and
+DRIZZLEFLOW_PEER_DRIZZLEPAC.
+"""
 
 import json
 import os

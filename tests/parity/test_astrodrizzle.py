@@ -1,7 +1,8 @@
-"""The preset hst from end to end beside AstroDrizzle of drizzlepac 3.11.0: the whole DAG on the same files, variant by variant.
+"""The preset hst from end to end beside AstroDrizzle of drizzlepac 3.11.0: the whole DAG on the same files,
+variant by variant.
 
-`test_astrodrizzle_steps` judges each step alone; here nothing is taken from the peer, neither its grid nor its sky. Every test prints
-its figures.
+`test_astrodrizzle_steps` judges each step alone; here nothing is taken from the peer, neither its grid nor
+its sky. Every test prints its figures.
 """
 
 import numpy as np
@@ -44,8 +45,9 @@ VARIANTS = {
     },
     "static-off": {"static_mask": {"static": False}},
 }
-#: mask pixels that may differ: with these interpolations the peer reads memory beyond its median at two edges of it; a match
-#: measures the sky in the overlap with each chip apart, ours with all of an exposure: levels that differ by less than their error
+#: mask pixels that may differ: with these interpolations the peer reads memory beyond its median at two edges
+#: of it; a match measures the sky in the overlap with each chip apart, ours with all of an exposure: levels
+#: that differ by less than their error
 MAY_DIFFER = {"nearest": 20, "poly3": 20, "match": 10, "globalmin+match": 10}
 
 

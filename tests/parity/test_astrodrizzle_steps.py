@@ -21,7 +21,8 @@ TABLES = "wcs_assets/hst_uvis_sample_svm_flc_10x10.fits"
 pytestmark = pytest.mark.filterwarnings("ignore::Warning")
 
 
-# --- functions of the peer on random arrays ---------------------------------------------------------------------------
+# --- functions of the peer on random arrays
+# ---------------------------------------------------------------------------
 
 
 def random_cases(seed):
@@ -152,7 +153,8 @@ def test_grids_of_real_headers(tmp_path):
     assert worst < 1e-6
 
 
-# --- AstroDrizzle itself ----------------------------------------------------------------------------------------------
+# --- AstroDrizzle itself
+# ----------------------------------------------------------------------------------------------
 
 
 def variant(oracle, name):
@@ -248,7 +250,9 @@ def test_final_drizzle(oracle, name):
 
 
 def test_crclean(oracle):
-    """SCI of ``_crclean.fits``. (The peer writes the last chip's flags into (DQ,1) and leaves the others as they were.)"""
+    """SCI of ``_crclean.fits``. (The peer writes the last chip's flags into (DQ,1) and leaves the others as
+    they were.)
+    """
     from astropy.io import fits
 
     run = variant(oracle, "crclean")

@@ -1,7 +1,7 @@
 """``preset: jwst`` gives what jwst 3.0.0 gives: both run on the same files, and their products are compared.
 
-Without the peer (`peers`) the tests are skipped; with DRIZZLEFLOW_PARITY=1, which ``make parity`` sets, they fail. Every test prints
-its figures; ``make parity`` shows them.
+Without the peer (`peers`) the tests are skipped; with DRIZZLEFLOW_PARITY=1, which ``make parity`` sets, they
+fail. Every test prints its figures; ``make parity`` shows them.
 """
 
 import json

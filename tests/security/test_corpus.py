@@ -1,4 +1,6 @@
-"""Every case of the corpus comes to the end that it states: refused in one line before any product, or read as documented."""
+"""Every case of the corpus comes to the end that it states: refused in one line before any product, or read
+as documented.
+"""
 
 import os
 import re
@@ -46,7 +48,9 @@ def test_case(name, tmp_path, monkeypatch):
 
 
 def read_or_refused(product):
-    """The planes that later jobs ask for are arrays of the frame's shape, or refused in a line that names the file."""
+    """The planes that later jobs ask for are arrays of the frame's shape, or refused in a line that names the
+    file.
+    """
     for member in product.members:
         for extver in range(1, member.nframes + 1):
             with warnings.catch_warnings():

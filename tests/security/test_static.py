@@ -1,4 +1,6 @@
-"""Nothing in the code runs what a file or a user says: no shell, no eval, no pickle, no YAML that makes objects."""
+"""Nothing in the code runs what a file or a user says: no shell, no eval, no pickle, no YAML that makes
+objects.
+"""
 
 import ast
 import re
@@ -88,7 +90,9 @@ def test_the_loader_behind_the_name_is_safe():
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
 def test_templates_escape_all_they_show_and_take_nothing_in(path):
-    """They are files of the package, found beside the module that fills them; what records say is text on the page."""
+    """They are files of the package, found beside the module that fills them; what records say is text on the
+    page.
+    """
     text = path.read_text()
     assert not re.search(
         r"\|\s*safe\b|autoescape|Markup|{%-?\s*(include|import|from|extends)\b|<script", text

@@ -66,7 +66,8 @@ def refused(path, *words, check=True):
     return text
 
 
-# -- names -------------------------------------------------------------------------------------------------------
+# -- names
+# -------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -107,7 +108,8 @@ def test_names_that_cannot_be_files(name):
     assert not association.SAFE_NAME.fullmatch(name)
 
 
-# -- JSON --------------------------------------------------------------------------------------------------------
+# -- JSON
+# --------------------------------------------------------------------------------------------------------
 
 
 def test_json(tmp_path):
@@ -189,7 +191,8 @@ def test_json_refused(tmp_path, content, words):
     refused(write(tmp_path, "x_asn.json", content), *words)
 
 
-# -- CSV ---------------------------------------------------------------------------------------------------------
+# -- CSV
+# ---------------------------------------------------------------------------------------------------------
 
 
 def test_csv(tmp_path):
@@ -235,7 +238,9 @@ def test_csv_refused(tmp_path, text, words):
 
 
 def test_a_sheet_as_a_pandas_table(tmp_path):
-    """All columns of the schema, in its order, with their types; a row's plain values are what the products are made of."""
+    """All columns of the schema, in its order, with their types; a row's plain values are what the products
+    are made of.
+    """
     path = write(tmp_path, "x.csv", '# night\nflux_scale, Path ,group\n2, a.fits ,\n,"b, 1.fits",007\n')
     sheet = tables.read_association(path)
     schema = json.loads(ASSOCIATION_SCHEMA.read_text())
@@ -278,7 +283,8 @@ def test_other_files_refused(tmp_path):
     refused(tmp_path / "broken_asn.fits", "FITS")
 
 
-# -- HST ---------------------------------------------------------------------------------------------------------
+# -- HST
+# ---------------------------------------------------------------------------------------------------------
 
 ROWS = [
     ("IB2J02N5Q", "EXP-DTH", True),
@@ -320,7 +326,8 @@ def test_hst_refused(tmp_path):
     refused(hst(tmp_path, [("X", "EXP-DTH", False)], "none_asn.fits"), "no science member")
 
 
-# -- anything ----------------------------------------------------------------------------------------------------
+# -- anything
+# ----------------------------------------------------------------------------------------------------
 
 texts = st.text(max_size=12) | st.sampled_from(
     ["path", "a.fits", "science", ",", "\n", "path\na.fits\n", '"']

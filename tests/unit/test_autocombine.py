@@ -106,7 +106,9 @@ def test_rays_are_removed(n, least):
 
 
 def test_stars_that_differ_a_little_between_images_are_kept():
-    """The core of an undersampled star, off by 0.05 px in one image: without the tolerance the lower value is taken."""
+    """The core of an undersampled star, off by 0.05 px in one image: without the tolerance the lower value is
+    taken.
+    """
     y, x = np.mgrid[-4:5, -4:5]
     star = np.array([3000 * np.exp(-((y - s) ** 2 + x**2) / (2 * 0.65**2)) for s in (0.1, -0.1)]).astype(
         np.float32
@@ -127,7 +129,8 @@ def test_variances_of_medians():
     assert np.isnan(autocombine.median_variance(np.array([0])))[0]
 
 
-# --- the noise --------------------------------------------------------------------------------------------------------
+# --- the noise
+# --------------------------------------------------------------------------------------------------------
 
 
 @dataclass

@@ -106,7 +106,9 @@ def test_import_module_of_a_literal_or_a_package(tree):
 
 
 def test_what_a_module_finds_for_people_is_not_followed(tree):
-    """Names that its ``__getattr__`` looks up elsewhere, its command line; but they are part of the module's text."""
+    """Names that its ``__getattr__`` looks up elsewhere, its command line; but they are part of the module's
+    text.
+    """
     (tree / "drizzleflow/alpha.py").write_text(
         "from importlib import import_module\nA = 1\n"
         "def __getattr__(name):\n    return getattr(import_module('drizzleflow.unrelated'), name)\n"
@@ -125,7 +127,9 @@ def test_what_a_module_finds_for_people_is_not_followed(tree):
 
 
 def test_other_versions_of_python(tree, monkeypatch):
-    """Python 3.12 and 3.13 gave functions and classes an empty list of type parameters: the same code, the same hash."""
+    """Python 3.12 and 3.13 gave functions and classes an empty list of type parameters: the same code, the
+    same hash.
+    """
     before = hash_of(tree)
     for kind in (ast.FunctionDef, ast.ClassDef):
         monkeypatch.setattr(kind, "_fields", ("type_params", *kind._fields))
@@ -289,7 +293,9 @@ def test_the_report_counts_its_page():
 
 
 def test_rules_ask_for_no_name_that_a_module_looks_up_elsewhere():
-    """The hash does not follow a module's ``__getattr__``: what is reached asks such modules for their own names alone."""
+    """The hash does not follow a module's ``__getattr__``: what is reached asks such modules for their own
+    names alone.
+    """
     reached = {name for script in SCRIPTS.glob("*.py") for name in closure(script, SCRIPTS, PARSED)}
     paths = [SCRIPTS.joinpath(*name.split(".")) for name in reached]
     files = [

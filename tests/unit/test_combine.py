@@ -1,4 +1,6 @@
-"""combine_stack and median_image: every type against its slow definition, on disk and in memory, in any sections."""
+"""combine_stack and median_image: every type against its slow definition, on disk and in memory, in any
+sections.
+"""
 
 import itertools
 import os
@@ -29,7 +31,8 @@ PLANE_2 = np.zeros(FOUR.shape, bool)
 PLANE_2[2] = True
 
 
-# --- known numbers (study of drizzlepac, 5) -----------------------------------------------------------------------------
+# --- known numbers (study of drizzlepac, 5)
+# -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -92,7 +95,8 @@ def test_one_image_is_taken_as_it_is(kind):
     np.testing.assert_array_equal(found, [[1.5, -2], [-9, 4]])
 
 
-# --- every type is its definition -------------------------------------------------------------------------------------
+# --- every type is its definition
+# -------------------------------------------------------------------------------------
 
 
 def drawn(seed, n=None, shape=(6, 7)):
@@ -245,7 +249,8 @@ def test_defaults_of_the_keywords():
     assert combine_stack(images * np.nan, **noise, empty=7).max() == 7
 
 
-# --- images on disk ---------------------------------------------------------------------------------------------------
+# --- images on disk
+# ---------------------------------------------------------------------------------------------------
 
 
 def write_single(folder, index, sci, wht, x0, y0, noise=None):
@@ -433,8 +438,9 @@ def test_weights_that_are_no_seconds_are_scaled_for_minmed():
 
 @pytest.mark.parametrize(("kind", "reads", "depth"), [("median", 10, 12), ("auto", 8, 12), ("minmed", 5, 12)])
 def test_only_sections_are_in_memory(tmp_path, monkeypatch, kind, reads, depth):
-    """12 images, a buffer of 14 rows of which a quarter is for sorting: reads of 10 rows; of 5 where weights are kept too; but
-    no less than twice the rows that are needed around a section. No file stays open."""
+    """12 images, a buffer of 14 rows of which a quarter is for sorting: reads of 10 rows; of 5 where weights
+    are kept too; but no less than twice the rows that are needed around a section. No file stays open.
+    """
     one = np.ones((200, 64), np.float32)
     singles = [write_single(tmp_path, i, one, one, 0, 0, Noise(1.0, 1.0, 0.0, 1.0)) for i in range(depth)]
     before = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else None

@@ -1,4 +1,6 @@
-"""createMedian alone: every way to give images, kinds of files, weights, the product, and AstroDrizzle's step."""
+"""createMedian alone: every way to give images, kinds of files, weights, the product, and AstroDrizzle's
+step.
+"""
 
 import os
 
@@ -36,7 +38,8 @@ def here(tmp_path, monkeypatch):
     return tmp_path
 
 
-# --- ways to give images ----------------------------------------------------------------------------------------------
+# --- ways to give images
+# ----------------------------------------------------------------------------------------------
 
 WAYS = {
     "wildcard of exposures that are not there": "*flt.fits",
@@ -69,7 +72,9 @@ def test_every_way_to_give_images(here, way):
 
 
 def test_exposures_beside_the_singles_tell_the_noise(here):
-    """The wildcard of the document, with the exposures in place: chips' read noise in quadrature, the least of their skies."""
+    """The wildcard of the document, with the exposures in place: chips' read noise in quadrature, the least
+    of their skies.
+    """
     for root in ROOTS:
         write_exposure(here / f"{root}_flt.fits")
     readnoise = 3.5
@@ -91,7 +96,9 @@ def test_another_folder_and_paths(here, tmp_path_factory, monkeypatch):
 
 
 def test_the_name_of_the_output():
-    """As AstroDrizzle: run with output = xyz, xyz.fits, xyz_drz.fits, a_b, Abc.1. `xyz_med` it doubles, we do not."""
+    """As AstroDrizzle: run with output = xyz, xyz.fits, xyz_drz.fits, a_b, Abc.1. `xyz_med` it doubles, we do
+    not.
+    """
     given = ["xyz", "xyz.fits", "xyz_drz.fits", "xyz_drc", "a_b", "Abc.1", "xyz_med.fits"]
     made = [output_name(name).removesuffix("_med.fits") for name in given]
     assert made == ["xyz"] * 4 + ["a_b", "Abc.1", "xyz"]
@@ -145,7 +152,8 @@ def test_images_that_are_refused(here, given, message):
     assert "\n" not in str(error.value) and sorted(os.listdir(here)) == before
 
 
-# --- kinds of files ---------------------------------------------------------------------------------------------------
+# --- kinds of files
+# ---------------------------------------------------------------------------------------------------
 
 
 def test_compressed_singles(tmp_path, monkeypatch):
@@ -273,7 +281,8 @@ def test_a_file_that_is_cut_short(here):
     assert not (here / "final_med.fits").exists()
 
 
-# --- weights ----------------------------------------------------------------------------------------------------------
+# --- weights
+# ----------------------------------------------------------------------------------------------------------
 
 
 def test_a_missing_weight_image(here):
@@ -310,7 +319,8 @@ def test_the_threshold_is_the_fraction_of_the_mean_weight(here):
         check(median(ROOTS, combine_type="median", combine_maskpt=fraction), wanted)
 
 
-# --- the product ------------------------------------------------------------------------------------------------------
+# --- the product
+# ------------------------------------------------------------------------------------------------------
 
 
 def test_the_header(here):
@@ -387,11 +397,14 @@ def test_no_file_stays_open_and_only_sections_are_read(here, monkeypatch):
     assert 0 < longest <= 8
 
 
-# --- AstroDrizzle's step ----------------------------------------------------------------------------------------------
+# --- AstroDrizzle's step
+# ----------------------------------------------------------------------------------------------
 
 
 class Chip:
-    """What drizzlepac's step reads of an image object, found by running it with objects that note what they are asked."""
+    """What drizzlepac's step reads of an image object, found by running it with objects that note what they
+    are asked.
+    """
 
     def __init__(self, sky, conversion=1.0, readnoise=5.0):
         self._rdnoise, self.subtractedSky, self._conversionFactor, self._exptime = (

@@ -1,4 +1,6 @@
-"""createMedian's parameters: where they may be written, what is refused, the noise of headers, help, the command."""
+"""createMedian's parameters: where they may be written, what is refused, the noise of headers, help, the
+command.
+"""
 
 import logging
 import os
@@ -27,7 +29,8 @@ def here(tmp_path, monkeypatch):
     return tmp_path
 
 
-# --- noise ------------------------------------------------------------------------------------------------------------
+# --- noise
+# ------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -131,7 +134,8 @@ def test_auto_has_no_need_of_noise_keywords_and_writes_err(tmp_path, monkeypatch
     assert "measured from differences" in caplog.text
 
 
-# --- parameters -------------------------------------------------------------------------------------------------------
+# --- parameters
+# -------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -306,7 +310,8 @@ def test_no_window_to_edit_parameters(here):
         median("*flt.fits", editpars=True)
 
 
-# --- help and the command ---------------------------------------------------------------------------------------------
+# --- help and the command
+# ---------------------------------------------------------------------------------------------
 
 
 def test_help(tmp_path, capsys):

@@ -149,13 +149,17 @@ def test_the_default_statistic_is_quiet_on_blank_sky():
 
 
 def test_the_default_measures_differences_in_cells():
-    """`auto`: what a statistic of each frame alone makes of a galaxy is tested beside the cells in test_skycells.py."""
+    """`auto`: what a statistic of each frame alone makes of a galaxy is tested beside the cells in
+    test_skycells.py.
+    """
     defaults = config.load(ROOT / "config/config.yaml")
     assert defaults["skymatch"]["skystat"] == "auto"
 
 
 def test_structure_that_both_images_see_does_not_pull_the_difference():
-    """A bright galaxy in the overlap of two exposures of different depth: the median takes it for sky, in cells it cancels."""
+    """A bright galaxy in the overlap of two exposures of different depth: the median takes it for sky, in
+    cells it cancels.
+    """
     rng = np.random.default_rng(5)
     y, x = np.mgrid[:300, :300]
     galaxy = 300 * np.exp(-np.hypot(x - 150, y - 150) / 60)
@@ -174,7 +178,9 @@ def test_structure_that_both_images_see_does_not_pull_the_difference():
 
 
 def test_a_deep_stack_is_compared_with_its_largest_overlaps_only():
-    """30 exposures in a row, each shifted by 3 % of its width: all chains hold together, few pairs are measured."""
+    """30 exposures in a row, each shifted by 3 % of its width: all chains hold together, few pairs are
+    measured.
+    """
     outlines = [
         (np.array([0.0, 1, 1, 0]) * 0.01 + 10 + 3e-4 * k, np.array([0.0, 0, 1, 1]) * 0.01) for k in range(30)
     ]

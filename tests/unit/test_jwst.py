@@ -51,7 +51,8 @@ def edited(tmp_path, path, change, name="edited_cal.fits"):
     return str(tmp_path / name)
 
 
-# --- identity ---------------------------------------------------------------------------------------------------------
+# --- identity
+# ---------------------------------------------------------------------------------------------------------
 
 HEADER = {
     "TELESCOP": "JWST",
@@ -111,7 +112,8 @@ def test_every_flag_is_one_bit():
     assert sorted(jwst.DQ_FLAGS.values()) == [1 << k for k in range(32)] and jwst.OUTLIER == 17
 
 
-# --- reading ----------------------------------------------------------------------------------------------------------
+# --- reading
+# ----------------------------------------------------------------------------------------------------------
 
 
 def test_read(made):
@@ -154,7 +156,9 @@ def test_only_what_is_asked_for(made):
 @pytest.mark.parametrize("rows", [(0, 40), (7, 19), (39, 40), (5, 5)])
 @pytest.mark.parametrize("kind", ["image", "cube"])
 def test_some_rows(made, kind, rows):
-    """The rows of a band: those of the whole, for every plane; the frame's shape and WCS are still the whole frame's."""
+    """The rows of a band: those of the whole, for every plane; the frame's shape and WCS are still the whole
+    frame's.
+    """
     asked = member(made[kind])
     whole, some = (
         formats.read(asked, asked["nframes"], ("data", "dq", "err", "var"), rows=r) for r in (None, rows)
@@ -181,7 +185,9 @@ def test_integrations_of_a_cube(made):
 
 
 def test_a_plane_of_another_shape(tmp_path, made):
-    """Told by the plan; in cubes, where MIRI's coronagraphic variances keep the untrimmed shape, when they are read."""
+    """Told by the plan; in cubes, where MIRI's coronagraphic variances keep the untrimmed shape, when they
+    are read.
+    """
 
     def change(hdus):
         shape = (*hdus["SCI"].shape[:-2], SHAPE[0] + 2, SHAPE[1])
@@ -234,7 +240,8 @@ def test_the_wcs_and_its_reference_point(made):
     np.testing.assert_allclose(wcs.to_pixel(lon, lat), [[sci["CRPIX1"] - 1], [sci["CRPIX2"] - 1]], atol=1e-4)
 
 
-# --- the flagged copy -------------------------------------------------------------------------------------------------
+# --- the flagged copy
+# -------------------------------------------------------------------------------------------------
 
 
 def data_bytes(path):
@@ -300,7 +307,9 @@ def test_nan_and_flag_rules(tmp_path, made, kind):
 
 @pytest.mark.parametrize("kind", ["image", "cube"])
 def test_everything_else_is_the_inputs(tmp_path, made, kind):
-    """HDUs and their order, the bytes of those that are not flagged, and all header cards but the documented ones."""
+    """HDUs and their order, the bytes of those that are not flagged, and all header cards but the documented
+    ones.
+    """
     _, path = flag(made[kind], tmp_path)
     old, new = data_bytes(made[kind]), data_bytes(path)
     assert list(old) == list(new) and {"ASDF"} <= {name for name, _ in old}

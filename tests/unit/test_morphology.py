@@ -66,7 +66,9 @@ def test_derivative_of_a_ramp(ny, nx):
 
 
 def test_zero_padded_derivative():
-    """Inside the difference from the neighbours; about the pixel's own value at the edges (measured on the peer's)."""
+    """Inside the difference from the neighbours; about the pixel's own value at the edges (measured on the
+    peer's).
+    """
     image = np.random.default_rng(3).normal(50, 10, (8, 9)).astype(np.float32)
     out = abs_deriv(image, "zero")
     assert out.dtype == np.float32

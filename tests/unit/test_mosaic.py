@@ -112,7 +112,8 @@ def field():
     return Field()
 
 
-# --- bands ------------------------------------------------------------------------------------------------------------
+# --- bands
+# ------------------------------------------------------------------------------------------------------------
 
 CHOICES = [
     {},
@@ -193,7 +194,9 @@ def test_bands_make_up_all_rows(ny, count):
 @pytest.mark.parametrize("pad", [True, False])
 @pytest.mark.parametrize("box", [Window(0, 31, 0, 25), Window(2, 40, 3, 44), Window(37, 58, 20, 21)])
 def test_any_window_has_the_bits_of_the_whole(field, box, pad):
-    """Variances and flags too; without padding also beside the grid's edge, where the margin ends with the grid."""
+    """Variances and flags too; without padding also beside the grid's edge, where the margin ends with the
+    grid.
+    """
     grid = replace(field.grid.window(15, 80, 25, 110), origin=(0, 0))
 
     def frames():
@@ -247,7 +250,8 @@ def test_joining_pieces_without_a_variance():
     )
 
 
-# --- frames -----------------------------------------------------------------------------------------------------------
+# --- frames
+# -----------------------------------------------------------------------------------------------------------
 
 
 def test_padding():
@@ -327,14 +331,16 @@ def test_a_format_with_err_alone():
     np.testing.assert_allclose(out["err"][8:14, 5:12], np.sqrt((w**2 * [4, 16]).sum()) / w.sum(), rtol=1e-5)
 
 
-# --- the file ---------------------------------------------------------------------------------------------------------
+# --- the file
+# ---------------------------------------------------------------------------------------------------------
 
 
 def test_the_i2d_file(tmp_path, field):
     model, unit = field.drizzle()
     path = tmp_path / "p_i2d.fits"
     merged = [("TELESCOP", "JWST", "telescope"), ("PIXFRAC", 99.0, "replaced")]
-    region = "POLYGON ICRS 10.0 2.0 10.1 2.0 10.1 2.1 POLYGON ICRS 11.0 2.0 11.1 2.0 11.1 2.1"  # longer than a card
+    # longer than a card
+    region = "POLYGON ICRS 10.0 2.0 10.1 2.0 10.1 2.1 POLYGON ICRS 11.0 2.0 11.1 2.0 11.1 2.1"
     i2d.write_i2d(
         path, model, replace(field.grid, s_region=region), unit=unit, parameters=SETTINGS, cards=merged
     )

@@ -86,7 +86,8 @@ def hd36805():
     return sorted(real_data("jwst_niriss_hd36805").glob("*_cal.fits"))
 
 
-# -- what a good product is -----------------------------------------------------------------------------------------
+# -- what a good product is
+# -----------------------------------------------------------------------------------------
 
 
 def test_real_exposures(tmp_path):
@@ -226,7 +227,8 @@ def test_batches_are_all_members_in_order(count, size):
     assert size > 1 or list(batches) == [member.member for member in members]
 
 
-# -- what is wrong stays with its product ------------------------------------------------------------------------------
+# -- what is wrong stays with its product
+# ------------------------------------------------------------------------------
 
 
 @pytest.mark.filterwarnings("ignore:Error validating header")
@@ -290,7 +292,8 @@ def test_nothing_to_do_is_an_empty_plan():
     assert build() == {}
 
 
-# -- the cache ---------------------------------------------------------------------------------------------------------
+# -- the cache
+# ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture

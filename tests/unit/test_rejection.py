@@ -1,4 +1,6 @@
-"""A frame against a combined image on disk: both noise models, the combined image's own noise, holes and growth."""
+"""A frame against a combined image on disk: both noise models, the combined image's own noise, holes and
+growth.
+"""
 
 import numpy as np
 import pytest
@@ -70,7 +72,9 @@ def test_a_ray_is_found_above_the_sky(tmp_path):
     ("err", "sigma"), [(0.62, 1.0), (2.0, np.sqrt(1 + 4 - 0.5)), (10.0, np.sqrt(1 + 100 - 0.5))]
 )
 def test_the_noise_of_the_combined_image_counts(tmp_path, err, sigma):
-    """A median of 4 exposures alike (0.62) adds nothing; of noisier ones their noise, less what is this exposure's own."""
+    """A median of 4 exposures alike (0.62) adds nothing; of noisier ones their noise, less what is this
+    exposure's own.
+    """
     median = median_file(tmp_path / "m.fits", np.zeros(SHAPE, np.float32), np.full(SHAPE, err, np.float32))
     for height in (4.9 * sigma, 5.1 * sigma):
         one = frame(height=height)

@@ -46,7 +46,8 @@ def gwcs_grid():
     return wcs
 
 
-# --- GWCS in and out --------------------------------------------------------------------------------------------------
+# --- GWCS in and out
+# --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("stepsize", "order"), [(1, 1), (5, 3), ("auto", 3)])
@@ -148,7 +149,8 @@ def test_subclasses_choose_variances_and_add_to_the_output():
     np.testing.assert_array_equal(out["err"], np.sqrt(out["var_extra"]))
 
 
-# --- what a model has to have -----------------------------------------------------------------------------------------
+# --- what a model has to have
+# -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -230,7 +232,8 @@ def test_kernels_that_lose_flux_say_so_once(kernel, caplog):
     assert caplog.text.count(f"kernel {kernel} does not conserve flux") == 1
 
 
-# --- functions --------------------------------------------------------------------------------------------------------
+# --- functions
+# --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("names", [Flags, {"DO_NOT_USE": 1, "JUMP_DET": 4}])

@@ -1,4 +1,6 @@
-"""The roads as they are declared: which files and records a product has under which settings, without the engine."""
+"""The roads as they are declared: which files and records a product has under which settings, without the
+engine.
+"""
 
 import re
 from pathlib import Path

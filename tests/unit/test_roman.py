@@ -45,7 +45,9 @@ def made(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def tagged(made, tmp_path_factory):
-    """The same with the tags of roman_datamodels, its logs and planes that no reader asks for, as the pipeline writes them."""
+    """The same with the tags of roman_datamodels, its logs and planes that no reader asks for, as the
+    pipeline writes them.
+    """
     raw = Path(made).read_bytes()
     end = raw.index(b"\n...\n") + 5
     text = raw[:end].decode()
@@ -109,7 +111,8 @@ def outline(node, at=()) -> dict:
     return found
 
 
-# --- identity ---------------------------------------------------------------------------------------------------------
+# --- identity
+# ---------------------------------------------------------------------------------------------------------
 
 
 def test_recognised_by_its_tree(made):
@@ -185,7 +188,8 @@ def test_neither_the_plan_nor_the_pixels_need_asdf(made):
     assert done.stdout.split() == []
 
 
-# --- reading ----------------------------------------------------------------------------------------------------------
+# --- reading
+# ----------------------------------------------------------------------------------------------------------
 
 
 def test_read(made):
@@ -376,7 +380,8 @@ def test_a_real_gwcs(real):
     assert Lattice.sample(wcs, tolerance=1e-3).x[-1] >= 4087
 
 
-# --- the flagged copy -------------------------------------------------------------------------------------------------
+# --- the flagged copy
+# -------------------------------------------------------------------------------------------------
 
 
 def test_nan_and_flag_rules(tmp_path, tagged):
@@ -408,7 +413,9 @@ def test_nan_and_flag_rules(tmp_path, tagged):
 
 
 def test_everything_else_is_the_inputs(tmp_path, tagged):
-    """Foreign tags, texts of numbers, aliases, the order of keys, and the bytes of all blocks that are not flagged."""
+    """Foreign tags, texts of numbers, aliases, the order of keys, and the bytes of all blocks that are not
+    flagged.
+    """
     _, path = flag(tagged, tmp_path / "t_crf.asdf")
     old, new = AsdfFile(tagged), AsdfFile(path)
     a, b = outline(old.root), outline(new.root)
@@ -535,7 +542,8 @@ def test_cards_for_a_product(made, tmp_path):
     )
 
 
-# --- bad input --------------------------------------------------------------------------------------------------------
+# --- bad input
+# --------------------------------------------------------------------------------------------------------
 
 
 def test_files_that_are_no_roman_images(tmp_path):

@@ -116,7 +116,9 @@ def test_the_window_is_small():
 
 
 def test_padding_keeps_the_light_at_the_outer_edge():
-    """Pixels whose centre is just outside are drizzled in part; without padding, as by jwst, they are dropped."""
+    """Pixels whose centre is just outside are drizzled in part; without padding, as by jwst, they are
+    dropped.
+    """
     frame, grid = frame_of(dq=None), grid_of()
     pixmap = place(-0.7, 20.0, 0.0)  # the first column's centres are outside, 0.3 of each pixel is inside
     kept = drizzle([(frame, None)], grid, pixmap, SETTINGS, good_bits=0, flags=None, pad=True)

@@ -269,7 +269,9 @@ def test_each_image_is_read_once():
 
 
 def test_only_neighbours_are_compared(monkeypatch):
-    """A strip of 40 images, each on two others: what is intersected grows with their number, not with its square."""
+    """A strip of 40 images, each on two others: what is intersected grows with their number, not with its
+    square.
+    """
     calls = []
     vertices = skyimage.overlap_vertices
     monkeypatch.setattr(skyimage, "overlap_vertices", lambda *args: calls.append(1) or vertices(*args))

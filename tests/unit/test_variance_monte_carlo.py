@@ -67,7 +67,9 @@ def test_the_reference_error_is_not(pixfrac, ratio):
 
 @pytest.mark.parametrize(("pixfrac", "ratio"), CASES)
 def test_the_noise_of_an_area_is_the_pixels_times_the_correlation(pixfrac, ratio):
-    """Neighbouring pixels share input pixels: a mean over an area scatters `correlated_noise` times as if they did not."""
+    """Neighbouring pixels share input pixels: a mean over an area scatters `correlated_noise` times as if
+    they did not.
+    """
     rng = np.random.default_rng(5)
     offsets = tuple(map(tuple, rng.random((12, 2))))  # the formula is for well spread dithers
     images, err, deep = mosaics(pixfrac, ratio, "exact", offsets, uniform=True)

@@ -44,7 +44,9 @@ def data(field, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def loaded_by_jobs(tmp_path_factory):
-    """Where the jobs of `undisturbed` say which modules they have loaded: a file a process, named after its script."""
+    """Where the jobs of `undisturbed` say which modules they have loaded: a file a process, named after its
+    script.
+    """
     return tmp_path_factory.mktemp("loaded")
 
 

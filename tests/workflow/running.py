@@ -1,4 +1,6 @@
-"""Helpers of the workflow tests: run the real ``snakemake`` command in a folder of its own and look at what it made."""
+"""Helpers of the workflow tests: run the real ``snakemake`` command in a folder of its own and look at what
+it made.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +58,8 @@ def run(
 ) -> Run:
     """Run ``snakemake`` in `folder` (made if missing) with `config` as its config file.
 
-    `measured`: in new processes, so that the records have the jobs' own memory (else they are forks: warm.py).
+    `measured`: in new processes, so that the records have the jobs' own memory (else they are forks:
+    warm.py).
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
@@ -83,7 +86,9 @@ def write_table(path: Path, columns: str, lines) -> Path:
 
 
 def dishonest(out: Path) -> list[str]:
-    """The jobs of finished runs whose mem_mb is not 1.1 to 1.6 times their measured peak, as `benchmarks/rss.py` judges it."""
+    """The jobs of finished runs whose mem_mb is not 1.1 to 1.6 times their measured peak, as
+    `benchmarks/rss.py` judges it.
+    """
     found = [
         (product.name, rule, *job)
         for product in out.iterdir()
@@ -149,10 +154,11 @@ def open_verified(path) -> fits.HDUList:
 
 
 def star_offsets(i2d, truth, count: int = 5) -> np.ndarray:
-    """(n, 2) distances in pixels of the brightest planted compact sources from where the mosaic's FITS WCS puts them.
+    """(n, 2) distances in pixels of the brightest planted compact sources from where the mosaic's FITS WCS
+    puts them.
 
-    Centroids under a round Gaussian that moves along. Sources near the edge, near another of a tenth of the flux, or on
-    pixels without data are left out.
+    Centroids under a round Gaussian that moves along. Sources near the edge, near another of a tenth of the
+    flux, or on pixels without data are left out.
     """
     import json
 

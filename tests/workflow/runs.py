@@ -31,7 +31,8 @@ NOT_PRODUCTS = (
 
 #: of the runs in the folders of the fixtures `fresh`, `undisturbed` and `finished` (conftest.py)
 CONFIG = {"associations": "data/field_asn.json", "batch_size": 2}
-#: every kind of its products, as patterns below the product's folder: none may escape the comparisons by not being there
+#: every kind of its products, as patterns below the product's folder: none may escape the comparisons by not
+#: being there
 KINDS = [
     "members.csv",
     "footprints.csv",
@@ -89,7 +90,8 @@ def call(
 ) -> tuple[int, str]:
     """Run ``snakemake`` to its end: its status and what it said.
 
-    It is forked (tests/warm.py) where nothing is said of how it starts: no prefix, no variable of its environment.
+    It is forked (tests/warm.py) where nothing is said of how it starts: no prefix, no variable of its
+    environment.
     """
     if more:
         process = start(folder, config, *arguments, cores=cores, repo=repo, **more)
@@ -116,7 +118,9 @@ def said(folder: Path) -> str:
 
 
 def end(process: subprocess.Popen, number: int = signal.SIGKILL) -> int:
-    """Send a signal to the whole process group and wait for the leader: its status. Nothing is sent once it is known."""
+    """Send a signal to the whole process group and wait for the leader: its status. Nothing is sent once it
+    is known.
+    """
     if process.returncode is None:  # until then the group's number cannot have been given to others
         try:
             os.killpg(process.pid, number)
@@ -226,6 +230,8 @@ def copy_checkout(folder: Path) -> Path:
 
 
 def watching(folder: Path) -> dict[str, str]:
-    """The environment in which every process of Python writes at its end which of our modules it has loaded (watch/)."""
+    """The environment in which every process of Python writes at its end which of our modules it has loaded
+    (watch/).
+    """
     path = [Path(__file__).parent / "watch", REPO / "scripts"]
     return {"LOADED": str(folder), "PYTHONPATH": os.pathsep.join(map(str, path))}

@@ -1,4 +1,6 @@
-"""Code in the trigger: what jobs really load is in the hash of their rule, and a change starts the rules that use it."""
+"""Code in the trigger: what jobs really load is in the hash of their rule, and a change starts the rules that
+use it.
+"""
 
 import os
 import re

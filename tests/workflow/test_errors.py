@@ -265,7 +265,9 @@ def test_plain_run_fails(fresh):
 
 
 def test_any_working_folder(fresh, names):
-    """Paths are relative to the working folder, members to their association; absolute paths and links are followed."""
+    """Paths are relative to the working folder, members to their association; absolute paths and links are
+    followed.
+    """
     work = fresh / "deep/er"
     work.mkdir(parents=True)
     shutil.move(fresh / "data" / names[2], fresh / "deep" / names[2])

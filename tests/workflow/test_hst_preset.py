@@ -1,4 +1,6 @@
-"""The HST road: preset hst with its static mask and cleaned copies, a run without a median, and shallow stacks by default."""
+"""The HST road: preset hst with its static mask and cleaned copies, a run without a median, and shallow
+stacks by default.
+"""
 
 from pathlib import Path
 

@@ -1,4 +1,6 @@
-"""A road is a declaration, a file of rules and its scripts: one of two steps, put beside the others, has all that a road has."""
+"""A road is a declaration, a file of rules and its scripts: one of two steps, put beside the others, has all
+that a road has.
+"""
 
 import numpy as np
 import pytest
@@ -107,7 +109,9 @@ with record.job(snakemake) as job:
 
 
 def write(path, exp_type: str, shape) -> None:
-    """A JWST exposure, as far as the plan and the two scripts look at it; the last pixel of the first integration is hit."""
+    """A JWST exposure, as far as the plan and the two scripts look at it; the last pixel of the first
+    integration is hit.
+    """
     primary = fits.PrimaryHDU()
     primary.header.update(TELESCOP="JWST", INSTRUME="NIRCAM", EXP_TYPE=exp_type, EFFEXPTM=10.0)
     data = np.random.default_rng(1).normal(size=shape).astype("f4").clip(-2, 2)

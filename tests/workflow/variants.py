@@ -83,7 +83,9 @@ def wanted_header(field) -> fits.Header:
 
 
 def make(field, folder: Path):
-    """The run: FULL, DROPS, SKY and ONE, 'aligned' (not resampled), HST ('jsim01010', 'hst2') and plain files ('plain')."""
+    """The run: FULL, DROPS, SKY and ONE, 'aligned' (not resampled), HST ('jsim01010', 'hst2') and plain files
+    ('plain').
+    """
     overrides, lines, targets = [], [], []
 
     def add(name, files, sections, keyword="FILTER"):

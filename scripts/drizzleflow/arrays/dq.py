@@ -97,7 +97,8 @@ def good_pixels(dq, good_bits, flags=None, shape=None) -> np.ndarray:
 
 
 def as_bits(flags, where="DQ") -> np.ndarray:
-    """uint32 of the flags of a file: the bits of a signed integer are what they are (bit 15 of int16 is 32768, not a sign).
+    """uint32 of the flags of a file: the bits of a signed integer are what they are (bit 15 of int16 is
+    32768, not a sign).
 
     Raises
     ------

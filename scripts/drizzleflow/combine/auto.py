@@ -9,13 +9,14 @@ from drizzleflow.arrays.ranks import good_counts, present, tiles, trimmed_median
 from drizzleflow.combine.stack_noise import StackNoise
 
 DEEP = 6  #: deeper pixels are the plain median
-#: Tolerance, in units of the largest difference of the minimum image from a neighbour: the cores of undersampled stars
-#: differ between dithered images by more than noise. Where they are off by 0.05 px, stars lose 3 to 10 % of their flux without
-#: it and under 0.5 % with it, at the price of 0.2 % of the cosmic rays on blank sky (benchmarks/combine.py)
+#: Tolerance, in units of the largest difference of the minimum image from a neighbour: the cores of
+#: undersampled stars differ between dithered images by more than noise. Where they are off by 0.05 px, stars
+#: lose 3 to 10 % of their flux without it and under 0.5 % with it, at the price of 0.2 % of the cosmic rays
+#: on blank sky (benchmarks/combine.py)
 DERIVATIVE = 0.5
 
-#: Variance of the median of n = 1, 2 .. 20 normal values in units of the variance of one (for even n of the mean of the middle
-#: two): integrals over the densities of order statistics
+#: Variance of the median of n = 1, 2 .. 20 normal values in units of the variance of one (for even n of the
+#: mean of the middle two): integrals over the densities of order statistics
 MEDIAN_VARIANCE = (
     1.0, 0.5, 0.448671, 0.2982, 0.286834, 0.214743, 0.210447, 0.168182, 0.166101, 0.138328,
     0.137162, 0.117518, 0.116799, 0.10217, 0.101695, 0.090378, 0.090047, 0.081031, 0.080791, 0.07344,
@@ -28,16 +29,16 @@ def combine(
     """Combine a stack by the number n of good values of each pixel.
 
     - 1: the value.
-    - 2: their mean, weighted by inverse variance; the lower where the higher exceeds it by more than ``nsigma[0]`` standard
-      deviations of their difference.
-    - 3 to 6: the median (of an even number the mean of the middle two); the lowest where the median exceeds it by more than
-      ``nsigma[0]`` standard deviations of one image.
+    - 2: their mean, weighted by inverse variance; the lower where the higher exceeds it by more than
+      ``nsigma[0]`` standard deviations of their difference.
+    - 3 to 6: the median (of an even number the mean of the middle two); the lowest where the median exceeds
+      it by more than ``nsigma[0]`` standard deviations of one image.
     - more: the median.
 
-    Standard deviations are those that the images have at the level of the *lowest* value, which no cosmic ray has raised. Within
-    `grow` pixels of a pixel where the lowest was chosen, ``nsigma[1]`` counts. minmed compares with the noise of the sum of all
-    exposures instead, so that on deep stacks it takes the minimum of good values and is biased low; and it drops the highest
-    value always, which biases it low on blank sky.
+    Standard deviations are those that the images have at the level of the *lowest* value, which no cosmic ray
+    has raised. Within `grow` pixels of a pixel where the lowest was chosen, ``nsigma[1]`` counts. minmed
+    compares with the noise of the sum of all exposures instead, so that on deep stacks it takes the minimum
+    of good values and is biased low; and it drops the highest value always, which biases it low on blank sky.
 
     Parameters
     ----------
@@ -52,7 +53,8 @@ def combine(
     Returns
     -------
     (sci, err, count) : float32, float32, int16 (ny, nx)
-        The combined image and its uncertainty (Gaussian, pixels independent), NaN where no value is good; number of good values.
+        The combined image and its uncertainty (Gaussian, pixels independent), NaN where no value is good;
+        number of good values.
     """
     n, *shape = stack.shape
     planes = np.empty((6, *shape), np.float32)
@@ -79,7 +81,9 @@ def combine(
 
 
 def _pixels(block, missing, weights, noise, planes):
-    """Fill `planes` (6, m): central and lowest value, their gap and its standard deviation, uncertainty of both values."""
+    """Fill `planes` (6, m): central and lowest value, their gap and its standard deviation, uncertainty of
+    both values.
+    """
     sci, lowest, gap, sigma, err, err_lowest = planes
     if not len(block):
         planes[...] = np.nan
@@ -124,7 +128,9 @@ def _pixels(block, missing, weights, noise, planes):
 
 
 class _Variances:
-    """The variance of each image at one level, float32 (m,); those of images with the same noise are computed once."""
+    """The variance of each image at one level, float32 (m,); those of images with the same noise are computed
+    once.
+    """
 
     def __init__(self, level, noise):
         self.level = np.fmax(level, 0)
@@ -139,7 +145,9 @@ class _Variances:
 
 
 def _two_variances(block, missing, lowest, noise, weights, other_too):
-    """Variances at the level of the lowest value, float32 (m,): of the image that has it, and of the last of the others."""
+    """Variances at the level of the lowest value, float32 (m,): of the image that has it, and of the last of
+    the others.
+    """
     variances = _Variances(lowest, noise)
     low = np.full(block.shape[1], np.inf, np.float32)
     other = low.copy() if other_too else None
@@ -167,7 +175,9 @@ def _inverse_sigmas(level, missing, noise, weights):
 
 
 def median_variance(count) -> np.ndarray:
-    """`MEDIAN_VARIANCE` of each count, float64; NaN for 0. Beyond the table a fit to the same integrals, good to 0.2 %."""
+    """`MEDIAN_VARIANCE` of each count, float64; NaN for 0. Beyond the table a fit to the same integrals, good
+    to 0.2 %.
+    """
     n = np.arange(np.max(count, initial=0) + 1)
     with np.errstate(divide="ignore"):
         table = 0.5 * np.pi / (n + np.where(n % 2, 0.42927 + 0.257 / n, 1.3323 + 2.1437 / n))

@@ -14,11 +14,12 @@ def min_med(
 ) -> np.ndarray:
     """Median of a stack, replaced by the lowest good value where that is significantly lower.
 
-    The median is that of the good values without the highest (of two images: their mean). With M the median, S the
-    subtracted sky and R the read noise, all in electrons and summed over the images, it is replaced where it exceeds the
-    minimum by more than ``nsigma[0] * sqrt(M + S + R**2)``; within `grow` pixels (a square) of such a pixel ``nsigma[1]`` counts.
-    This sigma is that of the sum of all exposures, whose relative noise is less than one exposure's: the choice falls on the
-    minimum more often than `nsigma` says, the more the deeper the stack, and biases it low (`drizzleflow.combine.auto` does not).
+    The median is that of the good values without the highest (of two images: their mean). With M the median,
+    S the subtracted sky and R the read noise, all in electrons and summed over the images, it is replaced
+    where it exceeds the minimum by more than ``nsigma[0] * sqrt(M + S + R**2)``; within `grow` pixels (a
+    square) of such a pixel ``nsigma[1]`` counts. This sigma is that of the sum of all exposures, whose
+    relative noise is less than one exposure's: the choice falls on the minimum more often than `nsigma` says,
+    the more the deeper the stack, and biases it low (`drizzleflow.combine.auto` does not).
 
     The same float32 values as drizzlepac 3.11.0's ``minmed.min_med``, NaN where that has 0.
 
@@ -65,10 +66,11 @@ def min_med(
 
 
 def _sums(weights, missing, noise: StackNoise):
-    """Seconds (times e-/s per unit), float32 (m,), and the variances of sky and of read noise, e-^2, float64 (m,).
+    """Seconds (times e-/s per unit), float32 (m,), and the variances of sky and of read noise, e-^2, float64
+    (m,).
 
-    The weight and the sky are summed over all images, the read noise over those with a good value. Of measured noise, which
-    knows no seconds, every good value counts as one.
+    The weight and the sky are summed over all images, the read noise over those with a good value. Of
+    measured noise, which knows no seconds, every good value counts as one.
     """
     if not noise.poisson:
         weights = ~missing

@@ -26,7 +26,8 @@ from drizzleflow.frames.window import Window
 
 __all__ = ["Combined", "Parameters", "advice", "combine_stack", "median_image", "nanmedian"]
 
-USABLE = 0.75  #: of the buffer; the rest is left for the blocks that are being sorted and what a file costs to open
+#: of the buffer; the rest is left for the blocks that are being sorted and what a file costs to open
+USABLE = 0.75
 
 
 @dataclass

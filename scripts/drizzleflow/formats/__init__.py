@@ -124,7 +124,9 @@ def detect(header) -> str:
 
 
 def read(member: dict, extver: int = 1, planes=("data", "dq"), options: dict | None = None, rows=None):
-    """One `Frame` of a member; see the format modules' ``read``. With `rows` (first, end) only those of each plane."""
+    """One `Frame` of a member; see the format modules' ``read``. With `rows` (first, end) only those of each
+    plane.
+    """
     module = get(member["format"])
     more = (rows,) if rows is not None and module.READS_ROWS else ()
     try:

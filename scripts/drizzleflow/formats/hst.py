@@ -214,7 +214,8 @@ def write_crf(member: dict, masks: dict, path, keywords: dict, options=None) -> 
 
 
 def write_clean(member: dict, images: dict, path, keywords: dict | None = None) -> None:
-    """The member with SCI and DQ replaced: AstroDrizzle's ``_crclean.fits``; every other data unit keeps its bytes.
+    """The member with SCI and DQ replaced: AstroDrizzle's ``_crclean.fits``; every other data unit keeps its
+    bytes.
 
     Parameters
     ----------
@@ -298,9 +299,9 @@ def cte_direction(instrument: str, detector: str, chip: int, amps: str = "") -> 
     instrument, detector : str
         INSTRUME and DETECTOR.
     chip : int
-        CCDCHIP. The trails of ACS/WFC and WFC3/UVIS point away from the amplifiers: chip 1 is read out at its top,
-        chip 2 at its bottom. (The peer goes by the number of the extension, which is the same in a file of both
-        chips and wrong in a subarray of chip 1.)
+        CCDCHIP. The trails of ACS/WFC and WFC3/UVIS point away from the amplifiers: chip 1 is read out at its
+        top, chip 2 at its bottom. (The peer goes by the number of the extension, which is the same in a file
+        of both chips and wrong in a subarray of chip 1.)
     amps : str
         CCDAMP; used for ACS/HRC, 0 where its letters are on both sides.
     """
@@ -319,9 +320,11 @@ def cte_direction(instrument: str, detector: str, chip: int, amps: str = "") -> 
 
 
 def _pixel_area(sci) -> float | None:
-    """Solid angle (sr) of the pixel that flat fields refer to: IDCSCALE, one for all chips, else the WCS's linear terms.
+    """Solid angle (sr) of the pixel that flat fields refer to: IDCSCALE, one for all chips, else the WCS's
+    linear terms.
 
-    The chips of ACS/WFC differ by 5 % in area on the sky; their flat fields are made so that the sky has one value on both.
+    The chips of ACS/WFC differ by 5 % in area on the sky; their flat fields are made so that the sky has one
+    value on both.
     """
     from drizzleflow.geometry.fits_wcs import nominal_pixel_area
 

@@ -1,7 +1,7 @@
 """JWST calibrated images: ``_cal.fits`` (and ``_calints.fits`` cubes, each integration a frame).
 
-HDUs SCI, ERR, DQ, VAR_POISSON, VAR_RNOISE, VAR_FLAT and a GWCS in the ASDF extension, opened with asdf and gwcs alone
-and only when exact coordinates are asked for. Keywords are those of the JWST keyword dictionary.
+HDUs SCI, ERR, DQ, VAR_POISSON, VAR_RNOISE, VAR_FLAT and a GWCS in the ASDF extension, opened with asdf and
+gwcs alone and only when exact coordinates are asked for. Keywords are those of the JWST keyword dictionary.
 """
 
 from __future__ import annotations
@@ -59,7 +59,8 @@ def recognise(header) -> bool:
 def group_id(header) -> str | None:
     """The exposure that a file belongs to; all its detectors share it. None where the keywords are missing.
 
-    Source: the file-name convention of JWST, ``jw<program><observation><visit>_<visit group><sequence><activity>_<exposure>``.
+    Source: the file-name convention of JWST, ``jw<program><observation><visit>_<visit
+    group><sequence><activity>_<exposure>``.
     """
     widths = {"PROGRAM": 5, "OBSERVTN": 3, "VISIT": 3, "VISITGRP": 2, "SEQ_ID": 1, "ACT_ID": 2, "EXPOSURE": 5}
     values = [text(header.get(key)) for key in widths]
@@ -114,7 +115,8 @@ def describe(path, header, options=None) -> dict:
 
 
 def read(member: dict, extver: int = 1, planes=("data", "dq"), options=None, rows=None) -> Frame:
-    """Frame `extver` of a member; for a cube, integration `extver` (1-based). `rows`: (first, end) of those to read.
+    """Frame `extver` of a member; for a cube, integration `extver` (1-based). `rows`: (first, end) of those
+    to read.
 
     Raises
     ------
@@ -198,15 +200,16 @@ def _open_wcs(path, shape) -> SkyWCS:
 def write_crf(member: dict, masks: dict, path, keywords: dict, options=None) -> None:
     """The member with its outliers marked: DQ gains DO_NOT_USE and OUTLIER, invalid pixels become NaN.
 
-    A pixel that is NaN in SCI, ERR or any VAR, or DO_NOT_USE in DQ, is NaN in all of them and DO_NOT_USE (as the
-    JWST pipeline leaves its products). Every other HDU keeps its bytes.
+    A pixel that is NaN in SCI, ERR or any VAR, or DO_NOT_USE in DQ, is NaN in all of them and DO_NOT_USE (as
+    the JWST pipeline leaves its products). Every other HDU keeps its bytes.
 
     Parameters
     ----------
     masks : dict
         extver -> bool (ny, nx), True at outliers.
     keywords : dict
-        keyword -> (value, comment) for the headers: ``S_OUTLIR`` and ``PROV*`` in the primary, ``BKG*`` in SCI.
+        keyword -> (value, comment) for the headers: ``S_OUTLIR`` and ``PROV*`` in the primary, ``BKG*`` in
+        SCI.
     """
     from drizzleflow.io import fits_copy
     from drizzleflow.io.fits import image_header, open_fits, plane

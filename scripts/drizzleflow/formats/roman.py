@@ -1,7 +1,7 @@
 """Roman WFI level-2 images: ``_cal.asdf``, read and copied as they lie on disk.
 
-Arrays and metadata of the tree's ``roman`` by their names in the schemas of roman_datamodels (RAD); its tags are foreign here
-and stay what they are. asdf and gwcs are only opened for exact coordinates.
+Arrays and metadata of the tree's ``roman`` by their names in the schemas of roman_datamodels (RAD); its tags
+are foreign here and stay what they are. asdf and gwcs are only opened for exact coordinates.
 """
 
 from __future__ import annotations
@@ -85,8 +85,9 @@ def recognise(header) -> bool:
 def group_id(meta: dict, path="") -> str:
     """The exposure that a file belongs to; all its detectors share it.
 
-    ``r<program><plan><pass><segment><observation><visit>_<exposure>`` from `meta`'s observation, as files are named; where one
-    of these numbers is missing, the name of the file without the part that is the detector (``_wfi01``) and its ending.
+    ``r<program><plan><pass><segment><observation><visit>_<exposure>`` from `meta`'s observation, as files are
+    named; where one of these numbers is missing, the name of the file without the part that is the detector
+    (``_wfi01``) and its ending.
     """
     found = meta.get("observation") or {}
     widths = {
@@ -136,8 +137,8 @@ def describe(path, header, options=None) -> dict:
 def read(member: dict, extver: int = 1, planes=("data", "dq"), options=None, rows=None) -> Frame:
     """The frame of a member. `rows`: (first, end) of those to read.
 
-    The unit is the file's: that of its quantities, else MJy/sr after romancal's flux step and DN/s before it. The product of
-    DN/s is in MJy/sr, as romancal's: detectors differ in what a DN is.
+    The unit is the file's: that of its quantities, else MJy/sr after romancal's flux step and DN/s before it.
+    The product of DN/s is in MJy/sr, as romancal's: detectors differ in what a DN is.
 
     Raises
     ------
@@ -201,9 +202,10 @@ def headers(path) -> list[tuple]:
 def write_crf(member: dict, masks: dict, path, keywords: dict, options=None) -> None:
     """The member with its outliers marked: dq gains DO_NOT_USE and OUTLIER, invalid pixels become NaN.
 
-    A pixel that is NaN in data, err or a variance, or DO_NOT_USE in dq, is NaN in all of them and DO_NOT_USE. Of the rest of
-    the tree only ``meta.cal_step.outlier_detection``, ``meta.drizzleflow`` (of `PROVENANCE`) and, where a level was found,
-    ``meta.background`` change; every other node keeps its tag and text, every other block its bytes. New planes are not compressed.
+    A pixel that is NaN in data, err or a variance, or DO_NOT_USE in dq, is NaN in all of them and DO_NOT_USE.
+    Of the rest of the tree only ``meta.cal_step.outlier_detection``, ``meta.drizzleflow`` (of `PROVENANCE`)
+    and, where a level was found, ``meta.background`` change; every other node keeps its tag and text, every
+    other block its bytes. New planes are not compressed.
 
     Parameters
     ----------
@@ -377,7 +379,9 @@ def _open_wcs(path, shape, info: dict) -> SkyWCS:
 
 
 def _on_frame(wcs: SkyWCS) -> bool:
-    """Whether the reference point of wcsinfo is the frame's own: it may be that of the whole camera, half a degree away."""
+    """Whether the reference point of wcsinfo is the frame's own: it may be that of the whole camera, half a
+    degree away.
+    """
     from drizzleflow.geometry.sphere import separation
 
     ny, nx = wcs.shape

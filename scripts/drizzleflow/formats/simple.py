@@ -178,9 +178,10 @@ def read(member: dict, extver: int = 1, planes=("data", "dq"), options=None) -> 
 def write_crf(member: dict, masks: dict, path, keywords: dict, options=None) -> None:
     """The member with a DQ of bits for every frame, in which outliers have ``simple.outlier_bit``.
 
-    A DQ that the file has is replaced; otherwise one is appended (EXTNAME as in ``simple.dq``, EXTVER the image's,
-    or the frame's number where the images' are not all different). Flags from a file beside it are taken in, as bits, so that the crf stands alone. The
-    image stays as it is: ``flux_scale`` is not applied. Every other data unit keeps its bytes.
+    A DQ that the file has is replaced; otherwise one is appended (EXTNAME as in ``simple.dq``, EXTVER the
+    image's, or the frame's number where the images' are not all different). Flags from a file beside it are
+    taken in, as bits, so that the crf stands alone. The image stays as it is: ``flux_scale`` is not applied.
+    Every other data unit keeps its bytes.
 
     Parameters
     ----------
@@ -266,13 +267,17 @@ def _index(indices, extver, path) -> int:
 
 
 def _version(hdus, indices, extver) -> int:
-    """The EXTVER of a frame's companions: its own, or the frame's number where the images' are not all different."""
+    """The EXTVER of a frame's companions: its own, or the frame's number where the images' are not all
+    different.
+    """
     versions = [hdus[index].ver for index in indices]
     return versions[extver - 1] if len(set(versions)) == len(versions) else extver
 
 
 def _companion(hdus, name, indices, extver) -> int | None:
-    """The HDU called `name` (or numbered so) that belongs to a frame: see `_version`; or else with the frame's number."""
+    """The HDU called `name` (or numbered so) that belongs to a frame: see `_version`; or else with the
+    frame's number.
+    """
     index = indices[extver - 1]
     if name is None or name == "":
         return None
@@ -285,7 +290,9 @@ def _companion(hdus, name, indices, extver) -> int | None:
 
 
 def _beside(path, hdus, indices, extver, shape, what, pixels: bool = True) -> np.ndarray | None:
-    """The plane of image `extver` in a file of its own: of the same name, or the file's n-th image. Without `pixels` only checked."""
+    """The plane of image `extver` in a file of its own: of the same name, or the file's n-th image. Without
+    `pixels` only checked.
+    """
     from drizzleflow.io.fits import expect_plane, open_fits, plane
 
     names = [(hdus[index].name, hdus[index].ver) for index in indices]

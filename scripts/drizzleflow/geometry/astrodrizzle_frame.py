@@ -1,4 +1,5 @@
-"""What AstroDrizzle's grid is made from: each frame's corners, and the orientation of the first (see `drizzleflow.geometry.astrodrizzle_grid`).
+"""What AstroDrizzle's grid is made from: each frame's corners, and the orientation of the first (see
+`drizzleflow.geometry.astrodrizzle_grid`).
 
 The orientation of an aperture from PA_V3 is spherical trigonometry.
 """
@@ -11,11 +12,12 @@ from drizzleflow.errors import InputError
 
 
 def orientation(primary, sci) -> tuple[float, float]:
-    """Pixel scale (arcsec) and position angle of +y (degrees) of the default grid, from the first chip's headers.
+    """Pixel scale (arcsec) and position angle of +y (degrees) of the default grid, from the first chip's
+    headers.
 
-    The scale is IDCSCALE, else the length of the first column of CD. The angle is PA_V3 carried to the aperture's place
-    (IDCV2REF, IDCV3REF) with IDCTHETA and, for ACS/WFC, half a turn; without those keywords that of CD's second
-    column.
+    The scale is IDCSCALE, else the length of the first column of CD. The angle is PA_V3 carried to the
+    aperture's place (IDCV2REF, IDCV3REF) with IDCTHETA and, for ACS/WFC, half a turn; without those keywords
+    that of CD's second column.
 
     Parameters
     ----------
@@ -38,7 +40,8 @@ def orientation(primary, sci) -> tuple[float, float]:
 def aperture_angle(pa_v3: float, dec: float, v2: float, v3: float) -> float:
     """Position angle (degrees, -180 to 180) of V3 at the place (v2, v3) arcsec off the V1 axis.
 
-    `pa_v3` is the angle at V1 and `dec` V1's declination, for which the peer takes the chip's CRVAL2: good to 0.01 degrees.
+    `pa_v3` is the angle at V1 and `dec` V1's declination, for which the peer takes the chip's CRVAL2: good to
+    0.01 degrees.
     """
     pa_v3, dec = np.radians(pa_v3), np.radians(dec)
     v2, v3 = np.radians(v2 / 3600.0), np.radians(v3 / 3600.0)

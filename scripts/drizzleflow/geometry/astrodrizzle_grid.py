@@ -1,4 +1,5 @@
-"""The output grid that AstroDrizzle chooses, and what its ``final_*`` and ``driz_sep_*`` WCS parameters make of it.
+"""The output grid that AstroDrizzle chooses, and what its ``final_*`` and ``driz_sep_*`` WCS parameters make
+of it.
 
 Measured on drizzlepac 3.11.0 with stwcs 1.7.7 (tests/parity/test_astrodrizzle_steps.py).
 """
@@ -30,17 +31,20 @@ def build(
 ) -> Grid:
     """The grid of AstroDrizzle.
 
-    By default: north is turned by `angle`, pixels are squares of `scale`; the first pixel's *centre* is at the lowest of the corners'
-    positions and the shape just holds them (so half a pixel of the outermost frames falls off); the reference point is half the shape.
+    By default: north is turned by `angle`, pixels are squares of `scale`; the first pixel's *centre* is at
+    the lowest of the corners' positions and the shape just holds them (so half a pixel of the outermost
+    frames falls off); the reference point is half the shape.
 
     Parameters
     ----------
     chips : sequence of SkyWCS or of (lon, lat)
-        All chips of all exposures, in any order; or the sky positions (degrees) of the centres of their corner pixels.
+        All chips of all exposures, in any order; or the sky positions (degrees) of the centres of their
+        corner pixels.
     scale, angle : float
         From `orientation` of the first chip of the first exposure.
     rot, new_scale, ra, dec, outnx, outny, crpix1, crpix2 : optional
-        ``final_rot`` (position angle of +y, degrees), ``final_scale`` (arcsec), ``final_ra`` ... ``final_crpix2`` (1-based), or those of ``driz_sep``.
+        ``final_rot`` (position angle of +y, degrees), ``final_scale`` (arcsec), ``final_ra`` ...
+        ``final_crpix2`` (1-based), or those of ``driz_sep``.
 
     Raises
     ------
@@ -70,7 +74,9 @@ def build(
 
 
 def from_footprints(footprints: list[dict], options: dict) -> Grid:
-    """The grid by the configuration's ``grid`` section; `footprints` as `drizzleflow.geometry.astrodrizzle_frame.describe` gives them, the first is the reference."""
+    """The grid by the configuration's ``grid`` section; `footprints` as
+    `drizzleflow.geometry.astrodrizzle_frame.describe` gives them, the first is the reference.
+    """
     scale, angle = footprints[0]["orientation"]
     ratio = options["pixel_scale_ratio"]
     new_scale = options["pixel_scale"] or (scale * ratio if ratio != 1 else None)
@@ -129,7 +135,8 @@ def _turned(grid: Grid, old: float, new: float, new_scale: float, scale: float) 
     y = np.array([-0.5, -0.5, ny - 0.5, ny - 0.5]) - grid.crpix[1]
     x, y = c * x + s * y, c * y - s * x
     shape = tuple(int(np.ceil(np.ptp(side) - 1e-9)) for side in (y, x))
-    # turned, the lowest edges are a pixel's edges; only rescaled, the first pixel's centre stays a pixel's centre
+    # turned, the lowest edges are a pixel's edges; only rescaled, the first pixel's centre stays a pixel's
+    # centre
     crpix = (-0.5 - x.min(), -0.5 - y.min()) if new != old else (grid.crpix[0] * ratio, grid.crpix[1] * ratio)
     return replace(
         grid,

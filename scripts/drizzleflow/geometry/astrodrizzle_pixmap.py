@@ -1,7 +1,8 @@
 """The pixel map of AstroDrizzle: exact output positions on a raster of nodes, bilinear between them.
 
-Measured on drizzlepac 3.11.0 (its ``DefaultWCSMapping``): nodes lie at the 1-based pixel positions 0, 10, 20 ... of both axes. With
-ACS-like distortion the map is within 4e-4 px of the exact one; `drizzleflow.geometry.pixmap` is closer and is the default.
+Measured on drizzlepac 3.11.0 (its ``DefaultWCSMapping``): nodes lie at the 1-based pixel positions 0, 10, 20
+... of both axes. With ACS-like distortion the map is within 4e-4 px of the exact one;
+`drizzleflow.geometry.pixmap` is closer and is the default.
 """
 
 from __future__ import annotations
@@ -56,7 +57,9 @@ def pixmap(wcs: SkyWCS, grid, stepsize: int = STEPSIZE, rows=None) -> np.ndarray
 
 
 def _place(first, end, step):
-    """Node at or below each of the pixels first..end-1 (node 0 is at pixel -1), and the distance from it in steps."""
+    """Node at or below each of the pixels first..end-1 (node 0 is at pixel -1), and the distance from it in
+    steps.
+    """
     position = np.arange(first, end) + 1
     node = position // step
     return node, (position - node * step) / step

@@ -70,8 +70,9 @@ def build(footprints: list[dict], options: dict) -> Grid:
     Parameters
     ----------
     footprints : list of dict
-        One a frame, the first is the reference: ``outline`` (lon, lat lists in degrees, pixel edges), ``s_region``
-        (text or None), ``scale`` (arcsec at the reference point), ``pixel_area`` (mean, steradians), ``pa_y``, ``vparity``.
+        One a frame, the first is the reference: ``outline`` (lon, lat lists in degrees, pixel edges),
+        ``s_region`` (text or None), ``scale`` (arcsec at the reference point), ``pixel_area`` (mean,
+        steradians), ``pa_y``, ``vparity``.
     options : dict
         ``pixel_scale`` (arcsec), ``pixel_scale_ratio``, ``rotation`` (deg), ``crpix`` ([x, y], 0-based),
         ``crval`` (deg), ``output_shape`` ([nx, ny]), ``output_wcs`` (a FITS header or file, or an ASDF file),
@@ -187,7 +188,9 @@ def parse_s_region(text: str) -> list[np.ndarray]:
 
 
 def _from_file(path, shape, first) -> Grid:
-    """The grid of ``grid.output_wcs``: an ASDF file (``wcs``, optional ``array_shape``) or a FITS file or header text."""
+    """The grid of ``grid.output_wcs``: an ASDF file (``wcs``, optional ``array_shape``) or a FITS file or
+    header text.
+    """
     path = str(path)
     if not os.path.isfile(path):  # a pipe would be waited for
         raise InputError(f"grid.output_wcs: {path}: {why_no_file(path)}")

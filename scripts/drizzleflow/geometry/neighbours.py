@@ -9,7 +9,8 @@ from drizzleflow.geometry.overlap import overlapping, shared_area
 
 
 def neighbours(outlines, groups, most=None) -> dict:
-    """Which groups to compare with which: group -> groups that overlap it, symmetric, in the order of `groups`.
+    """Which groups to compare with which: group -> groups that overlap it, symmetric, in the order of
+    `groups`.
 
     Parameters
     ----------
@@ -18,8 +19,9 @@ def neighbours(outlines, groups, most=None) -> dict:
     groups : list
         The frames' groups.
     most : int, optional
-        Compare each group with this many that share the largest area with it, and with those that keep all connected
-        that are. The pixels of a deep stack are the same in every pair: more pairs cost time and tell nothing new.
+        Compare each group with this many that share the largest area with it, and with those that keep all
+        connected that are. The pixels of a deep stack are the same in every pair: more pairs cost time and
+        tell nothing new.
     """
     order = {group: k for k, group in enumerate(dict.fromkeys(groups))}
     shapes: dict[bytes, list[int]] = {}  # the integrations of a cube have one outline: it is cut once

@@ -286,9 +286,9 @@ def overlapping(outlines) -> np.ndarray:
     """(m, 2) sorted index pairs i < j of the outlines that overlap; the work grows with the pairs found, not
     with n².
 
-    A tree of the bounding caps, as seen from far above their middle, gives the candidates (where these caps are
-    apart, so they are on the sky; those on its far side only add some), `overlap_vertices` decides. Outlines that
-    are not finite overlap nothing.
+    A tree of the bounding caps, as seen from far above their middle, gives the candidates (where these caps
+    are apart, so they are on the sky; those on its far side only add some), `overlap_vertices` decides.
+    Outlines that are not finite overlap nothing.
     """
     import shapely  # its start takes a tenth of that of scipy.spatial
 

@@ -1,8 +1,8 @@
 """Pixel maps: where each detector pixel falls on the output grid.
 
-They are interpolated from a frame's `drizzleflow.geometry.lattice.Lattice`, or come from the exact WCS. They are rounded
-to multiples of 2^-32 px: subtracting a window's integer origin is then exact, so that a window, a band and the full
-frame get the same bits.
+They are interpolated from a frame's `drizzleflow.geometry.lattice.Lattice`, or come from the exact WCS. They
+are rounded to multiples of 2^-32 px: subtracting a window's integer origin is then exact, so that a window, a
+band and the full frame get the same bits.
 """
 
 from __future__ import annotations
@@ -54,7 +54,8 @@ def exact(wcs: SkyWCS, grid, rows=None) -> np.ndarray:
 
 
 class LatticeFiles:
-    """The lattices that the ``footprint`` jobs saved, by member, frame and step, and the hashes of the members' files.
+    """The lattices that the ``footprint`` jobs saved, by member, frame and step, and the hashes of the
+    members' files.
 
     Parameters
     ----------
@@ -109,7 +110,8 @@ def frame_pixmap(frame, grid, lattice, stepsize, tolerance: float, rows=None) ->
     lattice : callable
         ``lattice()`` gives the frame's `Lattice` of that step size; called where it is needed.
     stepsize : 'auto', 'astrodrizzle' or number
-        With ``auto`` the interpolation is checked on this grid, and the exact WCS taken where it is not good enough.
+        With ``auto`` the interpolation is checked on this grid, and the exact WCS taken where it is not good
+        enough.
     tolerance : float
         Of that check, pixels of the grid.
     rows : (first, end), optional

@@ -28,7 +28,9 @@ class Block:
 
 
 def blocks_of(content, start: int) -> list[Block]:
-    """The blocks of a file (mapped, or bytes) of which the first comes at `start` or later; up to one that is cut within its header."""
+    """The blocks of a file (mapped, or bytes) of which the first comes at `start` or later; up to one that is
+    cut within its header.
+    """
     at, size, listed = content.find(MAGIC, start), len(content), []  # what lies between is padding
     while at >= 0 and content[at : at + 4] == MAGIC:
         (length,) = struct.unpack(">H", content[at + 4 : at + 6] or b"\0\0")

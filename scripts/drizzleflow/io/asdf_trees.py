@@ -61,7 +61,8 @@ def expect_self_contained(content: bytes, where) -> None:
 def read_tree(content: bytes, where) -> dict:
     """The tree of an ASDF file, with arrays and GWCS objects made.
 
-    Schemas are not checked: that takes longer than all the rest, and what older pipelines tagged otherwise is read too.
+    Schemas are not checked: that takes longer than all the rest, and what older pipelines tagged otherwise is
+    read too.
 
     Raises
     ------

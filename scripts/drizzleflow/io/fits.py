@@ -1,8 +1,9 @@
 """FITS in and out: atomic, checksummed, and the same bytes for the same content.
 
-Reading goes through astropy.io.fits. Writing is our own because a product must not hold the time of its making
-(astropy's ``checksum=True`` writes one), must appear under its name only when it is whole, and must copy an input's
-other HDUs byte for byte. Checksums follow the FITS checksum convention (FITS Standard 4.0, appendix J).
+Reading goes through astropy.io.fits. Writing is our own because a product must not hold the time of its
+making (astropy's ``checksum=True`` writes one), must appear under its name only when it is whole, and must
+copy an input's other HDUs byte for byte. Checksums follow the FITS checksum convention (FITS Standard 4.0,
+appendix J).
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from drizzleflow.io.header import number
 def open_fits(path, **kwargs):
     """`astropy.io.fits.open` (memory-mapped, unscaled integers converted) that names the file when it cannot."""
     try:
-        # astropy maps the file by default; asked for it explicitly, it refuses scaled planes such as JWST's unsigned DQ
+        # astropy maps the file by default; asked for it explicitly, it refuses scaled planes such as JWST's
+        # unsigned DQ
         return fits.open(path, uint=True, **kwargs)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
@@ -50,7 +52,8 @@ def plane(hdus, key, dtype, path, index=None, rows=None) -> np.ndarray:
 
 
 def expect_plane(hdu, shape, path, *, flags: bool = False) -> None:
-    """Refuse, by its header alone, a plane that is not an image of `shape`, or `flags` that are not integers of up to 32 bits.
+    """Refuse, by its header alone, a plane that is not an image of `shape`, or `flags` that are not integers
+    of up to 32 bits.
 
     Without axes it is HST's constant plane, of any shape, where it has PIXVALUE, and none where it has not.
     """
@@ -119,9 +122,11 @@ def checksummed(header, parts) -> bytes:
     Parameters
     ----------
     header : fits.Header or bytes
-        Bytes are card images of 80 characters without END, and stay as they are (see `drizzleflow.io.fits_copy`).
+        Bytes are card images of 80 characters without END, and stay as they are (see
+        `drizzleflow.io.fits_copy`).
     parts : iterable of bytes-like
-        The data unit in pieces, so that a large array need not be copied to be padded; each piece a multiple of 4 long.
+        The data unit in pieces, so that a large array need not be copied to be padded; each piece a multiple
+        of 4 long.
     """
     if isinstance(header, fits.Header):
         header = header.tostring(endcard=False, padding=False).encode("ascii")
@@ -166,9 +171,9 @@ def write_hdus(path, hdus) -> None:
     ----------
     hdus : iterable of (header, data)
         `header` is a fits.Header or raw card images (see `checksummed`).
-        `data` is None, an array, ``bytes`` copied as they are (already in FITS layout), or an object whose ``pieces()``
-        gives arrays one after the other (`drizzleflow.resample.mosaic.Stacked`): these are gone through twice. The header must describe
-        the data (use `image_header`); checksums are added here.
+        `data` is None, an array, ``bytes`` copied as they are (already in FITS layout), or an object whose
+        ``pieces()`` gives arrays one after the other (`drizzleflow.resample.mosaic.Stacked`): these are gone
+        through twice. The header must describe the data (use `image_header`); checksums are added here.
     """
     with replacing(path) as temporary, open(temporary, "wb") as out:
         for header, data in hdus:
@@ -202,7 +207,9 @@ def _words(pieces):
 def image_header(
     array, name: str | None = None, *, extver: int | None = None, cards=(), primary: bool = False
 ):
-    """A header for an image HDU of `array` (or an empty primary HDU), followed by `cards` (key, value, comment)."""
+    """A header for an image HDU of `array` (or an empty primary HDU), followed by `cards` (key, value,
+    comment).
+    """
     header = fits.Header()
     if primary:
         header["SIMPLE"] = (True, "conforms to FITS standard")

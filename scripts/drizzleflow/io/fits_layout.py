@@ -1,8 +1,8 @@
 """Where the HDUs of a FITS file are, by its headers alone, and whether the file is whole.
 
-The plan walks over every member's headers (a millisecond a file), so that a file that is cut short, or claims an image that
-cannot be in it, is told before any job starts; `drizzleflow.io.fits_verify` compares the checksums.
-The layout is that of the FITS Standard 4.0. No numpy and no astropy: the plan imports this.
+The plan walks over every member's headers (a millisecond a file), so that a file that is cut short, or claims
+an image that cannot be in it, is told before any job starts; `drizzleflow.io.fits_verify` compares the
+checksums. The layout is that of the FITS Standard 4.0. No numpy and no astropy: the plan imports this.
 """
 
 from __future__ import annotations
@@ -59,14 +59,16 @@ def units(path) -> list[Unit]:
     Raises
     ------
     InputError
-        The file is not FITS, is cut short, or a header describes no possible data: negative axes, another BITPIX, more
-        data than the file has. Nothing is allocated for what a header claims.
+        The file is not FITS, is cut short, or a header describes no possible data: negative axes, another
+        BITPIX, more data than the file has. Nothing is allocated for what a header claims.
     """
     return guarded(path, walk)
 
 
 def guarded(path, work):
-    """``work(file, path, length)`` with a file that is unpacked on the way (its length is then None); every failure is an `InputError`."""
+    """``work(file, path, length)`` with a file that is unpacked on the way (its length is then None); every
+    failure is an `InputError`.
+    """
     try:
         with open(path, "rb") as file:
             packer = COMPRESSED.get(file.read(2))

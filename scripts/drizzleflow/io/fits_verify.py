@@ -61,7 +61,8 @@ class Sums:
 
 
 def verify(path) -> list[str]:
-    """Compare DATASUM and CHECKSUM where an HDU has them; warnings (one line each) of headers that were edited.
+    """Compare DATASUM and CHECKSUM where an HDU has them; warnings (one line each) of headers that were
+    edited.
 
     Raises
     ------

@@ -36,12 +36,13 @@ def blot(median, pixmap, fillval=np.nan, interp: str = "linear", empty=None) -> 
     fillval : float
         Value of pixels outside `median`.
     interp : str
-        Interpolation, one of `INTERPOLATIONS`; it uses 1 (nearest), 2 x 2 (linear), 4 x 4 (poly3), 6 x 6 (poly5,
-        lanczos3) or 10 x 10 (lanczos5) pixels of `median`.
+        Interpolation, one of `INTERPOLATIONS`; it uses 1 (nearest), 2 x 2 (linear), 4 x 4 (poly3), 6 x 6
+        (poly5, lanczos3) or 10 x 10 (lanczos5) pixels of `median`.
     empty : None, float or 'linear'
-        What to do where `median` is NaN: None makes NaN of every pixel whose interpolation touches it, which with
-        poly5 is a border of 3 pixels about each hole; a number stands for the NaN (AstroDrizzle has 0, and finds false
-        cosmic rays about holes); 'linear' interpolates linearly where the wider interpolation touches a NaN.
+        What to do where `median` is NaN: None makes NaN of every pixel whose interpolation touches it, which
+        with poly5 is a border of 3 pixels about each hole; a number stands for the NaN (AstroDrizzle has 0,
+        and finds false cosmic rays about holes); 'linear' interpolates linearly where the wider interpolation
+        touches a NaN.
 
     Returns
     -------
@@ -50,14 +51,16 @@ def blot(median, pixmap, fillval=np.nan, interp: str = "linear", empty=None) -> 
     Raises
     ------
     InputError
-        An unknown interpolation ('sinc' and 'spline3' of AstroDrizzle's list are refused), or an unknown `empty`.
+        An unknown interpolation ('sinc' and 'spline3' of AstroDrizzle's list are refused), or an unknown
+        `empty`.
 
     Notes
     -----
-    drizzle holds positions in float32 here: blot from a section about the frame (`drizzleflow.frames.windowed.Windowed.around`),
-    not from a mosaic of many thousand pixels, where they are rounded to 1e-3 px. A position is inside from 0 to nx and
-    0 to ny: the outer halves of the first column and row have `fillval`. Two places where drizzle 3.0.0 (as drizzlepac)
-    uses stray memory are avoided: nearest has `fillval` from nx - 0.5 and ny - 0.5, poly3 is linear from ny - 1.
+    drizzle holds positions in float32 here: blot from a section about the frame
+    (`drizzleflow.frames.windowed.Windowed.around`), not from a mosaic of many thousand pixels, where they are
+    rounded to 1e-3 px. A position is inside from 0 to nx and 0 to ny: the outer halves of the first column
+    and row have `fillval`. Two places where drizzle 3.0.0 (as drizzlepac) uses stray memory are avoided:
+    nearest has `fillval` from nx - 0.5 and ny - 0.5, poly3 is linear from ny - 1.
     """
     check_interp(interp)
     if isinstance(empty, str) and empty != "linear":

@@ -1,7 +1,9 @@
-"""The cosmic-ray test of AstroDrizzle: a chip against the blotted median, with the noise that the model predicts.
+"""The cosmic-ray test of AstroDrizzle: a chip against the blotted median, with the noise that the model
+predicts.
 
-Source: the documentation of drizzlepac's `driz_cr`, and what drizzlepac 3.11.0 does when it runs; masks are compared bit by bit in
-tests/parity/test_astrodrizzle_steps.py. `drizzleflow.outliers.thresholds` has the sibling of the JWST pipeline, whose noise is ERR.
+Source: the documentation of drizzlepac's `driz_cr`, and what drizzlepac 3.11.0 does when it runs; masks are
+compared bit by bit in tests/parity/test_astrodrizzle_steps.py. `drizzleflow.outliers.thresholds` has the
+sibling of the JWST pipeline, whose noise is ERR.
 """
 
 from __future__ import annotations
@@ -43,11 +45,11 @@ def driz_cr(
     data : float32 (ny, nx)
         The chip, electrons, sky included.
     blotted : float32 (ny, nx)
-        The median at the chip's pixels as AstroDrizzle blots it: electrons (median rate times exposure time), and the
-        sky that was subtracted before drizzling *added again*.
+        The median at the chip's pixels as AstroDrizzle blots it: electrons (median rate times exposure time),
+        and the sky that was subtracted before drizzling *added again*.
     gain : float
-        Electrons per unit of `data`: 1 for data in electrons. (The peer's effective gain; for WFPC2, STIS and NICMOS it keeps the
-        detector's gain here although the data are in electrons by then.)
+        Electrons per unit of `data`: 1 for data in electrons. (The peer's effective gain; for WFPC2, STIS and
+        NICMOS it keeps the detector's gain here although the data are in electrons by then.)
     readnoise : float
         Electrons.
     sky : float
@@ -55,17 +57,17 @@ def driz_cr(
     snr, scale : pairs of float
         The first of each is for the seed of a cosmic ray, the second for its surroundings.
     grow : int
-        Width of the box by which hits grow: 1 is none, 3 is 3 x 3. With an even width they grow one pixel further to the
-        right and above. (`driz_cr_grow` of the peer, which is this width and no radius.)
+        Width of the box by which hits grow: 1 is none, 3 is 3 x 3. With an even width they grow one pixel
+        further to the right and above. (`driz_cr_grow` of the peer, which is this width and no radius.)
     ctegrow : int
         Length of the charge trail that is masked along the column of each hit. 0 is none.
     cte_dir : -1, 0 or 1
         Where the trail lies: 1 towards lower rows, -1 towards higher rows, 0 masks none (there the peer takes
         the whole frame for a trail where `ctegrow` is not 0). See `drizzleflow.formats.hst.cte_direction`.
     derivative_edges : 'neighbours' or 'zero'
-        The derivative at the frame's edges: from the neighbours that there are, or as the peer (see `abs_deriv`), which
-        finds next to no cosmic rays on the first row and column and the last two rows and columns; trails are then mirrored
-        at the frame's edges, as the peer's are.
+        The derivative at the frame's edges: from the neighbours that there are, or as the peer (see
+        `abs_deriv`), which finds next to no cosmic rays on the first row and column and the last two rows and
+        columns; trails are then mirrored at the frame's edges, as the peer's are.
     sky_counted : 'once' or 'twice'
         'twice' adds the photons of `sky` although `blotted` has them, as the peer: fewer cosmic rays.
     err : float32 (ny, nx), optional
@@ -130,7 +132,8 @@ def _check(gain, readnoise, grow, ctegrow, cte_dir):
 def clean(
     data, dq, mask, blotted, *, good_bits: int = 0, crbit: int = CRBIT
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A chip whose cosmic rays and bad pixels are replaced by the blotted median (`driz_cr_corr`, ``_crclean.fits``).
+    """A chip whose cosmic rays and bad pixels are replaced by the blotted median (`driz_cr_corr`,
+    ``_crclean.fits``).
 
     Parameters
     ----------
@@ -146,8 +149,8 @@ def clean(
     Returns
     -------
     float32 (ny, nx), int16 (ny, nx)
-        The clean image, and the flags that the peer writes with it: `crbit` where a pixel was replaced, 0 elsewhere. Where the
-        blot has no value the pixel stays as it is, and flagged.
+        The clean image, and the flags that the peer writes with it: `crbit` where a pixel was replaced, 0
+        elsewhere. Where the blot has no value the pixel stays as it is, and flagged.
     """
     data, blotted = np.asarray(data, np.float32), np.asarray(blotted, np.float32)
     bad = np.array(mask, bool)

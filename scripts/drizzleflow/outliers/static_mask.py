@@ -1,4 +1,5 @@
-"""The static mask of AstroDrizzle: pixels of a chip that lie far below the sky in some exposure, bad in all of them.
+"""The static mask of AstroDrizzle: pixels of a chip that lie far below the sky in some exposure, bad in all
+of them.
 
 Source: the documentation of drizzlepac's `staticMask`, and what drizzlepac 3.11.0 does when it runs; masks
 are compared with its own in tests/parity/test_astrodrizzle_steps.py.
@@ -27,7 +28,8 @@ class _Mode(SkyStats):
 
 
 def lower_limit(image, static_sig: float = 4.0) -> float:
-    """``mode - static_sig * stddev`` of the clipped pixels of an image, its unit; NaN where there is no histogram.
+    """``mode - static_sig * stddev`` of the clipped pixels of an image, its unit; NaN where there is no
+    histogram.
 
     That is an image without finite pixels, with one, or with (nearly) constant ones: nothing of it is masked.
     """
@@ -88,7 +90,9 @@ def signature(member: dict, frame) -> tuple:
 
 
 class StaticMasks:
-    """The static masks of a product's detectors, from the file that the rule wrote; without a file nothing is masked."""
+    """The static masks of a product's detectors, from the file that the rule wrote; without a file nothing is
+    masked.
+    """
 
     def __init__(self, paths=()):
         from drizzleflow.io.fits import open_fits
@@ -106,7 +110,9 @@ class StaticMasks:
         return self.good.get(signature(member, frame))
 
     def apply(self, member: dict, frame, rows=None):
-        """`frame` with its badly low pixels NaN in ``data``; `rows` (first, end) are those that it holds, if not all."""
+        """`frame` with its badly low pixels NaN in ``data``; `rows` (first, end) are those that it holds, if
+        not all.
+        """
         good = self.of(member, frame)
         if good is not None and frame.data is not None:
             held = good if len(frame.data) == len(good) else good[slice(*rows)]

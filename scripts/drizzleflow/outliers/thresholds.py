@@ -1,4 +1,6 @@
-"""Flagging outliers: a frame against the blotted median (seed 000). `drizzleflow.outliers` has the names in public."""
+"""Flagging outliers: a frame against the blotted median (seed 000). `drizzleflow.outliers` has the names in
+public.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ def pair(text, name: str) -> tuple[float, float]:
 
 
 def noise(err, err_nan: str = "invalid") -> np.ndarray:
-    """ERR as a noise level: `err_nan` says what NaN means, ``invalid`` (never flagged) or ``zero`` (no noise, as jwst)."""
+    """ERR as a noise level: `err_nan` says what NaN means, ``invalid`` (never flagged) or ``zero`` (no noise,
+    as jwst).
+    """
     if err_nan == "zero":
         return np.nan_to_num(err)
     return err
@@ -46,7 +50,8 @@ def flag_resampled_crs(
     """Outliers of a frame against the blotted median.
 
     With D = ``|sci - blot - backg|`` and G the derivative of the blot, a pixel is an outlier when
-    ``D > scale2 * G + snr2 * err`` and some pixel of its 3 x 3 neighbourhood has ``D > scale1 * G + snr1 * err``.
+    ``D > scale2 * G + snr2 * err`` and some pixel of its 3 x 3 neighbourhood has ``D > scale1 * G + snr1 *
+    err``.
 
     Parameters
     ----------
@@ -58,7 +63,8 @@ def flag_resampled_crs(
     err_nan : 'invalid' or 'zero'
         What a NaN error means; see `noise`.
     more_noise : callable, optional
-        ``more_noise(ys, xs)``: float32 noise of the blot at some pixels, which is added to `err` in quadrature.
+        ``more_noise(ys, xs)``: float32 noise of the blot at some pixels, which is added to `err` in
+        quadrature.
 
     Returns
     -------
@@ -72,7 +78,9 @@ def flag_resampled_crs(
 
 
 def beyond_both(difference, derivative, noise, snr, scale, more_noise=None) -> np.ndarray:
-    """Where `difference` exceeds the second threshold, and within one pixel the first: see `flag_resampled_crs`; bool (ny, nx)."""
+    """Where `difference` exceeds the second threshold, and within one pixel the first: see
+    `flag_resampled_crs`; bool (ny, nx).
+    """
     with np.errstate(invalid="ignore"):  # `>` is False for NaN
         beyond = [
             difference > np.float32(c) * derivative + np.float32(n) * noise
@@ -92,8 +100,9 @@ def flag_cr(sci_image, blot_image, snr="5.0 4.0", scale="1.2 0.7", backg=0.0, re
     Parameters
     ----------
     sci_image : object
-        Has ``data``, ``err`` (float32) and ``dq`` (unsigned integers), such as a `drizzleflow.frames.frame.Frame`; where it has
-        a ``level`` that is not ``subtracted``, that replaces `backg`.
+        Has ``data``, ``err`` (float32) and ``dq`` (unsigned integers), such as a
+        `drizzleflow.frames.frame.Frame`; where it has a ``level`` that is not ``subtracted``, that replaces
+        `backg`.
     blot_image : object
         Has ``data``: the median blotted to the frame's pixels, or the median itself without resampling.
     snr, scale : str

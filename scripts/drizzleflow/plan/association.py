@@ -144,7 +144,9 @@ def check(association: Association) -> None:
 
 
 def _expect_plain_path(source, path, what) -> None:
-    """Paths to read may be anything that a rule's input can be: Snakemake fills in what is in braces, of either kind."""
+    """Paths to read may be anything that a rule's input can be: Snakemake fills in what is in braces, of
+    either kind.
+    """
     if has_control(path):
         raise InputError(f"{source}: {what} {path!r} has control characters, expected none")
     if set("{}<>") & set(path):

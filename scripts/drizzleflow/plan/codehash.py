@@ -4,11 +4,11 @@ Snakemake re-runs a job when its script changes but never looks inside the modul
 and takes a touched file for a changed one. The hash is of syntax trees without docstrings, so comments,
 formatting and docstrings do not count, and a formula does. Only static imports are followed: absolute,
 relative, inside functions, and ``import_module`` of a literal;
-``import_module(f"drizzleflow.formats.{name}")`` reaches every module of that package. A package that is reached
-brings its data files (`DATA`, such as the template of the report), whose bytes all count. Two places in a module
-are not followed: its ``__getattr__``, which finds names of another module for people who ask for them, and its
-command line. Rules use neither, and tests compare with what real jobs load. The hash is the same under every
-Python from 3.11 on.
+``import_module(f"drizzleflow.formats.{name}")`` reaches every module of that package. A package that is
+reached brings its data files (`DATA`, such as the template of the report), whose bytes all count. Two places
+in a module are not followed: its ``__getattr__``, which finds names of another module for people who ask for
+them, and its command line. Rules use neither, and tests compare with what real jobs load. The hash is the
+same under every Python from 3.11 on.
 """
 
 from __future__ import annotations
@@ -137,7 +137,9 @@ def _module(path, root, cache) -> tuple[str, list[str]]:
 
 
 def _text(node) -> str:
-    """A syntax tree as text. Not `ast.dump`: each version of Python gives nodes new fields, empty mostly, and shows them its way."""
+    """A syntax tree as text. Not `ast.dump`: each version of Python gives nodes new fields, empty mostly, and
+    shows them its way.
+    """
     if isinstance(node, ast.AST):
         fields = [
             (name, value)
@@ -149,7 +151,9 @@ def _text(node) -> str:
 
 
 def _followed(statement) -> bool:
-    """Whether imports in a module's statement count: not in its own ``__getattr__`` and not in its command line."""
+    """Whether imports in a module's statement count: not in its own ``__getattr__`` and not in its command
+    line.
+    """
     if isinstance(statement, ast.If) and ast.unparse(statement.test) == "__name__ == '__main__'":
         return False
     return not (isinstance(statement, ast.FunctionDef) and statement.name == "__getattr__")

@@ -1,7 +1,8 @@
-"""What a key of the configuration may hold: values are checked against the schema, and brought to one spelling.
+"""What a key of the configuration may hold: values are checked against the schema, and brought to one
+spelling.
 
-The schema is read by this small checker, not by jsonschema: every job of a run parses the Snakefile again, and messages
-can name the closest known key. A test holds the checker and jsonschema to the same verdicts.
+The schema is read by this small checker, not by jsonschema: every job of a run parses the Snakefile again,
+and messages can name the closest known key. A test holds the checker and jsonschema to the same verdicts.
 """
 
 from __future__ import annotations

@@ -80,8 +80,8 @@ class Formats:
 def read_sheet(path) -> list[dict]:
     """The rows of a CSV association, as plain values: what a row leaves empty is not in its dictionary.
 
-    See `drizzleflow.io.tables.read_association`, which checks the sheet against its schema. (pandas takes 0.3 s to import: the
-    plan's cache keeps what comes out.)
+    See `drizzleflow.io.tables.read_association`, which checks the sheet against its schema. (pandas takes 0.3
+    s to import: the plan's cache keeps what comes out.)
     """
     from drizzleflow.io import tables
 

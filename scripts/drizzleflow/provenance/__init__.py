@@ -1,10 +1,12 @@
 """Where a product comes from: every file and every job behind it, as W3C PROV in its JSON form.
 
-Files are entities, jobs are activities that ``used`` some and generated others (``wasGeneratedBy``), and the software of
-a job is the agent it ``wasAssociatedWith``. Which frame went into which product (``wasDerivedFrom``) has its window of the grid and
-its mask. https://www.w3.org/submissions/prov-json/ defines the layout.
+Files are entities, jobs are activities that ``used`` some and generated others (``wasGeneratedBy``), and the
+software of a job is the agent it ``wasAssociatedWith``. Which frame went into which product
+(``wasDerivedFrom``) has its window of the grid and its mask. https://www.w3.org/submissions/prov-json/
+defines the layout.
 
-``python -m drizzleflow.provenance`` traces one pixel and exports a run: see `drizzleflow.provenance.__main__`.
+``python -m drizzleflow.provenance`` traces one pixel and exports a run: see
+`drizzleflow.provenance.__main__`.
 """
 
 from __future__ import annotations
@@ -32,24 +34,26 @@ def collect(records, product: str, out_path, sources=(), config=(), own: dict | 
     Parameters
     ----------
     records : list of paths
-        Records of the product's jobs (see `drizzleflow.jobs.record`), in any order: the result does not depend on it.
+        Records of the product's jobs (see `drizzleflow.jobs.record`), in any order: the result does not
+        depend on it.
     product : str
         Name of the product.
     out_path : path
         The JSON file.
     sources : list of paths
-        Files that no job made (the association, members, tables). Those that no record has hashed are hashed here.
+        Files that no job made (the association, members, tables). Those that no record has hashed are hashed
+        here.
     config : list of paths
         The configuration files of the run.
     own : dict, optional
-        What the job that writes `out_path` says of itself (`drizzleflow.jobs.record.Job.account`): it is an activity like the others,
-        without an end; the file cannot hold its own hash.
+        What the job that writes `out_path` says of itself (`drizzleflow.jobs.record.Job.account`): it is an
+        activity like the others, without an end; the file cannot hold its own hash.
 
     Returns
     -------
     dict
-        What was written. Paths are relative to the working folder where they lie in it. Attributes that are tables
-        (``df:params``, ``df:wildcards``) are JSON text, since PROV knows only plain values.
+        What was written. Paths are relative to the working folder where they lie in it. Attributes that are
+        tables (``df:params``, ``df:wildcards``) are JSON text, since PROV knows only plain values.
 
     Raises
     ------
@@ -192,7 +196,9 @@ def _add_job(document, files: _Files, path: str | None, entry: dict) -> str:
 
 
 def _add_contributions(document, files: _Files, job: str, entry: dict, masks: dict) -> None:
-    """Which frame went into which product: its window of the grid, and the mask of the frame or of the copy that stands for it."""
+    """Which frame went into which product: its window of the grid, and the mask of the frame or of the copy
+    that stands for it.
+    """
     for how in entry.get("contributions") or ():
         product, source = files.name(how["product"]), files.name(how["source"])
         relation = {"prov:generatedEntity": product, "prov:usedEntity": source, "prov:activity": job}

@@ -1,4 +1,6 @@
-"""``python -m drizzleflow.provenance``: how one pixel of a product came to be (trace), and a run as an RO-Crate (crate)."""
+"""``python -m drizzleflow.provenance``: how one pixel of a product came to be (trace), and a run as an
+RO-Crate (crate).
+"""
 
 from __future__ import annotations
 
@@ -93,7 +95,9 @@ def _frame(frame: dict):
 
 
 def main(argv=None) -> int:
-    """Returns the exit code: 0; 1 with a line on stderr for what cannot be done, or where a traced pixel does not agree."""
+    """Returns the exit code: 0; 1 with a line on stderr for what cannot be done, or where a traced pixel does
+    not agree.
+    """
     parser = argparse.ArgumentParser(
         prog="python -m drizzleflow.provenance", description=__doc__, allow_abbrev=False
     )

@@ -2,8 +2,9 @@
 
     python -m drizzleflow.audit OUTDIR
 
-Nothing is trusted but the bytes: every hash in the records and every checksum in a FITS product is computed again, in one
-reading of each file. The audit only reads. What a run would make again, only the workflow knows: `snakemake audit` tells it.
+Nothing is trusted but the bytes: every hash in the records and every checksum in a FITS product is computed
+again, in one reading of each file. The audit only reads. What a run would make again, only the workflow
+knows: `snakemake audit` tells it.
 """
 
 from __future__ import annotations
@@ -35,14 +36,14 @@ def audit(
     Parameters
     ----------
     outdir : path
-        The output folder; records are the JSON files in ``{product}/record`` below it. Paths in records are taken from the
-        working folder, as at the time of the run.
+        The output folder; records are the JSON files in ``{product}/record`` below it. Paths in records are
+        taken from the working folder, as at the time of the run.
     temporary : patterns
-        Outputs that the workflow itself may have removed: their absence is no finding. Patterns are `fnmatch`'s, on
-        the path from `outdir`; ``*`` also matches ``/``.
+        Outputs that the workflow itself may have removed: their absence is no finding. Patterns are
+        `fnmatch`'s, on the path from `outdir`; ``*`` also matches ``/``.
     planned : function, optional
-        Gives every file that a run would have, with the reason for which it would make it again: None where it would not, ""
-        where there is none of its own. Called when the files have been read.
+        Gives every file that a run would have, with the reason for which it would make it again: None where
+        it would not, "" where there is none of its own. Called when the files have been read.
     code : hashes
         Those of the workflow's present code: tells changed code from changed settings.
     threads : int
@@ -51,10 +52,11 @@ def audit(
     Returns
     -------
     list of Finding
-        Sorted by path, one a file; empty when all is well. ``missing``: a recorded file is gone, or a planned one was never
-        made. ``altered``: its bytes are others, or its FITS checksums do not fit them; raw inputs included. ``stale``: a run
-        would make it again, or a provenance file is older than a record that it describes. ``unknown``: no record knows the
-        file. Harmless: ``unplanned``, healthy files of another configuration; ``versions``, other packages than installed here.
+        Sorted by path, one a file; empty when all is well. ``missing``: a recorded file is gone, or a planned
+        one was never made. ``altered``: its bytes are others, or its FITS checksums do not fit them; raw
+        inputs included. ``stale``: a run would make it again, or a provenance file is older than a record
+        that it describes. ``unknown``: no record knows the file. Harmless: ``unplanned``, healthy files of
+        another configuration; ``versions``, other packages than installed here.
 
     Raises
     ------

@@ -1,7 +1,8 @@
-"""A finished run as an RO-Crate (https://www.researchobject.org/ro-crate/), by the profile Workflow Run Crate.
+"""A finished run as an RO-Crate (https://www.researchobject.org/ro-crate/), by the profile Workflow Run
+Crate.
 
-The crate says in schema.org's words what provenance.json says in W3C PROV's: files with hash and size, the workflow, one
-action for the run and one for each job. ``rocrate`` writes it and reads it back.
+The crate says in schema.org's words what provenance.json says in W3C PROV's: files with hash and size, the
+workflow, one action for the run and one for each job. ``rocrate`` writes it and reads it back.
 """
 
 from __future__ import annotations
@@ -56,9 +57,10 @@ def export(folder, out=None, license: str | None = None) -> Path:
     folder : path
         ``{outdir}/{product}`` of a finished run.
     out : path, optional
-        A folder or, where it ends in ``.zip``, a file to be made: a copy of everything, with the raw inputs and the workflow's
-        code. Without it ``ro-crate-metadata.json`` is written into `folder` and nothing is copied: the crate is the folder itself,
-        and what lies outside is named by its ``file:`` URI. It has a record, as the run's files have, by which the audit knows it.
+        A folder or, where it ends in ``.zip``, a file to be made: a copy of everything, with the raw inputs
+        and the workflow's code. Without it ``ro-crate-metadata.json`` is written into `folder` and nothing is
+        copied: the crate is the folder itself, and what lies outside is named by its ``file:`` URI. It has a
+        record, as the run's files have, by which the audit knows it.
     license : str, optional
         URI or text of the data's licence.
 

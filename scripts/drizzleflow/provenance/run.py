@@ -28,7 +28,8 @@ class Run:
     product : str
         Its name.
     here : Path
-        The working folder of the run, from which the records' paths start; of a folder that was moved, the present one.
+        The working folder of the run, from which the records' paths start; of a folder that was moved, the
+        present one.
 
     Raises
     ------
@@ -96,7 +97,9 @@ class Run:
         return self.record(name)["params"]["opts"]
 
     def path(self, name) -> Path:
-        """Where a file that a record names is now: in the product's folder, wherever that was moved, or from the working folder."""
+        """Where a file that a record names is now: in the product's folder, wherever that was moved, or from
+        the working folder.
+        """
         name = os.path.normpath(name)
         if name.startswith(self._recorded + os.sep):
             return self.folder / name[len(self._recorded) + 1 :]
@@ -123,14 +126,16 @@ class Run:
         return made.record.format(**names).removeprefix(f"{layout.RECORD}/").removesuffix(".json")
 
     def doubts(self, path, made_by: str, inputs: dict) -> list[str]:
-        """What speaks against a product being what its inputs make, as far as records and sizes tell; one line each.
+        """What speaks against a product being what its inputs make, as far as records and sizes tell; one
+        line each.
 
         Parameters
         ----------
         made_by : str
             The name of the product's record.
         inputs : dict
-            name of a record -> the path (as `path` gives it) of the file that its job made and the product's job read.
+            name of a record -> the path (as `path` gives it) of the file that its job made and the product's
+            job read.
         """
         mine, found = self.record(made_by), []
         sizes = {self.path(entry["path"]): entry["size"] for entry in mine["outputs"]}

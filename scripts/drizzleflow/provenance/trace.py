@@ -1,7 +1,9 @@
-"""How one pixel of a product came to be: which pixels of which members fell on it, with which weights, and which did not count.
+"""How one pixel of a product came to be: which pixels of which members fell on it, with which weights, and
+which did not count.
 
-The numbers are the workflow's own: the same pixel maps, weights and sky levels, and `drizzleflow.resample.Resample` on the few
-pixels around the one asked for. What they add up to is compared with what the product holds.
+The numbers are the workflow's own: the same pixel maps, weights and sky levels, and
+`drizzleflow.resample.Resample` on the few pixels around the one asked for. What they add up to is compared
+with what the product holds.
 """
 
 from __future__ import annotations
@@ -38,19 +40,22 @@ def trace(product, x: int, y: int) -> dict:
     Returns
     -------
     dict
-        ``product``, ``kind`` (mosaic, median, single), ``pixel`` [x, y], ``grid`` [column, row] of the association's grid (None
-        without resampling), ``sky`` [RA, Dec] in degrees, ``unit``, ``values`` (what the file holds: SCI, WHT ...; of CON the
-        numbers of the frames), ``sum`` (what the listed pixels give; None where files are missing), ``agrees``, ``notes`` (what is
-        stale, altered or missing, one line each), and
+        ``product``, ``kind`` (mosaic, median, single), ``pixel`` [x, y], ``grid`` [column, row] of the
+        association's grid (None without resampling), ``sky`` [RA, Dec] in degrees, ``unit``, ``values`` (what
+        the file holds: SCI, WHT ...; of CON the numbers of the frames), ``sum`` (what the listed pixels give;
+        None where files are missing), ``agrees``, ``notes`` (what is stale, altered or missing, one line
+        each), and
 
-        of a mosaic and a single ``frames``: a dict for each frame that can reach the pixel: ``member``, ``extver``, ``group``,
-        ``file``, ``source`` and its ``sha256``, ``mask``, ``window`` [x0, x1, y0, y1] on the grid, ``sky`` (the level that was
-        subtracted, in the file's unit; None where none was), ``bit`` and ``in_context`` (of a mosaic's CON), ``weight`` and
-        ``value`` (of its part of the sum), and ``pixels``: dicts of ``x``, ``y`` (0-based, of the detector), ``overlap`` (of the
-        drop with the output pixel, as drizzle weighs it), ``weight``, ``data`` in the file's unit, ``value`` in the product's
+        of a mosaic and a single ``frames``: a dict for each frame that can reach the pixel: ``member``,
+        ``extver``, ``group``, ``file``, ``source`` and its ``sha256``, ``mask``, ``window`` [x0, x1, y0, y1]
+        on the grid, ``sky`` (the level that was subtracted, in the file's unit; None where none was), ``bit``
+        and ``in_context`` (of a mosaic's CON), ``weight`` and ``value`` (of its part of the sum), and
+        ``pixels``: dicts of ``x``, ``y`` (0-based, of the detector), ``overlap`` (of the drop with the output
+        pixel, as drizzle weighs it), ``weight``, ``data`` in the file's unit, ``value`` in the product's
         without the sky, ``dq``, ``why`` it does not count (empty: it does);
 
-        of a median ``images``: ``file``, ``value``, ``weight``, ``threshold`` (of the weight), ``used``, ``agrees`` and ``frames``.
+        of a median ``images``: ``file``, ``value``, ``weight``, ``threshold`` (of the weight), ``used``,
+        ``agrees`` and ``frames``.
 
     Raises
     ------
@@ -153,7 +158,9 @@ def _beside(run: Run, member: dict) -> dict:
 
 
 def _frames(run: Run, name: str, grid, pixel) -> list[dict]:
-    """The frames of the single with the record `name`, at a pixel of the grid, or without resampling at its own."""
+    """The frames of the single with the record `name`, at a pixel of the grid, or without resampling at its
+    own.
+    """
     options = run.options(name)
     files = {
         "lattices": run.inputs(name, "footprint", "lattices"),
@@ -255,7 +262,9 @@ def _agree(held: dict, made: dict | None, frames) -> bool | None:
 
 
 def _close(held: float, made: float, scale: float = 0.0) -> bool:
-    """Whether two numbers are one up to float32's rounding, relative to them or, in a sum that cancels, to its largest part."""
+    """Whether two numbers are one up to float32's rounding, relative to them or, in a sum that cancels, to
+    its largest part.
+    """
     if np.isnan(held) or np.isnan(made):
         return bool(np.isnan(held) and np.isnan(made))
     return bool(abs(held - made) <= TOLERANCE * max(abs(held), abs(made), scale))

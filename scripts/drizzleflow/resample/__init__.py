@@ -1,7 +1,8 @@
 """Frames drizzled onto the output grid (`stcal.resample`): one group alone, or all frames into the mosaic.
 
-Start at `Resample`, which adds model after model to an output image. `drizzle_window` makes any window of the grid
-with it, `single` and `mosaic` those of the workflow; `utils` has the functions of `stcal.resample.utils`.
+Start at `Resample`, which adds model after model to an output image. `drizzle_window` makes any window of the
+grid with it, `single` and `mosaic` those of the workflow; `utils` has the functions of
+`stcal.resample.utils`.
 """
 
 from importlib import import_module

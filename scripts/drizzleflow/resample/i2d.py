@@ -46,8 +46,8 @@ def headers(path) -> list[tuple]:
 def merge_headers(paths, headers=headers, hashes: dict | None = None) -> list[tuple]:
     """Cards that have one value in all files, in the first file's order; `headers` gives those of a file.
 
-    What differs between the inputs (times, pointings, detectors) and what describes a single file is left out. `hashes` is filled:
-    path -> PROVIN, the hash of the file that a flagged copy was made from.
+    What differs between the inputs (times, pointings, detectors) and what describes a single file is left
+    out. `hashes` is filled: path -> PROVIN, the hash of the file that a flagged copy was made from.
     """
     merged: dict[str, tuple] | None = None
     for path in paths:
@@ -73,7 +73,8 @@ def write_i2d(
     Parameters
     ----------
     model : dict
-        ``data``, ``wht``, and optionally ``err``, ``con``, ``var_poisson``, ``var_rnoise``, ``var_flat``, ``dq``; times.
+        ``data``, ``wht``, and optionally ``err``, ``con``, ``var_poisson``, ``var_rnoise``, ``var_flat``,
+        ``dq``; times.
     parameters : dict
         ``pixfrac``, ``kernel``, ``weight_type``, ``fillval`` for the header.
     cards : list

@@ -98,7 +98,8 @@ def _known(array, shape, name):
 
 
 def build_driz_weight(model, weight_type=None, good_bits=None, flag_name_map=None) -> np.ndarray:
-    """The weight of each pixel of a model, (ny, nx) float32: `drizzleflow.resample.weights.weight_map` of its planes.
+    """The weight of each pixel of a model, (ny, nx) float32: `drizzleflow.resample.weights.weight_map` of its
+    planes.
 
     Parameters
     ----------

@@ -17,8 +17,8 @@ def weight_map(shape, weight_type: str, good=None, *, variance=None, exposure_ti
     good : bool (ny, nx), optional
         Bad pixels get no weight.
     variance : float (ny, nx), optional
-        Read-noise variance for ``ivm``, sky variance for ``ivm-sky``. A pixel whose variance is not a positive finite
-        number gets no weight.
+        Read-noise variance for ``ivm``, sky variance for ``ivm-sky``. A pixel whose variance is not a
+        positive finite number gets no weight.
     """
     if weight_type == "exptime":
         weight = np.full(shape, exposure_time, np.float32)
@@ -37,11 +37,12 @@ def weight_map(shape, weight_type: str, good=None, *, variance=None, exposure_ti
 
 
 def mean_weights(weight) -> dict[str, float]:
-    """``mean`` of the finite, non-zero weights, and ``clipped_mean``: after clipping at 3 sigma about the median, at most 5 times.
+    """``mean`` of the finite, non-zero weights, and ``clipped_mean``: after clipping at 3 sigma about the
+    median, at most 5 times.
 
-    ``maskpt`` times one of them is the threshold of the outlier step (seeds 000, 001): the clipped mean for jwst, the plain one
-    for drizzlepac. Their documents speak of a percentage of the maximum; it is these means that their code uses. NaN where no
-    pixel has weight.
+    ``maskpt`` times one of them is the threshold of the outlier step (seeds 000, 001): the clipped mean for
+    jwst, the plain one for drizzlepac. Their documents speak of a percentage of the maximum; it is these
+    means that their code uses. NaN where no pixel has weight.
     """
     values = weight[np.isfinite(weight) & (weight != 0)]
     count = len(values)

@@ -67,7 +67,8 @@ def solve(
     reference="component",
     differences: Iterable[SkyDifference] = (),
 ) -> list[SkyLevel]:
-    """Sky level of every frame from the statistics of frames, and of overlaps or the differences measured in them.
+    """Sky level of every frame from the statistics of frames, and of overlaps or the differences measured in
+    them.
 
     Parameters
     ----------
@@ -173,7 +174,9 @@ def check_connected(levels: list[SkyLevel], disconnected: str) -> None:
 
 
 def _combine(rows, differences, groups, index):
-    """Of frames to groups: the lowest whole-frame sky, and (i, j), i < j -> level i - level j as a `Sky`; pixels behind each frame."""
+    """Of frames to groups: the lowest whole-frame sky, and (i, j), i < j -> level i - level j as a `Sky`;
+    pixels behind each frame.
+    """
     whole, sides, terms, edges, pixels = {}, {}, {}, {}, {frame: [0, 0] for frame in groups}
 
     place = {frame: index[group] for frame, group in groups.items()}

@@ -24,8 +24,8 @@ def overlap_statistics(data, good, outline, to_pixel, others, stats: SkyStats, m
     others : dict
         other group -> list of the outlines of its frames. Groups that are too far away cost nothing much.
     mode : {'centers', 'scan'}
-        See `drizzleflow.geometry.overlap.rasterise`; 'scan' also takes the vertices from `spherical_geometry`, as the
-        peer does.
+        See `drizzleflow.geometry.overlap.rasterise`; 'scan' also takes the vertices from
+        `spherical_geometry`, as the peer does.
     frame : hashable, optional
         Put into the rows.
 
