@@ -1,7 +1,7 @@
-"""crclean: a copy of a member whose outliers and bad pixels are replaced by the blotted median.
+"""crclean: copy a member with outliers and bad pixels replaced by the blotted median.
 
-Settings: crmask.corr. Output: crclean/{member}_crclean.fits, SCI and DQ as AstroDrizzle's driz_cr_corr writes
-them.
+Settings: crmask.corr. Output: crclean/{member}_crclean.fits, with SCI and DQ as AstroDrizzle's driz_cr_corr
+writes them.
 """
 
 import numpy as np

@@ -1,4 +1,4 @@
-"""crmask: one member against the median: the blotted median, the outlier mask and the flagged copy.
+"""crmask: compare one member with the blotted median, and write its outlier mask and flagged copy.
 
 Settings: crmask, single_drizzle (resample_data, pixmap), skymatch (method, for the header). Outputs:
 crmask/{member}_crmask.fits, crf/{member}_crf.fits and, where intermediates are kept, blot/{member}_blot.fits.
@@ -32,7 +32,7 @@ def main(job):
             job.log("%s: %s: nothing is flagged", member["member"], opts["off"])
         else:
             job.warn("%s: fewer than two groups: nothing is flagged", member["member"])
-    masks, blots, found = {}, {}, []
+    masks, blots, counts = {}, {}, []
     for extver, frame in reader.frames(member, ("data", "err")):
         blotted = np.full(frame.shape, np.nan, np.float32)
         if median is None:
@@ -46,7 +46,7 @@ def main(job):
                 mask = rejection.compare_aligned(frame, blotted, settings)
         masks[extver], blots[extver] = mask, blotted
         n = int(np.count_nonzero(mask))
-        found.append({"extver": extver, "flagged": n, "fraction": n / mask.size, "npix": mask.size})
+        counts.append({"extver": extver, "flagged": n, "fraction": n / mask.size, "npix": mask.size})
         job.log("%s %d: %d pixels marked as outliers", member["member"], extver, n)
         if extver == 1:
             cut = thumbnail.busiest(mask)
@@ -80,7 +80,7 @@ def main(job):
     for source in (member["path"], *job.input.median):
         job.contribution(job.output.mask, source, member=member["member"])
     job.contribution(job.output.crf, member["path"], member=member["member"], mask=job.output.mask)
-    job.statistics.update(frames=found, status=status)
+    job.statistics.update(frames=counts, status=status)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
-"""footprint: what each frame of a batch covers, and its WCS on a sparse lattice; the one place that opens a
-GWCS.
+"""footprint: measure what each frame of a batch covers, and sample its WCS on a sparse lattice.
+
+No other step opens a GWCS on the frames.
 
 Settings: grid.method and pixmap_tolerance, pixmap_stepsize and pixmap_order of single_drizzle and mosaic,
 skymatch.stepsize.
@@ -39,7 +40,7 @@ def main(job):
                 for warning in formats.verify(member[key]):
                     job.warn("%s", warning)
         for extver in range(1, member["nframes"] + 1):
-            if extver > 1 and member["cube"]:  # the integrations of a cube share one WCS
+            if extver > 1 and member["cube"]:  # all integrations of a cube have the same WCS
                 outlines.append(
                     {**outlines[-1], "extver": extver, "group": f"{member['group']}-i{extver:04d}"}
                 )

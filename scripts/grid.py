@@ -1,4 +1,4 @@
-"""grid: the mosaic's WCS and shape, the table of all outlines, and which groups sky matching compares.
+"""grid: make the mosaic's WCS and shape, the table of all outlines, and the list of groups to sky-match.
 
 Settings: grid, skymatch.max_overlaps. Outputs: grid.json, footprints.csv, overlaps.json.
 """

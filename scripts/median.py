@@ -1,7 +1,7 @@
-"""median: the combination of all single-drizzled images, section by section.
+"""median: combine all single-drizzled images, section by section.
 
-Settings: the median section. Output: {product}_median.fits (SCI, NUSED, and ERR where combine_type is auto)
-over the window that the singles cover.
+Settings: the section median. Output: {product}_median.fits (SCI, NUSED, and ERR if combine_type is auto) over
+the window that the single drizzles cover.
 """
 
 import os

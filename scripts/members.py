@@ -1,6 +1,7 @@
-"""members: the table of a product's science members, or the message of an association that cannot be used.
+"""members: write the table of a product's science members, or report an unusable association.
 
-Outputs: members.csv, a row a member: what the association says, then what the plan read from the headers.
+Output: members.csv, one row for each member: what the association says, then what the plan read from the
+headers.
 """
 
 import pandas as pd

@@ -1,4 +1,4 @@
-"""mosaic: the mosaic's file, from its bands or, where there is one band, from the flagged members themselves.
+"""mosaic: write the mosaic from its bands or, if there is only one, from the flagged members.
 
 Settings: mosaic, grid.pad, grid.pixmap_tolerance. Output: {product}_i2d.fits.
 """
@@ -16,7 +16,7 @@ from drizzleflow.resample import i2d, mosaic
 
 
 def covered(wht) -> float:
-    """The part of the mosaic that has weight."""
+    """Return the fraction of the mosaic that has weight."""
     return sum(np.count_nonzero(wht[y : y + 256] > 0) for y in range(0, wht.shape[0], 256)) / np.prod(
         wht.shape, dtype=float
     )

@@ -1,7 +1,7 @@
-"""mosaic_band: the flagged members drizzled onto one band of the grid's rows.
+"""mosaic_band: drizzle the flagged members onto one band of the grid's rows.
 
-Settings: mosaic, grid.pad, grid.pixmap_tolerance. Output: mosaic/{band}.npz (the output model's arrays, the
-unit, and every frame's window).
+Settings: mosaic, grid.pad, grid.pixmap_tolerance. Output: mosaic/{band}.npz (the arrays of the output model,
+the unit, and every frame's window).
 """
 
 import json

@@ -1,4 +1,4 @@
-"""report: report.html of a product, from the jobs' records and the small tables."""
+"""report: write a product's report.html from the jobs' records and the small tables."""
 
 from drizzleflow.io import tables
 from drizzleflow.jobs import record

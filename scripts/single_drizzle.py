@@ -1,7 +1,7 @@
-"""single_drizzle: the frames of one group on the output grid, only the window that they cover.
+"""single_drizzle: drizzle the frames of one group onto the part of the output grid that they cover.
 
 Settings: single_drizzle, grid.pad, grid.pixmap_tolerance. Output: single/{group}_outlier_i2d.fits (SCI, WHT).
-Without resampling (resample_data: false) the frame itself and its weights.
+Without resampling (resample_data: false) it holds the frame itself and its weights.
 """
 
 from drizzleflow import formats

@@ -1,8 +1,8 @@
-"""sky_overlaps: sky statistics of a batch's frames, whole and in their overlap with every other group.
+"""sky_overlaps: measure the sky of a batch's frames, whole and in their overlap with every other group.
 
-Settings: skymatch. Outputs: sky/{batch}.csv (member, extver, other, sky, npix, sigma, factor); `sky` in the
-product's unit, `factor` times the frame's unit. sky/{batch}.npz: with skystat auto, what each frame sees in
-cells of the sky, in place of its overlaps.
+Settings: skymatch. Outputs: sky/{batch}.csv (member, extver, other, sky, npix, sigma, factor), with `sky` in
+the product's unit, which is `factor` times the frame's unit; and sky/{batch}.npz. With skystat auto, the
+latter holds what each frame sees in cells of the sky, in place of the overlaps.
 """
 
 import json
@@ -36,7 +36,7 @@ def main(job):
     for key, group in group_of.items():
         members_of.setdefault(group, []).append(outlines[key])
     with open(job.input.overlaps, encoding="utf-8") as file:
-        near_to = json.load(file)  # empty where the method compares no groups
+        near_to = json.load(file)  # empty if the method compares no groups
     overlaps = []  # rows of the table
     for member in opts["members"]:
         format_module = formats.get(member["format"])

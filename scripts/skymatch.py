@@ -1,7 +1,7 @@
-"""skymatch: one sky level a frame, from all frames' statistics.
+"""skymatch: compute one sky level for each frame from the statistics of all frames.
 
-Settings: skymatch. Output: sky.csv, a row a frame; sky in the frame's unit a pixel.
-With skip, the levels that the inputs themselves record and have not subtracted; with skymethod user, those of
+Settings: skymatch. Output: sky.csv, one row for each frame; sky in the frame's unit per pixel. With skymethod
+skip, the levels are those that the inputs record and have not subtracted; with skymethod user, those of
 skylist.
 """
 

@@ -1,7 +1,7 @@
-"""static_mask: pixels of each detector that are far below the sky in some exposure.
+"""static_mask: mask the pixels of each detector that are far below the sky in some exposure.
 
-Settings: static_mask. Output: static_mask.fits, an extension STATIC (1 = good) for each detector, chip and
-shape.
+Settings: static_mask. Output: static_mask.fits, with an extension STATIC (1 = good) for each detector, chip
+and shape.
 """
 
 from itertools import groupby

@@ -1,8 +1,8 @@
-"""HST calibrated images: ``_flt.fits`` and ``_flc.fits``, every chip a frame.
+"""Read and write HST calibrated images, ``_flt.fits`` and ``_flc.fits``; every chip is a frame.
 
-HDUs (SCI,n), (ERR,n), (DQ,n), one triple a chip; the WCS is TAN-SIP with the lookup tables WCSDVARR (NPOL)
-and D2IMARR. Other HDUs (WCSCORR, HDRLET, SAMP, TIME, ...) are neither read nor changed. Data stay in the
-file's unit; ``Frame.rate_factor`` is the factor that turns them into electrons/s.
+Each chip has three HDUs, (SCI,n), (ERR,n) and (DQ,n). Its WCS is TAN-SIP with the lookup tables WCSDVARR
+(NPOL) and D2IMARR. Other HDUs (WCSCORR, HDRLET, SAMP, TIME, ...) are neither read nor changed. Data stay in
+the file's unit; ``Frame.rate_factor`` converts them to electrons/s.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def recognise(header) -> bool:
 
 
 def describe(path, header, options=None) -> dict:
-    """What the plan needs to know of a file; all its chips are one group, named by ROOTNAME."""
+    """Return what the plan must know of a file; all its chips are one group, named by ROOTNAME."""
     from drizzleflow.io.fits import expect_once, expect_plane, open_fits
 
     with open_fits(path) as hdus:
@@ -85,9 +85,9 @@ def describe(path, header, options=None) -> dict:
 
 
 def read(member: dict, extver: int = 1, planes=("data", "dq"), options=None) -> Frame:
-    """Chip `extver` of a member.
+    """Read chip `extver` of a member.
 
-    ``var['rnoise']`` is the square of the nominal read noise in the data's unit, where the header has it: HST
+    ``var['rnoise']`` is the square of the nominal read noise in the data's unit, if the header has it. HST
     files carry no variance planes.
 
     Raises
@@ -115,7 +115,7 @@ def read(member: dict, extver: int = 1, planes=("data", "dq"), options=None) -> 
             if (name, hdus[index].ver) not in hdus:
                 return None
             hdu = hdus[name, hdus[index].ver]
-            if hdu.header["NAXIS"] == 0:  # a constant plane is a header with PIXVALUE
+            if hdu.header["NAXIS"] == 0:  # HST writes a constant plane as a header with PIXVALUE
                 if name == "DQ":
                     return np.full(shape, int(hdu.header.get("PIXVALUE", 0)) & dq_bits.ALL, np.uint32)
                 value = hdu.header.get("PIXVALUE")
@@ -127,7 +127,7 @@ def read(member: dict, extver: int = 1, planes=("data", "dq"), options=None) -> 
         dq = get("DQ", None) if "dq" in planes else None
         if dq is not None:
             dq = dq_bits.as_bits(dq, f"{path}[DQ,{extver}]")
-            if "S_OUTLIR" not in primary:  # found anew by this run, as AstroDrizzle's resetbits 4096
+            if "S_OUTLIR" not in primary:  # old outlier bits are cleared, as by AstroDrizzle's resetbits=4096
                 dq &= ~np.uint32(OUTLIER)
         frame = Frame(
             member=member["member"],
@@ -167,15 +167,15 @@ def read(member: dict, extver: int = 1, planes=("data", "dq"), options=None) -> 
 
 
 def write_crf(member: dict, masks: dict, path, keywords: dict, options=None) -> None:
-    """The member with bit 4096 set in DQ at the outliers; every other data unit keeps its bytes.
+    """Write the member with bit 4096 set in DQ at the outliers; every other data unit keeps its bytes.
 
     Parameters
     ----------
     masks : dict
         extver -> bool (ny, nx), True at outliers. Chips without a mask stay as they are.
     keywords : dict
-        keyword -> (value, comment): ``BKG*`` go to SCI (a value may be a dict extver -> value), others to the
-        primary.
+        keyword -> (value, comment). ``BKG*`` go to SCI (a value may be a dict extver -> value), others to the
+        primary header.
     """
     from drizzleflow.io import fits_copy
     from drizzleflow.io.fits import image_header, open_fits, plane
@@ -214,13 +214,14 @@ def write_crf(member: dict, masks: dict, path, keywords: dict, options=None) -> 
 
 
 def write_clean(member: dict, images: dict, path, keywords: dict | None = None) -> None:
-    """The member with SCI and DQ replaced: AstroDrizzle's ``_crclean.fits``; every other data unit keeps its
-    bytes.
+    """Write the member with SCI and DQ replaced, as AstroDrizzle's ``_crclean.fits``.
+
+    Every other data unit keeps its bytes.
 
     Parameters
     ----------
     images : dict
-        extver -> (float32 SCI, int16 DQ), as `drizzleflow.outliers.driz_cr.clean` gives them.
+        extver -> (float32 SCI, int16 DQ), as `drizzleflow.outliers.driz_cr.clean` returns them.
     keywords : dict, optional
         keyword -> (value, comment) for the primary header.
     """
@@ -240,7 +241,7 @@ def write_clean(member: dict, images: dict, path, keywords: dict | None = None) 
 
 
 def _chips(hdus, path) -> dict[int, int]:
-    """EXTVER -> HDU index of the SCI extensions that hold an image, in order of EXTVER."""
+    """Map EXTVER to the HDU index of each SCI extension with an image, in order of EXTVER."""
     found = {
         h.ver: i for i, h in enumerate(hdus) if h.name == "SCI" and h.is_image and h.header["NAXIS"] >= 2
     }
@@ -268,13 +269,13 @@ def _shape(header, path, index) -> tuple[int, int]:
 
 
 def mean_of(header, keys) -> float | None:
-    """Mean over the amplifiers that have a value; unused ones are 0."""
+    """Return the mean of a keyword over the amplifiers in use; unused ones have the value 0."""
     values = [v for v in (number(header.get(key)) for key in keys) if v]
     return sum(values) / len(values) if values else None
 
 
 def _detector_noise(primary, sci) -> tuple[float, float | None]:
-    """(electrons per DN, read noise in electrons) of a chip."""
+    """Return (electrons per DN, read noise in electrons) of a chip."""
     instrument = text(primary.get("INSTRUME")).upper()
     if instrument == "WFPC2":
         table = WFPC2.get(int(number(primary.get("ATODGAIN")) or 0), {})
@@ -286,13 +287,13 @@ def _detector_noise(primary, sci) -> tuple[float, float | None]:
 
 
 def _filter(header) -> str:
-    """FILTER, or what is in the light path of FILTER1/2 (ACS) and FILTNAM1/2 (WFPC2) but CLEAR."""
+    """Return FILTER, or the filters other than CLEAR in FILTER1/2 (ACS) or FILTNAM1/2 (WFPC2)."""
     names = [text(header.get(key)) for key in ("FILTER", "FILTER1", "FILTER2", "FILTNAM1", "FILTNAM2")]
     return "+".join(name for name in names if name and not name.upper().startswith("CLEAR"))
 
 
 def cte_direction(instrument: str, detector: str, chip: int, amps: str = "") -> int:
-    """Where charge trails lie on a chip, as `cte_dir` of `drizzleflow.outliers.driz_cr.driz_cr`.
+    """Return on which side charge trails lie, as `cte_dir` of `drizzleflow.outliers.driz_cr.driz_cr`.
 
     Parameters
     ----------
@@ -300,10 +301,10 @@ def cte_direction(instrument: str, detector: str, chip: int, amps: str = "") -> 
         INSTRUME and DETECTOR.
     chip : int
         CCDCHIP. The trails of ACS/WFC and WFC3/UVIS point away from the amplifiers: chip 1 is read out at its
-        top, chip 2 at its bottom. (The peer goes by the number of the extension, which is the same in a file
-        of both chips and wrong in a subarray of chip 1.)
+        top, chip 2 at its bottom. (AstroDrizzle uses the number of the extension: the same in a file of both
+        chips, wrong in a subarray of chip 1.)
     amps : str
-        CCDAMP; used for ACS/HRC, 0 where its letters are on both sides.
+        CCDAMP; used for ACS/HRC. The direction is 0 if amplifiers on both sides were read.
     """
     instrument, detector = str(instrument).strip().upper(), str(detector).strip().upper()
     if detector in ("WFC", "UVIS"):
@@ -320,8 +321,9 @@ def cte_direction(instrument: str, detector: str, chip: int, amps: str = "") -> 
 
 
 def _pixel_area(sci) -> float | None:
-    """Solid angle (sr) of the pixel that flat fields refer to: IDCSCALE, one for all chips, else the WCS's
-    linear terms.
+    """Return the solid angle (sr) of the pixel that the flat fields refer to.
+
+    It is IDCSCALE squared, one value for all chips, or else the area by the WCS's linear terms.
 
     The chips of ACS/WFC differ by 5 % in area on the sky; their flat fields are made so that the sky has one
     value on both.

@@ -1,7 +1,10 @@
-"""JWST calibrated images: ``_cal.fits`` (and ``_calints.fits`` cubes, each integration a frame).
+"""Read and write JWST calibrated images: ``_cal.fits``, and ``_calints.fits`` cubes.
 
-HDUs SCI, ERR, DQ, VAR_POISSON, VAR_RNOISE, VAR_FLAT and a GWCS in the ASDF extension, opened with asdf and
-gwcs alone and only when exact coordinates are asked for. Keywords are those of the JWST keyword dictionary.
+Each integration of a cube is a frame.
+
+The HDUs are SCI, ERR, DQ, VAR_POISSON, VAR_RNOISE, VAR_FLAT and the ASDF extension with the GWCS. The latter
+is opened with asdf and gwcs only when exact coordinates are needed. Keywords are those of the JWST keyword
+dictionary.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from drizzleflow.io.header import number, text
 NAME, TITLE, PRIORITY = "jwst", "JWST", 1
 SUFFIXES = ("_cal", "_calints", "_crf", "_crfints", "_rate", "_rateints", "_tweakreg", "_skymatch", "_match")
 ENDING = "fits"
-#: the lists of jwst.outlier_detection; other exposure types have no road
+#: exposure types that jwst.outlier_detection lists, and how each is processed; others are refused
 ROADS = {
     **dict.fromkeys(("NRC_IMAGE", "MIR_IMAGE", "NRS_IMAGE", "NIS_IMAGE", "FGS_IMAGE"), "imaging"),
     **dict.fromkeys(("NRC_CORON", "MIR_LYOT", "MIR_4QPM"), "coron"),
@@ -57,9 +60,9 @@ def recognise(header) -> bool:
 
 
 def group_id(header) -> str | None:
-    """The exposure that a file belongs to; all its detectors share it. None where the keywords are missing.
+    """Return the exposure that a file belongs to, the same for all detectors; None if keywords are missing.
 
-    Source: the file-name convention of JWST, ``jw<program><observation><visit>_<visit
+    Source: the naming convention of JWST files, ``jw<program><observation><visit>_<visit
     group><sequence><activity>_<exposure>``.
     """
     widths = {"PROGRAM": 5, "OBSERVTN": 3, "VISIT": 3, "VISITGRP": 2, "SEQ_ID": 1, "ACT_ID": 2, "EXPOSURE": 5}
@@ -71,7 +74,7 @@ def group_id(header) -> str | None:
 
 
 def describe(path, header, options=None) -> dict:
-    """What the plan needs to know of a file: identity, group and the frames' number and size."""
+    """Return what the plan must know of a file: identity, group, number and size of the frames."""
     from drizzleflow.io.fits import expect_once, expect_plane, open_fits
 
     with open_fits(path) as hdus:
@@ -94,10 +97,10 @@ def describe(path, header, options=None) -> dict:
         for name in ("ERR", "DQ", *VARIANCES.values()):
             if name in hdus and (
                 naxis == 2 or name in ("ERR", "DQ")
-            ):  # MIRI's coronagraphic cubes keep untrimmed variances
+            ):  # the variances of MIRI's coronagraphic cubes are not trimmed
                 one = (
                     naxis == 2 or hdus[name].header["NAXIS"] == 2
-                )  # flags may hold for all integrations of a cube
+                )  # one plane of flags may be for all integrations of a cube
                 expect_plane(hdus[name], (ny, nx) if one else (nframes, ny, nx), path, flags=name == "DQ")
     return {
         "group": group_id(header),
@@ -115,8 +118,9 @@ def describe(path, header, options=None) -> dict:
 
 
 def read(member: dict, extver: int = 1, planes=("data", "dq"), options=None, rows=None) -> Frame:
-    """Frame `extver` of a member; for a cube, integration `extver` (1-based). `rows`: (first, end) of those
-    to read.
+    """Read frame `extver` of a member; in a cube, integration `extver` (1-based).
+
+    With `rows` (first, end) only these rows are read.
 
     Raises
     ------
@@ -134,10 +138,10 @@ def read(member: dict, extver: int = 1, planes=("data", "dq"), options=None, row
         def get(name, dtype):
             if name not in hdus:
                 return None
-            found = hdus[name].shape
-            if found[-2:] != shape:
-                raise InputError(f"{path}[{name}]: shape {found}, expected {shape} as SCI has")
-            return plane(hdus, name, dtype, path, index if len(found) == 3 else None, rows)
+            actual = hdus[name].shape
+            if actual[-2:] != shape:
+                raise InputError(f"{path}[{name}]: shape {actual}, expected {shape} as SCI has")
+            return plane(hdus, name, dtype, path, index if len(actual) == 3 else None, rows)
 
         level = number(sci.get("BKGLEVEL", primary.get("BKGLEVEL")))
         subtracted = sci.get("BKGSUB", primary.get("BKGSUB"))
@@ -178,7 +182,7 @@ def _open_wcs(path, shape) -> SkyWCS:
             )
         try:
             content = hdus["ASDF"].data[0][0].tobytes()
-        except Exception as error:  # a file cut short
+        except Exception as error:  # the file is cut short
             raise InputError(f"{path}[ASDF]: cannot be read ({error})") from None
     try:
         meta = read_tree(content, f"{path}[ASDF]")["meta"]
@@ -198,10 +202,10 @@ def _open_wcs(path, shape) -> SkyWCS:
 
 
 def write_crf(member: dict, masks: dict, path, keywords: dict, options=None) -> None:
-    """The member with its outliers marked: DQ gains DO_NOT_USE and OUTLIER, invalid pixels become NaN.
+    """Write the member with DO_NOT_USE and OUTLIER set in DQ at outliers, and NaN at invalid pixels.
 
-    A pixel that is NaN in SCI, ERR or any VAR, or DO_NOT_USE in DQ, is NaN in all of them and DO_NOT_USE (as
-    the JWST pipeline leaves its products). Every other HDU keeps its bytes.
+    A pixel that is NaN in SCI, ERR or any VAR, or DO_NOT_USE in DQ, becomes NaN in all planes and DO_NOT_USE
+    in DQ, as in the products of the JWST pipeline. Every other HDU keeps its bytes.
 
     Parameters
     ----------
@@ -232,7 +236,7 @@ def write_crf(member: dict, masks: dict, path, keywords: dict, options=None) -> 
             data[invalid] = np.nan
             return data
 
-        # functions: one plane in memory at a time
+        # functions instead of arrays: only one plane is in memory at a time
         changes = {(name, 1): {"data": partial(blanked, name)} for name in names}
         append = []
         if has_dq:

@@ -1,9 +1,9 @@
-"""The output grid of an association, built from the outlines of its frames or from a WCS that the user gives.
+"""Build the output grid of an association from its frames' outlines, or from a WCS that the user gives.
 
-``grid.method: tangent_plane`` is one tangent plane around all footprints, as the JWST pipeline makes it, with
-two departures where that loses light: the default grid reaches to the outer *edges* of the outermost pixels,
-and it is built from the frames' own WCS outlines instead of their S_REGION keywords (``grid.footprints``).
-``grid.method: astrodrizzle`` is in `drizzleflow.geometry.astrodrizzle_grid`.
+``grid.method: tangent_plane`` makes one tangent plane around all footprints, as the JWST pipeline does. It
+differs in two points where the pipeline loses light: the default grid reaches to the outer *edges* of the
+outermost pixels, and it is built from the frames' own WCS outlines instead of their S_REGION keywords
+(``grid.footprints``). ``grid.method: astrodrizzle`` is in `drizzleflow.geometry.astrodrizzle_grid`.
 """
 
 from __future__ import annotations
@@ -22,26 +22,26 @@ from drizzleflow.io.files import why_no_file
 
 
 def product_grid(frames: list[dict], options: dict) -> tuple[Grid, list[int]]:
-    """The grid of a product, with what its frames cover of it.
+    """Build the grid of a product and find what its frames cover of it.
 
     Parameters
     ----------
     frames : list of dict
-        As `build` takes them, each with ``member``, ``group`` and ``unit`` besides.
+        The footprints for `build`, each also with ``member``, ``group`` and ``unit``.
     options : dict
         The configuration's ``grid`` section.
 
     Returns
     -------
     grid : Grid
-        With ``s_region``, ``windows`` and ``tilt``.
+        The grid with its ``s_region``, ``windows`` and ``tilt``.
     outside : list of int
-        Which frames do not meet it.
+        Numbers of the frames that do not meet the grid.
 
     Raises
     ------
     InputError
-        Frames of different units, no frame on the grid, or what `build` raises.
+        The frames differ in unit, no frame meets the grid, or `build` fails.
     """
     units = {frame["unit"]: frame["member"] for frame in reversed(frames)}
     if len(units) > 1:
@@ -59,20 +59,20 @@ def product_grid(frames: list[dict], options: dict) -> tuple[Grid, list[int]]:
 
 
 def _given(options) -> str:
-    """The settings of the grid that the user made."""
+    """Return the grid's settings that the user made, as text."""
     keys = ("output_wcs", "output_shape", "crpix", "crval", "rotation", "pixel_scale")
     return ", ".join(f"grid.{key}" for key in keys if options[key] is not None) or "the members' coordinates"
 
 
 def build(footprints: list[dict], options: dict) -> Grid:
-    """The grid that holds all `footprints`, as the configuration's ``grid`` section asks.
+    """Return the grid that holds all `footprints`, by the configuration's ``grid`` section.
 
     Parameters
     ----------
     footprints : list of dict
-        One a frame, the first is the reference: ``outline`` (lon, lat lists in degrees, pixel edges),
-        ``s_region`` (text or None), ``scale`` (arcsec at the reference point), ``pixel_area`` (mean,
-        steradians), ``pa_y``, ``vparity``.
+        One for each frame; the first is the reference. Keys: ``outline`` (lon, lat lists in degrees, along
+        the outer pixel edges), ``s_region`` (text or None), ``scale`` (arcsec at the reference point),
+        ``pixel_area`` (mean, steradians), ``pa_y``, ``vparity``.
     options : dict
         ``pixel_scale`` (arcsec), ``pixel_scale_ratio``, ``rotation`` (deg), ``crpix`` ([x, y], 0-based),
         ``crval`` (deg), ``output_shape`` ([nx, ny]), ``output_wcs`` (a FITS header or file, or an ASDF file),
@@ -83,7 +83,7 @@ def build(footprints: list[dict], options: dict) -> Grid:
     Raises
     ------
     InputError
-        An output WCS that cannot be read, or a grid of absurd size.
+        The output WCS cannot be read, or the grid is larger than `drizzleflow.geometry.grid.MAX_PIXELS`.
     """
     grid = _build(footprints, options)
     return replace(
@@ -92,7 +92,7 @@ def build(footprints: list[dict], options: dict) -> Grid:
 
 
 def _arcsec(area) -> float:
-    """The side of a square pixel of `area` steradians."""
+    """Return the side (arcsec) of a square pixel of `area` steradians."""
     return float(np.degrees(np.sqrt(area)) * 3600.0)
 
 
@@ -138,7 +138,7 @@ def _build(footprints, options) -> Grid:
         crpix = tuple(float(v) for v in options["crpix"])
         x, y = x + crpix[0], y + crpix[1]
     else:
-        # the peer puts the outermost vertex at a pixel's centre; we put it at a pixel's outer edge
+        # the JWST pipeline puts the outermost vertex at a pixel's centre; here it is at the outer edge
         edge = 0.0 if use_region else 0.5
         crpix = (float(-x.min() - edge), float(-y.min() - edge))
         x, y = x + crpix[0], y + crpix[1]
@@ -167,7 +167,7 @@ def _check(grid: Grid) -> Grid:
 
 
 def _centre(lon, lat) -> tuple[float, float]:
-    """The middle of a set of points: midrange of each unit-vector component (as the peer)."""
+    """Return the middle (lon, lat) of points as the JWST pipeline does, by the midrange of unit vectors."""
     lon, lat = np.radians(lon), np.radians(lat)
     vectors = np.array([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)])
     x, y, z = (vectors.max(axis=1) + vectors.min(axis=1)) / 2
@@ -175,7 +175,7 @@ def _centre(lon, lat) -> tuple[float, float]:
 
 
 def parse_s_region(text: str) -> list[np.ndarray]:
-    """Polygons (2, n) of lon, lat in degrees from an S_REGION string (one or several ``POLYGON ICRS`` parts)."""
+    """Return polygons (2, n) of lon, lat in degrees from an S_REGION of ``POLYGON ICRS`` parts."""
     polygons = []
     for part in text.upper().split("POLYGON")[1:]:
         numbers = [
@@ -188,11 +188,12 @@ def parse_s_region(text: str) -> list[np.ndarray]:
 
 
 def _from_file(path, shape, first) -> Grid:
-    """The grid of ``grid.output_wcs``: an ASDF file (``wcs``, optional ``array_shape``) or a FITS file or
-    header text.
+    """Return the grid of ``grid.output_wcs``.
+
+    It is an ASDF file (``wcs``, optional ``array_shape``), a FITS file, or the text of a FITS header.
     """
     path = str(path)
-    if not os.path.isfile(path):  # a pipe would be waited for
+    if not os.path.isfile(path):  # a named pipe would block
         raise InputError(f"grid.output_wcs: {path}: {why_no_file(path)}")
     try:
         if path.endswith(".asdf"):
@@ -242,7 +243,10 @@ def _from_fits(path, shape) -> Grid:
 
 
 def _linear(custom: Projection, shape, text, scale) -> Grid:
-    """A plain TAN grid where the custom WCS is one (no library needed later), the custom one otherwise."""
+    """Return a plain TAN grid if the custom WCS is one, otherwise the custom grid.
+
+    A plain TAN grid needs no WCS library later.
+    """
     ny, nx = shape
     x = np.array([0.0, nx - 1, 0.0, nx - 1, (nx - 1) / 2, (nx - 1) / 2 + 1, (nx - 1) / 2])
     y = np.array([0.0, 0.0, ny - 1, ny - 1, (ny - 1) / 2, (ny - 1) / 2, (ny - 1) / 2 + 1])

@@ -1,4 +1,4 @@
-"""FITS world coordinates (any celestial projection, SIP, TPV, lookup tables) as a `SkyWCS`, by astropy.wcs.
+"""Read FITS world coordinates as a `SkyWCS`, by astropy.wcs: any projection, SIP, TPV, lookup tables.
 
 astropy.wcs applies the distortions in this order: the detector-to-image tables (D2IM) move the pixel; SIP and
 the NPOL tables (CPDIS) are evaluated at the moved pixel and added; then come the linear terms and the
@@ -24,22 +24,23 @@ _TABLES = ("cpdis1", "cpdis2", "det2im1", "det2im2")
 
 
 def open_sky_wcs(path, hdus, index, shape) -> SkyWCS:
-    """The `SkyWCS` of one HDU of a FITS file.
+    """Return the `SkyWCS` of one HDU of a FITS file.
 
-    Coordinates in another frame than ICRS (FK5, galactic, ...) are turned into ICRS. ``smooth`` is the same
-    WCS without the lookup tables. Between the nodes ``kinks`` the two differ bilinearly in the focal plane:
-    on two WFC3/UVIS chips (4096 x 2051, SIP + NPOL + D2IM of a real header) smooth plus the interpolated
-    difference is within 5e-5 px of the full WCS, where the tables reach 0.05 px. What is left comes from SIP
-    and NPOL, which are evaluated at a pixel that D2IM has moved (measured in tests/unit/test_formats_hst.py).
+    Coordinates in another frame than ICRS (FK5, galactic, ...) are transformed to ICRS. ``smooth`` is the
+    same WCS without the lookup tables. Between the table nodes ``kinks`` the difference of the two is
+    bilinear in the focal plane. On two WFC3/UVIS chips (4096 x 2051, SIP + NPOL + D2IM of a real header),
+    smooth plus the interpolated difference is within 5e-5 px of the full WCS, where the tables reach 0.05 px.
+    The rest comes from SIP and NPOL, which are evaluated at a pixel that D2IM has moved (measured in
+    tests/unit/test_formats_hst.py).
 
     Parameters
     ----------
     path : path
-        For messages.
+        The file's path, for error messages.
     hdus : astropy.io.fits.HDUList
-        The open file, where the lookup tables are.
+        The open file, with the lookup tables.
     index : int or (name, version)
-        The HDU.
+        The HDU with the WCS.
     shape : (ny, nx)
 
     Raises
@@ -75,10 +76,10 @@ def open_sky_wcs(path, hdus, index, shape) -> SkyWCS:
 
 
 def expect_numbers(header, where) -> None:
-    """Refuse WCS keywords that astropy.wcs would silently replace or ignore.
+    """Raise an error for WCS keywords that astropy.wcs would silently replace or ignore.
 
-    These are values that are no numbers (it takes 0), a matrix of zeros (it takes 1 degree a pixel), a
-    declination beyond 90 degrees, and polynomials of orders that SIP does not have.
+    These are values that are not numbers (astropy takes 0), a matrix of zeros (it takes 1 degree per pixel),
+    a declination beyond 90 degrees, and polynomials of orders that SIP does not have.
 
     Raises
     ------
@@ -94,7 +95,7 @@ def expect_numbers(header, where) -> None:
             continue
         try:
             values[key] = number(card.value)
-        except VerifyError:  # FITS has no NaN
+        except VerifyError:  # FITS headers have no NaN
             values[key] = None
         if values[key] is None:
             text = card.image[10:].split("/")[0].strip()
@@ -114,12 +115,12 @@ def expect_numbers(header, where) -> None:
 
 
 def from_astropy(wcs, shape) -> SkyWCS:
-    """The `SkyWCS` of a two-dimensional celestial `astropy.wcs.WCS`, for an image of (ny, nx) pixels.
+    """Return the `SkyWCS` of a 2-D celestial `astropy.wcs.WCS`, for an image of (ny, nx) pixels.
 
     Raises
     ------
     InputError
-        Its celestial frame is unknown to astropy.
+        The WCS's celestial frame is unknown to astropy.
     """
     to_icrs, from_icrs = _frame_rotation(wcs)
     to_sky = _forward(wcs, to_icrs)
@@ -165,7 +166,7 @@ def _inverse(wcs, from_icrs):
 
 
 def _kinks(wcs, shape) -> tuple[np.ndarray, np.ndarray]:
-    """The 0-based positions (x, y) of the lookup tables' nodes inside the frame, and of its outer edges."""
+    """Return the 0-based positions (x, y) of the lookup tables' nodes on the frame, and of its edges."""
     nodes = []
     for axis, length in enumerate((shape[1], shape[0])):
         edges = np.array([-0.5, length - 0.5])
@@ -182,10 +183,10 @@ def _kinks(wcs, shape) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _frame_rotation(wcs):
-    """Functions (lon, lat) -> (lon, lat), in degrees: from the WCS's celestial frame to ICRS, and back."""
+    """Return functions (lon, lat) -> (lon, lat), degrees: from the WCS's frame to ICRS, and back."""
     default = "" if np.isfinite(wcs.wcs.equinox) else "ICRS"  # FITS Standard 8.3
     radesys = wcs.wcs.radesys.strip().upper() or default
-    if radesys == "ICRS" and wcs.wcs.lngtyp.strip().upper() == "RA":  # without loading astropy.coordinates
+    if radesys == "ICRS" and wcs.wcs.lngtyp.strip().upper() == "RA":  # spares loading astropy.coordinates
         return (lambda lon, lat: (lon, lat)), (lambda lon, lat: (lon, lat))
     from astropy import units as u
     from astropy.coordinates import ICRS, SkyCoord, UnitSphericalRepresentation
@@ -197,7 +198,7 @@ def _frame_rotation(wcs):
         raise InputError(f"its celestial frame is unknown ({error})") from None
     if isinstance(frame, ICRS):
         return (lambda lon, lat: (lon, lat)), (lambda lon, lat: (lon, lat))
-    if frame.name in ("fk5", "galactic"):  # a rotation: its matrix has the images of the axes
+    if frame.name in ("fk5", "galactic"):  # pure rotations: the matrix holds the images of the axes
         axes = SkyCoord([0, 90, 0] * u.deg, [0, 0, 90] * u.deg, frame=frame).icrs
         matrix = axes.cartesian.xyz.value
         return _rotate(matrix), _rotate(matrix.T)
@@ -223,7 +224,7 @@ def _rotate(matrix):
 
 
 def _orientation(to_sky, crpix, shape) -> dict:
-    """The position and orientation at the reference pixel, or at the frame's centre where that lies outside.
+    """Return position and orientation at the reference pixel, or at the centre if that is off the frame.
 
     ``ra_ref``, ``dec_ref`` and ``pa_y`` (position angle of the y axis) are degrees; ``vparity`` is 1 or -1.
     """
@@ -245,7 +246,7 @@ def _orientation(to_sky, crpix, shape) -> dict:
 
 
 def nominal_pixel_area(header) -> float | None:
-    """The solid angle of a pixel (sr) by the linear terms of a header's axes 1 and 2; None without them."""
+    """Return a pixel's solid angle (sr) by the linear terms of a header's axes 1 and 2, or None."""
     if "CD1_1" in header or "CD2_2" in header:
         terms = [header.get(f"CD{i}_{j}", 0.0) for i in (1, 2) for j in (1, 2)]
         steps = [1.0, 1.0]

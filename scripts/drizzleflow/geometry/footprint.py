@@ -1,4 +1,4 @@
-"""What one frame covers on the sky: its outline, its pixel size and its orientation."""
+"""Measure what one frame covers on the sky: its outline, pixel size and orientation."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from drizzleflow.frames.frame import SkyWCS
 from drizzleflow.geometry.lattice import inside
 from drizzleflow.geometry.sphere import separation, tangent_plane
 
-#: vertices on each side of an outline: great circles between them stay within 0.1 px of a detector's curved
-#: edge
+#: vertices on each side of an outline; the great circles between them stay within 0.1 px of the curved edge
+#: of a distorted detector
 SEGMENTS = 8
 
 
 def box(x1, x2, y1, y2, segments):
-    """Vertices (x, y) counter-clockwise around a rectangle of pixels, `segments` on each side.
+    """Return vertices (x, y) counter-clockwise around a rectangle of pixels, `segments` on each side.
 
-    The first vertex is not repeated at the end. Two float64 arrays (4 * segments,).
+    The first vertex is not repeated at the end. x and y are float64 arrays (4 * segments,).
     """
     t = np.arange(segments) / segments
     x = np.concatenate([x1 + (x2 - x1) * t, np.full(segments, x2), x2 + (x1 - x2) * t, np.full(segments, x1)])
@@ -25,13 +25,13 @@ def box(x1, x2, y1, y2, segments):
 
 
 def outline(wcs: SkyWCS, segments: int = SEGMENTS) -> np.ndarray:
-    """lon, lat in degrees along the outer edges of a frame's pixels, float64 (2, 4 * segments)."""
+    """Return lon, lat in degrees along a frame's outer pixel edges, float64 (2, 4 * segments)."""
     ny, nx = wcs.shape
     return np.array(wcs.to_sky(*box(-0.5, nx - 0.5, -0.5, ny - 0.5, segments)))
 
 
 def describe(wcs: SkyWCS, s_region: str | None = None) -> dict:
-    """A frame's footprint as plain values, from which `drizzleflow.geometry.build_grid.build` makes the grid.
+    """Return a frame's footprint as plain values, for `drizzleflow.geometry.build_grid.build`.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def describe(wcs: SkyWCS, s_region: str | None = None) -> dict:
 
 
 def mean_pixel_area(wcs: SkyWCS) -> float:
-    """The mean area of a frame's pixels in sr, between the centres of those inside its bounding box."""
+    """Return the mean area (sr) of a frame's pixels, between pixel centres in the WCS's bounding box."""
     ny, nx = wcs.shape
     (xa, xb), (ya, yb) = inside(wcs)
     border = wcs.to_sky(*box(xa, xb, ya, yb, max(4, int(np.ceil(max(nx, ny) / 15)))))
@@ -91,7 +91,7 @@ def mean_pixel_area(wcs: SkyWCS) -> float:
 
 
 def _area(lon, lat) -> float:
-    """The area of a small polygon in sr: that of its projection on the tangent plane at its middle."""
+    """Return the area (sr) of a small polygon, projected on the tangent plane at its middle."""
     xi, eta = (np.radians(v) for v in tangent_plane(lon, lat, *_middle(lon, lat)))
     return float(abs(np.sum(xi * np.roll(eta, -1) - np.roll(xi, -1) * eta)) / 2)
 

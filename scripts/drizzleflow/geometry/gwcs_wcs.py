@@ -1,4 +1,4 @@
-"""GWCS, the coordinate systems of JWST and Roman files, as a `drizzleflow.frames.frame.SkyWCS`."""
+"""Turn a GWCS, the coordinate system of JWST and Roman files, into a `drizzleflow.frames.frame.SkyWCS`."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ _WCSINFO = ("ra_ref", "dec_ref", "roll_ref", "v3yangle", "vparity")
 
 
 def from_gwcs(wcs, shape, wcsinfo) -> SkyWCS:
-    """The `SkyWCS` of a celestial GWCS.
+    """Return the `SkyWCS` of a celestial GWCS.
 
-    Its functions raise ValueError where the models of a broken file cannot be evaluated, whatever the models
-    raise.
+    The functions of the result raise ValueError if the models of a broken file cannot be evaluated, whatever
+    error the models raise.
 
     Parameters
     ----------
     wcs : gwcs.WCS
-        From pixels to ICRS degrees.
+        Transforms pixels to ICRS degrees.
     shape : (ny, nx)
     wcsinfo : dict
         ``ra_ref``, ``dec_ref``, ``roll_ref``, ``v3yangle`` (degrees) and ``vparity``; may be empty.
@@ -53,7 +53,7 @@ def _evaluated(function, first, second):
 
 
 def box_edges(box) -> tuple[tuple[float, float], tuple[float, float]]:
-    """((x1, x2), (y1, y2)) of a bounding box, in any of the forms that gwcs has for it."""
+    """Return ((x1, x2), (y1, y2)) of a bounding box, in any of the forms that gwcs uses."""
     if hasattr(box, "bounding_box"):
         box = box.bounding_box(order="F")
     return tuple(tuple(float(v) for v in axis) for axis in box)

@@ -1,12 +1,11 @@
-"""Lattices: the exact sky positions of a frame at a few detector positions, which pixel maps are interpolated
-from.
+"""A lattice holds exact sky positions at a few detector positions; pixel maps are interpolated from it.
 
 The exact WCS costs seconds for a full detector, so it is evaluated once on a sparse lattice of detector
-positions (`Lattice.sample`); every later job projects those few sky positions exactly onto its grid and
-interpolates the resulting *output pixel* coordinates (never RA and Dec, which break at RA 0 and at the
-poles). The interpolation is separable Lagrange of degree 5, which is exact for a distortion polynomial up to
-that degree. Lookup tables (HST's NPOL and D2IM) have kinks: the smooth part is interpolated and the tables'
-part added bilinearly between their nodes.
+positions (`Lattice.sample`). Every later job projects those few sky positions exactly onto its grid and
+interpolates the resulting *output pixel* coordinates (never RA and Dec, which fail at RA 0 and at the poles).
+The interpolation is separable Lagrange of degree 5, which is exact for a distortion polynomial up to that
+degree. Lookup tables (HST's NPOL and D2IM) have kinks: the smooth part is interpolated, and the tables' part
+is added bilinearly between their nodes.
 """
 
 from __future__ import annotations
@@ -18,8 +17,8 @@ import numpy as np
 from drizzleflow.frames.frame import SkyWCS
 from drizzleflow.geometry.sphere import tangent_plane
 
-DEGREE = 5  #: of the lattice interpolation
-MAX_STEP = 64.0  #: px; coarser gains nothing, the lattice is already negligible
+DEGREE = 5  #: degree of the lattice interpolation
+MAX_STEP = 64.0  #: px; a coarser lattice saves no more time
 QUANTUM = 2.0**-32  #: pixel maps are multiples of it: see `drizzleflow.geometry.pixmap`
 
 
@@ -30,11 +29,12 @@ class Lattice:
     Attributes
     ----------
     shape : (ny, nx) of the frame
-    x, y : node positions, 0-based pixels, equally spaced, covering the pixel centres inside the WCS's
-    bounding box lon, lat : (len(y), len(x)) float64 degrees check : (4, M) float64: x, y, lon, lat of exact
-    positions off the nodes, for checking an interpolation kinks : None, or dict of x, y (node positions of
-    the lookup tables) and lon, lat, lon_smooth, lat_smooth on them;
-        then `lon`, `lat` are those of the smooth part, without the tables
+    x, y : node positions, 0-based pixels, equally spaced; they cover the pixel centres inside the WCS's
+        bounding box
+    lon, lat : (len(y), len(x)) float64, degrees
+    check : (4, M) float64: x, y, lon, lat of exact positions off the nodes, to check an interpolation
+    kinks : None, or dict of x, y (node positions of the lookup tables) and lon, lat, lon_smooth, lat_smooth
+        there; then `lon` and `lat` are those of the smooth part, without the tables
     degree : degree of the interpolation
     """
 
@@ -49,11 +49,12 @@ class Lattice:
 
     @classmethod
     def sample(cls, wcs: SkyWCS, *, stepsize="auto", order=3, tolerance=1e-3) -> Lattice:
-        """The coarsest lattice whose interpolation error, checked off the nodes, is under `tolerance` (input
-        px).
+        """Return the coarsest lattice whose interpolation error is under `tolerance` (input px).
 
-        A numeric `stepsize` is about the distance of the nodes, at most a tenth of the image; `order` 1
-        interpolates bilinearly.
+        The error is measured at positions off the nodes.
+
+        A number as `stepsize` is the approximate distance of the nodes, at most a tenth of the image. `order`
+        1 interpolates bilinearly.
 
         Raises
         ------
@@ -78,7 +79,7 @@ class Lattice:
         lon, lat = position(*np.meshgrid(x, y))
         if not np.isfinite(lon).all():
             raise ValueError("the WCS is not finite over the frame")
-        # the worst points of a cell are near its middle; those off both axes' middles see the mixed terms too
+        # a cell's largest error is near its middle; points off both axes' middles also test the mixed terms
         cx = _thin(np.concatenate([(x[1:] + x[:-1]) / 2, x[:-1] + 0.31 * np.diff(x)]))
         cy = _thin(np.concatenate([(y[1:] + y[:-1]) / 2, y[:-1] + 0.31 * np.diff(y)]))
         check_x, check_y = (a.ravel() for a in np.meshgrid(cx, cy))
@@ -96,15 +97,16 @@ class Lattice:
         return cls(tuple(wcs.shape), x, y, lon, lat, check, kinks, degree)
 
     def error(self, grid) -> float:
-        """Largest distance in pixels of `grid` between interpolated and exact positions at the check points."""
+        """Return the largest interpolation error (px of `grid`) at the check points."""
         x, y, lon, lat = self.check
         u, v = Projected(self, grid).at(x, y)
         exact_u, exact_v = grid.to_pixel(lon, lat)
         return float(np.max(np.hypot(u - exact_u, v - exact_v), initial=0.0))
 
     def rows_meeting(self, grid, first: float, end: float, slack: float = 2.0) -> tuple[int, int]:
-        """Detector rows (first, end) of which some pixel may fall on the rows first..end-1 of `grid`; the
-        first few if none.
+        """Return the detector rows (first, end) that may fall on the rows first..end-1 of `grid`.
+
+        If no row does, it returns the first few.
 
         `slack` (output px) allows for the distortion between nodes and for lookup tables.
         """
@@ -117,8 +119,9 @@ class Lattice:
         return max(0, int(self.y[cells[0]]) - 3), min(self.shape[0], int(np.ceil(self.y[cells[-1] + 1])) + 4)
 
     def to_pixel(self, lon, lat):
-        """Detector pixels (x, y) of sky positions on or near the frame (kinks apart, which are under a
-        pixel).
+        """Return detector pixels (x, y) of sky positions on or near the frame.
+
+        Lookup tables, which move positions by less than a pixel, are left out.
         """
         plane = _LocalPlane.of(self)
         projected = Projected(self, plane)
@@ -127,9 +130,9 @@ class Lattice:
         matrix = np.stack(
             [*(c.ravel() for c in plane.to_pixel(self.lon, self.lat)), np.ones(nodes.shape[1])], axis=1
         )
-        linear = np.linalg.lstsq(matrix, nodes.T, rcond=None)[0]  # (3, 2): detector from plane coordinates
+        linear = np.linalg.lstsq(matrix, nodes.T, rcond=None)[0]  # (3, 2): plane to detector coordinates
         x, y = (np.stack([u, v, np.ones_like(u)], axis=1) @ linear).T
-        for _ in range(8):  # each round shrinks the error by the distortion's slope, under 0.1
+        for _ in range(8):  # each round multiplies the error by the distortion's slope, under 0.1
             du, dv = projected.at(x, y)
             step = np.stack([u - du, v - dv], axis=1) @ linear[:2]
             x, y = x + step[:, 0], y + step[:, 1]
@@ -138,7 +141,7 @@ class Lattice:
         return x, y
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """The lattice as plain arrays, for ``np.savez``."""
+        """Return the lattice as plain arrays, for ``np.savez``."""
         out = {key: getattr(self, key) for key in ("x", "y", "lon", "lat", "check")}
         out["shape"] = np.array([*self.shape, self.degree])
         for key, value in (self.kinks or {}).items():
@@ -157,7 +160,7 @@ class Lattice:
 
 
 def inside(wcs) -> tuple[tuple[int, int], tuple[int, int]]:
-    """First and last pixel centre of each axis inside the WCS's bounding box and the image."""
+    """Return each axis's first and last pixel centre inside both the WCS's bounding box and the image."""
     ny, nx = wcs.shape
     if wcs.bbox is None:
         return (0, nx - 1), (0, ny - 1)
@@ -170,7 +173,7 @@ def inside(wcs) -> tuple[tuple[int, int], tuple[int, int]]:
 
 
 def _nodes(first, last, step, degree) -> np.ndarray:
-    """Node positions: as many as the JWST pipeline takes for that step."""
+    """Return the node positions, as many as the JWST pipeline uses for that step."""
     pixels = last - first + 1
     count = max(int(np.ceil(pixels / step)), min(10, pixels), degree + 1)
     return np.linspace(first, last, count)
@@ -182,11 +185,11 @@ def _thin(values, most=48) -> np.ndarray:
 
 
 class _LocalPlane:
-    """A tangent plane at a frame's centre with the frame's own pixel size: for checking before a grid exists."""
+    """A tangent plane at a frame's centre with the frame's pixel size, for checks before a grid exists."""
 
     @classmethod
     def of(cls, lattice: Lattice):
-        """The plane at the middle node of a lattice; its unit is the degree."""
+        """Return the plane at the middle node of a lattice, in units of a degree."""
         plane = cls.__new__(cls)
         j, i = len(lattice.y) // 2, len(lattice.x) // 2
         plane.centre, plane.scale = (float(lattice.lon[j, i]), float(lattice.lat[j, i])), 1.0
@@ -207,8 +210,9 @@ class _LocalPlane:
 
 
 def _taps(nodes, targets, degree) -> tuple[np.ndarray, np.ndarray]:
-    """First node and Lagrange weights (M, degree + 1) that interpolate at `targets` from equally spaced
-    nodes.
+    """Return the first node and the Lagrange weights (M, degree + 1) that interpolate at `targets`.
+
+    The nodes are equally spaced.
     """
     step = (nodes[-1] - nodes[0]) / (len(nodes) - 1)
     u = (np.asarray(targets, float) - nodes[0]) / step if step else np.zeros(np.shape(targets))
@@ -223,7 +227,7 @@ def _taps(nodes, targets, degree) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _linear_taps(nodes, targets) -> tuple[np.ndarray, np.ndarray]:
-    """As `_taps` for unequally spaced nodes and degree 1; constant beyond the ends."""
+    """Return the same as `_taps` for degree 1 and unequally spaced nodes; constant beyond the ends."""
     targets = np.clip(targets, nodes[0], nodes[-1])
     first = np.clip(np.searchsorted(nodes, targets, side="right") - 1, 0, len(nodes) - 2)
     t = (targets - nodes[first]) / (nodes[first + 1] - nodes[first])
@@ -231,7 +235,7 @@ def _linear_taps(nodes, targets) -> tuple[np.ndarray, np.ndarray]:
 
 
 class Projected:
-    """A lattice on one grid: output-pixel coordinates at the nodes, ready to be interpolated."""
+    """A lattice projected on one grid: output pixel coordinates at the nodes, ready for interpolation."""
 
     def __init__(self, lattice: Lattice, grid):
         self.lattice = lattice
@@ -248,7 +252,7 @@ class Projected:
         return _taps(nodes, targets, degree) if equal else _linear_taps(nodes, targets)
 
     def at(self, x, y):
-        """Interpolated output coordinates at scattered detector positions."""
+        """Return interpolated output coordinates at any detector positions."""
         out = []
         for coordinate in (0, 1):
             total = np.zeros(np.shape(x))
@@ -275,7 +279,7 @@ class Projected:
                 for i in range(wx.shape[1]):
                     table += wx[:, i] * values[coordinate][:, ix + i]
                 layers.append((table, *self._along(nodes_y, ys, degree)))
-            # one row at a time, each a product of the same shape: the same bits whichever rows are asked for
+            # row by row, in products of the same shape: the bits do not depend on which rows are asked for
             line, term = np.empty(nx), np.empty(nx)
             for row in range(len(ys)):
                 (table, iy, wy), *tables = layers

@@ -1,4 +1,4 @@
-"""The output grid as a GWCS in an ASDF file, which the JWST pipeline reads as its ``output_wcs``."""
+"""Write the output grid as a GWCS in an ASDF file, which the JWST pipeline reads as ``output_wcs``."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ def write_asdf(grid: Grid, path) -> None:
 
 
 def to_gwcs(grid: Grid):
-    """The GWCS of a grid: a tangent plane, an undistorted FITS projection in ICRS, or a user's own GWCS.
+    """Return the GWCS of a grid: a tangent plane, an undistorted ICRS projection, or the user's own GWCS.
 
     Raises
     ------
     InputError
-        A user's FITS WCS cannot be expressed: it is distorted, in another frame than ICRS, or of a projection
-        whose reference point is not its pole.
+        The user's FITS WCS cannot be expressed: it is distorted, in another frame than ICRS, or has a
+        projection whose reference point is not its pole.
     """
     import asdf
     import gwcs

@@ -1,8 +1,8 @@
-"""Pixel maps: where each detector pixel falls on the output grid.
+"""A pixel map tells where each detector pixel falls on the output grid.
 
-They are interpolated from a frame's `drizzleflow.geometry.lattice.Lattice`, or come from the exact WCS. They
-are rounded to multiples of 2^-32 px: subtracting a window's integer origin is then exact, so that a window, a
-band and the full frame get the same bits.
+It is interpolated from a frame's `drizzleflow.geometry.lattice.Lattice`, or comes from the exact WCS.
+Positions are rounded to multiples of 2^-32 px. The integer origin of a window can then be subtracted exactly,
+so that a window, a band and the full frame get the same bits.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ log = logging.getLogger("drizzleflow")
 
 
 def from_lattice(lattice: Lattice, grid, rows=None) -> np.ndarray:
-    """The pixel map of a frame on `grid`: (ny, nx, 2) float64, x first, 0-based, multiples of 2^-32.
+    """Return a frame's pixel map on `grid`: (ny, nx, 2) float64, x first, 0-based, multiples of 2^-32.
 
     Parameters
     ----------
     rows : (first, end), optional
-        Detector rows to evaluate; all by default. Their values do not depend on this choice.
+        Detector rows to evaluate; all by default. The values do not depend on this choice.
     """
     y0, y1 = rows or (0, lattice.shape[0])
     out = np.empty((y1 - y0, lattice.shape[1], 2))
@@ -31,20 +31,23 @@ def from_lattice(lattice: Lattice, grid, rows=None) -> np.ndarray:
 
 
 def shift(pixmap, x0: int, y0: int) -> np.ndarray:
-    """The same map, in place, in pixels of a window whose first pixel is (x0, y0); exact (see above)."""
+    """Shift the map in place to pixels of a window whose first pixel is (x0, y0), exactly, and return it."""
     pixmap[..., 0] -= x0
     pixmap[..., 1] -= y0
     return pixmap
 
 
 def exact(wcs: SkyWCS, grid, rows=None) -> np.ndarray:
-    """As `from_lattice`, from the exact WCS at every pixel (slow: 2 s for 4 million pixels of a GWCS)."""
+    """Return the same as `from_lattice`, from the exact WCS at every pixel.
+
+    It is slow: 2 s for 4 million pixels of a GWCS.
+    """
     ny, nx = wcs.shape
     y0, y1 = rows or (0, ny)
     out = np.full((y1 - y0, nx, 2), np.nan)
     (xa, xb), (ya, yb) = inside(wcs)
     ya, yb = max(ya, y0), min(yb, y1 - 1)
-    for first in range(ya, yb + 1, 256):  # in slices: gwcs makes many temporaries
+    for first in range(ya, yb + 1, 256):  # in slices, because gwcs makes many temporary arrays
         last = min(first + 256, yb + 1)
         y, x = np.mgrid[first:last, xa : xb + 1].astype(float)
         u, v = grid.to_pixel(*wcs.to_sky(x, y))
@@ -54,13 +57,12 @@ def exact(wcs: SkyWCS, grid, rows=None) -> np.ndarray:
 
 
 class LatticeFiles:
-    """The lattices that the ``footprint`` jobs saved, by member, frame and step, and the hashes of the
-    members' files.
+    """The lattices that the ``footprint`` jobs saved, and the hashes of the members' files.
 
     Parameters
     ----------
     paths : list of path
-        ``.npz`` files with keys ``member/extver/step/array``, and a `hash_key` for each member.
+        ``.npz`` files with the keys ``member/extver/step/array`` and, for each member, its `hash_key`.
     """
 
     def __init__(self, paths):
@@ -73,11 +75,11 @@ class LatticeFiles:
 
     @staticmethod
     def hash_key(member: str) -> str:
-        """The key of a member's hash: later jobs need not read the file again to tell which one it was."""
+        """Return the key of a member's hash, by which later jobs know the file without reading it again."""
         return f"{member}/0/file/sha256"
 
     def sha256(self, member: str) -> str | None:
-        """The hash of a member's file, as the ``footprint`` job saw it; None where it was not kept."""
+        """Return the hash that the ``footprint`` job took of a member's file; None if it was not kept."""
         path = self._where.get((member, 0, "file"))
         if path is None:
             return None
@@ -92,7 +94,7 @@ class LatticeFiles:
             )
 
     def pixmap(self, frame, grid, stepsize, order: int, tolerance: float, rows=None) -> np.ndarray:
-        """`frame_pixmap` with the lattices of the files."""
+        """Return the `frame_pixmap` of a frame, with the lattices of these files."""
 
         def lattice():
             return self.lattice(frame.member, frame.extver, step_name(stepsize, order))
@@ -101,19 +103,19 @@ class LatticeFiles:
 
 
 def frame_pixmap(frame, grid, lattice, stepsize, tolerance: float, rows=None) -> np.ndarray:
-    """The map of a frame on a grid as the configuration's ``pixmap_stepsize`` asks.
+    """Return the map of a frame on a grid by the configuration's ``pixmap_stepsize``.
 
     Parameters
     ----------
     frame : Frame
     grid : Grid
     lattice : callable
-        ``lattice()`` gives the frame's `Lattice` of that step size; called where it is needed.
+        ``lattice()`` returns the frame's `Lattice` of that step size; it is called only if it is needed.
     stepsize : 'auto', 'astrodrizzle' or number
-        With ``auto`` the interpolation is checked on this grid, and the exact WCS taken where it is not good
-        enough.
+        With ``auto`` the interpolation error is checked on this grid; if it is too large, the exact WCS is
+        used.
     tolerance : float
-        Of that check, pixels of the grid.
+        Largest error allowed in that check, pixels of the grid.
     rows : (first, end), optional
         Detector rows to evaluate; all by default.
 
@@ -137,5 +139,5 @@ def frame_pixmap(frame, grid, lattice, stepsize, tolerance: float, rows=None) ->
 
 
 def step_name(stepsize, order) -> str:
-    """The name under which a lattice is kept."""
+    """Return the name under which a lattice is saved."""
     return "auto" if isinstance(stepsize, str) or stepsize <= 1 else f"{stepsize:g}-{order}"

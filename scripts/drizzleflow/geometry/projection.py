@@ -1,4 +1,4 @@
-"""Output grids that are not a plain tangent plane; the library that reads their WCS evaluates them."""
+"""Output grids that are not a plain tangent plane; astropy.wcs or gwcs evaluates them."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ class Projection:
     to_pixel, to_sky : callable
         (lon, lat) in ICRS degrees -> (x, y), 0-based pixels of the whole grid, and back.
     cards : callable
-        (origin, shape) -> cards (keyword, value, comment) of the FITS WCS of a part of the grid: the (x, y)
-        of its first pixel, and its (ny, nx).
+        (origin, shape) -> cards (keyword, value, comment) of the FITS WCS of a part of the grid, given the
+        (x, y) of its first pixel and its (ny, nx).
     """
 
     def __init__(self, to_pixel, to_sky, cards):
@@ -23,18 +23,18 @@ class Projection:
 
 @cache
 def projection(text: str) -> Projection:
-    """The projection of a grid's ``custom`` text: a FITS header, or ``asdf:`` and the path of a file."""
+    """Return the projection of a grid's ``custom`` text: a FITS header, or ``asdf:`` and a file's path."""
     return from_asdf(text.removeprefix("asdf:")) if text.startswith("asdf:") else from_header(text)
 
 
 def from_header(text: str) -> Projection:
-    """The projection of a FITS header, given as text with one card on each line."""
+    """Return the projection of a FITS header, given as text with one card on each line."""
     from astropy.io import fits
 
     from drizzleflow.geometry.fits_wcs import from_astropy
 
     wcs = two_axes(fits.Header.fromstring(text, sep="\n"))
-    sky = from_astropy(wcs, (1, 1))  # ICRS, whatever the header's frame
+    sky = from_astropy(wcs, (1, 1))  # it returns ICRS, whatever the header's frame
 
     def cards(origin, shape):
         header = wcs.to_header(relax=True)
@@ -46,7 +46,7 @@ def from_header(text: str) -> Projection:
 
 
 def two_axes(header):
-    """The `astropy.wcs.WCS` of a header's first two axes."""
+    """Return the `astropy.wcs.WCS` of a header's first two axes."""
     from astropy.wcs import WCS
 
     wcs = WCS(header)
@@ -54,12 +54,12 @@ def two_axes(header):
 
 
 def from_asdf(path: str) -> Projection:
-    """The projection of a GWCS, the entry ``wcs`` of an ASDF file."""
+    """Return the projection of the GWCS in the entry ``wcs`` of an ASDF file."""
     return of_gwcs(tree_of(path)["wcs"])
 
 
 def tree_of(path: str) -> dict:
-    """The tree of a user's ASDF file: ``wcs``, a GWCS, and what it says about the shape."""
+    """Return the tree of a user's ASDF file: the GWCS ``wcs``, and the shape if it is given."""
     from drizzleflow.io.asdf_trees import read_tree
 
     with open(path, "rb") as file:

@@ -1,4 +1,4 @@
-"""The part of a grid that frames cover: the S_REGION of the mosaic, and the windows of groups."""
+"""Find the part of a grid that frames cover: the mosaic's S_REGION and the groups' windows."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import numpy as np
 
 from drizzleflow.frames.window import NOWHERE, Window
 
-TOLERANCE = 0.5  #: px; vertices whose removal moves the outline by less are left out
+TOLERANCE = 0.5  #: px; a vertex is left out if that moves the outline by less
 
 
 def covered(outlines, grid) -> tuple[str, list[int]]:
-    """The union of frames' outlines inside a grid, as S_REGION.
+    """Return the union of the frames' outlines inside a grid, as S_REGION.
 
     Parameters
     ----------
@@ -21,8 +21,8 @@ def covered(outlines, grid) -> tuple[str, list[int]]:
     Returns
     -------
     text : str
-        ``POLYGON ICRS lon lat ...``, one polygon after the other where the union has several parts; without
-        holes, as in the JWST pipeline. Empty where no frame meets the grid.
+        ``POLYGON ICRS lon lat ...``, in degrees; several polygons if the union has several parts. Holes are
+        left out, as in the JWST pipeline. Empty if no frame meets the grid.
     outside : list of int
         The numbers of the frames that do not meet the grid.
     """
@@ -34,7 +34,7 @@ def covered(outlines, grid) -> tuple[str, list[int]]:
     for number, outline in enumerate(outlines):
         vertices = np.array(grid.to_pixel(*np.array(outline, float))).T
         inside = None
-        if np.isfinite(vertices).all():  # NaN on the far hemisphere
+        if np.isfinite(vertices).all():  # they are NaN on the far hemisphere
             inside = shapely.make_valid(shapely.Polygon(vertices)).intersection(frame)
         if inside is None or inside.area == 0:
             outside.append(number)
@@ -50,7 +50,7 @@ def covered(outlines, grid) -> tuple[str, list[int]]:
 
 
 def windows(outlines, groups, grid) -> dict[str, Window]:
-    """The window of a grid that each group's frames cover: what a single drizzle will hold, to a few pixels.
+    """Return the window of a grid that each group covers: what its single drizzle will hold, to a few pixels.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ def windows(outlines, groups, grid) -> dict[str, Window]:
     Returns
     -------
     dict
-        group -> window; `NOWHERE` where nothing of it meets the grid.
+        group -> window; `NOWHERE` if the group does not meet the grid.
     """
     made: dict[str, Window] = {}
     for outline, group in zip(outlines, groups, strict=True):
@@ -74,9 +74,9 @@ def windows(outlines, groups, grid) -> dict[str, Window]:
 
 
 def tilt(outlines, grid) -> float:
-    """The largest slope |dy/dx| of the frames' rows on a grid.
+    """Return the largest slope |dy/dx| of the frames' rows on a grid.
 
-    It tells how many rows of a frame a band of the grid can need.
+    It sets how many rows of a frame a band of the grid may need.
     """
     slopes = [0.0]
     for outline in outlines:

@@ -1,4 +1,4 @@
-"""Distances and tangent planes on the sphere, in degrees."""
+"""Compute distances and tangent planes on the sphere, in degrees."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 def tangent_plane(lon, lat, lon0, lat0):
-    """Gnomonic (TAN) coordinates about (lon0, lat0): xi to the east and eta to the north, in degrees.
+    """Return gnomonic (TAN) coordinates about (lon0, lat0): xi east and eta north, in degrees.
 
     They are NaN on the far hemisphere.
     """
@@ -22,7 +22,7 @@ def tangent_plane(lon, lat, lon0, lat0):
 
 
 def from_tangent_plane(xi, eta, lon0, lat0):
-    """The inverse of `tangent_plane`: lon (in [0, 360)) and lat of gnomonic coordinates, all in degrees."""
+    """Return lon (in [0, 360)) and lat of gnomonic coordinates, all in degrees: inverts `tangent_plane`."""
     xi, eta = np.radians(xi), np.radians(eta)
     lon0, lat0 = np.radians(lon0), np.radians(lat0)
     north = np.cos(lat0) - eta * np.sin(lat0)
@@ -32,7 +32,7 @@ def from_tangent_plane(xi, eta, lon0, lat0):
 
 
 def separation(lon1, lat1, lon2, lat2):
-    """The angle between two positions on the sky in degrees, by Vincenty's formula, good at any distance."""
+    """Return the angle (degrees) between two sky positions, by Vincenty's formula, good at any distance."""
     dlon = np.radians(np.subtract(lon2, lon1))  # subtracted first: exact for neighbouring pixels
     lat1, lat2 = np.radians(lat1), np.radians(lat2)
     sin_l, cos_l = np.sin(dlon), np.cos(dlon)

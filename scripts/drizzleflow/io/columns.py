@@ -1,8 +1,8 @@
-"""The columns of every table that drizzleflow writes: name, type, unit and meaning, declared once.
+"""Declare the columns of every table that drizzleflow writes: name, type, unit and meaning.
 
 `drizzleflow.io.light_tables` and `drizzleflow.io.tables` read and write by these declarations, and
-``docs/products.md`` shows them. A table is a CSV file: one line of names, then one line a row, no comments.
-Numbers are decimal, as short as they can be without losing a bit.
+``docs/products.md`` shows them. A table is a CSV file: one line of names, then one line for each row, no
+comments. Numbers are decimal, as short as possible without losing a bit.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ import json
 from pathlib import Path
 from typing import NamedTuple
 
-#: what a row of an association sheet may hold, as JSON Schema: the one table that the user writes
+#: JSON Schema of a row of an association sheet, the one table that the user writes
 ASSOCIATION_SCHEMA = Path(__file__).resolve().parents[3] / "config/schemas/association.schema.json"
-#: what a kind of column is called in a message
+#: kind of column -> its name in messages
 EXPECTED = {
     "text": "a text",
     "int": "a whole number",
@@ -34,7 +34,7 @@ def _outline(cell: str) -> list[list[float]]:
     return [lon, lat]
 
 
-#: kind -> what makes a value of a cell; raises ValueError or TypeError where it holds none
+#: kind -> function from a cell's text to its value; it raises ValueError or TypeError for other text
 READ = {"text": str, "int": int, "float": float, "bool": _truth, "outline": _outline}
 
 
@@ -45,10 +45,10 @@ class Column(NamedTuple):
     kind: str  #: text, int, float, bool, or outline: [longitudes, latitudes] as JSON
     meaning: str
     unit: str = ""
-    missing: str | None = None  #: how a missing value is written; None where every row has one
+    missing: str | None = None  #: text of a missing value; None if no value may be missing
 
     def read(self, cell: str):
-        """The value of a cell; None where it is missing.
+        """Return the value of a cell; None if it is missing.
 
         Raises
         ------
@@ -58,12 +58,12 @@ class Column(NamedTuple):
         return None if cell == self.missing else READ[self.kind](cell)
 
     def write(self, value) -> str:
-        """The text of a value, for `read`. None and, where some are missing, NaN are missing values.
+        """Return the text of a value, for `read`; None and, in a column with missing values, NaN are missing.
 
         Raises
         ------
         ValueError
-            The value is missing, and the column has one in every row.
+            The value is missing, and the column must have one in every row.
         """
         if value is None or (self.missing is not None and value != value):
             if self.missing is None:
@@ -82,7 +82,7 @@ _EXTVER = Column(
     "extver", "int", "number of the frame in its member, from 1: the SCI extension or the integration"
 )
 
-#: members.csv: a row a science member, in the association's order
+#: members.csv: one row for each science member, in the association's order
 MEMBERS = (
     _MEMBER,
     Column("path", "text", "the member's file, absolute or relative to the folder of the run"),
@@ -107,7 +107,7 @@ MEMBERS = (
     Column("flux_scale", "float", "what the data are multiplied by, where that was given", missing=""),
 )
 
-#: footprints.csv: a row a frame, in the order of members.csv
+#: footprints.csv: one row for each frame, in the order of members.csv
 FOOTPRINTS = (
     _MEMBER,
     _EXTVER,
@@ -124,7 +124,7 @@ FOOTPRINTS = (
     ),
 )
 
-#: sky/{batch}.csv: a row a frame and what it overlaps
+#: sky/{batch}.csv: one row for each frame, and one for each group that it overlaps
 OVERLAPS = (
     _MEMBER,
     _EXTVER,
@@ -143,7 +143,7 @@ OVERLAPS = (
     ),
 )
 
-#: sky.csv: a row a frame, in the order of footprints.csv
+#: sky.csv: one row for each frame, in the order of footprints.csv
 SKY = (
     _MEMBER,
     _GROUP,
@@ -161,10 +161,10 @@ SKY = (
     _EXTVER,
 )
 
-#: what a user calls the tables
+#: path of each table in the product's folder -> its columns
 TABLES = {"members.csv": MEMBERS, "footprints.csv": FOOTPRINTS, "sky/{batch}.csv": OVERLAPS, "sky.csv": SKY}
 
 
 def names(columns) -> list[str]:
-    """The columns' names, in their order in the file."""
+    """Return the columns' names, in their order in the file."""
     return [column.name for column in columns]

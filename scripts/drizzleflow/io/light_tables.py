@@ -1,4 +1,4 @@
-"""Tables for jobs that work on pixels: read and written with `csv`, as pandas takes 0.3 s to import.
+"""Read and write tables with `csv` for jobs that work on pixels, because pandas takes 0.3 s to import.
 
 The columns are those of `drizzleflow.io.columns`. `drizzleflow.io.tables` gives the same tables as pandas
 tables.
@@ -18,7 +18,7 @@ from drizzleflow.io.files import why_no_file, write_text
 
 
 def rows(path, columns: Sequence[Column], only: Iterable[str] | None = None) -> Iterator[dict]:
-    """The rows of a table, one after the other, as dictionaries: column -> value, None where it is missing.
+    """Yield the rows of a table as dictionaries column -> value, with None for a missing value.
 
     Parameters
     ----------
@@ -32,9 +32,9 @@ def rows(path, columns: Sequence[Column], only: Iterable[str] | None = None) -> 
     Raises
     ------
     InputError
-        The file is missing or not UTF-8 text, lacks a column, or a row has another number of values or a
-        value of another kind: one line with the file, the row (1 is the first after the names) and the
-        column.
+        The file is missing, is not UTF-8 text or lacks a column, or a row has a wrong number of values or a
+        value of another kind. The message, one line, names the file, the row (1 is the first after the
+        names) and the column.
     """
     lines = _lines(path)
     head = next(lines, [])
@@ -60,7 +60,7 @@ def rows(path, columns: Sequence[Column], only: Iterable[str] | None = None) -> 
 
 
 def _wrong(columns, head, cells) -> str:
-    """What is wrong with the first cell of a row that has no value of its column's kind."""
+    """Say what is wrong with the first cell of a row that has no value of its column's kind."""
     for column in columns:
         cell = cells[head.index(column.name)]
         try:
@@ -71,7 +71,7 @@ def _wrong(columns, head, cells) -> str:
 
 
 def _lines(path) -> Iterator[list[str]]:
-    """The lines of a CSV file that are not empty, as cells."""
+    """Yield the lines of a CSV file that are not empty, as lists of cells."""
     try:
         with open(path, encoding="utf-8", newline="") as stream:
             yield from filter(None, csv.reader(stream, strict=True))
@@ -89,7 +89,10 @@ def write(path, columns: Sequence[Column], table: Iterable[Sequence]) -> None:
 
 
 def read_members(path, files=None) -> list[dict]:
-    """The rows of members.csv, as of `drizzleflow.plan.Member.asdict`; `files` take the paths' place."""
+    """Return the rows of members.csv as dictionaries, like those of `drizzleflow.plan.Member.asdict`.
+
+    `files` replace the paths of the table.
+    """
     members = list(rows(path, MEMBERS))
     if files is not None:
         members = [member | {"path": file} for member, file in zip(members, files, strict=True)]
@@ -97,22 +100,22 @@ def read_members(path, files=None) -> list[dict]:
 
 
 def read_levels(path) -> dict[tuple[str, int], float]:
-    """(member, extver) -> sky level (the frame's unit a pixel) of the frames in sky.csv with a valid one."""
+    """Return (member, extver) -> sky level, frame's unit per pixel, of sky.csv's frames with a valid one."""
     frames = rows(path, SKY, ("member", "extver", "sky", "valid"))
     return {(row["member"], row["extver"]): row["sky"] for row in frames if row["valid"]}
 
 
 def read_skylist(path, members) -> dict[str, float]:
-    """member -> level, of a text file with a line ``name level`` for each member (# begins a comment).
+    """Return member -> sky level, from a text file with a line ``name level`` for each member.
 
-    A name may be the member's, its file's, or a path that ends so.
+    A name is the member's, its file's, or a path that ends with one of these. # begins a comment.
 
     Raises
     ------
     InputError
-        A line that is none, a member without a line or with two.
+        A line is not of this form, or a member has no line or two.
     """
-    if not os.path.isfile(path):  # a pipe would be waited for
+    if not os.path.isfile(path):  # a named pipe would block
         raise InputError(f"{path}: not a readable list of sky levels ({why_no_file(path)})")
     try:
         with open(path, encoding="utf-8") as stream:

@@ -1,4 +1,4 @@
-"""The tables of a run as pandas tables: a reader and a writer for each, with the types that the columns have.
+"""Read and write the tables of a run as pandas tables, with the declared type of each column.
 
 In a notebook::
 
@@ -32,7 +32,7 @@ _DTYPES = {"text": "string", "int": "int64", "float": "float64", "bool": "bool",
 
 
 def read_members(path, only: Iterable[str] | None = None) -> pd.DataFrame:
-    """members.csv: a row a science member; see `drizzleflow.io.columns.MEMBERS`.
+    """Read members.csv, one row for each science member; see `drizzleflow.io.columns.MEMBERS`.
 
     Parameters
     ----------
@@ -43,24 +43,24 @@ def read_members(path, only: Iterable[str] | None = None) -> pd.DataFrame:
     Raises
     ------
     InputError
-        The file cannot be read, lacks a column, or has a value of another kind; one line with the file, row
+        The file cannot be read, lacks a column, or has a value of another kind. The message names file, row
         and column. The other readers raise the same.
     """
     return _read([path], MEMBERS, only)
 
 
 def read_footprints(path, only: Iterable[str] | None = None) -> pd.DataFrame:
-    """footprints.csv: a row a frame; see `drizzleflow.io.columns.FOOTPRINTS`."""
+    """Read footprints.csv, one row for each frame; see `drizzleflow.io.columns.FOOTPRINTS`."""
     return _read([path], FOOTPRINTS, only)
 
 
 def read_sky(path) -> pd.DataFrame:
-    """sky.csv: the sky level of each frame; see `drizzleflow.io.columns.SKY`."""
+    """Read sky.csv, the sky level of each frame; see `drizzleflow.io.columns.SKY`."""
     return _read([path], SKY)
 
 
 def read_overlaps(*paths) -> pd.DataFrame:
-    """One or more sky/{batch}.csv, one below the other: sky of frames and of their overlaps with groups.
+    """Read one or more sky/{batch}.csv into one table: sky of frames and of their overlaps with groups.
 
     See `drizzleflow.io.columns.OVERLAPS`.
     """
@@ -68,7 +68,7 @@ def read_overlaps(*paths) -> pd.DataFrame:
 
 
 def read_skylist(path, members) -> pd.Series:
-    """Levels (float64) by member, of a text file with a line ``name level`` for each of `members`.
+    """Read the level (float64) of each member from a text file with lines ``name level``.
 
     See `drizzleflow.io.light_tables.read_skylist`.
     """
@@ -77,22 +77,22 @@ def read_skylist(path, members) -> pd.Series:
 
 
 def read_association(path) -> pd.DataFrame:
-    """An association in the form of a CSV sheet, checked: a row an exposure.
+    """Read and check an association in the form of a CSV sheet, one row for each exposure.
 
-    Lines that begin with # and empty lines do not count; blanks around values do not either.
+    Lines that begin with # and empty lines are skipped; blanks around values are removed.
 
     Returns
     -------
     DataFrame
-        The columns of ``config/schemas/association.schema.json``, which describes them, in its order: text
-        ("string"), but ``flux_scale`` float64. Empty cells, and columns that the sheet does not have, are
-        missing.
+        The columns of ``config/schemas/association.schema.json``, which describes them, in its order. All are
+        text ("string") but ``flux_scale``, which is float64. Empty cells, and columns that the sheet does
+        not have, are missing values.
 
     Raises
     ------
     InputError
-        The sheet is not readable or not as the schema says; one line with the file, the row (1 is the first
-        after the names) and the column, what it holds and what was expected.
+        The sheet cannot be read or does not fit the schema. The message, one line, names the file, the row
+        (1 is the first after the names), the column, what it holds and what was expected.
     """
     from jsonschema import Draft202012Validator
 
@@ -129,10 +129,10 @@ def read_association(path) -> pd.DataFrame:
 
 
 def _cells(path) -> tuple[list[str], list[list[str]]]:
-    """Names of the columns (lower case) and rows of a sheet.
+    """Return the names of the columns (lower case) and the rows of a sheet.
 
-    By `csv`, which refuses what is no CSV; `pandas.read_csv` fills up short rows, renames a second column of
-    one name and takes an odd quotation mark for text.
+    The module `csv` refuses text that is not CSV. `pandas.read_csv` would fill up short rows, rename a second
+    column of the same name and take an unpaired quotation mark for text.
     """
     lines = [
         line for line in read_text(path).splitlines() if line.strip() and not line.lstrip().startswith("#")
@@ -147,7 +147,7 @@ def _cells(path) -> tuple[list[str], list[list[str]]]:
 
 
 def _number(cell: str) -> float | str:
-    """A finite number, or the cell as it is."""
+    """Return a finite number, or the cell as it is."""
     try:
         number = float(cell)
     except ValueError:
@@ -156,7 +156,7 @@ def _number(cell: str) -> float | str:
 
 
 def write_members(table: pd.DataFrame, path) -> None:
-    """Write members.csv, whole or not at all: the columns of `drizzleflow.io.columns.MEMBERS`, no other."""
+    """Write members.csv, whole or not at all: just the columns of `drizzleflow.io.columns.MEMBERS`."""
     _write(table, MEMBERS, path)
 
 
@@ -171,24 +171,24 @@ def write_sky(table: pd.DataFrame, path) -> None:
 
 
 def records(table: pd.DataFrame) -> list[dict]:
-    """The rows as dictionaries of plain Python values, None where one is missing (NaN too)."""
+    """Return the rows as dictionaries of plain Python values; missing ones (NaN too) are None."""
     values = table.astype(object)
     return values.where(values.notna(), None).to_dict("records")
 
 
 def describe(columns: Sequence[Column]) -> pd.DataFrame:
-    """Name, dtype, unit and meaning of a table's columns."""
+    """Return a table of the columns' names, dtypes, units and meanings."""
     rows = [(column.name, dtype(column), column.unit, column.meaning) for column in columns]
     return pd.DataFrame(rows, columns=["column", "dtype", "unit", "meaning"])
 
 
 def dtype(column: Column) -> str:
-    """The pandas dtype of a column."""
+    """Return the pandas dtype of a column."""
     return "boolean" if column.kind == "bool" and column.missing is not None else _DTYPES[column.kind]
 
 
 def _read(paths, columns: Sequence[Column], only: Iterable[str] | None = None) -> pd.DataFrame:
-    """Tables of the same columns, one below the other."""
+    """Read tables with the same columns into one."""
     asked = [column for column in columns if only is None or column.name in only]
     rows = [row for path in paths for row in light_tables.rows(path, columns, only)]
     series = {}

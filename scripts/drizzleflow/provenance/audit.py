@@ -1,10 +1,10 @@
-"""Are the files of an output folder still those that the jobs made?
+"""The audit tests whether the files of an output folder are still those that the jobs made.
 
     python -m drizzleflow.audit OUTDIR
 
-Nothing is trusted but the bytes: every hash in the records and every checksum in a FITS product is computed
-again, in one reading of each file. The audit only reads. What a run would make again, only the workflow
-knows: `snakemake audit` tells it.
+It trusts only the bytes: it computes every hash in the records and every checksum in a FITS product again,
+and reads each file once. It changes nothing. Which files a run would make again is known to the workflow
+alone; `snakemake audit` asks it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from drizzleflow.provenance.evidence import Evidence, Finding, key_of
 
 logger = logging.getLogger("drizzleflow")
 
-#: products that every run removes when they have been used, below the output folder
+#: paths below the output folder of products that every run removes after use
 TEMPORARY = tuple(f"*/{pattern}" for pattern in roads.temporary(intermediate=False))
 
 
@@ -39,24 +39,25 @@ def audit(
         The output folder; records are the JSON files in ``{product}/record`` below it. Paths in records are
         taken from the working folder, as at the time of the run.
     temporary : patterns
-        Outputs that the workflow itself may have removed: their absence is no finding. Patterns are
-        `fnmatch`'s, on the path from `outdir`; ``*`` also matches ``/``.
+        Outputs that the workflow itself may have removed; the audit does not report them as missing. Patterns
+        are those of `fnmatch`, applied to the path from `outdir`; ``*`` also matches ``/``.
     planned : function, optional
-        Gives every file that a run would have, with the reason for which it would make it again: None where
-        it would not, "" where there is none of its own. Called when the files have been read.
+        Returns every file of a complete run, each with the reason why a run would make it again: None if it
+        would not, "" if the file itself gives no reason. It is called after the files have been read.
     code : hashes
-        Those of the workflow's present code: tells changed code from changed settings.
+        Hashes of the workflow's present code; they tell changed code from changed settings.
     threads : int
-        Files that are read at the same time.
+        Number of files that are read at the same time.
 
     Returns
     -------
     list of Finding
-        Sorted by path, one a file; empty when all is well. ``missing``: a recorded file is gone, or a planned
-        one was never made. ``altered``: its bytes are others, or its FITS checksums do not fit them; raw
-        inputs included. ``stale``: a run would make it again, or a provenance file is older than a record
-        that it describes. ``unknown``: no record knows the file. Harmless: ``unplanned``, healthy files of
-        another configuration; ``versions``, other packages than installed here.
+        One for each file, sorted by path; empty if nothing is wrong. ``missing``: a recorded file does not
+        exist, or a planned one was never made. ``altered``: the bytes of a product or raw input have changed,
+        or its FITS checksums are wrong. ``stale``: a run would make the file again, or a provenance file is
+        older than a record that it describes. ``unknown``: no record names the file. Two kinds are harmless:
+        ``unplanned``, intact files of another configuration; ``versions``, the jobs ran with other versions
+        of packages than are installed here.
 
     Raises
     ------
@@ -65,7 +66,7 @@ def audit(
     """
     evidence = Evidence(outdir, temporary)
     with ThreadPoolExecutor(threads) as pool:
-        # large files first, so that no thread is left with one at the end
+        # large files come first, so that no thread still reads one when the others have finished
         faults = {key_of(f.path): f for f in pool.map(evidence.check, evidence.by_size()) if f}
     for path in evidence.found.values():
         if not evidence.knows(path):
@@ -83,7 +84,7 @@ def audit(
 
 
 def main(arguments=None) -> int:
-    """The command line: prints the findings, one a line; 1 if any is a fault."""
+    """Run the command line: print the findings, one a line, and return 1 if any is a fault, otherwise 0."""
     import argparse
     import sys
 
@@ -106,7 +107,7 @@ def main(arguments=None) -> int:
 
 
 def tell(findings: list[Finding], say) -> int:
-    """Call `say` with a line for each finding and the verdict; 1 if any is a fault, otherwise 0."""
+    """Call `say` with a line for each finding and with the verdict; return 1 if any is a fault, else 0."""
     for finding in findings:
         say(str(finding))
     faults = sum(not finding.harmless for finding in findings)

@@ -1,4 +1,4 @@
-"""Which pixels of a frame fall on one pixel of the grid, with the very weights that drizzle gives them."""
+"""Find the pixels of a frame that fall on one pixel of the grid, with the weights that drizzle gives them."""
 
 from __future__ import annotations
 
@@ -17,18 +17,20 @@ from drizzleflow.jobs.reader import FrameReader
 from drizzleflow.resample import single
 from drizzleflow.resample.drizzle_window import IMAGE_ONLY, WindowDrizzle
 
-MARGIN = 3  #: pixels around those that may fall on it: a drop's corners are interpolated between neighbours
+MARGIN = (
+    3  #: px added around the pixels that may fall on it; drop corners are interpolated between neighbours
+)
 
 
 class Drops:
-    """What frames give to a pixel of the grid, by the settings of one step.
+    """What each frame contributes to a pixel of the grid, with the settings of one step.
 
     Parameters
     ----------
     run : drizzleflow.provenance.run.Run
     grid : Grid
     options : dict
-        Those of the step's job: the section `step`, ``grid`` and ``simple``.
+        The options of the step's job: the sections `step`, ``grid`` and ``simple``.
     step : 'mosaic' or 'single_drizzle'
     lattices, static : list of path
     sky : path
@@ -37,7 +39,7 @@ class Drops:
     Raises
     ------
     InputError
-        Lattices or sky levels are gone.
+        The files of lattices or sky levels do not exist.
     """
 
     def __init__(self, run, grid, options: dict, step: str, *, lattices, static, sky):
@@ -45,18 +47,18 @@ class Drops:
         if gone:
             raise InputError(f"{gone[0]}: gone; run snakemake again")
         self.run, self.grid, self.options, self.settings = run, grid, options, options[step]
-        self.flags_count = step == "mosaic"  # singles are made before anything is flagged
+        self.flags_count = step == "mosaic"  # single drizzles are made before outliers are flagged
         self.reader = FrameReader(options, step, grid=grid, lattices=lattices, sky=sky, static=static)
 
     def frame(self, member: dict, extver: int, x: int, y: int, source) -> dict | None:
-        """What a frame gives to grid pixel (x, y); None where it cannot reach it.
+        """Return what a frame contributes to grid pixel (x, y); None if it cannot reach that pixel.
 
-        See `drizzleflow.provenance.trace.trace` for what is in it.
+        `drizzleflow.provenance.trace.trace` describes the keys of the dict.
 
         Parameters
         ----------
         member : dict
-            Of members.csv; ``path`` is the file to read, the flagged copy for a mosaic.
+            A row of members.csv; ``path`` is the file to read, for a mosaic the flagged copy.
         source : path
             The member's raw file.
         """
@@ -64,9 +66,9 @@ class Drops:
         window = reader.window(reader.lattice(member, extver))
         if not window.holds(x, y):
             return None
-        found = self._describe(member, extver, window, source)
+        described = self._describe(member, extver, window, source)
         if not os.path.exists(member["path"]):
-            return found
+            return described
         module = formats.get(member["format"])
         flags = {"good_bits": self._good_bits(member), "flags": module.DQ_FLAGS}
         drizzle = self._onto(x, y, self.settings, **flags)
@@ -96,13 +98,13 @@ class Drops:
                     "why": why(j, i),
                 }
             )
-        return found | {"sky": level, **_added(pixels)}
+        return described | {"sky": level, **_added(pixels)}
 
     def unresampled(self, member: dict, extver: int, x: int, y: int, source) -> dict:
-        """The pixel itself, of a frame that is stacked as it is; nothing is subtracted."""
-        found = self._describe(member, extver, None, source)
+        """Return the pixel itself, of a frame that is stacked without resampling; no sky is subtracted."""
+        described = self._describe(member, extver, None, source)
         if not os.path.exists(member["path"]):
-            return found
+            return described
         frame = self.reader.frame(member, extver)
         module, bits = formats.get(member["format"]), self._good_bits(member)
         made = single.unresampled(frame, None, self.settings, good_bits=bits, flags=module.DQ_FLAGS)
@@ -117,7 +119,7 @@ class Drops:
             "dq": None if frame.dq is None else int(frame.dq[y, x]),
             "why": why(y, x),
         }
-        return found | _added([pixel])
+        return described | _added([pixel])
 
     def _describe(self, member, extver, window, source) -> dict:
         name, mask = member["member"], self.run.file("crmask", "mask", member=member["member"])
@@ -143,15 +145,15 @@ class Drops:
         )
 
     def _onto(self, x: int, y: int, settings: dict, **flags) -> WindowDrizzle:
-        """The step's own drizzle, of the image alone, onto one pixel of the grid."""
+        """Return the drizzle of the step, of the image alone, onto one pixel of the grid."""
         pad, box = self.options["grid"]["pad"], Window.placed((1, 1), (x, y))
         return WindowDrizzle(self.grid, box, settings | IMAGE_ONLY, pad=pad, **flags)
 
     def _overlaps(self, pixmap, x: int, y: int) -> dict:
-        """(row, column) -> overlap with grid pixel (x, y): each pixel is drizzled alone, with weight 1."""
+        """Map (row, column) to the overlap with grid pixel (x, y); each pixel is drizzled alone, weight 1."""
         alone = self._onto(x, y, self.settings | {"weight_type": "exptime"})
-        shape, found = pixmap.shape[:2], {}
-        data = np.full(shape, np.nan, np.float32)  # no weight where there is no value
+        shape, overlaps = pixmap.shape[:2], {}
+        data = np.full(shape, np.nan, np.float32)  # a pixel that is NaN has no weight
         frame = Frame("one pixel", 1, "1", shape, data=data, exposure_time=1.0)
         for j, i in np.argwhere(_reaching(pixmap, alone.near)):
             alone.restart()
@@ -160,13 +162,13 @@ class Drops:
             data[j, i] = np.nan
             overlap = float(alone.weight[0, 0])
             if overlap:
-                found[int(j), int(i)] = overlap
-        return found
+                overlaps[int(j), int(i)] = overlap
+        return overlaps
 
     def _reasons(self, member, frame, extver, weights, origin) -> Callable[[int, int], str]:
-        """A function of (row, column) of a patch that says why a pixel does not count, "" where it does.
+        """Return a function (row, column) -> why that pixel of a patch does not count; "" if it does.
 
-        `origin`: detector row and column of the patch's first pixel.
+        `origin` is the detector (row, column) of the patch's first pixel.
         """
         module, simple = formats.get(member["format"]), self.options["simple"]
         data, dq = frame.data, frame.dq
@@ -200,14 +202,14 @@ class Drops:
 
 
 def _reaching(pixmap, window: Window) -> np.ndarray:
-    """Which pixels' centres lie between those of a window's outermost pixels: bool (ny, nx)."""
+    """Mark the pixels whose centres lie between those of a window's outermost pixels: bool (ny, nx)."""
     x, y = pixmap[..., 0], pixmap[..., 1]
     with np.errstate(invalid="ignore"):
         return (x >= window.x0) & (x <= window.x1 - 1) & (y >= window.y0) & (y <= window.y1 - 1)
 
 
 def _patch(pixmap, window: Window):
-    """((first row, end), (first column, end)) of the pixels that may fall into a window; None without any."""
+    """Return ((first row, end), (first column, end)) of the pixels that may fall in a window, or None."""
     rows, columns = np.nonzero(_reaching(pixmap, window))
     if not len(rows):
         return None
@@ -215,7 +217,7 @@ def _patch(pixmap, window: Window):
 
 
 def _added(pixels) -> dict:
-    """The pixels, the sum of their weights, and their weighted mean (NaN without weight)."""
+    """Return the pixels, the sum of their weights and their weighted mean (NaN if the sum is 0)."""
     parts = [(pixel["overlap"] * pixel["weight"], pixel["value"]) for pixel in pixels if not pixel["why"]]
     weight = sum(part for part, _ in parts)
     value = sum(part * value for part, value in parts) / weight if weight else float("nan")

@@ -1,4 +1,4 @@
-"""The audit's evidence: what the records in an output folder say of its files, and whether it is so."""
+"""Compare the files of an output folder with what the records of the jobs say of them."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from drizzleflow.io.fits_verify import PIECE, Sums
 from drizzleflow.jobs import record
 from drizzleflow.plan import layout, roads
 
-#: what lies beside the products, and in each product's folder, without being one
+#: names beside the products' folders, and inside each of them, that are not products
 BESIDE, WITHIN = (".lock", ".plan.json", "audit.log"), (layout.LOG, layout.BENCHMARK)
-NOTES = ("unplanned", "versions")  #: kinds that are no fault
+NOTES = ("unplanned", "versions")  #: kinds of finding that are not faults
 
 
 @dataclass(frozen=True, order=True)
 class Finding:
-    """One file that is not as it should be, or (`NOTES`) something that a reviewer should know."""
+    """One file that is not as its record says, or (`NOTES`) something that a reviewer should know."""
 
-    path: str  #: as found below the output folder, or as named in the record
+    path: str  #: the path below the output folder, or as the record names it
     kind: str  #: missing, altered, stale, unknown; unplanned, versions
     detail: str  #: what was found and what was expected
 
     def __str__(self) -> str:
         line = f"{self.kind}: {self.path}: {self.detail}"
-        return line if line.isprintable() else repr(line)[1:-1]  # names may hold anything
+        return line if line.isprintable() else repr(line)[1:-1]  # a file name may hold any character
 
     @property
     def harmless(self) -> bool:
@@ -43,7 +43,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Claim:
-    """What is recorded about a file, and by which job."""
+    """What a job recorded about a file."""
 
     path: str
     sha256: str
@@ -66,9 +66,9 @@ class Evidence:
         if not os.path.isdir(self.outdir):
             raise InputError(f"{self.outdir}: no such output folder")
         self.found = {key_of(path): path for path in sorted(_walk(self.outdir))}
-        self.claims: dict[str, Claim] = {}  #: outputs and raw inputs, the last job's word counting
-        self.vouched: dict[str, Claim] = {}  #: records, by the hash that a provenance file has of them
-        self.jobs: dict[str, dict] = {}  #: readable records without their pictures
+        self.claims: dict[str, Claim] = {}  #: outputs and raw inputs; the last job's claim counts
+        self.vouched: dict[str, Claim] = {}  #: records whose hash a provenance file holds
+        self.jobs: dict[str, dict] = {}  #: readable records, without their thumbnails
         self._broken: dict[str, str] = {}
         self._logs: set[str] = set()
         records = [path for path in self.found.values() if self._is_record(path)]
@@ -102,7 +102,7 @@ class Evidence:
                     claims[key_of(claim.path)] = claim
 
     def _read_provenance(self, key: str, raw: dict) -> None:
-        """The hashes that a provenance file has of records, and of raw inputs that no record has."""
+        """Read the hashes that a provenance file has of records, and of raw inputs that no record has."""
         try:
             with open(key, encoding="utf-8") as stream:
                 document = json.load(stream)
@@ -110,7 +110,7 @@ class Evidence:
                 relation["prov:influencer"] for relation in document.get("wasInfluencedBy", {}).values()
             }
             for name, entry in document["entity"].items():
-                if name in settings:  # what has changed in the configuration, the dry run tells
+                if name in settings:  # a changed configuration is reported by the dry run
                     continue
                 if "df:sha256" in entry:
                     entry = {"path": entry["df:path"], "sha256": entry["df:sha256"], "size": entry["df:size"]}
@@ -124,19 +124,19 @@ class Evidence:
             self._broken[key] = f"not readable as provenance ({error})"
 
     def by_size(self) -> list[str]:
-        """Keys (absolute paths) of all files that something is recorded about, the largest first."""
+        """Return the absolute paths of all files that something is recorded about, the largest first."""
         keys = {*self.jobs, *self._broken, *self.vouched, *self.claims}
         return sorted(keys, key=lambda key: (-self.claims[key].size if key in self.claims else 0, key))
 
     def knows(self, path) -> bool:
-        """Whether a file is recorded, or lies where files are that are no products."""
+        """Tell whether a file is recorded, or lies where logs and other files that are not products lie."""
         parts = os.path.relpath(path, self.outdir).split(os.sep)
         beside = parts[0] in BESIDE if len(parts) == 1 else len(parts) > 2 and parts[1] in WITHIN
         known = (self.claims, self.jobs, self._broken, self.vouched, self._logs)
         return beside or any(key_of(path) in group for group in known)
 
     def check(self, path) -> Finding | None:
-        """Read a recorded file again: what is wrong with it."""
+        """Read a recorded file again and return what is wrong with it; None if nothing is."""
         key = key_of(path)
         shown = self.found.get(key) or (self.claims.get(key) or self.vouched.get(key)).path
         try:
@@ -166,7 +166,7 @@ class Evidence:
         if claim is None or hashlib.sha256(text).hexdigest() == claim.sha256:
             return None
         book = self.found.get(claim.by, claim.by)
-        if str(json.loads(text).get("ended")) > claim.ended:  # made again since: provenance has to follow
+        if str(json.loads(text).get("ended")) > claim.ended:  # the record is newer than the provenance file
             return Finding(book, "stale", f"older than {shown}")
         return Finding(shown, "altered", f"not the record that {book} describes")
 
@@ -175,7 +175,7 @@ class Evidence:
         return Finding(path, "unknown", "left by an interrupted job" if leftover else "no record names it")
 
     def stale(self, plan: dict[str, tuple], code: set[str]) -> list[Finding]:
-        """Files that a run would make again, and why; or for the first time."""
+        """Return the files that a run would make again, with the reason, or make for the first time."""
         findings = []
         for key, (path, reason) in plan.items():
             if reason is None:
@@ -204,7 +204,7 @@ class Evidence:
         return "its job did not end well"
 
     def unplanned(self, plan, faults) -> list[Finding]:
-        """Products that a healthy record knows and the configuration does not."""
+        """Return the products that an intact record names and the configuration does not."""
         count: Counter = Counter()
         for key in self.claims:
             if key in self.found and key not in plan and key not in faults:
@@ -220,7 +220,7 @@ class Evidence:
         ]
 
     def versions(self) -> list[Finding]:
-        """Packages whose installed version is not that of some job."""
+        """Return the packages whose installed version differs from that of some job."""
         recorded = defaultdict(Counter)
         for job in self.jobs.values():
             for name, version in dict(job.get("versions") or {}).items():
@@ -237,7 +237,7 @@ class Evidence:
         return notes
 
     def _is_record(self, path: str) -> bool:
-        """Whether the path is ``{product}/record/….json`` below the output folder, and no leftover."""
+        """Tell whether the path is a complete ``{product}/record/….json`` below the output folder."""
         parts = os.path.relpath(path, self.outdir).split(os.sep)
         return (
             len(parts) > 2
@@ -256,7 +256,7 @@ def _claim(entry, by: str, ended: str) -> Claim:
 
 
 def _walk(folder, above=()):
-    """All files below a folder, those behind links to folders too; no folder twice on a way down."""
+    """Yield all files below a folder, also behind links to folders; a loop of links is followed once."""
     try:
         status = os.stat(folder)
         names = os.listdir(folder)
@@ -272,7 +272,7 @@ def _walk(folder, above=()):
 
 
 def _compare(path, claim: Claim, fits: bool) -> str:
-    """What is wrong with a file; "" if nothing. It is read once."""
+    """Read a file once and return what is wrong with it; "" if nothing is."""
     if not stat.S_ISREG(os.stat(path).st_mode):
         return "not a regular file"
     problems, sums, digest, buffer = [], None, hashlib.sha256(), bytearray(PIECE)
