@@ -1,4 +1,4 @@
-# What each frame covers, and the grid of the mosaic.
+# The footprint of each frame, and the grid of the mosaic.
 
 
 rule footprint:

@@ -1,4 +1,4 @@
-# Who is in a product: the first job of every road.
+# The members of a product: the first job of every road.
 
 
 rule members:

@@ -1,4 +1,4 @@
-# What went on: the report, the provenance record and the audit. They read records, never the intermediates.
+# The report, the provenance record and the audit. They read the jobs' records, never intermediate images.
 
 
 rule report_product:

@@ -1,4 +1,4 @@
-"""Data-quality flags: which pixels are good.
+"""Decide by data-quality flags which pixels are good.
 
 The flags that a good pixel may have, ``good_bits``, are written as for `stcal.resample.Resample` and
 AstroDrizzle: an int, a list of ints or flag names, or a string such as ``4,8``, ``4+8``, ``4|8`` or
@@ -18,7 +18,7 @@ ALL = 0xFFFFFFFF
 
 
 def good_mask_value(good_bits, flags: dict[str, int] | None = None) -> int | None:
-    """The bits that a good pixel may have, as one number; None if flags are ignored.
+    """Return the bits that a good pixel may have, as one number; None if flags are ignored.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def _names(flags) -> dict[str, int]:
 
 
 def good_pixels(dq, good_bits, flags=None, shape=None) -> np.ndarray:
-    """Bool array, True where a pixel is good.
+    """Return a bool array, True where a pixel is good.
 
     Parameters
     ----------
@@ -97,8 +97,9 @@ def good_pixels(dq, good_bits, flags=None, shape=None) -> np.ndarray:
 
 
 def as_bits(flags, where="DQ") -> np.ndarray:
-    """uint32 of the flags of a file: the bits of a signed integer are what they are (bit 15 of int16 is
-    32768, not a sign).
+    """Convert the flags of a file to uint32 bits.
+
+    Bits of signed integers keep their place: bit 15 of an int16 becomes 32768, not a sign.
 
     Raises
     ------
@@ -114,7 +115,7 @@ def as_bits(flags, where="DQ") -> np.ndarray:
 
 
 def from_codes(codes, where="DQ") -> np.ndarray:
-    """uint32 bits of code numbers: 0 is good, c is bit ``1 << (c - 1)``; codes are 1 to 30."""
+    """Convert code numbers to uint32 bits: 0 is good, c is bit ``1 << (c - 1)``; codes are 1 to 30."""
     low, high = int(codes.min()), int(codes.max())
     if codes.dtype.kind not in "iu" or low < 0 or high > 30:
         raise InputError(

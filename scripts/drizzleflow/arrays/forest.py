@@ -1,10 +1,10 @@
-"""Which edges of a graph hold it together (Kruskal's way, with sets that are merged)."""
+"""Find a spanning forest of a graph: the edges that connect its nodes (Kruskal's algorithm)."""
 
 from __future__ import annotations
 
 
 def joins(n: int, edges) -> list[bool]:
-    """Whether each edge, taken in order, joins two parts that the edges before it have not joined.
+    """Return for each edge, in order, whether it joins two parts that earlier edges have not joined.
 
     Those that do are a spanning forest: of the heaviest edges, where the heaviest come first. scipy's
     ``minimum_spanning_tree`` has no order among edges of equal weight.

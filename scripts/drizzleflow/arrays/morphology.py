@@ -1,4 +1,4 @@
-"""Neighbourhoods of pixels: masks that grow, and the derivative of an image.
+"""Work on neighbourhoods of pixels: grow masks, and compute the derivative of an image.
 
 Shifted slices do it: `scipy.ndimage` takes fifteen times as long for a 3 x 3 box, and its import a third of a
 second.
@@ -12,8 +12,9 @@ EDGES = ("neighbours", "zero")
 
 
 def reach(mask, axis: int, before: int, after: int) -> np.ndarray:
-    """A mask grown along one axis: True from `before` pixels below each True pixel to `after` above it; bool
-    (ny, nx).
+    """Grow a mask along one axis; return bool (ny, nx).
+
+    The result is True from `before` pixels below each True pixel to `after` pixels above it.
     """
     out = mask.copy()
     source, target = np.moveaxis(mask, axis, 0), np.moveaxis(out, axis, 0)
@@ -25,17 +26,17 @@ def reach(mask, axis: int, before: int, after: int) -> np.ndarray:
 
 
 def dilate(mask, before: int = 1, after: int | None = None) -> np.ndarray:
-    """A mask grown by a box: `before` rows and columns below each True pixel, `after` above it; bool (ny,
-    nx).
+    """Grow a mask by a box: `before` rows and columns below each True pixel, `after` above it.
 
-    `after` is as `before` by default: 1 adds the eight neighbours. Nothing beyond the border is set.
+    The result is bool (ny, nx). `after` is as `before` by default: 1 adds the eight neighbours. Pixels
+    beyond the border are not set.
     """
     after = before if after is None else after
     return reach(reach(mask, 0, before, after), 1, before, after)
 
 
 def grown(mask, grow: int = 1, ctegrow: int = 0, cte_dir: int = 0, *, mirror: bool = False) -> np.ndarray:
-    """A mask of cosmic rays and what AstroDrizzle masks around them (`drizzlepac.drizCR`).
+    """Grow a mask of cosmic rays by what AstroDrizzle masks around them (`drizzlepac.drizCR`).
 
     Parameters
     ----------
@@ -64,7 +65,7 @@ def grown(mask, grow: int = 1, ctegrow: int = 0, cte_dir: int = 0, *, mirror: bo
 
 
 def abs_deriv(array, edges: str = "neighbours") -> np.ndarray:
-    """The largest absolute difference of each pixel from its four neighbours.
+    """Return the largest absolute difference of each pixel from its four neighbours.
 
     Source: ``abs_deriv`` of `stcal.outlier_detection` (edges 'neighbours'), and what drizzlepac's ``driz_cr``
     does (edges 'zero').

@@ -1,4 +1,4 @@
-"""Medians and other order statistics along the first axis of a stack of images, with missing values.
+"""Compute medians and other order statistics along the first axis of a stack with missing values.
 
 They are those of `drizzlepac.createMedian` (`stsci.image.numcombine`). A stack is sorted by a sorting network
 of ``minimum`` and ``maximum``, in blocks that fit a processor's cache, and only as far as the wanted ranks

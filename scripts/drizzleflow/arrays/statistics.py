@@ -1,4 +1,4 @@
-"""Statistics of sky pixels: sigma-clipped mean, median, mode and midpt, and their uncertainties."""
+"""Measure sky pixels: sigma-clipped mean, median, mode and midpt, and their uncertainties."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NOTHING = Sky(float("nan"), 0, float("nan"))
 
 
 class SkyStats:
-    """A statistic of sigma-clipped pixel values; called with an array, it returns ``(value, npix)``.
+    """Measure a statistic of sigma-clipped pixel values; a call with an array returns ``(value, npix)``.
 
     It is the statistic of `stsci.imagestats`, to float32 rounding. Values are float32. There are `nclip`
     rounds of clipping, each over all values between the limits of the round before, starting with `lower` and

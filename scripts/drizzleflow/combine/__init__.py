@@ -1,4 +1,4 @@
-"""Single-drizzled images combined pixel by pixel into one without cosmic rays (`drizzlepac.createMedian`).
+"""Combine single-drizzled images pixel by pixel into one without cosmic rays (`drizzlepac.createMedian`).
 
 Start at `combine_stack`, which combines arrays. `median`, `createMedian` and ``python -m
 drizzleflow.combine`` combine files; `parameters` has the settings of all of them.
@@ -17,7 +17,7 @@ __all__ = sorted(_HOMES)
 
 
 def __getattr__(name):
-    """Import a public name's module when the name is first used, so that `import` alone costs nothing."""
+    """Import the module of a public name when the name is first used, so that `import` alone is fast."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"drizzleflow.{_HOMES[name]}"), name)

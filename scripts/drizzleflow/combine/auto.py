@@ -1,4 +1,4 @@
-"""combine_type 'auto': what each pixel's depth allows, and the uncertainty of the result."""
+"""Combine by combine_type 'auto': the method depends on each pixel's depth; the uncertainty is given too."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from drizzleflow.arrays.morphology import abs_deriv, dilate
 from drizzleflow.arrays.ranks import good_counts, present, tiles, trimmed_median
 from drizzleflow.combine.stack_noise import StackNoise
 
-DEEP = 6  #: deeper pixels are the plain median
+DEEP = 6  #: pixels with more good values than this get the plain median
 #: Tolerance, in units of the largest difference of the minimum image from a neighbour: the cores of
 #: undersampled stars differ between dithered images by more than noise. Where they are off by 0.05 px, stars
 #: lose 3 to 10 % of their flux without it and under 0.5 % with it, at the price of 0.2 % of the cosmic rays
@@ -35,10 +35,11 @@ def combine(
       it by more than ``nsigma[0]`` standard deviations of one image.
     - more: the median.
 
-    Standard deviations are those that the images have at the level of the *lowest* value, which no cosmic ray
-    has raised. Within `grow` pixels of a pixel where the lowest was chosen, ``nsigma[1]`` counts. minmed
-    compares with the noise of the sum of all exposures instead, so that on deep stacks it takes the minimum
-    of good values and is biased low; and it drops the highest value always, which biases it low on blank sky.
+    Standard deviations are those of the images at the level of the *lowest* value, which no cosmic ray has
+    raised. Within `grow` pixels of a pixel where the lowest was chosen, ``nsigma[1]`` is used. drizzlepac's
+    minmed compares with the noise of the sum of all exposures instead, so that on deep stacks it takes the
+    minimum of good values and is biased low; it also always drops the highest value, which biases it low on
+    blank sky.
 
     Parameters
     ----------
@@ -48,7 +49,7 @@ def combine(
         Weights relative to the image's mean, > 0: variance is taken as inversely proportional.
     noise : StackNoise of the n images
     derivative : float
-        What the difference of the two may have on top of the noise, see `DERIVATIVE`.
+        How much the two may differ beyond the noise, see `DERIVATIVE`.
 
     Returns
     -------
@@ -81,8 +82,10 @@ def combine(
 
 
 def _pixels(block, missing, weights, noise, planes):
-    """Fill `planes` (6, m): central and lowest value, their gap and its standard deviation, uncertainty of
-    both values.
+    """Fill `planes` (6, m) with the values among which `combine` chooses.
+
+    They are the central and the lowest value, their difference and its standard deviation, and the
+    uncertainties of both values.
     """
     sci, lowest, gap, sigma, err, err_lowest = planes
     if not len(block):
@@ -128,9 +131,7 @@ def _pixels(block, missing, weights, noise, planes):
 
 
 class _Variances:
-    """The variance of each image at one level, float32 (m,); those of images with the same noise are computed
-    once.
-    """
+    """Compute the variance of each image at one level, float32 (m,), once for images of the same noise."""
 
     def __init__(self, level, noise):
         self.level = np.fmax(level, 0)
@@ -145,24 +146,25 @@ class _Variances:
 
 
 def _two_variances(block, missing, lowest, noise, weights, other_too):
-    """Variances at the level of the lowest value, float32 (m,): of the image that has it, and of the last of
-    the others.
+    """Return two variances at the level of the lowest value, each float32 (m,).
+
+    The first is of the image that has the lowest value, the second of the last of the other images.
     """
     variances = _Variances(lowest, noise)
     low = np.full(block.shape[1], np.inf, np.float32)
     other = low.copy() if other_too else None
     for i, values in enumerate(block):
         variance = variances[i] if weights is None else variances[i] / weights[i]
-        found = values == lowest
+        is_lowest = values == lowest
         if other_too:
-            found &= np.isinf(low)  # of equal values the first image's
-            np.copyto(other, variance, where=~(found | missing[i]))
-        np.copyto(low, variance, where=found)
+            is_lowest &= np.isinf(low)  # of equal values the first image's
+            np.copyto(other, variance, where=~(is_lowest | missing[i]))
+        np.copyto(low, variance, where=is_lowest)
     return low, other
 
 
 def _inverse_sigmas(level, missing, noise, weights):
-    """The sum of 1 / sigma over the good values, float32 (m,)."""
+    """Return the sum of 1 / sigma over the good values, float32 (m,)."""
     variances, total = _Variances(level, noise), np.zeros(len(level), np.float32)
     inverse, of = None, None
     for i, bad in enumerate(missing):
@@ -175,8 +177,9 @@ def _inverse_sigmas(level, missing, noise, weights):
 
 
 def median_variance(count) -> np.ndarray:
-    """`MEDIAN_VARIANCE` of each count, float64; NaN for 0. Beyond the table a fit to the same integrals, good
-    to 0.2 %.
+    """Return `MEDIAN_VARIANCE` for each count, float64; NaN for 0.
+
+    Beyond the table it is a fit to the same integrals, good to 0.2 %.
     """
     n = np.arange(np.max(count, initial=0) + 1)
     with np.errstate(divide="ignore"):

@@ -1,4 +1,4 @@
-"""Single-drizzled images combined into one file, as `drizzlepac.createMedian` does.
+"""Combine single-drizzled images into one file, as `drizzlepac.createMedian` does.
 
 `median` is the function for users, `createMedian` the step as AstroDrizzle calls it, and ``python -m
 drizzleflow.combine`` the command. `drizzleflow.combine.stack.median_image` combines the pixels.
@@ -42,7 +42,7 @@ from drizzleflow.frames.noise import Noise
 from drizzleflow.frames.windowed import union
 
 logger = logging.getLogger("drizzleflow.combine.createmedian")
-#: values of combine_type that need the weights themselves, and not only which pixels have a low one
+#: values of combine_type that use the weights themselves, not only the mask of pixels of low weight
 _WEIGHTED = ("minmed", "iminmed")
 
 
@@ -58,7 +58,7 @@ def median(input=None, configObj=None, editpars=False, **inputDict):
     configObj : None, dict or path
         Parameters, with or without AstroDrizzle's sections, or a ``.cfg`` file with them.
     editpars : bool
-        True is refused: there is no window to edit parameters in.
+        True is refused: drizzleflow has no window for editing parameters.
     **inputDict
         Parameters, which take precedence over `configObj`; `getHelpAsString()` explains each.
 
@@ -159,11 +159,11 @@ def output_name(output: str) -> str:
     return f"{root}_med.fits"
 
 
-# --- what both functions do -------------------------------------------------------------------------------
+# --- shared by both functions ------------------------------------------------------------------------------
 
 
 def _overrides(settings, n):
-    """The user's own values for each of `n` images, a list of `Overrides`."""
+    """Return the user's own values for each of `n` images, a list of `Overrides`."""
     rows = []
     for key in PER_IMAGE:
         values = settings[key]
@@ -175,7 +175,7 @@ def _overrides(settings, n):
 
 
 def _combine(singles: list[DrizzledSingle], parameters, fillval: float):
-    """Check and combine the images: (Combined, window), with warnings in the log."""
+    """Check and combine the images; return (Combined, window). Warnings go to the log."""
     check_grid(singles)
     parameters.check_depth(len(singles))  # before a pixel is read
     if parameters.median_newmasks:
@@ -191,7 +191,7 @@ def _combine(singles: list[DrizzledSingle], parameters, fillval: float):
 
 
 def _of_object(image, weights: bool, noise: bool):
-    """(DrizzledSingle, header) of one of drizzlepac's image objects."""
+    """Return (DrizzledSingle, header) of one of drizzlepac's image objects."""
     sci, header = _plane_of(image, "outSingle")
     try:
         wht, _ = _plane_of(image, "outSWeight")
@@ -232,7 +232,7 @@ def _plane_of(image, key):
 
 
 def _step_only(config) -> dict:
-    """The parameters of the step in AstroDrizzle's configuration; the image objects know all else."""
+    """Return the median step's parameters in AstroDrizzle's configuration; image objects hold all else."""
     mine = {}
     for key, value in config.items():
         if hasattr(value, "items") and is_median_section(key):
@@ -248,14 +248,14 @@ def _step_only(config) -> dict:
 
 
 def getHelpAsString(docstring=False, show_ver=True):
-    """A text that explains createMedian and each of its parameters, with defaults and units.
+    """Return a text that explains createMedian and each of its parameters, with defaults and units.
 
     Parameters
     ----------
     docstring : bool
         True: the text begins with how to call `median` from Python; False: with the command.
     show_ver : bool
-        Whether the first line has the version.
+        Whether the first line states the version.
     """
     title = f"createMedian (drizzleflow {__version__})" if show_ver else "createMedian"
     if docstring:

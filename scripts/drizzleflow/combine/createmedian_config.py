@@ -1,4 +1,4 @@
-"""The parameters of createMedian as users write them: names, defaults, help texts and ``.cfg`` files.
+"""Read createMedian's parameters as users write them: names, defaults, help texts and ``.cfg`` files.
 
 Keywords of a call take precedence over a configuration (a dict, or a ``.cfg`` file as drizzlepac writes
 them), which takes precedence over the defaults. A ``.cfg`` file is text, with sections in brackets and ``key
@@ -20,7 +20,7 @@ from drizzleflow.errors import InputError
 
 @dataclass(frozen=True)
 class Parameter:
-    """One parameter, as the help explains it."""
+    """Describe one parameter, as the help text explains it."""
 
     name: str
     default: object
@@ -193,7 +193,7 @@ ASTRODRIZZLE_MASKPT = 0.3
 
 
 def resolve(config=None, given: Mapping | None = None, within: bool = False) -> tuple[dict, object]:
-    """The values of all parameters, and the input that a configuration names (or None).
+    """Return the values of all parameters, and the input that a configuration names (or None).
 
     Parameters
     ----------
@@ -240,12 +240,12 @@ def resolve(config=None, given: Mapping | None = None, within: bool = False) -> 
 
 
 def parameters_of(settings) -> Parameters:
-    """The checked `Parameters` of the combination, from the values of all parameters."""
+    """Return the checked `Parameters` of the combination, from the values of all parameters."""
     return Parameters(**{field.name: settings[field.name] for field in dataclasses.fields(Parameters)})
 
 
 def _is_astrodrizzle(config) -> bool:
-    """Whether a configuration is AstroDrizzle's: it has its name, or steps other than the median."""
+    """Return whether a configuration is AstroDrizzle's: it has its name, or steps other than the median."""
     steps = (_STEP.match(key) for key in config if hasattr(config[key], "items"))
     return str(config.get("_task_name_", "")).strip().lower() == "astrodrizzle" or any(
         s and s[1] != "4" for s in steps
@@ -253,13 +253,13 @@ def _is_astrodrizzle(config) -> bool:
 
 
 def is_median_section(name) -> bool:
-    """Whether a section is that of the median, 'STEP 4: CREATE MEDIAN IMAGE' (step 5 blots the median)."""
+    """Return whether a section is the median's, 'STEP 4: CREATE MEDIAN IMAGE' (step 5 blots the median)."""
     step = _STEP.match(name)
     return step[1] == "4" if step else "MEDIAN" in name.upper()
 
 
 def _flatten(config, where, within) -> tuple[dict, object]:
-    """The parameters in a configuration, with or without sections, and its input (or None)."""
+    """Return the parameters of a configuration, with or without sections, and its input (or None)."""
     values, images, skysub = {}, None, True
     for key, value in config.items():
         if not hasattr(value, "items"):
@@ -286,12 +286,12 @@ def _flatten(config, where, within) -> tuple[dict, object]:
 
 
 def convert(key, value, where=""):
-    """The value of the parameter `key`, given as such or as text, in the parameter's type.
+    """Convert the value of the parameter `key`, given as text or not, to the parameter's type.
 
     Raises
     ------
     InputError
-        It is not of that type; the message begins with `where`.
+        The value cannot be converted; the message begins with `where`.
     """
     if isinstance(value, str):
         value = value.strip()
@@ -390,7 +390,7 @@ def read_cfg(path) -> dict:
 
 
 def _text(value, path, number) -> str:
-    """The text of a value without its quotes and the comment after it."""
+    """Return the text of a value without its quotes and without the comment after it."""
     if value[:1] in ("'", '"'):
         mark = value[0]
         end = value.find(mark, 1)

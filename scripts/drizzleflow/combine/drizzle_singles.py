@@ -1,4 +1,4 @@
-"""Single-drizzled images in files or in memory, whose rows are read in sections.
+"""Read single-drizzled images, in files or in memory, in sections of rows.
 
 There are two kinds of files: AstroDrizzle's ``{root}_single_sci.fits`` and ``{root}_single_wht.fits`` (plain,
 or tile-compressed with the image in extension 1), and files that hold both planes as extensions SCI and WHT,
@@ -19,14 +19,17 @@ from drizzleflow.frames.stack_image import StackImage
 from drizzleflow.frames.window import Window
 from drizzleflow.frames.windowed import rows_at
 
-LEAST_WEIGHT = 1e-8  #: lower weights do not count in their mean
+LEAST_WEIGHT = 1e-8  #: weights below this are left out of the mean weight
 #: bytes of weights in memory while they are summed; a fixed number, so that the sum is always the same
 _STRIPE = 2**20
 
 
 @dataclass(frozen=True)
 class Plane:
-    """One two-dimensional image of a FITS file. Its header is read once; each `read` opens the file again."""
+    """Read one two-dimensional image of a FITS file.
+
+    The header is read once; each `read` opens the file again.
+    """
 
     path: str
     index: int  #: of the HDU
@@ -35,7 +38,7 @@ class Plane:
 
     @classmethod
     def open(cls, path, name=None):
-        """Open the extension `name`, or the first image in the file: (plane, merged header).
+        """Open the extension `name`, or the first image in the file; return (plane, merged header).
 
         Raises
         ------
@@ -63,7 +66,7 @@ class Plane:
             return cls(os.fspath(path), index, (header["NAXIS2"], header["NAXIS1"]), offset), merged
 
     def read(self, y0: int, y1: int) -> np.ndarray:
-        """Read the rows from y0 to y1 - 1, native float32 (y1 - y0, nx).
+        """Read the rows y0 to y1 - 1 as native float32 (y1 - y0, nx).
 
         Raises
         ------
@@ -89,7 +92,7 @@ class Plane:
 
 @dataclass(frozen=True)
 class MemoryPlane:
-    """An image in memory, as AstroDrizzle has it with ``in_memory``; it is read like a `Plane`."""
+    """Hold an image in memory, as AstroDrizzle does with ``in_memory``; it is read like a `Plane`."""
 
     path: str
     data: np.ndarray
@@ -126,7 +129,7 @@ class DrizzledSingle(StackImage):
 
     @cached_property
     def mean_weight(self) -> float:
-        """The mean of the image's weights from `LEAST_WEIGHT` on; NaN where there is none."""
+        """The mean of the image's weights that are at least `LEAST_WEIGHT`; NaN without such a weight."""
         if self.wht is None:
             return 1.0
         total, number = 0.0, 0
@@ -138,7 +141,7 @@ class DrizzledSingle(StackImage):
         return total / number if number else float("nan")
 
     def read(self, plane: str, y0: int, y1: int) -> np.ndarray:
-        """Read the rows from y0 to y1 - 1 of 'SCI' or 'WHT', native float32 (y1 - y0, nx).
+        """Read the rows y0 to y1 - 1 of 'SCI' or 'WHT' as native float32 (y1 - y0, nx).
 
         Where there is no weight image all weights are 1.
         """
@@ -158,7 +161,7 @@ _KEPT = (
 
 
 def single_of(sci, wht, header, noise: Noise) -> DrizzledSingle:
-    """Put a single-drizzled image together from its planes, the SCI header and its noise.
+    """Make a `DrizzledSingle` from its planes, the SCI header and its noise.
 
     Raises
     ------
@@ -172,7 +175,7 @@ def single_of(sci, wht, header, noise: Noise) -> DrizzledSingle:
 
 
 def over_primary(primary, extension):
-    """A primary header with an extension's cards added; of equal keywords the extension's value counts."""
+    """Return a primary header with an extension's cards added; for equal keywords the extension's wins."""
     merged = primary.copy(strip=True)
     for card in extension.copy(strip=True).cards:
         if card.keyword in ("COMMENT", "HISTORY", ""):

@@ -1,7 +1,7 @@
-"""The exposure time, read noise and sky of a single-drizzled image, from which ``minmed`` computes its noise.
+"""Look up a single-drizzled image's exposure time, read noise and sky, from which ``minmed`` gets its noise.
 
-They are the user's values, else those of the calibrated exposure beside the image, else those of the image's
-own header, into which AstroDrizzle writes the keywords of the exposure.
+The user's values come first, then those of the calibrated exposure beside the image, then those of the
+image's own header, into which AstroDrizzle copies the keywords of the exposure.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from drizzleflow.formats.hst import UNITS, WFPC2, mean_of
 from drizzleflow.frames.noise import Noise
 from drizzleflow.io.header import number
 
-#: (instrument, detector) -> the unit of the exposures and of MDRIZSKY; used where there is only the single
+#: (instrument, detector) -> the unit of the exposures and of MDRIZSKY; used where the exposure is missing
 _NATIVE = {
     ("ACS", ""): "ELECTRONS",
     ("WFC3", "UVIS"): "ELECTRONS",
@@ -44,14 +44,14 @@ class Overrides:
 
 
 def noise_of(name, header, exposure, user: Overrides, needed: bool) -> Noise:
-    """The noise of a single-drizzled image; a field is None where it is neither known nor needed.
+    """Return the noise of a single-drizzled image; a field is None where it is neither known nor needed.
 
     Parameters
     ----------
     name : path
         The image, for messages.
     header : fits.Header
-        Its header, primary and extension merged. Those of this workflow's singles have all values.
+        Its header, primary and extension merged. Headers of this workflow's singles have all values.
     exposure : path or None
         The calibrated exposure (``_flt``, ``_flc``). Its chips that the single's D001DATA, D002DATA ... name
         are used, or all chips.
@@ -63,7 +63,7 @@ def noise_of(name, header, exposure, user: Overrides, needed: bool) -> Noise:
     Raises
     ------
     InputError
-        A value is not known; the message says where it was looked for and which parameter gives it.
+        A value is not known; the message says where it was looked for and which parameter can give it.
     """
     said = Noise.from_header(header)
     sources = []
@@ -120,7 +120,7 @@ def noise_of(name, header, exposure, user: Overrides, needed: bool) -> Noise:
 
 
 def chips_named(header) -> list[int]:
-    """The numbers of the SCI extensions from which a single was drizzled; may be empty.
+    """Return the numbers of the SCI extensions from which a single was drizzled; may be empty.
 
     The header has them as ``D001DATA = 'x_flt.fits[sci,1]'`` and so on.
     """
@@ -133,7 +133,7 @@ def chips_named(header) -> list[int]:
 
 
 def exposure_named(header) -> str:
-    """The file from which a single was drizzled (``D001DATA``), without folder; empty if not known."""
+    """Return the name of the file from which a single was drizzled (``D001DATA``); empty if not known."""
     return os.path.basename(re.sub(r"\[[^\]]*\]$", "", str(header.get("D001DATA", "")).strip()))
 
 
@@ -152,9 +152,9 @@ def _keys(given, default):
 
 
 def _either(primary, sci, keys):
-    """The mean of keywords' non-zero values, in the chip's header if it has any, else in the primary.
+    """Return the mean of the keywords' non-zero values, from the chip's header, else from the primary.
 
-    It is 0 if all values are 0, and None if neither header has any.
+    It is 0 if all values are 0, and None if neither header has one of the keywords.
     """
     for header in (sci, primary):
         if any(number(header.get(key)) is not None for key in keys):
@@ -171,7 +171,7 @@ def _first(sources, look):
 
 
 def _of_chips(sources, look, join):
-    """The values of all chips joined by `join`, from the first source that has the values of all of them."""
+    """Return the chips' values joined by `join`, from the first source that has the values of all chips."""
     for _, primary, chips in sources:
         values = [look(primary, sci) for sci in chips]
         if all(value is not None for value in values):
@@ -180,7 +180,7 @@ def _of_chips(sources, look, join):
 
 
 def _detector(primary, sci):
-    """The gain (electrons per DN) and read noise (electrons) of a chip, each None where it is not known."""
+    """Return a chip's gain (electrons per DN) and read noise (electrons), each None where not known."""
     instrument = str(primary.get("INSTRUME", "")).strip().upper()
     if instrument == "WFPC2":
         chip = number(sci.get("DETECTOR", primary.get("DETECTOR")))
@@ -205,9 +205,9 @@ def _gain(primary, sci, user):
 
 
 def _conversion(unit, gain, exptime):
-    """The electrons in one unit of an exposure; None where unit, gain or exposure time is not known."""
+    """Return the electrons in one unit of an exposure; None where unit, gain or time is not known."""
     unit = unit.strip().upper()
-    if unit == "" or unit.startswith("ERG"):  # as AstroDrizzle takes them
+    if unit == "" or unit.startswith("ERG"):  # AstroDrizzle takes these as electrons/s
         unit = "ELECTRONS/S"
     if unit not in UNITS:
         return None
@@ -218,7 +218,7 @@ def _conversion(unit, gain, exptime):
 
 
 def _sky(sources, user, exptime):
-    """The lowest sky of the chips, electrons."""
+    """Return the lowest sky of the chips, in electrons."""
     key = user.skyuser or "MDRIZSKY"
 
     def of_chip(primary, sci):
@@ -243,7 +243,10 @@ def _sky(sources, user, exptime):
 
 
 def _per_unit(header, sources, user, exptime):
-    """The electrons/s in one unit of a single; AstroDrizzle's are in electrons/s whatever the exposures'."""
+    """Return the electrons/s in one unit of a single.
+
+    AstroDrizzle's singles are in electrons/s, whatever the unit of the exposures.
+    """
     unit = str(header.get("BUNIT", "")).strip().upper() or "ELECTRONS/S"
     gain = _first(sources, lambda primary, sci: _gain(primary, sci, user))
     if unit not in UNITS:

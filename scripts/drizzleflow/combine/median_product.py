@@ -1,4 +1,4 @@
-"""The file that createMedian writes: the combined image with its header, NUSED and ERR."""
+"""Write the file that createMedian makes: the combined image with its header, NUSED and ERR."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _WCS = re.compile(
 
 
 def product(path, header, combined, singles, window, parameters) -> list[tuple]:
-    """The HDUs of the product, each (header, data): the image, NUSED and, where it was computed, ERR.
+    """Return the product's HDUs, each (header, data): the image, NUSED and, where it was computed, ERR.
 
     Parameters
     ----------
     path : str
-        The file's name, without folders a keyword of the header.
+        The file's name; the header states it without the folder.
     header : fits.Header
-        That of the first single.
+        The header of the first single.
     combined : drizzleflow.combine.stack.Combined
     singles : list of DrizzledSingle
     window : Window
@@ -53,7 +53,7 @@ def product(path, header, combined, singles, window, parameters) -> list[tuple]:
 
 
 def write(path, hdus) -> None:
-    """Write the HDUs (header, data) as a FITS file. InputError: it cannot be written."""
+    """Write the HDUs (header, data) as a FITS file; raise InputError if it cannot be written."""
     from drizzleflow.io.fits import write_hdus
 
     try:
@@ -63,7 +63,7 @@ def write(path, hdus) -> None:
 
 
 def hdulist(hdus):
-    """The HDUs (header, data) as an `astropy.io.fits.HDUList`."""
+    """Return the HDUs (header, data) as an `astropy.io.fits.HDUList`."""
     from astropy.io import fits
 
     kinds = [fits.PrimaryHDU, *[fits.ImageHDU] * (len(hdus) - 1)]
@@ -71,7 +71,7 @@ def hdulist(hdus):
 
 
 def _clean(header, singles, window) -> list:
-    """The cards of the first single's header that are true of the product, its WCS moved to the window."""
+    """Return the first single's cards that hold for the product, with the WCS moved to the window."""
     from astropy.io import fits
 
     x0, y0 = singles[0].origin
@@ -101,7 +101,7 @@ def _window_cards(singles, window) -> list:
 
 
 def _own_cards(path, singles, window, p) -> list[tuple]:
-    """The product's own cards; without date and folder, so that each run writes the same bytes."""
+    """Return the product's own cards, without date and folder, so that each run writes the same bytes."""
     name = os.path.basename(path)
     times = [single.noise.exptime for single in singles]
     cards = [

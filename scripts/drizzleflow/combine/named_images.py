@@ -1,4 +1,4 @@
-"""The single-drizzled images that a user names: exposures, singles, wildcards, lists, association tables.
+"""Find the single-drizzled images that a user names: exposures, singles, wildcards, lists, tables.
 
 AstroDrizzle writes ``{root}_single_sci.fits`` and ``{root}_single_wht.fits`` beside the exposure
 ``{root}_flt.fits``; this workflow writes ``{group}_outlier_i2d.fits`` with the extensions SCI and WHT. `find`
@@ -25,16 +25,16 @@ _EXPOSURES = ("_flt", "_flc", "_c0m", "_crf", "")
 
 @dataclass(frozen=True)
 class SingleFiles:
-    """The files of one single-drizzled image."""
+    """Hold the names of the files of one single-drizzled image."""
 
     given: str  #: the name that the user gave
-    root: str  #: the root of its files' names
+    root: str  #: the root of the names of its files
     sci: str  #: the file of the image
     wht: str | None  #: the file of its weights, which is `sci` where that holds both; None: there is none
     exposure: str | None  #: the exposure that the user gave; None: the user gave the single itself
 
     def open(self, user: Overrides, weights: bool, noise: bool):
-        """Read the headers: (DrizzledSingle, header of the image).
+        """Read the headers; return (DrizzledSingle, header of the image).
 
         Parameters
         ----------
@@ -68,7 +68,7 @@ class SingleFiles:
 
 
 def find(given) -> tuple[list[SingleFiles], str]:
-    """The images that a user names, and the root of the output's name.
+    """Return the images that a user names, and the root of the output's name.
 
     Parameters
     ----------
@@ -97,9 +97,9 @@ def find(given) -> tuple[list[SingleFiles], str]:
 
 
 def expand(given, folder: str = "") -> tuple[list[str], str]:
-    """The names of images, in the order given (those of a wildcard sorted), and a table's product.
+    """Return the names of images in the order given, and the name of a table's product.
 
-    Names are relative to `folder`, which is that of an ``@file`` list.
+    The files that match a wildcard are sorted. Names are relative to `folder`, the one of an ``@file`` list.
     """
     if isinstance(given, (str, os.PathLike)):
         given = [given]
@@ -131,7 +131,7 @@ def expand(given, folder: str = "") -> tuple[list[str], str]:
 
 
 def _lines(path) -> list[str]:
-    """The first word of each line of a list; ``#`` begins a comment."""
+    """Return the first word of each line of a list; ``#`` begins a comment."""
     try:
         with open(path, encoding="utf-8") as text:
             words = [line.split("#")[0].split() for line in text]
@@ -146,7 +146,7 @@ def _lines(path) -> list[str]:
 
 
 def _wildcard(pattern) -> list[str]:
-    """The files that match a wildcard, without weight images."""
+    """Return the files that match a wildcard, without weight images."""
     names = sorted(name for name in glob.glob(pattern) if not _ENDING.sub("", name).endswith("_single_wht"))
     if not names:
         # in a folder that holds only singles, '*flt.fits' stands for those made of such exposures
@@ -159,7 +159,7 @@ def _wildcard(pattern) -> list[str]:
 
 
 def _table(path) -> tuple[list[str], str]:
-    """The members' rootnames in an HST association table, in its folder, and the name of its product."""
+    """Return the members' rootnames in an HST association table, with its folder, and its product's name."""
     rows = read_hst_table(path)
     members = [
         os.path.join(os.path.dirname(path), root)
@@ -176,7 +176,7 @@ def _table(path) -> tuple[list[str], str]:
 
 
 def locate(name) -> SingleFiles:
-    """The files of the image that a name stands for: an exposure, a single, or a file with both planes.
+    """Return the files of the image that a name stands for: an exposure, a single, or one with both planes.
 
     Raises
     ------
@@ -226,7 +226,7 @@ def _has_planes(path) -> bool:
 
 
 def _exposure_beside(sci, root, header):
-    """The calibrated exposure from which a single was drizzled, if it lies beside it; otherwise None."""
+    """Return the calibrated exposure from which a single was drizzled; None if it is not beside it."""
     folder, named = os.path.dirname(sci), exposure_named(header)
     if named and os.path.isfile(os.path.join(folder, named)):
         return os.path.join(folder, named)

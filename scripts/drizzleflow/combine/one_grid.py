@@ -1,4 +1,4 @@
-"""The check that single-drizzled images lie on one grid, before they are combined pixel by pixel."""
+"""Check that single-drizzled images lie on one grid, before they are combined pixel by pixel."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def check_grid(singles) -> None:
 
 
 def _differs(one: DrizzledSingle, two: DrizzledSingle) -> str | None:
-    """The first WCS keyword by which two images' grids differ by more than 0.01 pixel, or None."""
+    """Return the first WCS keyword by which two images' grids differ by more than 0.01 pixel, or None."""
     a, b = one.cards, two.cards
     for key in ("CTYPE1", "CTYPE2"):
         if key in a and key in b and a[key] != b[key]:

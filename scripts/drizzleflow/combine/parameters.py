@@ -1,4 +1,4 @@
-"""The parameters of `drizzlepac.createMedian`, checked, and the advice of its documentation on them."""
+"""Check the parameters of `drizzlepac.createMedian`, and give its documentation's advice on them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ UNSET = ("", "none", "indef")
 
 @dataclass(frozen=True)
 class Parameters:
-    """createMedian's parameters; values are checked and converted when the object is made.
+    """Hold createMedian's parameters; values are checked and converted when the object is made.
 
     Raises
     ------
@@ -35,9 +35,9 @@ class Parameters:
     #: number of lowest values of a pixel that are left out: median, mean, imedian, imean
     combine_nlow: int = 0
     combine_nhigh: int = 0  #: number of highest values that are left out
-    #: lower values are bad, in the unit of the images; None, "INDEF": no limit. Not for minmed
+    #: values below this are bad, in the unit of the images; None, "INDEF": no limit. Not for minmed
     combine_lthresh: float | None = None
-    combine_hthresh: float | None = None  #: values from this one on are bad
+    combine_hthresh: float | None = None  #: values of at least this are bad
     combine_grow: int = 1  #: how many pixels around chosen ones the second nsigma counts; auto, minmed
     #: pixels with less than this fraction of their image's mean weight are bad: 0 to 1
     combine_maskpt: float = 0.7
@@ -70,7 +70,7 @@ class Parameters:
 
     @classmethod
     def of(cls, settings: dict) -> Parameters:
-        """The parameters in the configuration's section ``median``."""
+        """Return the parameters in the configuration's section ``median``."""
         taken = {
             key: value
             for key, value in settings.items()
@@ -80,7 +80,7 @@ class Parameters:
 
     @property
     def statistic(self) -> str:
-        """combine_type without the i of the types that fill: median, mean, minmed, sum or auto."""
+        """The statistic, `combine_type` without a leading i: median, mean, minmed, sum or auto."""
         return self.combine_type[1:] if self.fills else self.combine_type
 
     @property
@@ -114,7 +114,7 @@ class Parameters:
 
 
 def advice(parameters: Parameters, n: int) -> list[str]:
-    """Lines that advise against parameters for combining `n` images, after createMedian's documentation."""
+    """Return advice against some parameters for `n` images, in lines, after createMedian's documentation."""
     p, kind, said = parameters, parameters.statistic, []
     low, high = p.combine_nlow, p.combine_nhigh
     if n == 1:
@@ -149,12 +149,12 @@ def advice(parameters: Parameters, n: int) -> list[str]:
 
 
 def unset(value) -> bool:
-    """Whether a value means that the parameter is not set: None, an empty text, "None" or "INDEF"."""
+    """Return whether a value means "not set": None, an empty text, "None" or "INDEF"."""
     return value is None or (isinstance(value, str) and value.strip().lower() in UNSET)
 
 
 def _number(value) -> float | None:
-    """A value, or its text, as a number; None if it is no number."""
+    """Return a value, or its text, as a number; None if it is not a number."""
     if isinstance(value, bool):
         return None
     try:

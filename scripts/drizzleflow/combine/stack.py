@@ -1,4 +1,6 @@
-"""Combining a stack of single-drizzled images, section by section (seeds 000 and 001).
+"""Combine a stack of single-drizzled images, section by section.
+
+Source: jwst.outlier_detection and drizzlepac's createMedian.
 
 Only sections of rows of the images are in memory at a time (``combine_bufsize`` MiB an image), files are
 opened for one read and closed, and images may be windows of different size and place on one grid. A section
@@ -26,25 +28,25 @@ from drizzleflow.frames.window import Window
 
 __all__ = ["Combined", "Parameters", "advice", "combine_stack", "median_image", "nanmedian"]
 
-#: of the buffer; the rest is left for the blocks that are being sorted and what a file costs to open
+#: share of the buffer for pixels; the rest is for the blocks being sorted and for opening files
 USABLE = 0.75
 
 
 @dataclass
 class Combined:
-    """A combined image."""
+    """Hold a combined image, with its number of values, uncertainty and notes."""
 
     sci: np.ndarray  #: float32 (ny, nx)
     nused: (
         np.ndarray
     )  #: int16 (ny, nx): good values of each pixel, before nlow and nhigh; for the sum: values
     err: np.ndarray | None = None  #: float32 (ny, nx), the uncertainty of sci where the type gives one (auto)
-    notes: list[str] = field(default_factory=list)  #: advice, and what was done that was not asked for
+    notes: list[str] = field(default_factory=list)  #: advice, and what was done without being asked for
 
 
 @dataclass
 class _InMemory(StackImage):
-    """One image of `combine_stack` as `median_image` wants it."""
+    """Hold one image of `combine_stack` in the form that `median_image` reads."""
 
     sci: np.ndarray
     wht: np.ndarray | float
@@ -92,8 +94,9 @@ def combine_stack(
     masks : bool (N, ny, nx), optional
         True is bad, in addition.
     exptime : s; readnoise, sky : e-; scalars or (N,), optional
-        What minmed, iminmed and auto need. `sky` is what was subtracted, 0 by default. Without exposure times
-        or read noise the noise of each image is measured from differences between the images, as a constant.
+        Needed by minmed, iminmed and auto. `sky` is the level that was subtracted, 0 by default. Without
+        exposure times or read noise the noise of each image is measured as a constant, from differences
+        between the images.
     full_output : bool
         Return a `Combined` in place of its ``sci``.
     empty : float
@@ -108,8 +111,8 @@ def combine_stack(
     Raises
     ------
     InputError
-        An array of another shape, an exposure time, read noise or weight that cannot be, or a wrong
-        parameter.
+        An array has another shape, an exposure time, read noise or weight is impossible, or a parameter is
+        wrong.
     """
     try:
         images = np.asarray(images)
@@ -154,7 +157,7 @@ def _parameters(given: dict) -> Parameters:
 
 
 def _scalars(name, value, n):
-    """A list of n floats from a scalar or n values; None stays."""
+    """Return a list of n floats from a scalar or n values; None stays None."""
     if value is None:
         return None
     values = list(value) if np.ndim(value) else [value] * n
@@ -178,13 +181,13 @@ def _array(name, value, shapes, what):
 
 
 def _mean_weight(weight) -> float:
-    """Mean of the weights of 1e-8 and more, as createMedian takes it; NaN where there are none."""
+    """Return the mean of the weights of at least 1e-8, as createMedian does; NaN where there are none."""
     used = weight[weight >= 1e-8] if np.ndim(weight) else np.array([weight] if weight >= 1e-8 else [])
     return float(used.mean(dtype=np.float64)) if used.size else float("nan")
 
 
 def median_image(singles: list[StackImage], window, parameters: Parameters | None = None) -> Combined:
-    """The combination of single-drizzled images, in sections of rows.
+    """Combine single-drizzled images in sections of rows.
 
     Parameters
     ----------
@@ -204,7 +207,7 @@ def median_image(singles: list[StackImage], window, parameters: Parameters | Non
     Raises
     ------
     InputError
-        Nothing would be left of so many images, or an image's exposure time or read noise cannot be.
+        nlow and nhigh leave no value, or an image's exposure time or read noise is impossible.
     """
     p = parameters or Parameters()
     n = len(singles)
@@ -221,7 +224,7 @@ def median_image(singles: list[StackImage], window, parameters: Parameters | Non
 
 
 class _Job:
-    """One call of `median_image`: what is being filled, and the buffers."""
+    """Hold the state of one call of `median_image`: the output being filled, and the buffers."""
 
     def __init__(self, singles, window, parameters):
         self.singles, self.p = singles, parameters
@@ -234,7 +237,7 @@ class _Job:
             self.noise, self.notes = stack_noise.of_images(singles, self._good)
             if len(singles) == 1:
                 self.notes = []
-        # no room for weights that are one number an image
+        # weights that are one number per image need no buffer
         self.mapped = self.noise is not None and any(single.uniform_weight is None for single in singles)
         # the minimum is compared within grow pixels; autocombine looks one pixel further
         self.halo = {"auto": parameters.combine_grow + 1, "minmed": parameters.combine_grow}.get(
@@ -242,7 +245,7 @@ class _Job:
         )
 
     def sections(self):
-        """(window of some rows and their halo, singles that meet it)."""
+        """Yield (window, singles that overlap it): windows of some rows, with the halo around them."""
         halo, whole, planes = self.halo, self.window, 2 if self.mapped else 1
         extra = {"auto": 6, "minmed": 3}.get(self.method, 0) / max(len(self.singles), 1)
         width = whole.shape[1] + 2 * halo
@@ -259,7 +262,7 @@ class _Job:
         return listed
 
     def combine(self, box, meeting):
-        """Fill the output's rows inside `box`, which has a halo, from the images `meeting` it (indices)."""
+        """Fill the output's rows inside `box` (with halo) from the overlapping images, indices `meeting`."""
         halo, p = self.halo, self.p
         shape = len(meeting), *box.shape
         size = shape[0] * shape[1] * shape[2]
@@ -286,7 +289,7 @@ class _Job:
             self.filled += int(np.count_nonzero(lacking))
 
     def _compare(self, data, weights, noise):
-        """Section by auto or minmed: (sci, err or None, count)."""
+        """Combine a section by auto or minmed; return (sci, err or None, count)."""
         p = self.p
         if self.method == "auto":
             return autocombine.combine(data, weights, noise, nsigma=p.combine_nsigma, grow=p.combine_grow)
@@ -299,7 +302,7 @@ class _Job:
         return sci, None, count
 
     def _tiles(self, data, sci, nused):
-        """Section by a statistic of each pixel's own values, into `sci` and `nused`, tile by tile."""
+        """Combine a section tile by tile by a statistic of each pixel's values, into `sci` and `nused`."""
         for place, block in tiles(data):
             values, count = self._statistic(block)
             form = sci[place].shape
@@ -314,15 +317,15 @@ class _Job:
         return function(block, p.combine_nlow, p.combine_nhigh)
 
     def _good(self, single, box):
-        """A single's good values in a window, NaN elsewhere."""
+        """Return a single's good values in a window, NaN elsewhere."""
         plane = np.empty(box.shape, np.float32)
         self._read(single, plane, box)
         return plane
 
     def _read(self, single, plane, box, weights=None, latest=None):
-        """Fill `plane`, the window `box`, with a single's good values, NaN elsewhere.
+        """Fill `plane`, which holds the window `box`, with a single's good values, NaN elsewhere.
 
-        `weights` gets its weights (`_scaled`), `latest` its values, good or bad, where it has any.
+        `weights` receives its weights (`_scaled`), `latest` its values, good or bad, where it has any.
         """
         p = self.p
         plane[...] = np.nan
@@ -349,7 +352,7 @@ class _Job:
             weight = single.read("WHT", *span)[there]
         with np.errstate(invalid="ignore"):
             if masking:
-                # an image without any weight has no good pixel: the peers take all of its zeros for data
+                # an image without weight has no good pixel; jwst and drizzlepac take its zeros for data
                 bad |= ~(weight >= p.combine_maskpt * single.mean_weight) | (weight == 0)
             if p.clips:
                 if p.combine_lthresh is not None:
@@ -363,7 +366,7 @@ class _Job:
             weights[here] = self._scaled(single, weight)
 
     def _scaled(self, single, weight):
-        """Weights as the method wants them: relative to the mean for auto, in seconds for minmed."""
+        """Return weights as the method needs them: relative to the mean for auto, in seconds for minmed."""
         weight = np.nan_to_num(weight, nan=0.0, posinf=0.0, neginf=0.0)
         mean = single.mean_weight
         if self.method == "auto":

@@ -1,4 +1,4 @@
-"""The noise of the images of a stack: from exposure time, read noise and sky, or measured."""
+"""Determine the noise of the images of a stack: from exposure time, read noise and sky, or by measurement."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ STRIP_PIXELS = 8192
 
 @dataclass(frozen=True)
 class StackNoise:
-    """What the noise decisions know of each of N images; all arrays float64 (N,).
+    """Hold the noise of each of N images; all arrays are float64 (N,).
 
-    One pixel of image i at level L (unit of SCI) has ``electrons * exptime * L + sky + readnoise**2``
-    electrons squared of variance. Where the noise was measured, that is a constant: `exptime` and `electrons`
-    are 1, `sky` 0, `readnoise` the measured standard deviation in units of SCI, and `poisson` is False: L
-    does not count.
+    The variance of a pixel of image i at level L (unit of SCI) is ``electrons * exptime * L + sky +
+    readnoise**2``, in electrons squared. Where the noise was measured it is a constant: `exptime` and
+    `electrons` are 1, `sky` is 0, `readnoise` is the measured standard deviation in units of SCI, and
+    `poisson` is False, so that L has no effect.
     """
 
     exptime: np.ndarray  #: s
@@ -35,7 +35,7 @@ class StackNoise:
         return len(self.exptime)
 
     def __getitem__(self, index) -> StackNoise:
-        """That of some of the images."""
+        """Return the noise of some of the images."""
         arrays = (self.exptime, self.readnoise, self.sky, self.electrons)
         return StackNoise(*(a[index] for a in arrays), self.poisson)
 
@@ -46,19 +46,19 @@ class StackNoise:
 
     @property
     def slope(self) -> np.ndarray:
-        """The growth of the variance with the level, in units of SCI."""
+        """The increase of the variance per unit of level, in units of SCI."""
         return 1 / (self.exptime * self.electrons) if self.poisson else np.zeros(len(self))
 
 
 def of_images(singles, section) -> tuple[StackNoise, list[str]]:
-    """The noise of images: what they tell of themselves, or what a comparison of them shows.
+    """Return the noise of images: as they state it, or measured by comparing them with each other.
 
     Parameters
     ----------
     singles : list of StackImage
         Their ``noise`` is None, or some of its numbers are, where they are not known.
     section : callable
-        ``section(single, window)``: its good values in a window of the grid, float32, NaN elsewhere.
+        ``section(single, window)`` returns its good values in a window of the grid, float32, NaN elsewhere.
 
     Returns
     -------
@@ -86,7 +86,7 @@ def of_images(singles, section) -> tuple[StackNoise, list[str]]:
 
 
 def check(name: str, value, index: int) -> None:
-    """Refuse an exposure time, read noise or sky of image `index` that cannot be."""
+    """Raise InputError for an impossible exposure time, read noise or sky of image `index`."""
     try:
         number = float(value)
     except (TypeError, ValueError):
@@ -102,13 +102,13 @@ def check(name: str, value, index: int) -> None:
 
 
 def measured(singles, section) -> np.ndarray:
-    """The constant noise of each image, float64 (N,), unit of SCI: from differences of overlapping images.
+    """Measure the constant noise of each image from differences of overlapping images.
 
-    The width (scaled median absolute deviation) of the difference of two images is the root of the sum of
-    their variances. Each image is compared with the next `PARTNERS` that overlap it, in strips across the
-    middle and the quarters of the overlap, so that sources count little; the variances are the least-squares
-    solution, of those with equal fit the smallest. An image that meets no other gets the median of the rest;
-    NaN where there is no rest.
+    The result is float64 (N,), 1 sigma in the unit of SCI. The width (scaled median absolute deviation) of
+    the difference of two images is the square root of the sum of their variances. Each image is compared with
+    the next `PARTNERS` that overlap it, in strips across the middle and the quarters of the overlap, so that
+    sources have little effect. The variances are the least-squares solution; of solutions that fit equally
+    well, the smallest. An image that overlaps no other gets the median of the rest, or NaN without a rest.
     """
     n = len(singles)
     pairs, widths, counts = {}, [], []
@@ -132,18 +132,18 @@ def measured(singles, section) -> np.ndarray:
     root = np.sqrt(counts)
     variance = np.linalg.lstsq(design * root[:, None], np.square(widths) * root, rcond=None)[0]
     usual = np.median(variance[met])
-    # a tenth of the usual variance: least squares may leave less than nothing to a quiet image
+    # at least a tenth of the usual variance: least squares may give a quiet image a negative one
     variance = np.where(met, np.maximum(variance, 0.1 * usual), usual)
     return np.sqrt(np.maximum(variance, 0))
 
 
 def _overlap(one, other):
-    """The window of the grid that both images cover."""
+    """Return the window of the grid that both images cover."""
     return one.window.intersection(other.window)
 
 
 def _difference(one, other, section) -> tuple[float, int]:
-    """The scaled median absolute deviation of the difference of two images, and of how many pixels."""
+    """Return the scaled median absolute deviation of two images' difference, and the number of pixels."""
     both = _overlap(one, other)
     height = min(both.shape[0], max(1, STRIP_PIXELS // both.shape[1]))
     values = []

@@ -1,4 +1,4 @@
-"""What an image has to have to be combined with others: single drizzles on disk and in memory."""
+"""Define what an image needs so that it can be combined with others: single drizzles on disk or in memory."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from drizzleflow.frames.window import Window
 
 
 class StackImage(Protocol):
-    """An image on a part of the grid, read in sections of rows: what `median_image` combines.
+    """An image on a part of the grid, read in sections of rows; `median_image` combines such images.
 
-    A class of such images derives from this one. It has `window`, `mean_weight` and `read`; the other members
-    are optional and mean here what they mean for an image that says nothing about them.
+    A class of such images derives from this one and defines `window`, `mean_weight` and `read`. The other
+    members are optional; this class gives their defaults.
     """
 
     #: the part of the grid that the image holds
@@ -25,9 +25,9 @@ class StackImage(Protocol):
 
     @abstractmethod
     def read(self, plane: str, y0: int, y1: int) -> np.ndarray:
-        """Rows y0 to y1 - 1 of this image (not of the grid) of plane 'SCI' or 'WHT'.
+        """Read rows y0 to y1 - 1 of this image (not of the grid) of plane 'SCI' or 'WHT'.
 
-        float32 (y1 - y0, nx); the caller may change it.
+        The array is float32 (y1 - y0, nx); the caller may change it.
         """
         ...
 
@@ -39,15 +39,18 @@ class StackImage(Protocol):
     uniform_weight: float | None = None
 
     def bad(self, y0: int, y1: int) -> np.ndarray | None:
-        """Where rows y0 to y1 - 1 are bad whatever their weight: bool (y1 - y0, nx); None: nowhere."""
+        """Return the bad pixels of rows y0 to y1 - 1 beside those of low weight; None: there are none.
+
+        The mask is bool (y1 - y0, nx), True at bad pixels.
+        """
         return None
 
     @property
     def shape(self) -> tuple[int, int]:
-        """(ny, nx)."""
+        """The image's shape, (ny, nx)."""
         return self.window.shape
 
     @property
     def origin(self) -> tuple[int, int]:
-        """(x0, y0) of the first pixel on the grid: WINX0, WINY0."""
+        """The grid position (x0, y0) of the first pixel: WINX0, WINY0."""
         return self.window.origin

@@ -1,4 +1,4 @@
-"""Images that hold only a window of the grid: single drizzles and the median, read in sections."""
+"""Read images that hold a window of the grid, such as single drizzles and the median, in sections of rows."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from drizzleflow.frames.window import Window
 from drizzleflow.io.fits_layout import BITPIX
 
 KINDS = {"NUSED": np.int16}  #: planes that are not float32
-#: which mean weight -> the keyword that holds it
+#: the kind of mean weight -> the header keyword that holds it
 WEIGHT_KEYWORDS = {"clipped_mean": "WHTMEAN", "mean": "WHTAVG"}
 
 
 class Sections:
-    """Parts of an image that has a `window` of the grid and planes to `read`."""
+    """Cut parts out of an image that has a `window` of the grid and a method `read` for its planes."""
 
     def touched(self, pixmap, margin: int = 5) -> Window:
-        """The window of this image that a pixel map (in grid pixels) touches; empty where it touches nothing."""
+        """Return the part of this image that a pixel map (in grid pixels) touches; it may be empty."""
         nothing = Window.placed((0, 0), self.window.origin)
         if not np.isfinite(pixmap).any():
             return nothing
@@ -30,30 +30,30 @@ class Sections:
         return nothing if here.empty else here
 
     def cut(self, plane: str, window: Window) -> np.ndarray:
-        """A plane inside a window of the grid that lies within this image."""
+        """Return a plane inside a window of the grid; the window must lie within this image."""
         rows, columns = window.inside(self.window)
         return np.ascontiguousarray(self.read(plane, rows.start, rows.stop)[:, columns])
 
 
 @dataclass(frozen=True)
 class Windowed(Sections, StackImage):
-    """A file whose image HDUs are one window of the grid, opened for its headers only.
+    """Hold the headers of a file whose image HDUs are one window of the grid.
 
-    Sections are read by seeking, not by mapping: a mapped file counts in the memory of the process as it is
-    read.
+    Pixels are read in sections by seeking in the file, not by memory mapping, because the pages of a mapped
+    file count as memory of the process.
     """
 
     path: str
     window: Window
     offsets: dict[str, int]  #: HDU name -> first byte of its data
-    mean_weight: float  #: of `WEIGHT_KEYWORDS` the one asked for; NaN where no pixel has weight
+    mean_weight: float  #: the kind of `WEIGHT_KEYWORDS` asked for; NaN where no pixel has weight
     unit: str
-    noise: Noise | None = None  #: None where the header does not tell
+    noise: Noise | None = None  #: None where the header does not state it
     weight_type: str = "exptime"  #: WHTTYPE
 
     @classmethod
     def open(cls, path, planes=("SCI", "WHT"), threshold_of: str = "clipped_mean", optional=()) -> Windowed:
-        """Look at the headers.
+        """Read the file's headers.
 
         Raises
         ------
@@ -94,7 +94,7 @@ class Windowed(Sections, StackImage):
         return self.offsets.keys()
 
     def read(self, plane: str, y0: int, y1: int) -> np.ndarray:
-        """Rows y0..y1-1 (of this image) of a plane, in native byte order."""
+        """Read rows y0 to y1 - 1 (of this image) of a plane, in native byte order."""
         nx, kind = self.shape[1], KINDS.get(plane, np.float32)
         raw = rows_at(self.path, self.offsets[plane], kind, nx, y0, y1)
         if raw.size != (y1 - y0) * nx:
@@ -104,7 +104,7 @@ class Windowed(Sections, StackImage):
 
 @dataclass(frozen=True)
 class WindowedArrays(Sections):
-    """The same of arrays in memory."""
+    """Hold planes in memory that are one window of the grid; it is read as `Windowed` is."""
 
     arrays: dict[str, np.ndarray]  #: name of the plane -> (ny, nx)
     window: Window
@@ -115,12 +115,15 @@ class WindowedArrays(Sections):
         return self.arrays.keys()
 
     def read(self, plane: str, y0: int, y1: int) -> np.ndarray:
-        """Rows y0..y1-1 (of this image) of a plane."""
+        """Return rows y0 to y1 - 1 (of this image) of a plane."""
         return self.arrays[plane][y0:y1]
 
 
 def rows_at(path, offset: int, kind, nx: int, y0: int, y1: int) -> np.ndarray:
-    """Rows y0..y1-1 of a plane of `kind` at byte `offset`, big-endian; fewer where the file ends."""
+    """Read rows y0 to y1 - 1 of a plane of dtype `kind` at byte `offset`, big-endian.
+
+    Fewer rows are returned where the file ends.
+    """
     kind = np.dtype(kind)
     with open(path, "rb", buffering=0) as file:
         file.seek(offset + kind.itemsize * y0 * nx)
@@ -128,12 +131,12 @@ def rows_at(path, offset: int, kind, nx: int, y0: int, y1: int) -> np.ndarray:
 
 
 def union(images) -> Window:
-    """The window that holds all images' windows."""
+    """Return the smallest window that holds the windows of all images."""
     return Window.enclosing(image.window for image in images)
 
 
 def expect_one_shape(images) -> None:
-    """Without resampling pixels are compared as they are: InputError where the images' shapes differ."""
+    """Raise InputError where the images' shapes differ: without resampling, pixels are compared directly."""
     shapes = {image.shape for image in images}
     if len(shapes) > 1:
         raise InputError(
@@ -143,7 +146,7 @@ def expect_one_shape(images) -> None:
 
 
 def cards(window: Window, unit: str, grid=None) -> list[tuple]:
-    """Header cards of an image of a window: its place and, where there is a grid, its WCS."""
+    """Return header cards for an image of a window: its place and, where there is a grid, its WCS."""
     place = [
         ("WINX0", window.x0, "0-based grid column of the first pixel"),
         ("WINY0", window.y0, "0-based grid row of the first pixel"),

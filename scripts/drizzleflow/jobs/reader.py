@@ -1,4 +1,4 @@
-"""Opening a frame for a step: planes, static mask, sky level, sky variance and pixel map, in one place."""
+"""Open a frame for a step: planes, static mask, sky level, sky variance and pixel map, in one place."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from drizzleflow.resample.kernels import kernel_reach
 
 
 def planes_of(settings: dict, err_alone: bool) -> tuple[str, ...]:
-    """What has to be read of a frame to drizzle it, as `drizzleflow.formats.read` takes it.
+    """Return the planes of a frame that drizzling needs, as `drizzleflow.formats.read` takes them.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def planes_of(settings: dict, err_alone: bool) -> tuple[str, ...]:
 
 
 class FrameReader:
-    """The frames of a product as one step takes them.
+    """Read the frames of a product as one step needs them.
 
     Parameters
     ----------

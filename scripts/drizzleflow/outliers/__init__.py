@@ -1,4 +1,4 @@
-"""Cosmic rays and other outliers (`jwst.outlier_detection`, AstroDrizzle's ``driz_cr``).
+"""Flag cosmic rays and other outliers (`jwst.outlier_detection`, AstroDrizzle's ``driz_cr``).
 
 Each frame is compared with the combined image, interpolated at its pixels (`blot`). `flag_cr` flags one
 frame, `OutlierDetection` runs all steps on frames in memory as the workflow does on files, and `abs_deriv` is
@@ -16,7 +16,7 @@ __all__ = sorted(_HOMES)
 
 
 def __getattr__(name):
-    """Import a public name's module when the name is first used, so that `import` alone costs nothing."""
+    """Import the module of a public name when the name is first used, so that `import` alone is fast."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"drizzleflow.{_HOMES[name]}"), name)

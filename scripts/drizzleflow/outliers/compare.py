@@ -1,4 +1,7 @@
-"""One frame against the combined image: the blot, and the pixels that do not fit it (seeds 000 and 001)."""
+"""Blot the combined image to one frame and flag the frame's pixels that differ from it.
+
+Source: jwst.outlier_detection (noise from ERR) and AstroDrizzle's ``driz_cr`` (noise from a model).
+"""
 
 from __future__ import annotations
 
@@ -18,30 +21,31 @@ from drizzleflow.outliers.thresholds import flag_crs, flag_resampled_crs, pair
 def compare(
     frame, pixmap, median: Windowed | WindowedArrays, level: float | None, settings: dict
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Blot the combined image to a frame's pixels and flag what differs.
+    """Blot the combined image to a frame's pixels and flag the pixels that differ from it.
 
     Parameters
     ----------
     frame : Frame
         With ``data`` and ``err`` (``noise: err``) or ``gain`` and ``readnoise`` (``noise: model``).
     pixmap : float64 (ny, nx, 2)
-        On the grid; changed in place.
+        Position of each detector pixel on the grid, x first; changed in place.
     median : Windowed or WindowedArrays
         SCI, and ERR and NUSED where ``median_err`` is to be used.
     level : float or None
-        The frame's sky, which the combined image does not have, in the frame's unit per pixel.
+        The frame's sky, which was subtracted from the combined image, in the frame's unit per pixel.
     settings : dict
         The configuration's ``crmask`` section.
 
     Returns
     -------
     float32 (ny, nx), bool (ny, nx)
-        The blot without sky in the frame's unit, NaN where the combined image has no value; True at outliers.
+        The blot without sky, in the frame's unit, NaN where the combined image has no value; and the mask,
+        True at outliers.
 
     Raises
     ------
     InputError
-        The frame does not state what the noise is computed from.
+        The frame lacks what the noise is computed from (ERR, or gain and read noise).
     """
     window = median.touched(pixmap)
     shift(pixmap, *window.origin)
@@ -73,7 +77,10 @@ def compare(
 
 
 def compare_aligned(frame, reference, settings: dict) -> np.ndarray:
-    """Outliers of a frame against an image on its own pixels (``resample_data: false``), bool (ny, nx)."""
+    """Return a frame's outliers against an image on its own pixels (``resample_data: false``).
+
+    The mask is bool (ny, nx), True at outliers.
+    """
     _needs_err(frame)
     return flag_crs(frame.data, frame.err, reference, pair(settings["snr"], "snr")[0], settings["err_nan"])
 
@@ -86,7 +93,7 @@ def _needs_err(frame):
 
 
 def _against_model(frame, blotted, level, settings, snr, scale, growth):
-    """AstroDrizzle's test, in electrons and with the sky put back."""
+    """Run AstroDrizzle's test (``driz_cr``) in electrons, with the subtracted sky added again."""
     if frame.readnoise is None:
         raise InputError(
             f"{frame.member}: frame {frame.extver}: no read noise; crmask.noise: model needs gain and read noise of an HST header"
@@ -110,13 +117,12 @@ def _against_model(frame, blotted, level, settings, snr, scale, growth):
 
 
 def _noise_of_blot(combined_err, nused, pixmap, err, factor, ys, xs):
-    """What the nearest pixel of the combined image adds to an exposure's noise, in its unit.
+    """Return the noise that the combined image adds to an exposure's own, in the exposure's unit.
 
-    That is sqrt(ERR^2 - 2 err^2 / n).
-
-    The exposure is one of the n values that were combined, so the two errors are correlated: cov = err^2 / n.
-    Of exposures alike nothing is added (a median of n has ERR^2 = 1.6 err^2 / n); where noisier ones were
-    combined, their noise is.
+    It is sqrt(ERR^2 - 2 err^2 / n), with the ERR of the nearest pixel of the combined image. The exposure is
+    one of the n values that were combined, so the two errors are correlated: cov = err^2 / n. Where all
+    exposures are equally noisy, nothing is added (a median of n has ERR^2 = 1.6 err^2 / n); where some of
+    the combined exposures are noisier, their noise is added.
     """
     at = np.rint(np.nan_to_num(pixmap[ys, xs], nan=-1)).astype(int)
     inside = (at >= 0).all(axis=1) & (at < nused.shape[::-1]).all(axis=1)

@@ -1,4 +1,4 @@
-"""Outlier detection on frames in memory: the steps of the workflow, with its settings and its functions.
+"""Detect outliers in frames held in memory, with the steps, settings and functions of the workflow.
 
 The class has the name and the first two arguments of `jwst.outlier_detection.OutlierDetection`.
 """
@@ -29,9 +29,9 @@ __all__ = ["OutlierDetection"]
 
 log = logging.getLogger("drizzleflow")
 
-#: sections of the configuration that count here; no key is in two of them
+#: sections of the configuration that are used here; no key is in two of them
 SECTIONS = ("grid", "single_drizzle", "static_mask", "median", "crmask")
-#: keys of these that only say what a run writes
+#: keys of these sections that only say which files a run writes
 ONLY_FILES = ("corr", "driz_cr_corr")
 
 
@@ -49,11 +49,11 @@ class OutlierDetection:
         together; each integration of a cube is a group of its own. All have one unit. `do_detection` changes
         ``dq`` and nothing else.
     reffiles : optional
-        Accepted as jwst has it; nothing is read from it.
+        Accepted because jwst has this argument; nothing is read from it.
     format : str
-        Whose flags ``dq`` has: jwst, roman, hst or simple.
+        The format whose flag bits ``dq`` has: jwst, roman, hst or simple.
     preset : None, 'jwst' or 'hst'
-        Whose defaults hold, as in the configuration. None: the workflow's own, those of
+        The system whose defaults are used, as in the configuration. None: the workflow's own defaults, in
         ``config/config.yaml``.
     levels : sequence of float or None, optional
         The sky of each frame, in its unit per pixel: subtracted before drizzling, and counted as noise in the
@@ -134,7 +134,7 @@ class OutlierDetection:
         return [int(np.count_nonzero(mask)) for mask in self.masks]
 
     def _resampled(self, groups) -> list[np.ndarray]:
-        """The masks by way of the grid: drizzle, combine, blot, compare."""
+        """Return the masks found by way of the grid: drizzle, combine, blot, compare."""
         options = self.options
         settings = options["single_drizzle"]
         grid, pixmap = self._geometry()
@@ -159,7 +159,7 @@ class OutlierDetection:
         ]
 
     def _aligned(self) -> list[np.ndarray]:
-        """The masks without resampling: all frames have the same pixels."""
+        """Return the masks found without resampling, where all frames lie on the same pixels."""
         frames, settings = self.input_models, self.options["single_drizzle"]
         if any(frame.per_pixel and frame.pixelarea_steradians for frame in frames):
             grid, _ = self._geometry()
@@ -185,7 +185,7 @@ class OutlierDetection:
         return WindowedArrays(arrays, window)
 
     def _geometry(self):
-        """The grid, and a function that gives a frame's pixel map on it by the frame's number."""
+        """Return the grid, and a function that gives the pixel map of the frame with a given number."""
         settings, step = self.options["grid"], self.options["single_drizzle"]
         wcs, described = [frame.wcs for frame in self.input_models], []
         for one, frame in zip(wcs, self.input_models, strict=True):
@@ -222,7 +222,7 @@ class OutlierDetection:
         return grid, pixmap
 
     def _to_drizzle(self, frames) -> list:
-        """The frames with what a single drizzle reads: statically masked, with the planes of its weights."""
+        """Return the frames prepared for drizzling: static masks applied, planes for the weights added."""
         weights = self.options["single_drizzle"]["weight_type"]
         masks, made = self._static_masks(frames), []
         for frame in frames:
@@ -238,7 +238,7 @@ class OutlierDetection:
         return made
 
     def _static_masks(self, frames) -> dict:
-        """Detector and chip -> its static mask; empty where none is asked for."""
+        """Return the static mask of each detector and chip; an empty dict where none is asked for."""
         settings = self.options["static_mask"]
         if not settings["static"]:
             return {}
@@ -256,7 +256,7 @@ class OutlierDetection:
 
 
 def _options(preset, pars: dict) -> dict:
-    """The settings by section, from the configuration's defaults, a preset and keyword arguments."""
+    """Return the settings by section, from the configuration's defaults, a preset and keyword arguments."""
     section_of = {name: section for section, names in config.names(SECTIONS).items() for name in names}
     unknown = sorted(name for name in pars if name not in section_of or name in ONLY_FILES)
     if unknown:
@@ -269,7 +269,10 @@ def _options(preset, pars: dict) -> dict:
 
 
 def _detector(frame) -> tuple:
-    """What frames share a static mask, as `drizzleflow.outliers.static_mask.signature` has it in a run."""
+    """Return the key by which frames share a static mask.
+
+    In a run `drizzleflow.outliers.static_mask.signature` gives that key.
+    """
     header = frame.meta.get("primary")
     if header is None:
         raise InputError(

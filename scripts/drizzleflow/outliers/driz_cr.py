@@ -1,9 +1,8 @@
-"""The cosmic-ray test of AstroDrizzle: a chip against the blotted median, with the noise that the model
-predicts.
+"""Flag cosmic rays as AstroDrizzle does: a chip against the blotted median, with the noise of a model.
 
 Source: the documentation of drizzlepac's `driz_cr`, and what drizzlepac 3.11.0 does when it runs; masks are
 compared bit by bit in tests/parity/test_astrodrizzle_steps.py. `drizzleflow.outliers.thresholds` has the
-sibling of the JWST pipeline, whose noise is ERR.
+corresponding test of the JWST pipeline, whose noise is ERR.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ def driz_cr(
     sky_counted="once",
     err=None,
 ) -> np.ndarray:
-    """Cosmic rays of one chip.
+    """Flag the cosmic rays of one chip.
 
     With D = ``|data - blotted|``, G the derivative of `blotted` and E the noise, a pixel is hit when
     ``D > scale2 * G + snr2 * E`` and some pixel of its 3 x 3 neighbourhood has ``D > scale1 * G + snr1 * E``.
@@ -48,8 +47,8 @@ def driz_cr(
         The median at the chip's pixels as AstroDrizzle blots it: electrons (median rate times exposure time),
         and the sky that was subtracted before drizzling *added again*.
     gain : float
-        Electrons per unit of `data`: 1 for data in electrons. (The peer's effective gain; for WFPC2, STIS and
-        NICMOS it keeps the detector's gain here although the data are in electrons by then.)
+        Electrons per unit of `data`: 1 for data in electrons. (AstroDrizzle's effective gain; for WFPC2, STIS
+        and NICMOS AstroDrizzle keeps the detector's gain here although the data are in electrons by then.)
     readnoise : float
         Electrons.
     sky : float
@@ -58,18 +57,19 @@ def driz_cr(
         The first of each is for the seed of a cosmic ray, the second for its surroundings.
     grow : int
         Width of the box by which hits grow: 1 is none, 3 is 3 x 3. With an even width they grow one pixel
-        further to the right and above. (`driz_cr_grow` of the peer, which is this width and no radius.)
+        further to the right and above. (AstroDrizzle's `driz_cr_grow`, which is this width, not a radius.)
     ctegrow : int
         Length of the charge trail that is masked along the column of each hit. 0 is none.
     cte_dir : -1, 0 or 1
-        Where the trail lies: 1 towards lower rows, -1 towards higher rows, 0 masks none (there the peer takes
-        the whole frame for a trail where `ctegrow` is not 0). See `drizzleflow.formats.hst.cte_direction`.
+        Where the trail lies: 1 towards lower rows, -1 towards higher rows; 0 masks no trail (with 0 and a
+        `ctegrow` above 0 AstroDrizzle masks the whole frame). See `drizzleflow.formats.hst.cte_direction`.
     derivative_edges : 'neighbours' or 'zero'
-        The derivative at the frame's edges: from the neighbours that there are, or as the peer (see
-        `abs_deriv`), which finds next to no cosmic rays on the first row and column and the last two rows and
-        columns; trails are then mirrored at the frame's edges, as the peer's are.
+        The derivative at the frame's edges: 'neighbours' uses the neighbours that exist; 'zero' does as
+        AstroDrizzle (see `abs_deriv`), which flags almost no cosmic rays on the first row and column and the
+        last two rows and columns. With 'zero' trails are mirrored at the frame's edges, as in AstroDrizzle.
     sky_counted : 'once' or 'twice'
-        'twice' adds the photons of `sky` although `blotted` has them, as the peer: fewer cosmic rays.
+        'twice' adds the photons of `sky` although `blotted` has them, as AstroDrizzle does; this flags fewer
+        cosmic rays.
     err : float32 (ny, nx), optional
         The noise, electrons, instead of the model's. A pixel without a finite one is never hit.
 
@@ -109,7 +109,10 @@ def driz_cr(
 
 
 def _model_noise(blotted, gain, readnoise, extra):
-    """sqrt(G |B + K| + r^2) / G in float32."""
+    """Return the noise sqrt(G |B + K| + r^2) / G, float32.
+
+    G is the gain, B the blot, K the extra sky and r the read noise.
+    """
     g, r2 = np.float32(gain), np.float32(readnoise**2)
     return np.sqrt(g * np.abs(blotted + np.float32(extra)) + r2) / g
 
@@ -132,8 +135,9 @@ def _check(gain, readnoise, grow, ctegrow, cte_dir):
 def clean(
     data, dq, mask, blotted, *, good_bits: int = 0, crbit: int = CRBIT
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A chip whose cosmic rays and bad pixels are replaced by the blotted median (`driz_cr_corr`,
-    ``_crclean.fits``).
+    """Replace a chip's cosmic rays and bad pixels by the blotted median.
+
+    AstroDrizzle does this with `driz_cr_corr`; the file is ``_crclean.fits``.
 
     Parameters
     ----------
@@ -149,8 +153,8 @@ def clean(
     Returns
     -------
     float32 (ny, nx), int16 (ny, nx)
-        The clean image, and the flags that the peer writes with it: `crbit` where a pixel was replaced, 0
-        elsewhere. Where the blot has no value the pixel stays as it is, and flagged.
+        The clean image, and the flags that AstroDrizzle writes with it: `crbit` where a pixel was replaced, 0
+        elsewhere. Where the blot has no value the pixel keeps its value and is flagged.
     """
     data, blotted = np.asarray(data, np.float32), np.asarray(blotted, np.float32)
     bad = np.array(mask, bool)

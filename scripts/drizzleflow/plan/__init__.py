@@ -1,4 +1,4 @@
-"""The plan of a run: which products it makes of which files, before any pixel is read.
+"""Plan a run: which products it makes of which files, before any pixel is read.
 
 Start at `products.build`; `association` reads the tables of members, `config` the settings. The roads that
 products take are declared in `roads`, with the words of `layout`; what jobs ask for is in `figures`.

@@ -1,4 +1,4 @@
-"""Associations: tables of exposures that make one product.
+"""Read associations, the tables of exposures that make one product.
 
 Three forms, told apart by the end of the name: JWST level-3 JSON (``.json``), HST tables (``_asn.fits``) and
 ``.csv``. Members' paths are relative to the association. This module reads tables; `drizzleflow.plan` looks
@@ -28,7 +28,7 @@ HST_ENDINGS = ("flc", "flt")
 
 @dataclass
 class Association:
-    """One product and the files that make it.
+    """Hold one product's name and the files that make it.
 
     Each of `members` is a dict: ``path`` (as found: absolute, or relative to the working folder), ``member``
     (name), ``exptype`` (lower case), and where given ``group``, ``dq`` and ``ivar`` (paths), ``flux_scale``
@@ -46,7 +46,7 @@ class Association:
 
 
 def member_name(path, suffixes=None) -> str:
-    """The default name of a member: its file's stem without an ending such as ``_cal`` or ``_flc``.
+    """Return a member's default name: its file's stem without an ending such as ``_cal`` or ``_flc``.
 
     `suffixes`: those that count, by default the declared ones of all formats.
     """
@@ -58,7 +58,7 @@ def member_name(path, suffixes=None) -> str:
 
 
 def read(path, table=lambda path, about, read: read(path), suffixes=None) -> list[Association]:
-    """The products of an association file, in order of first appearance.
+    """Read the products of an association file, in order of first appearance.
 
     Parameters
     ----------
@@ -144,9 +144,7 @@ def check(association: Association) -> None:
 
 
 def _expect_plain_path(source, path, what) -> None:
-    """Paths to read may be anything that a rule's input can be: Snakemake fills in what is in braces, of
-    either kind.
-    """
+    """Raise InputError for a path that cannot be a rule's input: Snakemake replaces text in braces."""
     if has_control(path):
         raise InputError(f"{source}: {what} {path!r} has control characters, expected none")
     if set("{}<>") & set(path):
@@ -164,13 +162,13 @@ def _check_name(source, what, name) -> None:
 
 
 def safe_name(name: str) -> str:
-    """`name` with what cannot be in a file name replaced by ``_``."""
+    """Return `name` with the characters that a file name cannot have replaced by ``_``."""
     cleaned = re.sub(r"[^A-Za-z0-9._+-]", "_", name, flags=re.ASCII).lstrip("-.")[:200]
     return cleaned or "product"
 
 
 def _beside(source, name: str) -> str:
-    """A path that an association gives, relative to it."""
+    """Return a path that an association gives relative to its own folder."""
     joined = os.path.join(os.path.dirname(source), name)
     tidy = os.path.normpath(joined)
     if ".." not in name or not os.path.exists(joined):
@@ -250,10 +248,10 @@ def _read_csv(path, rows) -> list[Association]:
 
 
 def _read_hst(path, rows) -> Association:
-    """MEMNAME is a rootname; its file is beside the table, ``{root}_flc.fits`` or ``{root}_flt.fits``.
+    """Read an HST association table, whose MEMNAME is a rootname.
 
-    The product is named by the present PROD-DTH row, else PROD-RPT, else PROD-CRJ, else the table's own name
-    before the underscore.
+    A member's file is beside the table, ``{root}_flc.fits`` or ``{root}_flt.fits``. The product is named
+    by the present PROD-DTH row, else PROD-RPT, else PROD-CRJ, else the table's name before the underscore.
     """
     products = {kind: name for name, kind, present in reversed(rows) if present and kind.startswith("PROD")}
     order = ("PROD-DTH", "PROD-RPT", "PROD-CRJ")

@@ -1,4 +1,4 @@
-"""The plan's cache: what was read of files, kept by path, size and modification time."""
+"""Keep the plan's cache: what was read of files, by path, size and modification time."""
 
 from __future__ import annotations
 
@@ -85,7 +85,9 @@ class Cache:
         return self._key(path, about) in self.files
 
     def lookup(self, path, about, make, trust=False):
-        """``make(path)`` or what the cache has of it; `about` says what was asked. Failures are not kept.
+        """Return ``make(path)``, or what the cache has of it; `about` says what was asked.
+
+        Failures are not kept.
 
         Returns (value, size in bytes). With `trust` a stored value is good without a look at the file.
         """

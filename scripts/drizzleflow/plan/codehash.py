@@ -1,4 +1,4 @@
-"""A hash of the code that a rule runs: its script, the drizzleflow modules that it reaches, and data files.
+"""Hash the code that a rule runs: its script, the drizzleflow modules that it imports, and data files.
 
 Snakemake re-runs a job when its script changes but never looks inside the modules that the script imports,
 and takes a touched file for a changed one. The hash is of syntax trees without docstrings, so comments,
@@ -26,7 +26,7 @@ DATA = (
 
 
 def code_hash(script_path, package_root, cache: dict | None = None) -> str:
-    """SHA-256 (hex) of the syntax of a script and the package modules that it reaches.
+    """Return the SHA-256 (hex) of the syntax of a script and the package modules that it imports.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def code_hash(script_path, package_root, cache: dict | None = None) -> str:
 
 
 def closure(script_path, package_root, cache: dict | None = None) -> list[str]:
-    """Dotted names of the package's modules that a script reaches, sorted."""
+    """Return the dotted names of the package's modules that a script imports, sorted."""
     root = _package(package_root)
     found = _walk(os.path.abspath(script_path), root, {} if cache is None else cache)
     return sorted(
@@ -59,7 +59,7 @@ def closure(script_path, package_root, cache: dict | None = None) -> list[str]:
 
 
 def _walk(script, root, cache) -> dict[str, str]:
-    """path -> hash of a script and all that it reaches."""
+    """Return the hash of a script and of each file that it imports, by path."""
     found, waiting = {}, [script]
     while waiting:
         path = waiting.pop()
@@ -83,7 +83,7 @@ def _name(path, root) -> str:
 
 
 def _files(name, root) -> list[str]:
-    """The files that importing a dotted name runs: the packages on the way and the module."""
+    """Return the files that importing a dotted name runs: the packages on the way and the module."""
     if name.endswith("*"):  # the known start of a name that is put together at run time
         package, start = os.path.join(root, *name.split(".")[1:-1]), name.split(".")[-1][:-1]
         inside = sorted(os.listdir(package)) if os.path.isdir(package) else []
@@ -137,8 +137,9 @@ def _module(path, root, cache) -> tuple[str, list[str]]:
 
 
 def _text(node) -> str:
-    """A syntax tree as text. Not `ast.dump`: each version of Python gives nodes new fields, empty mostly, and
-    shows them its way.
+    """Write a syntax tree as text that is the same under every version of Python.
+
+    `ast.dump` is not used: each version gives nodes new, mostly empty fields and writes them differently.
     """
     if isinstance(node, ast.AST):
         fields = [
@@ -151,8 +152,9 @@ def _text(node) -> str:
 
 
 def _followed(statement) -> bool:
-    """Whether imports in a module's statement count: not in its own ``__getattr__`` and not in its command
-    line.
+    """Return whether imports in a module's statement are followed.
+
+    Those in the module's own ``__getattr__`` and in its command line are not.
     """
     if isinstance(statement, ast.If) and ast.unparse(statement.test) == "__name__ == '__main__'":
         return False
@@ -160,7 +162,7 @@ def _followed(statement) -> bool:
 
 
 def _imports(tree, package) -> set[str]:
-    """Dotted names that a module imports from our package; ``from a import b`` gives ``a.b``."""
+    """Return the dotted names that a module imports from our package; ``from a import b`` gives ``a.b``."""
     names = set()
     # a script has no package: it is the command line
     for node in (n for part in tree.body if not package or _followed(part) for n in ast.walk(part)):

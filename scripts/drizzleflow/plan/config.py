@@ -1,4 +1,4 @@
-"""The configuration: defaults < preset < overrides < the user's own file, checked key by key.
+"""Resolve the configuration: defaults < preset < overrides < the user's own file, checked key by key.
 
 `config/config.yaml` explains every key, `config/schemas/config.schema.json` says what each may hold:
 `drizzleflow.plan.config_schema` checks.
@@ -22,7 +22,7 @@ _SELECTORS = ("instrument", "exp_type", "filter")
 
 
 def load(path) -> dict:
-    """A YAML file as a dict of plain Python types; an empty file is an empty dict.
+    """Read a YAML file as a dict of plain Python types; an empty file is an empty dict.
 
     Raises
     ------
@@ -46,7 +46,7 @@ def load(path) -> dict:
 
 
 def resolve(defaults: Mapping, user: Mapping, presets_dir) -> dict:
-    """Check everything and lay the layers over one another.
+    """Check the layers of the configuration and merge them.
 
     Parameters
     ----------
@@ -104,12 +104,12 @@ def resolve(defaults: Mapping, user: Mapping, presets_dir) -> dict:
 
 
 def standard(user: Mapping | None = None) -> dict:
-    """`resolve` with the defaults and presets of this checkout (`FOLDER`)."""
+    """Call `resolve` with the defaults and presets of this checkout (`FOLDER`)."""
     return resolve(load(os.path.join(FOLDER, "config.yaml")), user or {}, os.path.join(FOLDER, "presets"))
 
 
 def names(sections) -> dict[str, list[str]]:
-    """The keys of some sections and their aliases, as the schema has them: section -> names."""
+    """Return the keys of some sections and their aliases, from the schema: section -> names."""
     with open(os.path.join(FOLDER, "schemas", "config.schema.json"), encoding="utf-8") as text:
         known = json.load(text)["$defs"]
     return {
@@ -123,7 +123,7 @@ def names(sections) -> dict[str, list[str]]:
 
 
 def merge(lower: Mapping, upper: Mapping, sections) -> dict:
-    """`upper` over `lower`: sections key by key, anything else as a whole. Neither is changed."""
+    """Merge `upper` over `lower`: sections key by key, anything else as a whole; neither is changed."""
     merged = copy.deepcopy({**lower, **upper})
     for name in sections:
         if name in lower or name in upper:
@@ -132,12 +132,12 @@ def merge(lower: Mapping, upper: Mapping, sections) -> dict:
 
 
 def for_product(resolved: Mapping, instrument: str = "", exp_type: str = "", filter: str = "") -> dict:
-    """The settings of a product of this instrument, exposure type and filter: {section: {key: value}}.
+    """Return a product's settings by instrument, exposure type and filter: {section: {key: value}}.
 
     Raises
     ------
     InputError
-        Two values do not go together.
+        Two values contradict each other.
     """
     layers = resolved["layers"]
     product = {"instrument": instrument, "exp_type": exp_type, "filter": filter}

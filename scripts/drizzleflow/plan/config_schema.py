@@ -1,5 +1,4 @@
-"""What a key of the configuration may hold: values are checked against the schema, and brought to one
-spelling.
+"""Check the configuration's values against the schema, and bring them to one spelling.
 
 The schema is read by this small checker, not by jsonschema: every job of a run parses the Snakefile again,
 and messages can name the closest known key. A test holds the checker and jsonschema to the same verdicts.
@@ -20,7 +19,7 @@ NOT_YET = "is not built yet"
 
 
 class Checker:
-    """Turns a layer into canonical names and types, or says what is wrong with it."""
+    """Convert a layer to canonical names and types, or raise InputError with what is wrong in it."""
 
     def __init__(self, schema):
         self.schema = schema
@@ -31,7 +30,7 @@ class Checker:
         return rule
 
     def table(self, found, rule, dotted, origin) -> dict:
-        """A mapping whose keys the schema lists; ``None`` is an empty one (a YAML section without keys)."""
+        """Check a mapping whose keys the schema lists; ``None`` (a YAML section without keys) is empty."""
         found = {} if found is None else found
         if not isinstance(found, Mapping):
             raise InputError(f"{origin}: {dotted or 'the whole'} is {show(found)}, expected keys with values")
@@ -76,7 +75,7 @@ class Checker:
         return f"; expected one of {', '.join(known)}"
 
     def value(self, found, rule, here, origin):
-        """The canonical form of one value."""
+        """Return the canonical form of one value."""
         rule = self._follow(rule)
         if rule.get("type") == "object":
             return self.table(found, rule, here, origin)
@@ -104,7 +103,7 @@ class Checker:
 
 
 def _moved(value, rule) -> str | None:
-    """The key of the same section that a value has moved to (`grid.footprints: astrodrizzle`), or None."""
+    """Return the key of the section to which a value has moved (`grid.footprints: astrodrizzle`), or None."""
     return rule.get("moved", {}).get(value.strip().lower()) if isinstance(value, str) else None
 
 
@@ -119,7 +118,7 @@ def _types(rule) -> tuple:
 
 
 def _coerce(found, rule):
-    """What the user must have meant: ``1e-3`` (a string in YAML 1.1), ``Square``, 4.0 for 4."""
+    """Return the value that the user meant: ``1e-3`` (a string in YAML 1.1), ``Square``, 4.0 for 4."""
     for option in rule.get("anyOf", ()):
         meant = _coerce(found, option)
         if fits(meant, option):
@@ -159,7 +158,7 @@ def _is(allowed_value, text) -> bool:
 
 
 def fits(value, rule) -> bool:
-    """Whether `value` obeys `rule`: the part of JSON Schema 2020-12 that ours uses, and finite numbers."""
+    """Return whether `value` obeys `rule`, by the part of JSON Schema 2020-12 in use; numbers are finite."""
     if "anyOf" in rule and not any(fits(value, option) for option in rule["anyOf"]):
         return False
     if "enum" in rule and not any(type(v) is type(value) and v == value for v in rule["enum"]):
@@ -195,7 +194,7 @@ def fits(value, rule) -> bool:
 
 
 def _finish(value, key, rule):
-    """One spelling for values that have several, so that an equivalent configuration starts no job again."""
+    """Return one spelling for values that have several, so that equal configurations rerun no job."""
     if key == "outlier_method":
         return [value] if isinstance(value, str) else value
     if key in ("snr", "scale", "driz_cr_snr", "driz_cr_scale", "combine_nsigma"):
@@ -218,7 +217,7 @@ def _finish(value, key, rule):
 
 
 def allowed(rule) -> str:
-    """What a rule of the schema accepts, in words."""
+    """Say in words what a rule of the schema accepts."""
     if "allowed" in rule:
         return rule["allowed"]
     if "enum" in rule:
@@ -264,7 +263,7 @@ _WORDS = {
 
 
 def show(value) -> str:
-    """A value of a configuration, short enough for a message."""
+    """Return a value of a configuration as text short enough for a message."""
     if isinstance(value, str):  # whole in a message as long as it is short
         return repr(value) if len(value) <= 78 else repr(value[:75])[:-1] + "...'"
     # aliases can make a short text an endless list

@@ -1,4 +1,4 @@
-"""What jobs ask for: memory by what they hold at their peak, and time.
+"""Estimate the memory and time that jobs ask for; memory follows from what a job holds at its peak.
 
 A figure is a function ``figure(product, wildcards, input)`` that gives the expected peak in MiB; `asked`
 makes ``mem_mb`` of it. `wildcards` and `input` are Snakemake's: names and files as attributes. The numbers

@@ -1,4 +1,4 @@
-"""What the plan reads of files: descriptions of members, and what the formats declare. All of it is cached.
+"""Read what the plan needs of files, all of it cached: members' descriptions and formats' declarations.
 
 The code hash of this module and of all that it reaches is the version of the cache
 (`drizzleflow.plan.cache`).
@@ -18,12 +18,12 @@ DESCRIBED = "group nframes cube nx ny instrument detector exp_type filter exptim
 
 
 def about(settings) -> str:
-    """What the description of a file depends on besides the file."""
+    """Return what the description of a file depends on besides the file."""
     return hashlib.sha256(json.dumps(settings["simple"], sort_keys=True).encode()).hexdigest()[:12]
 
 
 def describe(path, settings) -> dict:
-    """The format and the description of a member, from its headers alone.
+    """Return the format and the description of a member, from its headers alone.
 
     Raises
     ------
@@ -38,7 +38,7 @@ def describe(path, settings) -> dict:
 
 
 def expect_whole(path) -> None:
-    """Refuse a FITS file that is not as its headers say, before astropy tries to read it to its end."""
+    """Raise InputError for a FITS file whose size contradicts its headers, before astropy reads it."""
     from drizzleflow.io import fits_layout
 
     if not formats.is_asdf(path):
@@ -46,7 +46,7 @@ def expect_whole(path) -> None:
 
 
 class Formats:
-    """What the formats declare, by name. Their modules are imported only where no cache knows it.
+    """Hold what the formats declare, by name; a module is imported only where the cache lacks its format.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ class Formats:
 
 
 def read_sheet(path) -> list[dict]:
-    """The rows of a CSV association, as plain values: what a row leaves empty is not in its dictionary.
+    """Read the rows of a CSV association as dicts of plain values, without the cells left empty.
 
     See `drizzleflow.io.tables.read_association`, which checks the sheet against its schema. (pandas takes 0.3
     s to import: the plan's cache keeps what comes out.)
@@ -90,7 +90,7 @@ def read_sheet(path) -> list[dict]:
 
 
 def read_hst_table(path) -> list[list]:
-    """Rows ``[memname, memtype, present]`` of an HST association table (lower case, upper case, bool)."""
+    """Read ``[memname, memtype, present]`` (lower case, upper case, bool) of an HST association table."""
     from astropy.io import fits
 
     from drizzleflow.io import fits_layout

@@ -1,4 +1,4 @@
-"""How the files of a run lie: what a road, a step and a file declare, and the paths that follow.
+"""Define where the files of a run lie: what a road, a step and a file declare, and the resulting paths.
 
 Paths are below a product's folder, ``{outdir}/{product}``. Rules, audit, crate, trace and report all look
 them up in what the roads declare (`drizzleflow.plan.roads`); nothing here reads a file.
@@ -34,7 +34,7 @@ def always(product: Product) -> bool:
 
 @dataclass(frozen=True)
 class Each:
-    """What a step makes a job for."""
+    """Say for what a step makes one job each, such as members or groups."""
 
     wildcards: dict[str, str]  #: name in the paths -> what it may be, a regular expression
     jobs: Callable[[Product], list[dict[str, str]]]  #: the wildcards of each job
@@ -53,7 +53,7 @@ BAND = Each(
 
 @dataclass(frozen=True)
 class File:
-    """An output of a step."""
+    """Declare one output of a step."""
 
     pattern: str  #: with ``{product}``, the step's wildcards, and ``{ending}``: that of the flagged copies
     kept: str = KEPT
@@ -63,7 +63,7 @@ class File:
 
 @dataclass(frozen=True)
 class Step:
-    """A step of a road: one script, one kind of job, one record a job.
+    """Declare a step of a road: one script, one kind of job, one record per job.
 
     Its rule is called like it, with an ending (``crmask_member``) where the name itself is a target.
     """
@@ -127,7 +127,7 @@ def match(pattern: str, path: str) -> dict[str, str] | None:
 
 @dataclass(frozen=True)
 class Road:
-    """The way that products of a kind take."""
+    """Declare a road: the steps by which products of one kind are made."""
 
     name: str  #: as the formats' ROADS call it
     steps: tuple[Step, ...]  #: in the order of the DAG

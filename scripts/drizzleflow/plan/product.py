@@ -1,4 +1,4 @@
-"""What a mosaic is made of: its members, the groups and batches that they form, and its settings."""
+"""Describe a product: its members, the groups and batches that they form, and its settings."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from drizzleflow.formats import Declared
 
 @dataclass(frozen=True)
 class Member:
-    """One file of a product, in plain types that a rule may carry as a parameter."""
+    """Describe one file of a product, in plain types that a rule can have as a parameter."""
 
     member: str  #: safe name, unique in the product
     path: str  #: absolute, or relative to the working folder
@@ -38,7 +38,7 @@ class Member:
 
 @dataclass
 class Product:
-    """One mosaic: its members, the groups they form and the settings that hold for it."""
+    """Describe one product: its members, the groups they form and its settings."""
 
     name: str
     source: str
@@ -63,12 +63,12 @@ class Product:
 
     @property
     def resampled(self) -> bool:
-        """Whether groups are compared on the grid, not single frames as they are."""
+        """Whether groups are compared on the grid, and not single frames on their own pixels."""
         return self.options["single_drizzle"]["resample_data"]
 
     @cached_property
     def stack(self) -> dict[str, list[tuple[str, list[int]]]]:
-        """What is compared, as `groups`: the groups when they are resampled, single frames otherwise."""
+        """What is compared, in the form of `groups`: groups when resampled, single frames otherwise."""
         if self.resampled:
             return self.groups
         return {
@@ -79,7 +79,7 @@ class Product:
 
     @cached_property
     def batch_of(self) -> dict[str, str]:
-        """member name -> batch"""
+        """The batch of each member, by the member's name."""
         return {name: batch for batch, names in self.batches.items() for name in names}
 
     @cached_property
@@ -88,17 +88,17 @@ class Product:
 
     @cached_property
     def total_pixels(self) -> int:
-        """Pixels of all frames."""
+        """The number of pixels of all frames."""
         return sum(m.nx * m.ny * m.nframes for m in self.members)
 
     def frame_pixels(self, names=None) -> int:
-        """Pixels of the largest frame among some members, by default all."""
+        """Return the number of pixels of the largest frame among some members, by default all."""
         members = self.members if names is None else [self.member(name) for name in names]
         return max(m.nx * m.ny for m in members)
 
     @cached_property
     def bands(self) -> int:
-        """The number of bands of rows of the mosaic. `auto` goes by the amount of data alone."""
+        """The number of bands of rows of the mosaic; `auto` depends on the amount of data alone."""
         wanted = self.options["mosaic"]["bands"]
         if wanted != "auto":
             return int(wanted)

@@ -1,4 +1,4 @@
-"""The plan: what a run makes of which files, looked up once when the Snakefile is parsed.
+"""Make the plan of a run: its products and their files, read once when the Snakefile is parsed.
 
 Headers (primary headers mostly, 2-3 ms a file) are cached by path, size and modification time, so that the
 many Snakemake processes of a cluster run read only the cache. A wrong association becomes a `Product` with an
@@ -19,7 +19,7 @@ from drizzleflow.plan.roads import ROADS
 
 @dataclass
 class Plan:
-    """All products of a run, by name, and the cache that the plan was made with."""
+    """Hold all products of a run, by name, and the cache with which the plan was made."""
 
     products: dict[str, Product]
     cache: Cache
@@ -31,7 +31,7 @@ class Plan:
 
 
 def build(settings: dict, cache_path, main_process: bool = True) -> Plan:
-    """The plan of a run.
+    """Make the plan of a run.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def build(settings: dict, cache_path, main_process: bool = True) -> Plan:
         False in the processes that Snakemake starts for jobs: a file that the cache knows is not looked at
         (it may be changing, and the run must not change its mind), and the cache is not written.
 
-    Nothing that an association or a file holds raises: it is the `Product.error` of the products it concerns.
+    A wrong association or file raises nothing: it becomes the `Product.error` of the products concerned.
     """
     cache = Cache(cache_path)
     known = files.Formats(cache.formats)
@@ -173,7 +173,7 @@ def _expect_errors(table, product) -> None:
 
 
 def _road(table, members, declared, mode) -> str:
-    """The road of the members by their exposure types; `declared`: their format's `ROADS`."""
+    """Return the road of the members by their exposure types; `declared`: their format's `ROADS`."""
     if mode == "imaging":
         return mode
     roads = {}

@@ -1,8 +1,7 @@
-"""One self-contained page about a product: pictures, sky levels, flagged fractions, settings, warnings.
+"""Write one self-contained page on a product: pictures, sky levels, flagged fractions, settings, warnings.
 
-Everything on it comes from the jobs' records and two small tables, never from an intermediate image (these
-may be gone). The page itself is a Jinja template, ``page.html.j2``: it loads nothing from elsewhere and runs
-nothing.
+Its contents come from the jobs' records and two small tables, never from an intermediate image, which may
+have been deleted. The page is a Jinja template, ``page.html.j2``; it loads nothing and runs no script.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from drizzleflow.plan import roads
 MAX_WARNINGS = 200  #: different messages listed
 MAX_SINGLES = 12  #: images of a step that are shown, such as single drizzles
 FOLD = 40  #: longer tables are folded
-#: parameters that say which files a job had, not how it worked
+#: parameters that name a job's files, not its method
 FILES = {"member", "members", "frames", "others", "error", "sources"}
 
 
@@ -77,7 +76,10 @@ def make(records, members, sky, out_path, product: str) -> None:
 
 
 def _load(records) -> list[dict]:
-    """Records by rule and wildcards, with the pictures that the page can show: thousands fit in memory."""
+    """Return the records by rule and wildcards, with only the pictures that the page can show.
+
+    Thousands of records then fit in memory.
+    """
     jobs, blink, shown = [], None, Counter()
     exposures = {step for step, _ in roads.shown("exposures")}
     for path in sorted(map(str, records)):
@@ -114,7 +116,7 @@ def _flagged(entry) -> int:
 
 
 def _masks(jobs, members) -> list[dict]:
-    """A row a frame: member, extver, status, flagged, npix, fraction; in the order of `members`."""
+    """Return a row per frame, in the order of `members`: member, extver, status, flagged, npix, fraction."""
     rows, flagging = [], {step.name for step in roads.STEPS.values() if step.flags}
     for entry in jobs:
         if entry["rule"] not in flagging:
@@ -178,7 +180,7 @@ def _facts(jobs, members, masks, warnings) -> list[tuple[str, str]]:
 
 
 def _pictures(jobs, *wanted) -> list[tuple[str, str]]:
-    """Title and PNG of the pictures (rule, name) that are wanted, in that order."""
+    """Return title and PNG of the wanted pictures (rule, name), in the order wanted."""
     found, whole = [], {step for step, _ in roads.shown("pictures")}
     for rule, name in wanted:
         for entry in jobs:
@@ -189,7 +191,7 @@ def _pictures(jobs, *wanted) -> list[tuple[str, str]]:
 
 
 def _blink(jobs) -> dict | None:
-    """The pictures of the frame with the most flagged pixels."""
+    """Return the pictures of the frame with the most flagged pixels."""
     pairs = [entry for entry in jobs if {"before", "after"} <= set(entry["thumbnails"])]
     if not pairs:
         return None
@@ -201,10 +203,9 @@ def _blink(jobs) -> dict | None:
 
 
 def _grid(table, declared, rounded: bool = False) -> dict | None:
-    """A table as columns and cells: as in its file or, `rounded`, with numbers to 7 digits; None when empty.
+    """Return a table as columns and cells, `rounded` with numbers to 7 digits; None when it is empty.
 
-    Columns that are empty are left out, and those that are the same in all of several rows are told once
-    (``same``).
+    Empty columns are left out; a column with the same value in all rows is given once (``same``).
     """
     if table is None or table.empty:
         return None
@@ -230,7 +231,7 @@ def _grid(table, declared, rounded: bool = False) -> dict | None:
 
 
 def _short(value) -> str:
-    """Numbers to 7 digits, other values as text."""
+    """Return a number as text with 7 digits, another value as text."""
     if value is None:
         return ""
     if isinstance(value, float):
@@ -243,7 +244,7 @@ def _pairs(statistics: dict) -> list[tuple[str, str]]:
 
 
 def _warnings(jobs) -> dict:
-    """Different messages and their counts, the most frequent first."""
+    """Return the different messages and their counts, the most frequent first."""
     counts = Counter((entry["rule"], text) for entry in jobs for text in entry.get("warnings") or ())
     lines = [{"rule": rule, "text": text, "count": n} for (rule, text), n in counts.items()]
     lines.sort(key=lambda line: (-line["count"], line["rule"], line["text"]))
@@ -252,7 +253,7 @@ def _warnings(jobs) -> dict:
 
 
 def _times(jobs) -> list[dict]:
-    """A row a rule, in the order in which the rules began."""
+    """Return one row per rule, in the order in which the rules began."""
     rows: dict[str, dict] = {}
     for entry in jobs:
         empty = {"jobs": 0, "seconds": 0.0, "longest": 0.0, "peak": 0.0, "first": ""}
@@ -267,7 +268,10 @@ def _times(jobs) -> list[dict]:
 
 
 def _parameters(jobs) -> list[dict]:
-    """The settings, each section once: name, the rules that had it where not all agree, keys and values."""
+    """Return the settings, each section once: name, keys and values.
+
+    Where rules had different settings, the rules are named too.
+    """
     seen: dict[tuple[str, str], dict] = {}
     for entry in jobs:
         params = entry.get("params") or {}

@@ -1,7 +1,7 @@
-"""Frames drizzled onto one window of the grid: a single drizzle, a band of the mosaic, a traced pixel.
+"""Drizzle frames onto one window of the grid: a single drizzle, a band of the mosaic, a traced pixel.
 
-A window has the bits of the same part of the whole grid, drizzled at once: pixel maps are exact under a
-shift, and the kernel's reach is drizzled as a margin around the window, and cropped.
+The result equals, to the last bit, the same part of the whole grid drizzled at once: pixel maps are exact
+under a shift, and a margin as wide as the kernel's reach is drizzled around the window and cropped.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ IMAGE_ONLY = {
 
 
 class TotalVarianceResample(Resample):
-    """For formats with ERR alone: one variance plane, from which the product's ERR is computed."""
+    """Resample formats that have only ERR: one variance plane, from which the product's ERR is computed."""
 
     variance_array_names = ("var_total",)
 
 
 class WindowDrizzle:
-    """The drizzle of some frames onto a window of the grid, added one by one in the association's order.
+    """Drizzle frames onto a window of the grid, added one by one in the association's order.
 
     Parameters
     ----------
@@ -115,7 +115,7 @@ class WindowDrizzle:
         self.add_model(frame_model(frame, pixmap, level))
 
     def add_model(self, model: dict) -> None:
-        """As `add`, of a frame in the form that `drizzleflow.resample.models.frame_model` gives it."""
+        """Drizzle a frame given as a model dictionary; see `drizzleflow.resample.models.frame_model`."""
         shift(model["pixmap"], *self.drizzled.origin)
         self.unit = model["unit"]
         self._started(model).add_model(model)
@@ -158,7 +158,7 @@ class WindowDrizzle:
 
 
 def drizzle_window(grid, box: Window, settings: dict, frames, **options) -> tuple[dict, str]:
-    """Frames drizzled onto a window of the grid.
+    """Drizzle frames onto a window of the grid.
 
     Parameters
     ----------
@@ -176,7 +176,7 @@ def drizzle_window(grid, box: Window, settings: dict, frames, **options) -> tupl
     Raises
     ------
     InputError
-        No frame, or a setting that cannot be.
+        There is no frame, or a setting is impossible.
     """
     made = WindowDrizzle(grid, box, settings, **options)
     for frame, pixmap, level in frames:

@@ -1,4 +1,4 @@
-"""The ``i2d`` product: its file, and what its header takes from the inputs' headers."""
+"""Write the ``i2d`` product, with what its header takes from the inputs' headers."""
 
 from __future__ import annotations
 
@@ -128,12 +128,12 @@ def write_i2d(
 
 
 def _unique(cards):
-    """The last of each keyword wins, at the first's place."""
+    """Return each keyword's last card, at the place of its first."""
     return list({card[0]: card for card in cards}.values())
 
 
 def _signed(con):
-    """Context bits as the signed 32-bit planes that the peers write."""
+    """Return context bits as signed 32-bit planes, as jwst and AstroDrizzle write them."""
     return None if con is None else con.view(np.int32) if con.dtype == np.uint32 else con
 
 

@@ -1,4 +1,4 @@
-"""The keys of model dictionaries: those that an input model must have, and those of the output model.
+"""List the keys of model dictionaries: those that an input model needs, and those of the output model.
 
 `drizzleflow.resample.resample.Resample.add_model` describes the values.
 """

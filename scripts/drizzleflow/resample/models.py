@@ -1,4 +1,4 @@
-"""A frame in the form that the class of seed 002 takes it."""
+"""Convert a frame to the model dictionary that the class Resample takes, as in stcal.resample."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from drizzleflow.frames.frame import Frame
 
 
 def frame_model(frame: Frame, pixmap, level: float | None) -> dict:
-    """A frame as the model dictionary of `drizzleflow.resample.Resample`, in the product's unit.
+    """Return a frame as the model dictionary of `drizzleflow.resample.Resample`, in the product's unit.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The mosaic: all frames of a product drizzled onto its grid, whole or in bands of rows (seed 002)."""
+"""Drizzle all frames of a product onto its grid, whole or in bands of rows: the mosaic (stcal.resample)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from drizzleflow.resample.drizzle_window import WindowDrizzle
 
 
 def drizzle(members, grid, settings: dict, read, *, pad: bool, rows=None) -> tuple[dict, str]:
-    """The mosaic of some members, or a band of it.
+    """Drizzle some members to a mosaic, or to a band of it.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def drizzle(members, grid, settings: dict, read, *, pad: bool, rows=None) -> tup
 
 
 def bands(ny: int, count: int) -> list[tuple[int, int]]:
-    """`count` bands of rows that make up `ny` rows; fewer where there are not enough rows."""
+    """Divide `ny` rows into `count` bands; fewer where there are not enough rows."""
     edges = [round(ny * k / count) for k in range(count + 1)]
     return [(a, b) for a, b in pairwise(edges) if b > a]
 

@@ -1,4 +1,4 @@
-"""Where a model's pixels fall on the output, and how large pixels are."""
+"""Compute where a model's pixels fall on the output, and how large pixels are."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ARCSEC = np.radians(1 / 3600)
 
 
 def check_output_wcs(output_wcs, estimate_output_shape: bool = True) -> None:
-    """Refuse an output WCS that cannot be used, as `Resample.check_output_wcs` describes."""
+    """Raise an error for an output WCS that cannot be used, as `Resample.check_output_wcs` describes."""
     if output_wcs is None:
         raise InputError("Output WCS must be provided: output_wcs has no 'wcs'")
     if not is_imaging_wcs(output_wcs):

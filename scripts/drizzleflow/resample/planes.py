@@ -1,4 +1,4 @@
-"""The output arrays of a resampling: image, weight, context, data quality, variances and error.
+"""Hold the output arrays of a resampling: image, weight, context, data quality, variances and error.
 
 `DrizzledPlanes` is a thin layer over ``drizzle.resample.Drizzle``, which holds the kernels (Fruchter & Hook
 2002, PASP 114, 144).

@@ -1,4 +1,4 @@
-"""Single-drizzled images: the frames of one group on the window of the grid that they cover."""
+"""Drizzle the frames of one group onto the window of the grid that they cover: a single-drizzled image."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ DRIZZLED = ("kernel", "pixfrac", "fillval", "weight_type")  #: settings that cou
 
 @dataclass
 class SingleImage(StackImage):
-    """A single-drizzled image and its place on the grid."""
+    """Hold a single-drizzled image and its place on the grid."""
 
     sci: np.ndarray  #: float32 (ny, nx); the fill value where nothing falls
     wht: np.ndarray  #: float32, sum of weight times overlap
@@ -89,8 +89,8 @@ def drizzle(frames, grid, pixmap, settings: dict, *, good_bits, flags, pad: bool
     settings : dict
         ``kernel``, ``pixfrac``, ``fillval``, ``weight_type``.
     pad : bool
-        Drizzle beyond the grid's outer edge and crop; False loses, as the peer, input pixels whose centre is
-        outside.
+        Drizzle beyond the grid's outer edge and crop; False loses, as stcal does, input pixels whose centre
+        is outside.
 
     Returns
     -------
@@ -123,7 +123,10 @@ def drizzle(frames, grid, pixmap, settings: dict, *, good_bits, flags, pad: bool
 
 
 def unresampled(frame, level, settings: dict, *, good_bits, flags) -> SingleImage:
-    """A frame and its weights as they are (``resample_data: false``): nothing is subtracted, as in jwst."""
+    """Return a frame and its weights without resampling (``resample_data: false``).
+
+    No sky is subtracted, as in jwst.
+    """
     good = dq.good_pixels(frame.dq, good_bits, flags, frame.shape)
     weight = weight_map(
         frame.shape,

@@ -1,10 +1,12 @@
-"""The sky level in the header of a flagged member."""
+"""Write the sky level into the header of a flagged member."""
 
 from __future__ import annotations
 
 
 def background_keywords(settings: dict, levels: dict, member: dict) -> dict:
-    """BKG* keywords of a flagged member and ``level_keyword``: name -> (value, comment); {} without a level.
+    """Return a flagged member's BKG* keywords and ``level_keyword``: name -> (value, comment).
+
+    The result is empty without a level.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The roads, each declared in a module of its own: its steps, their jobs, their files and its rules.
+"""Declare the roads (processing paths), each in its own module: its steps, their jobs, files and rules.
 
 A new road is one new module here with a ``ROAD`` (`drizzleflow.plan.layout.Road`), its ``rules/*.smk`` and
 its scripts. Which exposures take it, the formats say (``ROADS``).
@@ -27,17 +27,17 @@ for _road in ROADS.values():
 
 
 def path(step: str, output: str, **names) -> str:
-    """A step's output below its product's folder: ``path("crmask", "mask", member="a")``."""
+    """Return the path of a step's output in its product's folder: ``path("crmask", "mask", member="a")``."""
     return STEPS[step].files[output].pattern.format(**names)
 
 
 def rules() -> list[str]:
-    """The files of ``rules/`` that the roads name, without ending, each once."""
+    """Return the files of ``rules/`` that the roads name, without ending, each once."""
     return list(dict.fromkeys(name for road in ROADS.values() for name in road.rules))
 
 
 def wildcards() -> dict[str, str]:
-    """What the names in the paths may be: wildcard -> regular expression."""
+    """Return the regular expression of each wildcard in the paths."""
     found = {"product": layout.ANY_NAME}
     for step in STEPS.values():
         found |= step.each.wildcards
@@ -45,18 +45,18 @@ def wildcards() -> dict[str, str]:
 
 
 def step_of(rule: str) -> str:
-    """The step of a rule: of those with whose names the rule's begins the longest; else the rule itself."""
+    """Return the step with the longest name with which the rule's name begins; else the rule itself."""
     fitting = [name for name in STEPS if rule == name or rule.startswith(f"{name}_")]
     return max(fitting, key=len, default=rule)
 
 
 def temporary(intermediate: bool) -> list[str]:
-    """Patterns (``*``) below a product's folder of what a run removes, `intermediate` files or not."""
+    """Return patterns (``*``), below a product's folder, of files that a run removes."""
     gone = (layout.TEMPORARY, layout.INTERMEDIATE) if intermediate else (layout.TEMPORARY,)
     files = [file for step in STEPS.values() for file in step.files.values()]
     return [layout.globbed(file.pattern) for file in files if file.kept in gone]
 
 
 def shown(kind: str) -> list[tuple[str, str]]:
-    """(step, name) of the report's pictures of a kind ('pictures', 'exposures'), the last steps first."""
+    """Return (step, name) of the report's pictures of a kind ('pictures', 'exposures'), last steps first."""
     return [(step.name, name) for step in reversed(STEPS.values()) for name in getattr(step, kind)]

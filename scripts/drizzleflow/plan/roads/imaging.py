@@ -1,4 +1,4 @@
-"""The imaging road: groups of exposures are drizzled, compared with their median, and made a mosaic."""
+"""Declare the imaging road: groups of exposures are drizzled, compared with their median, and mosaicked."""
 
 from __future__ import annotations
 
@@ -27,24 +27,24 @@ if TYPE_CHECKING:
 
 
 def switched_off(product: Product) -> str | None:
-    """The setting by which nothing is compared; None without one."""
+    """Return the setting that switches the comparison off; None without such a setting."""
     if "blot" not in product.methods:
         return "outlier_method is none"
     return None if product.options["median"]["median"] else "median is false"
 
 
 def compares(product: Product) -> bool:
-    """Whether there is anything to compare: a single exposure cannot show its own outliers."""
+    """Return whether there is anything to compare: a single exposure cannot show its own outliers."""
     return switched_off(product) is None and len(product.stack) > 1
 
 
 def blots(product: Product) -> bool:
-    """Whether the median is interpolated at the members' pixels, in files.
+    """Return whether files with the median blotted to the members' pixels are made.
 
     Raises
     ------
     InputError
-        It is, but the settings say not to keep the files.
+        They are, but the settings say not to keep them.
     """
     if not (compares(product) and product.resampled):
         return False
@@ -57,18 +57,18 @@ def blots(product: Product) -> bool:
 
 
 def cleans(product: Product) -> bool:
-    """Whether cleaned copies are asked for and there is something to clean with."""
+    """Return whether cleaned copies are asked for and there is a blot to clean with."""
     return product.options["crmask"]["corr"] and blots(product)
 
 
 def measures_sky(product: Product) -> bool:
-    """Whether skies are measured, neither given nor left alone."""
+    """Return whether sky levels are measured, and neither given by the user nor skipped."""
     settings = product.options["skymatch"]
     return not settings["skip"] and settings["skymethod"] != "user"
 
 
 def masks_low_pixels(product: Product) -> bool:
-    """Whether a static mask is asked for."""
+    """Return whether a static mask is asked for."""
     return product.options["static_mask"]["static"]
 
 
