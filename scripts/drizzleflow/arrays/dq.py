@@ -1,8 +1,8 @@
 """Data-quality bits: which pixels are good.
 
-``good_bits`` is spelled as in seed 002: an int, a list of ints or mnemonics, a string such as ``4,8``, ``4+8``, ``4|8``
-or ``JUMP_DET, DROPOUT``, each optionally inverted by a leading ``~`` (then the listed flags are the bad ones), or None
-(DQ is not looked at). A pixel is good when it has no bit outside the good ones.
+``good_bits`` is spelled as in seed 002: an int, a list of ints or mnemonics, a string such as ``4,8``,
+``4+8``, ``4|8`` or ``JUMP_DET, DROPOUT``, each optionally inverted by a leading ``~`` (then the listed flags
+are the bad ones), or None (DQ is not looked at). A pixel is good when it has no bit outside the good ones.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def good_pixels(dq, good_bits, flags=None, shape=None) -> np.ndarray:
 
 
 def as_bits(flags, where="DQ") -> np.ndarray:
-    """uint32 of the flags of a file: the bits of a signed integer are what they are (bit 15 of int16 is 32768, not a sign).
+    """uint32 of the flags of a file. The last bit of a signed integer is a flag (32768 in int16) and no sign.
 
     Raises
     ------

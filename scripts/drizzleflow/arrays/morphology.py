@@ -1,6 +1,7 @@
 """Neighbourhoods of pixels: masks that grow, and the derivative of an image.
 
-Shifted slices do it: `scipy.ndimage` takes fifteen times as long for a 3 x 3 box, and its import a third of a second.
+Shifted slices do it: `scipy.ndimage` takes fifteen times as long for a 3 x 3 box, and its import a third of a
+second.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ EDGES = ("neighbours", "zero")
 
 
 def reach(mask, axis: int, before: int, after: int) -> np.ndarray:
-    """A mask grown along one axis: True from `before` pixels below each True pixel to `after` above it; bool (ny, nx)."""
+    """A mask grown along one axis, from `before` pixels below each True pixel to `after` above it; bool (ny, nx)."""
     out = mask.copy()
     source, target = np.moveaxis(mask, axis, 0), np.moveaxis(out, axis, 0)
     for step in range(1, min(before, len(source) - 1) + 1):
@@ -22,7 +23,7 @@ def reach(mask, axis: int, before: int, after: int) -> np.ndarray:
 
 
 def dilate(mask, before: int = 1, after: int | None = None) -> np.ndarray:
-    """A mask grown by a box: `before` rows and columns below each True pixel, `after` above it; bool (ny, nx).
+    """A mask grown by a box, `before` rows and columns below each True pixel, `after` above it; bool (ny, nx).
 
     `after` is as `before` by default: 1 adds the eight neighbours. Nothing beyond the border is set.
     """
@@ -37,10 +38,11 @@ def grown(mask, grow: int = 1, ctegrow: int = 0, cte_dir: int = 0, *, mirror: bo
     ----------
     mask : bool (ny, nx)
     grow : int
-        Width of a box: 1 is none, 3 is 3 x 3. With an even width hits grow one pixel further to the right and above.
+        Width of a box: 1 is none, 3 is 3 x 3. With an even width hits grow one pixel further to the right and
+        above.
     ctegrow, cte_dir : int
-        Length of the charge trail along each hit's column, and where it lies: 1 towards lower rows, -1 towards higher
-        rows, 0 nowhere. The box does not widen the trail.
+        Length of the charge trail along each hit's column, and where it lies: 1 towards lower rows, -1
+        towards higher rows, 0 nowhere. The box does not widen the trail.
     mirror : bool
         A trail that leaves the frame comes back from its edge, as drizzlepac's do.
 
@@ -61,16 +63,16 @@ def grown(mask, grow: int = 1, ctegrow: int = 0, cte_dir: int = 0, *, mirror: bo
 def abs_deriv(array, edges: str = "neighbours") -> np.ndarray:
     """The largest absolute difference of each pixel from its four neighbours.
 
-    Source: ``abs_deriv`` of `stcal.outlier_detection` (edges 'neighbours'), and what drizzlepac's ``driz_cr`` does
-    (edges 'zero').
+    Source: the derivative of `stcal.outlier_detection` (edges 'neighbours'), and what drizzlepac's
+    ``driz_cr`` does (edges 'zero').
 
     Parameters
     ----------
     array : (ny, nx)
     edges : {'neighbours', 'zero'}
-        'neighbours' leaves out those that there are not. 'zero' takes them as 0, and with them those that lie in the
-        last row or column, and all neighbours of a pixel that lies there itself: so there, and in the first row and
-        column, the result is about the pixel's own value.
+        'neighbours' leaves out those that there are not. 'zero' takes them as 0, and with them those that lie
+        in the last row or column, and all neighbours of a pixel that lies there itself: so there, and in the
+        first row and column, the result is about the pixel's own value.
 
     Returns
     -------

@@ -1,10 +1,11 @@
-"""Lattices: the exact sky positions of a frame at a few detector positions, which pixel maps are interpolated from.
+"""Lattices: exact sky positions at a few pixels of a frame, from which its pixel maps are interpolated.
 
-The exact WCS costs seconds for a full detector, so it is evaluated once on a sparse lattice of detector positions
-(`Lattice.sample`); every later job projects those few sky positions exactly onto its grid and interpolates the
-resulting *output pixel* coordinates (never RA and Dec, which break at RA 0 and at the poles). The interpolation is
-separable Lagrange of degree 5, which is exact for a distortion polynomial up to that degree. Lookup tables (HST's
-NPOL and D2IM) have kinks: the smooth part is interpolated and the tables' part added bilinearly between their nodes.
+The exact WCS costs seconds for a full detector, so it is evaluated once on a sparse lattice of detector
+positions (`Lattice.sample`); every later job projects those few sky positions exactly onto its grid and
+interpolates the resulting *output pixel* coordinates (never RA and Dec, which break at RA 0 and at the
+poles). The interpolation is separable Lagrange of degree 5, which is exact for a distortion polynomial up to
+that degree. Lookup tables (HST's NPOL and D2IM) have kinks: the smooth part is interpolated and the tables'
+part added bilinearly between their nodes.
 """
 
 from __future__ import annotations
@@ -28,10 +29,12 @@ class Lattice:
     Attributes
     ----------
     shape : (ny, nx) of the frame
-    x, y : node positions, 0-based pixels, equally spaced, covering the pixel centres inside the WCS's bounding box
+    x, y : node positions, 0-based pixels, equally spaced, covering the pixel centres inside the WCS's
+    bounding box
     lon, lat : (len(y), len(x)) float64 degrees
     check : (4, M) float64: x, y, lon, lat of exact positions off the nodes, for checking an interpolation
-    kinks : None, or dict of x, y (node positions of the lookup tables) and lon, lat, lon_smooth, lat_smooth on them;
+    kinks : None, or dict of x, y (node positions of the lookup tables) and lon, lat, lon_smooth, lat_smooth
+    on them;
         then `lon`, `lat` are those of the smooth part, without the tables
     degree : degree of the interpolation
     """
@@ -47,10 +50,10 @@ class Lattice:
 
     @classmethod
     def sample(cls, wcs: SkyWCS, *, stepsize="auto", order=3, tolerance=1e-3) -> Lattice:
-        """The coarsest lattice whose interpolation error, checked off the nodes, is under `tolerance` (input px).
+        """The coarsest lattice whose interpolation error, checked off the nodes, is under `tolerance` (px).
 
-        A numeric `stepsize` is about the distance of the nodes, at most a tenth of the image; `order` 1 interpolates
-        bilinearly.
+        A numeric `stepsize` is about the distance of the nodes, at most a tenth of the image; `order` 1
+        interpolates bilinearly.
 
         Raises
         ------
@@ -93,14 +96,14 @@ class Lattice:
         return cls(tuple(wcs.shape), x, y, lon, lat, check, kinks, degree)
 
     def error(self, grid) -> float:
-        """Largest distance in pixels of `grid` between interpolated and exact positions at the check points."""
+        """Largest distance, px of `grid`, between interpolated and exact positions at the check points."""
         x, y, lon, lat = self.check
         u, v = Projected(self, grid).at(x, y)
         exact_u, exact_v = grid.to_pixel(lon, lat)
         return float(np.max(np.hypot(u - exact_u, v - exact_v), initial=0.0))
 
     def rows_meeting(self, grid, first: float, end: float, slack: float = 2.0) -> tuple[int, int]:
-        """Detector rows (first, end) of which some pixel may fall on the rows first..end-1 of `grid`; the first few if none.
+        """Detector rows (first, end) that may fall on the rows first..end-1 of `grid`; the first few if none do.
 
         `slack` (output px) allows for the distortion between nodes and for lookup tables.
         """
@@ -113,7 +116,7 @@ class Lattice:
         return max(0, int(self.y[cells[0]]) - 3), min(self.shape[0], int(np.ceil(self.y[cells[-1] + 1])) + 4)
 
     def to_pixel(self, lon, lat):
-        """Detector pixels (x, y) of sky positions on or near the frame (kinks apart, which are under a pixel)."""
+        """Detector pixels (x, y) of sky positions on or near the frame (but for kinks, under a pixel)."""
         plane = _LocalPlane.of(self)
         projected = Projected(self, plane)
         u, v = (np.atleast_1d(np.asarray(c, float)) for c in plane.to_pixel(lon, lat))
@@ -176,7 +179,7 @@ def _thin(values, most=48) -> np.ndarray:
 
 
 class _LocalPlane:
-    """A tangent plane at a frame's centre with the frame's own pixel size: for checking before a grid exists."""
+    """A tangent plane at a frame's centre with its own pixel size: for checking before a grid exists."""
 
     @classmethod
     def of(cls, lattice: Lattice):
@@ -201,7 +204,7 @@ class _LocalPlane:
 
 
 def _taps(nodes, targets, degree) -> tuple[np.ndarray, np.ndarray]:
-    """First node and Lagrange weights (M, degree + 1) that interpolate at `targets` from equally spaced nodes."""
+    """First node and Lagrange weights (M, degree + 1) that interpolate at `targets` between equidistant nodes."""
     step = (nodes[-1] - nodes[0]) / (len(nodes) - 1)
     u = (np.asarray(targets, float) - nodes[0]) / step if step else np.zeros(np.shape(targets))
     first = np.clip(np.floor(u).astype(int) - degree // 2, 0, len(nodes) - 1 - degree)

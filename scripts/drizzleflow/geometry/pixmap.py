@@ -1,8 +1,8 @@
 """Pixel maps: where each detector pixel falls on the output grid.
 
-They are interpolated from a frame's `drizzleflow.geometry.lattice.Lattice`, or come from the exact WCS. They are rounded
-to multiples of 2^-32 px: subtracting a window's integer origin is then exact, so that a window, a band and the full
-frame get the same bits.
+They are interpolated from a frame's `drizzleflow.geometry.lattice.Lattice`, or come from the exact WCS. They
+are rounded to multiples of 2^-32 px: subtracting a window's integer origin is then exact, so that a window, a
+band and the full frame get the same bits.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def exact(wcs: SkyWCS, grid, rows=None) -> np.ndarray:
 
 
 class LatticeFiles:
-    """The lattices that the ``footprint`` jobs saved, by member, frame and step, and the hashes of the members' files.
+    """The lattices that ``footprint`` jobs saved, by member, frame and step, and the hashes of the members' files.
 
     Parameters
     ----------
@@ -93,7 +93,8 @@ class LatticeFiles:
     def pixmap(self, frame, grid, stepsize, order: int, tolerance: float, rows=None) -> np.ndarray:
         """The map of `frame` on `grid` as the configuration's ``pixmap_stepsize`` and ``pixmap_order`` ask.
 
-        With ``auto`` the interpolation is checked on this grid, and the exact WCS taken where it is not good enough.
+        With ``auto`` the interpolation is checked on this grid, and the exact WCS taken where it is not good
+        enough.
         """
         if stepsize == "astrodrizzle":
             from drizzleflow.geometry import astrodrizzle_pixmap

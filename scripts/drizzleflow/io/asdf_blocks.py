@@ -28,7 +28,7 @@ class Block:
 
 
 def blocks_of(content, start: int) -> list[Block]:
-    """The blocks of a file (mapped, or bytes) of which the first comes at `start` or later; up to one that is cut within its header."""
+    """The blocks of a file (mapped, or bytes) from `start` on, up to one that is cut within its header."""
     at, size, listed = content.find(MAGIC, start), len(content), []  # what lies between is padding
     while at >= 0 and content[at : at + 4] == MAGIC:
         (length,) = struct.unpack(">H", content[at + 4 : at + 6] or b"\0\0")
@@ -65,7 +65,8 @@ def decompressed(content, block: Block, path, source) -> memoryview:
         raise InputError(f"{where}: cannot be decompressed ({error})") from None
     if len(found) != block.size:
         raise InputError(
-            f"{where}: cannot be decompressed (its stream does not give the {block.size} bytes that its header says)"
+            f"{where}: cannot be decompressed "
+            f"(its stream does not give the {block.size} bytes that its header says)"
         )
     return memoryview(found)
 

@@ -9,7 +9,7 @@ from drizzleflow.io.header import number, text
 
 
 def mjd(time, path="") -> float | None:
-    """Days of the modified Julian calendar of a time as asdf-astropy writes it: ISO text, or a table with ``value``."""
+    """The modified Julian date of a time as asdf-astropy writes it: ISO text, or a table with ``value``."""
     if isinstance(time, dict):
         kind, time = time.get("format") or time.get("base_format") or "isot", time.get("value")
         if kind not in ("iso", "isot"):

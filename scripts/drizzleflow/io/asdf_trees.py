@@ -11,8 +11,9 @@ from drizzleflow.errors import InputError
 def asdf_bytes(tree: dict) -> bytes:
     """An ASDF file of `tree`, the same bytes in every process.
 
-    asdf lists the extensions that it used (``history.extensions``) in the order of a set, which changes from process to
-    process, but keeps entries that are there already: a first writing finds them, a second one has them sorted.
+    asdf lists the extensions that it used (``history.extensions``) in the order of a set, which changes from
+    process to process, but keeps entries that are there already: a first writing finds them, a second one has
+    them sorted.
     """
     import asdf
 
@@ -29,7 +30,7 @@ def asdf_bytes(tree: dict) -> bytes:
 
 
 def expect_self_contained(content: bytes, where) -> None:
-    """Refuse an ASDF file that asdf is better not given: one that would exhaust it, or have it open other files or addresses.
+    """Refuse an ASDF file that would exhaust asdf, or have it open other files or addresses.
 
     Raises
     ------
@@ -59,7 +60,8 @@ def expect_self_contained(content: bytes, where) -> None:
 def read_tree(content: bytes, where) -> dict:
     """The tree of an ASDF file, with arrays and GWCS objects made.
 
-    Schemas are not checked: that takes longer than all the rest, and what older pipelines tagged otherwise is read too.
+    Schemas are not checked: that takes longer than all the rest, and what older pipelines tagged otherwise is
+    read too.
 
     Raises
     ------
@@ -81,7 +83,7 @@ def read_tree(content: bytes, where) -> dict:
 
 
 def quick_start() -> None:
-    """Let asdf read its manifests with libyaml: for jobs, whose start it halves (44 files, 0.8 s with PyYAML's own)."""
+    """Let asdf read its manifests with libyaml, which halves a job's start (44 files, 0.8 s with PyYAML's own)."""
     import yaml
 
     yaml.SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

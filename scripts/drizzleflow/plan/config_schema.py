@@ -1,7 +1,7 @@
-"""What a key of the configuration may hold: values are checked against the schema, and brought to one spelling.
+"""What a key of the configuration may hold: values are checked against the schema and brought to one spelling.
 
-The schema is read by this small checker, not by jsonschema: every job of a run parses the Snakefile again, and messages
-can name the closest known key. A test holds the checker and jsonschema to the same verdicts.
+The schema is read by this small checker, not by jsonschema: every job of a run parses the Snakefile again,
+and messages can name the closest known key. A test holds the checker and jsonschema to the same verdicts.
 """
 
 from __future__ import annotations
@@ -86,7 +86,8 @@ class Checker:
         for one in found if isinstance(found, (list, tuple)) else [found]:
             if isinstance(one, str) and (has_control(one) or len(one) > LONGEST):
                 raise InputError(
-                    f"{origin}: {here} is {show(one)}, expected text of one line, at most {LONGEST} characters"
+                    f"{origin}: {here} is {show(one)}, "
+                    f"expected text of one line, at most {LONGEST} characters"
                 )
             if isinstance(one, int) and abs(one) >= 1e300:
                 raise InputError(f"{origin}: {here} is {show(one)}, expected {allowed(rule)}")
