@@ -166,7 +166,8 @@ def _check_together(options) -> None:
         )
     if (sky.get("skymethod") == "user") != (sky.get("skylist") is not None):
         raise InputError(
-            f"configuration: skymatch.skymethod is {sky.get('skymethod')} and skymatch.skylist is {show(sky.get('skylist'))}, "
+            f"configuration: skymatch.skymethod is {sky.get('skymethod')} "
+            f"and skymatch.skylist is {show(sky.get('skylist'))}, "
             "expected user with a file, or another method without"
         )
     crval = options.get("grid", {}).get("crval")
