@@ -1,11 +1,11 @@
-# make env | demo | test | parity | bench | lint; after that only snakemake.
+# make env | demo | test | parity | bench | lint | pictures; after that only snakemake.
 PYTHON ?= python3.11
 PYTHON := $(shell command -v $(PYTHON) || command -v python3)
 BIN := .venv/bin
 # one thread of linear algebra a process: parallelism comes from jobs
 export OPENBLAS_NUM_THREADS := 1
 
-.PHONY: env demo test test-disturbed test-rest parity parity-jwst parity-hst bench lint clean
+.PHONY: env demo test parity parity-jwst parity-hst bench lint pictures clean
 
 env: .venv/ready
 
@@ -19,19 +19,13 @@ env: .venv/ready
 demo: env
 	$(BIN)/python -m drizzleflow.demo demo $(BIN)/snakemake
 
-# two halves at a time, for they wait for Snakemake much: those that disturb one run, and the rest
+# workers of pytest-xdist, each with whole files; the longest ones (whole runs) come first
+WORKERS ?= 2
+
 test: env
-	$(MAKE) -j 2 test-disturbed test-rest
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup --no-loadscope-reorder tests/workflow tests/security tests/unit
 
-DISTURBED := $(patsubst %,tests/workflow/test_%.py,audit_run code disks kills members_that_change resume)
-
-test-disturbed:
-	$(BIN)/python -m pytest -q $(DISTURBED)
-
-test-rest:
-	$(BIN)/python -m pytest -q tests/unit tests/security tests/workflow $(addprefix --ignore=,$(DISTURBED))
-
-# the peers mostly use one core: two at a time
+# jwst and drizzlepac mostly use one core: two at a time
 parity: env .venv-jwst/ready .venv-drizzlepac/ready
 	$(MAKE) -j 2 parity-jwst parity-hst
 
@@ -65,6 +59,10 @@ lint: env
 	$(BIN)/lint-imports
 	$(BIN)/snakefmt --check Snakefile rules
 	$(BIN)/snakemake --lint
+
+# the pictures of docs/design.md, after a change of packages, imports or rules
+pictures: env
+	$(BIN)/python docs/pictures.py
 
 clean:
 	rm -rf .venv .venv-jwst .venv-drizzlepac demo results .snakemake

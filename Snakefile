@@ -13,9 +13,14 @@ min_version("9.20")
 include: "rules/common.smk"
 include: "rules/resources.smk"
 include: "rules/resume.smk"
-include: "rules/geometry.smk"
-include: "rules/sky.smk"
-include: "rules/imaging.smk"
+include: "rules/members.smk"
+
+
+for name in roads.rules():
+
+    include: f"rules/{name}.smk"
+
+
 include: "rules/report.smk"
 
 
@@ -23,58 +28,49 @@ rule all:
     default_target: True
     input:
         FAILING,
-        [
-            product_files(p, "members.csv", "{p}_i2d.fits", "grid.asdf", "report.html", "provenance.json")
-            for p in GOOD
-        ],
-        [masks(p) + cleaned(p) for p in GOOD],
-        # of the jobs whose record no other job reads: without it they have not ended
-        [
-            product_files(p, *(f"record/{step}.json" for step in ("grid_wcs", "report", "provenance")))
-            for p in GOOD
-        ],
+        [targets(product) for product in GOOD],
 
 
 rule skymatch:
     input:
         FAILING,
-        [product_files(p, "sky.csv") for p in GOOD],
+        every("skymatch", "sky"),
 
 
 rule single_drizzle:
     input:
         FAILING,
-        [singles(p) for p in GOOD],
+        every("single_drizzle", "single"),
 
 
 rule median:
     input:
         FAILING,
-        [median_of(p) for p in GOOD],
+        every("median", "median"),
 
 
 rule blot:
     input:
         FAILING,
-        lambda wildcards: [file for p in GOOD for file in blots(p)],
+        lambda wildcards: every("crmask", "blot"),
 
 
 rule crmask:
     input:
         FAILING,
-        [masks(p) for p in GOOD],
+        every("crmask", "mask"),
 
 
 rule mosaic:
     input:
         FAILING,
-        [product_files(p, "{p}_i2d.fits") for p in GOOD],
+        every("mosaic", "mosaic"),
 
 
 rule report:
     input:
         FAILING,
-        [product_files(p, "report.html") for p in GOOD],
+        every("report", "report"),
 
 
 onstart:

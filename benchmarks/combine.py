@@ -4,13 +4,15 @@
     .venv/bin/python benchmarks/combine.py speed [--size 2048]
     .venv/bin/python benchmarks/combine.py memory [--images 8 100 700]
 
-accuracy: aligned images of blank sky with stars, sky 200 e-, read noise 5 e-, 100 s, rays of 30 to 10,000 e- on 0.5 % and 5 % of the
-pixels. ``bias`` and ``scatter`` of blank sky without rays, in standard deviations of the mean; ``removed``: of the pixels that a
-ray of more than 10 sigma hit, those whose result lies within 4 sigma of one image of the truth; ``stars``: change of the flux of
-undersampled stars (sum of 3 x 3 pixels) whose pixels differ between images (in pixel phase by 0.15 px and focus), no rays.
+accuracy: aligned images of blank sky with stars, sky 200 e-, read noise 5 e-, 100 s, rays of 30 to 10,000 e-
+on 0.5 % and 5 % of the pixels. ``bias`` and ``scatter`` of blank sky without rays, in standard deviations of
+the mean; ``removed``: of the pixels that a ray of more than 10 sigma hit, those whose result lies within 4
+sigma of one image of the truth; ``stars``: change of the flux of undersampled stars (sum of 3 x 3 pixels)
+whose pixels differ between images (in pixel phase by 0.15 px and focus), no rays.
 
-speed: seconds of one core for stacks of size x size (``--size``). memory: the peak of a Linux process that combines files of
-256 x 2048; ``rest`` is what it takes beyond its start, its output and combine_bufsize for the most images at one pixel.
+speed: seconds of one core for stacks of size x size (``--size``). memory: the peak of a Linux process that
+combines files of 256 x 2048; ``rest`` is what it takes beyond its start, its output and combine_bufsize for
+the most images at one pixel.
 """
 
 import argparse
@@ -57,7 +59,9 @@ def rays(rng, shape, fraction):
 
 
 def stars(rng, shape, n, jitter):
-    """(images of the scene (n, ny, nx), truth, centres): stars of FWHM 1.5 px whose place and width vary between images."""
+    """(images of the scene (n, ny, nx), truth, centres): stars of FWHM 1.5 px whose place and width vary
+    between images.
+    """
     from scipy.special import erf
 
     ys, xs = np.meshgrid(*(np.arange(10, s - 10, 16) for s in shape), indexing="ij")
@@ -169,13 +173,14 @@ def memory(options):
 
 def write_files(folder, n):
     from drizzleflow.frames.noise import Noise
+    from drizzleflow.frames.window import Window
     from drizzleflow.resample.single import SingleImage
 
     rng = np.random.default_rng(n)
     weight = np.full((256, 2048), TIME, np.float32)
     for i in range(n):
         sci = rng.normal(0, SIGMA, weight.shape).astype(np.float32)
-        window = (0, 2048, 16 * i, 16 * i + 256)
+        window = Window.placed((256, 2048), (0, 16 * i))
         SingleImage(sci, weight, window, "", noise=Noise(TIME, READNOISE, SKY, 1.0)).write(
             f"{folder}/{i}.fits"
         )

@@ -2,10 +2,11 @@
 
     PYTHONPATH=scripts .venv-jwst/bin/python benchmarks/resample.py [--size 2048] [--repeat 3]
 
-Run by the peer's interpreter (make parity makes it), which also imports our library. One NIRCam-like exposure with a GWCS
-is drizzled (square kernel) onto a grid turned by 20 degrees: SCI alone, and SCI with three variances, error and context. The
-pixel map is timed apart, and given to our class; the peer computes its own (pixmap_stepsize=10, pixmap_order=3), whose time is
-taken off. Runs alternate; the smallest time of each counts. Freed memory is kept for the next arrays, as in a job (both sides gain).
+Run by the peer's interpreter (make parity makes it), which also imports our library. One NIRCam-like exposure
+with a GWCS is drizzled (square kernel) onto a grid turned by 20 degrees: SCI alone, and SCI with three
+variances, error and context. The pixel map is timed apart, and given to our class; the peer computes its own
+(pixmap_stepsize=10, pixmap_order=3), whose time is taken off. Runs alternate; the smallest time of each
+counts. Freed memory is kept for the next arrays, as in a job (both sides gain).
 """
 
 import argparse
@@ -23,8 +24,9 @@ from drizzleflow.frames.frame import SkyWCS
 from drizzleflow.geometry.build_grid import build
 from drizzleflow.geometry.footprint import describe
 from drizzleflow.geometry.gwcs_wcs import from_gwcs
+from drizzleflow.geometry.lattice import Lattice
 from drizzleflow.geometry.output_wcs import to_gwcs
-from drizzleflow.geometry.pixmap import Lattice, exact, from_lattice
+from drizzleflow.geometry.pixmap import exact, from_lattice
 from drizzleflow.jobs.malloc import keep_freed
 from drizzleflow.resample import Resample
 from drizzleflow.simulate.jwst import nircam_like
@@ -37,6 +39,7 @@ GRID = {
     "crval": None,
     "output_shape": None,
     "output_wcs": None,
+    "method": "tangent_plane",
     "footprints": "wcs",
 }
 

@@ -1,12 +1,14 @@
-"""Memory and time of every rule of finished runs: mem_mb asked beside the peak that was measured; and the slope of memory.
+"""Memory and time of every rule of finished runs: mem_mb asked beside the peak that was measured; and the
+slope of memory.
 
     python benchmarks/rss.py results/PRODUCT [results_of_a_larger_run/PRODUCT ...]
 
-Reads the jobs' records (``record/**/*.json``): ``mem_mb`` is what the rule asked for, ``peak_mb`` the largest resident
-memory of the job's process (MiB, from the kernel, not sampled). For each rule: the largest peak, the range of mem_mb, the
-smallest and the largest ratio of mem_mb to peak, with ``!`` where a job's ratio is not from 1.1 to 1.6 (see `honest`), and
-the seconds. With two folders or more, the growth of each rule's peak from the first to the last follows, in MiB for
-each further group of the association (an image of the stack: compare it with ``median.combine_bufsize``).
+Reads the jobs' records (``record/**/*.json``): ``mem_mb`` is what the rule asked for, ``peak_mb`` the largest
+resident memory of the job's process (MiB, from the kernel, not sampled). For each rule: the largest peak, the
+range of mem_mb, the smallest and the largest ratio of mem_mb to peak, with ``!`` where a job's ratio is not
+from 1.1 to 1.6 (see `honest`), and the seconds. With two folders or more, the growth of each rule's peak from
+the first to the last follows, in MiB for each further group of the association (an image of the stack:
+compare it with ``median.combine_bufsize``).
 """
 
 import csv
@@ -20,7 +22,9 @@ MB = 1e6 / 2**20  #: MiB, what Snakemake means by a megabyte
 
 
 def honest(asked, peak) -> bool:
-    """Whether `asked` (mem_mb) is 1.1 to 1.6 times `peak` (MiB), be a megabyte 10^6 bytes or 2^20; no job asks for less than 200."""
+    """Whether `asked` (mem_mb) is 1.1 to 1.6 times `peak` (MiB), be a megabyte 10^6 bytes or 2^20; no job
+    asks for less than 200.
+    """
     return (
         isinstance(asked, int) and asked * MB >= LOWEST * peak and (asked <= HIGHEST * peak or asked == FLOOR)
     )

@@ -1,19 +1,22 @@
 """Sky matching: which statistic, how near the bound, how fast.
 
     PYTHONPATH=scripts .venv/bin/python benchmarks/sky.py statistics [--size 256] [--trials 100]
-    PYTHONPATH=scripts .venv/bin/python benchmarks/sky.py bound [--fields blank crowded all] [--peer .venv-jwst/bin/python]
-    PYTHONPATH=scripts .venv/bin/python benchmarks/sky.py solver [--images 10000] [--overlaps 60000] [--kinds survey]
-    PYTHONPATH=scripts .venv/bin/python benchmarks/sky.py scaling [--footprints 8 32 128 1000] [--peer .venv-jwst/bin/python]
+    PYTHONPATH=scripts .venv/bin/python benchmarks/sky.py bound [--fields blank crowded all] [--peer
+    .venv-jwst/bin/python] PYTHONPATH=scripts .venv/bin/python benchmarks/sky.py solver [--images 10000]
+    [--overlaps 60000] [--kinds survey] PYTHONPATH=scripts .venv/bin/python benchmarks/sky.py scaling
+    [--footprints 8 32 128 1000] [--peer .venv-jwst/bin/python]
 
-Simulated frames see one scene (stars of a power law of brightness, a nebula, a galaxy) at fractional dithers. Each has its own
-sky of 150 to 300 e-, PSF (FWHM 2 to 3 px) and rays (30 to 10,000 e- on 0.5 % of the pixels), photon noise and 5 e- read noise.
-Errors are in units of the Cramer-Rao bound of blank sky without rays, where a mean has 1 and a median 1.25.
+Simulated frames see one scene (stars of a power law of brightness, a nebula, a galaxy) at fractional dithers.
+Each has its own sky of 150 to 300 e-, PSF (FWHM 2 to 3 px) and rays (30 to 10,000 e- on 0.5 % of the pixels),
+photon noise and 5 e- read noise. Errors are in units of the Cramer-Rao bound of blank sky without rays, where
+a mean has 1 and a median 1.25.
 
-statistics: pairs, the first frame's sky 1.5 times the second's; error of the difference of the two skies in the overlap, rms and
-bias. "cells" is `drizzleflow.sky.cells`. bound: levels of N exposures, rms about their mean. The bound is that of all pixels, with nothing
-known about the scene (where k images see a place, a pair of them gets 2/k of it: pairs share pixels). Each exposure is compared
-with its four largest overlaps (the default), or with "all". The peer is stcal.skymatch with its step's defaults (mode, 4 sigma,
-npix) on the same arrays. solver: measured overlaps alone, no pixels; a survey, or pairs by chance (no sky looks like that).
+statistics: pairs, the first frame's sky 1.5 times the second's; error of the difference of the two skies in
+the overlap, rms and bias. "cells" is `drizzleflow.sky.cells`. bound: levels of N exposures, rms about their
+mean. The bound is that of all pixels, with nothing known about the scene (where k images see a place, a pair
+of them gets 2/k of it: pairs share pixels). Each exposure is compared with its four largest overlaps (the
+default), or with "all". The peer is stcal.skymatch with its step's defaults (mode, 4 sigma, npix) on the same
+arrays. solver: measured overlaps alone, no pixels; a survey, or pairs by chance (no sky looks like that).
 scaling: frames of 128 x 128 on a square raster, each overlapping its eight neighbours; one array serves all.
 """
 
@@ -119,7 +122,9 @@ def exposure(rng, scene, corner, sky, hit=0.005):
 
 
 def plate(corner):
-    """Functions from pixels to degrees and back near (0, 0), where degrees are a plane, as the peer calls them."""
+    """Functions from pixels to degrees and back near (0, 0), where degrees are a plane, as the peer calls
+    them.
+    """
 
     def to_sky(x, y, with_bounding_box=True):
         return (np.asarray(x) + corner[0]) * SCALE, (np.asarray(y) + corner[1]) * SCALE
@@ -136,7 +141,9 @@ def cells(frame, corner, side=SIDE):
 
 
 def from_below(x, what):
-    """Mean or median of what lies within 3 widths of the median; the width from the lower half, which no source widens."""
+    """Mean or median of what lies within 3 widths of the median; the width from the lower half, which no
+    source widens.
+    """
     n = 0
     while n != len(x):
         middle, n = np.median(x), len(x)

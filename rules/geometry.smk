@@ -1,50 +1,20 @@
-# Who is in a product, what each frame covers, and the grid of the mosaic.
-
-
-rule members:
-    input:
-        lambda wc: [PLAN.products[wc.product].source] if wc.product in GOOD else [],
-    output:
-        table=at("members.csv"),
-        record=at("record/members.json"),
-    log:
-        at("log/members.log"),
-    benchmark:
-        at("benchmark/members.tsv")
-    # first of all: what is wrong with an association is told before anything is made of the others
-    priority: 1
-    conda:
-        "../envs/drizzleflow.yaml"
-    resources:
-        mem_mb=constant(30),
-        runtime=10,
-    params:
-        opts=lambda wc: {
-            "error": PLAN.products[wc.product].error,
-            "members": [m.asdict() for m in members(wc.product)],
-            "others": PLAN.products[wc.product].others,
-        },
-        code=CODE["members"],
-    script:
-        "../scripts/members.py"
+# The footprint of each frame, and the grid of the mosaic.
 
 
 rule footprint:
     input:
         files=batch_files,
     output:
-        outlines=at("footprint/{batch}.json"),
-        lattices=at("footprint/{batch}.npz"),
-        record=at("record/footprint/{batch}.json"),
+        **outputs("footprint"),
     log:
-        at("log/footprint/{batch}.log"),
+        log_of("footprint"),
     benchmark:
-        at("benchmark/footprint/{batch}.tsv")
+        benchmark_of("footprint")
     conda:
         "../envs/drizzleflow.yaml"
     resources:
-        mem_mb=constant(140),
-        runtime=lambda wc, input: minutes(input.size_mb * 1e5),
+        mem_mb=memory(140),
+        runtime=by_input,
     params:
         opts=lambda wc: {
             **options(wc.product, "grid", "single_drizzle", "mosaic", "skymatch", "simple"),
@@ -57,21 +27,18 @@ rule footprint:
 
 rule grid:
     input:
-        outlines=lambda wc: [f[:-3] + "json" for f in lattices(wc.product)],
+        outlines=lambda wc: files(wc.product, "footprint", "outlines"),
         wcs=lambda wc: options(wc.product, "grid")["grid"]["output_wcs"] or [],
     output:
-        grid=at("grid.json"),
-        footprints=at("footprints.csv"),
-        overlaps=at("overlaps.json"),
-        record=at("record/grid.json"),
+        **outputs("grid"),
     log:
-        at("log/grid.log"),
+        log_of("grid"),
     benchmark:
-        at("benchmark/grid.tsv")
+        benchmark_of("grid")
     conda:
         "../envs/drizzleflow.yaml"
     resources:
-        mem_mb=grid_memory,
+        mem_mb=memory(figures.grid),
         runtime=10,
     params:
         opts=lambda wc: options(wc.product, "grid", "skymatch"),
@@ -80,21 +47,20 @@ rule grid:
         "../scripts/grid.py"
 
 
-# the grid as a gwcs in ASDF, which the peers take as their output_wcs; nothing here waits for it
+# the grid as a gwcs in ASDF, which jwst and romancal take as their output_wcs; nothing here waits for it
 rule grid_wcs:
     input:
-        grid=at("grid.json"),
+        grid=at("grid", "grid"),
     output:
-        wcs=at("grid.asdf"),
-        record=at("record/grid_wcs.json"),
+        **outputs("grid_wcs"),
     log:
-        at("log/grid_wcs.log"),
+        log_of("grid_wcs"),
     benchmark:
-        at("benchmark/grid_wcs.tsv")
+        benchmark_of("grid_wcs")
     conda:
         "../envs/drizzleflow.yaml"
     resources:
-        mem_mb=constant(125),
+        mem_mb=memory(125),
         runtime=10,
     params:
         opts={},

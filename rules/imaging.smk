@@ -1,30 +1,30 @@
 # The imaging road: single drizzles, their median, the outliers against it, the mosaic.
+from drizzleflow.plan.roads import imaging
 
 
 rule single_drizzle_group:
     input:
         files=lambda wc: member_files(wc.product, stack_members(wc)),
         lattices=lambda wc: lattices(wc.product, stack_members(wc)),
-        grid=at("grid.json"),
-        sky=at("sky.csv"),
+        grid=at("grid", "grid"),
+        sky=at("skymatch", "sky"),
         static=static_mask_of,
     output:
-        single=intermediate(at("single/{group}_outlier_i2d.fits")),
-        record=at("record/single_drizzle/{group}.json"),
+        **outputs("single_drizzle"),
     log:
-        at("log/single_drizzle/{group}.log"),
+        log_of("single_drizzle"),
     benchmark:
-        at("benchmark/single_drizzle/{group}.tsv")
+        benchmark_of("single_drizzle")
     conda:
         "../envs/drizzleflow.yaml"
     resources:
-        mem_mb=single_memory,
-        runtime=lambda wc, input: minutes(input.size_mb * 1e5),
+        mem_mb=memory(figures.single),
+        runtime=by_input,
     params:
         opts=lambda wc: {
             **options(wc.product, "single_drizzle", "grid", "simple"),
             "frames": [
-                (GOOD[wc.product].member(name).asdict(), v) for name, v in STACK[wc.product][wc.group]
+                (GOOD[wc.product].member(name).asdict(), v) for name, v in GOOD[wc.product].stack[wc.group]
             ],
         },
         code=CODE["single_drizzle"],
@@ -34,20 +34,19 @@ rule single_drizzle_group:
 
 rule median_product:
     input:
-        singles=lambda wc: singles(wc.product),
-        grid=at("grid.json"),
+        singles=lambda wc: files(wc.product, "single_drizzle", "single"),
+        grid=at("grid", "grid"),
     output:
-        median=intermediate(at("{product}_median.fits")),
-        record=at("record/median.json"),
+        **outputs("median"),
     log:
-        at("log/median.log"),
+        log_of("median"),
     benchmark:
-        at("benchmark/median.tsv")
+        benchmark_of("median")
     conda:
         "../envs/drizzleflow.yaml"
     resources:
-        mem_mb=median_memory,
-        runtime=lambda wc: minutes(total_pixels(wc.product)),
+        mem_mb=memory(figures.median),
+        runtime=by_pixels,
     params:
         opts=lambda wc: options(wc.product, "median", "single_drizzle", "skymatch"),
         code=CODE["median"],
@@ -59,28 +58,28 @@ rule crmask_member:
     input:
         files=lambda wc: member_files(wc.product, [wc.member]),
         lattices=lambda wc: lattices(wc.product, [wc.member]),
-        grid=at("grid.json"),
-        sky=at("sky.csv"),
-        median=lambda wc: median_of(wc.product),
+        grid=at("grid", "grid"),
+        sky=at("skymatch", "sky"),
+        median=lambda wc: files(wc.product, "median", "median"),
     output:
-        **flagged("fits"),
+        **outputs("crmask", "fits"),
     log:
-        at("log/crmask/{member}.log"),
+        log_of("crmask"),
     benchmark:
-        at("benchmark/crmask/{member}.tsv")
+        benchmark_of("crmask")
     wildcard_constraints:
-        product=products_with("fits"),
+        product=products_of("imaging", "fits"),
     conda:
         "../envs/drizzleflow.yaml"
     resources:
-        mem_mb=crmask_memory,
-        runtime=lambda wc, input: minutes(input.size_mb * 1e5),
+        mem_mb=memory(figures.crmask),
+        runtime=by_input,
     params:
         opts=lambda wc: {
             **options(wc.product, "crmask", "single_drizzle", "grid", "skymatch", "simple"),
             "member": GOOD[wc.product].member(wc.member).asdict(),
-            "groups": len(STACK[wc.product]),
-            "off": switched_off(wc.product),
+            "groups": len(GOOD[wc.product].stack),
+            "off": imaging.switched_off(GOOD[wc.product]),
         },
         code=CODE["crmask"],
     script:
@@ -90,29 +89,28 @@ rule crmask_member:
 # the same for formats whose flagged copies are ASDF files; the two rules have no product in common
 use rule crmask_member as crmask_asdf_member with:
     output:
-        **flagged("asdf"),
+        **outputs("crmask", "asdf"),
     wildcard_constraints:
-        product=products_with("asdf"),
+        product=products_of("imaging", "asdf"),
 
 
 rule crclean_member:
     input:
         files=lambda wc: member_files(wc.product, [wc.member]),
-        mask=at("crmask/{member}_crmask.fits"),
-        blot=at("blot/{member}_blot.fits"),
-        sky=at("sky.csv"),
+        mask=at("crmask", "mask"),
+        blot=at("crmask", "blot"),
+        sky=at("skymatch", "sky"),
     output:
-        crclean=at("crclean/{member}_crclean.fits"),
-        record=at("record/crclean/{member}.json"),
+        **outputs("crclean"),
     log:
-        at("log/crclean/{member}.log"),
+        log_of("crclean"),
     benchmark:
-        at("benchmark/crclean/{member}.tsv")
+        benchmark_of("crclean")
     conda:
         "../envs/drizzleflow.yaml"
     resources:
-        mem_mb=frame_memory("crclean", "crmask"),
-        runtime=lambda wc, input: minutes(input.size_mb * 1e5),
+        mem_mb=memory(figures.frames("crclean", "crmask")),
+        runtime=by_input,
     params:
         opts=lambda wc: {
             **options(wc.product, "crmask", "single_drizzle", "simple"),
@@ -125,27 +123,26 @@ rule crclean_member:
 
 rule mosaic_band:
     input:
-        crfs=lambda wc: crfs(wc.product),
+        crfs=lambda wc: files(wc.product, "crmask", "crf"),
         beside=lambda wc: beside(wc.product),
         lattices=lambda wc: lattices(wc.product),
-        members=at("members.csv"),
-        grid=at("grid.json"),
-        sky=at("sky.csv"),
+        members=at("members", "table"),
+        grid=at("grid", "grid"),
+        sky=at("skymatch", "sky"),
         static=static_mask_of,
     output:
-        band=temp(at("mosaic/{band}.npz")),
-        record=at("record/mosaic_band/{band}.json"),
+        **outputs("mosaic_band"),
     log:
-        at("log/mosaic_band/{band}.log"),
+        log_of("mosaic_band"),
     benchmark:
-        at("benchmark/mosaic_band/{band}.tsv")
+        benchmark_of("mosaic_band")
     conda:
         "../envs/drizzleflow.yaml"
     resources:
-        mem_mb=mosaic_memory,
-        runtime=lambda wc: minutes(total_pixels(wc.product)),
+        mem_mb=memory(figures.mosaic),
+        runtime=by_pixels,
     params:
-        opts=lambda wc: {**options(wc.product, "mosaic", "grid", "simple"), "bands": bands(wc.product)},
+        opts=lambda wc: {**options(wc.product, "mosaic", "grid", "simple"), "bands": GOOD[wc.product].bands},
         code=CODE["mosaic_band"],
     script:
         "../scripts/mosaic_band.py"
@@ -154,25 +151,24 @@ rule mosaic_band:
 rule mosaic_product:
     input:
         bands=lambda wc: mosaic_bands(wc.product),
-        crfs=lambda wc: crfs(wc.product),
+        crfs=lambda wc: files(wc.product, "crmask", "crf"),
         beside=lambda wc: [] if mosaic_bands(wc.product) else beside(wc.product),
         lattices=lambda wc: [] if mosaic_bands(wc.product) else lattices(wc.product),
-        members=at("members.csv"),
-        grid=at("grid.json"),
-        sky=at("sky.csv"),
+        members=at("members", "table"),
+        grid=at("grid", "grid"),
+        sky=at("skymatch", "sky"),
         static=lambda wc: [] if mosaic_bands(wc.product) else static_mask_of(wc),
     output:
-        mosaic=at("{product}_i2d.fits"),
-        record=at("record/mosaic.json"),
+        **outputs("mosaic"),
     log:
-        at("log/mosaic.log"),
+        log_of("mosaic"),
     benchmark:
-        at("benchmark/mosaic.tsv")
+        benchmark_of("mosaic")
     conda:
         "../envs/drizzleflow.yaml"
     resources:
-        mem_mb=mosaic_memory,
-        runtime=lambda wc: minutes(total_pixels(wc.product)),
+        mem_mb=memory(figures.mosaic),
+        runtime=by_pixels,
     params:
         opts=lambda wc: options(wc.product, "mosaic", "grid", "simple"),
         code=CODE["mosaic"],

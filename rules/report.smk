@@ -1,22 +1,21 @@
-# What went on: the report, the provenance record and the audit. They read records, never the intermediates.
+# The report, the provenance record and the audit. They read the jobs' records, never intermediate images.
 
 
 rule report_product:
     input:
         records=lambda wc: records(wc.product),
-        members=at("members.csv"),
-        sky=at("sky.csv"),
+        members=at("members", "table"),
+        sky=lambda wc: next(iter(files(wc.product, "skymatch", "sky")), []),
     output:
-        report=at("report.html"),
-        record=at("record/report.json"),
+        **outputs("report"),
     log:
-        at("log/report.log"),
+        log_of("report"),
     benchmark:
-        at("benchmark/report.tsv")
+        benchmark_of("report")
     conda:
         "../envs/drizzleflow.yaml"
     resources:
-        mem_mb=records_memory(0.6),
+        mem_mb=memory(figures.records(0.6, libraries=80)),
         runtime=10,
     params:
         opts={},
@@ -28,18 +27,17 @@ rule report_product:
 rule provenance:
     input:
         records=lambda wc: records(wc.product),
-        report=at("record/report.json"),
+        report=f"{OUT}/{{product}}/{STEPS['report'].record}",
     output:
-        provenance=at("provenance.json"),
-        record=at("record/provenance.json"),
+        **outputs("provenance"),
     log:
-        at("log/provenance.log"),
+        log_of("provenance"),
     benchmark:
-        at("benchmark/provenance.tsv")
+        benchmark_of("provenance")
     conda:
         "../envs/drizzleflow.yaml"
     resources:
-        mem_mb=records_memory(1.0),
+        mem_mb=memory(figures.records(1.0)),
         runtime=10,
     params:
         opts=lambda wc: {"sources": [PLAN.products[wc.product].source]},
@@ -60,8 +58,7 @@ rule audit:
         runtime=60,
     params:
         outdir=OUT,
-        temporary=["*/mosaic/*"]
-        + ([] if CONFIG["save_intermediate_results"] else ["*/single/*", "*_median.fits"]),
+        temporary=[f"*/{path}" for path in roads.temporary(not CONFIG["save_intermediate_results"])],
         # for the dry run, which has to see the same workflow
         snakefile=f"{ROOT}/Snakefile",
         config=lambda wc: config,

@@ -2,6 +2,7 @@
 # again. Snakemake does most of it by its marks on unfinished jobs; here is what it cannot see.
 import base64
 import fcntl
+import os
 
 from drizzleflow.jobs import guard, record as record_files
 
@@ -99,7 +100,7 @@ def doubt_what_is_left():
     records = [
         os.path.join(folder, name)
         for product in GOOD
-        for folder, _, names in os.walk(f"{OUT}/{product}/record")
+        for folder, _, names in os.walk(f"{OUT}/{product}/{layout.RECORD}")
         for name in names
         if name.endswith(".json") and not name.startswith(".")
     ]

@@ -5,17 +5,16 @@ rule static_mask:
     input:
         files=lambda wc: member_files(wc.product),
     output:
-        static=at("static_mask.fits"),
-        record=at("record/static_mask.json"),
+        **outputs("static_mask"),
     log:
-        at("log/static_mask.log"),
+        log_of("static_mask"),
     benchmark:
-        at("benchmark/static_mask.tsv")
+        benchmark_of("static_mask")
     conda:
         "../envs/drizzleflow.yaml"
     resources:
-        mem_mb=frame_memory("static_mask", "static_mask"),
-        runtime=lambda wc, input: minutes(input.size_mb * 1e5),
+        mem_mb=memory(figures.frames("static_mask", "static_mask")),
+        runtime=by_input,
     params:
         opts=lambda wc: {
             **options(wc.product, "static_mask", "simple"),
@@ -29,24 +28,22 @@ rule static_mask:
 rule sky_overlaps:
     input:
         files=batch_files,
-        footprints=at("footprints.csv"),
-        overlaps=at("overlaps.json"),
-        grid=at("grid.json"),
-        lattices=at("footprint/{batch}.npz"),
+        footprints=at("grid", "footprints"),
+        overlaps=at("grid", "overlaps"),
+        grid=at("grid", "grid"),
+        lattices=at("footprint", "lattices"),
         static=static_mask_of,
     output:
-        table=at("sky/{batch}.csv"),
-        cells=at("sky/{batch}.npz"),
-        record=at("record/sky_overlaps/{batch}.json"),
+        **outputs("sky_overlaps"),
     log:
-        at("log/sky_overlaps/{batch}.log"),
+        log_of("sky_overlaps"),
     benchmark:
-        at("benchmark/sky_overlaps/{batch}.tsv")
+        benchmark_of("sky_overlaps")
     conda:
         "../envs/drizzleflow.yaml"
     resources:
-        mem_mb=frame_memory("sky_overlaps", "skymatch"),
-        runtime=lambda wc, input: minutes(input.size_mb * 1e5),
+        mem_mb=memory(figures.frames("sky_overlaps", "skymatch")),
+        runtime=by_input,
     params:
         opts=lambda wc: {**options(wc.product, "skymatch", "grid", "simple"), "members": batch_members(wc)},
         code=CODE["sky_overlaps"],
@@ -56,23 +53,22 @@ rule sky_overlaps:
 
 rule skymatch_product:
     input:
-        tables=lambda wc: sky_tables(wc, "csv"),
-        cells=lambda wc: sky_tables(wc, "npz"),
+        tables=lambda wc: files(wc.product, "sky_overlaps", "table"),
+        cells=lambda wc: files(wc.product, "sky_overlaps", "cells"),
         skylist=lambda wc: options(wc.product, "skymatch")["skymatch"]["skylist"] or [],
-        footprints=at("footprints.csv"),
-        overlaps=at("overlaps.json"),
+        footprints=at("grid", "footprints"),
+        overlaps=at("grid", "overlaps"),
     output:
-        sky=at("sky.csv"),
-        record=at("record/skymatch.json"),
+        **outputs("skymatch"),
     log:
-        at("log/skymatch.log"),
+        log_of("skymatch"),
     benchmark:
-        at("benchmark/skymatch.tsv")
+        benchmark_of("skymatch")
     conda:
         "../envs/drizzleflow.yaml"
     resources:
-        mem_mb=skymatch_memory,
-        runtime=lambda wc: minutes(total_pixels(wc.product)),
+        mem_mb=memory(figures.skymatch),
+        runtime=by_pixels,
     params:
         opts=lambda wc: options(wc.product, "skymatch"),
         code=CODE["skymatch"],

@@ -1,6 +1,6 @@
-"""audit: is every file of the output folder what the jobs' records say, and what the configuration asks for?
+"""audit: test every file of the output folder against the jobs' records and the configuration.
 
-Names those that are not; fails if there is any.
+It lists the files that are not as they should be, and fails if there is any.
 """
 
 import csv
@@ -16,7 +16,7 @@ from drizzleflow.provenance.audit import audit, tell
 
 
 def planned(process) -> dict:
-    """File -> why a run would make it again, None where it would not; from Snakemake's summary of a dry run."""
+    """Map each file to why a run would make it again, or None, from Snakemake's summary of a dry run."""
     table, said = process.communicate()
     if process.returncode:
         raise InputError(f"the dry run failed: {' '.join(said.split()[-60:])}")
@@ -25,7 +25,7 @@ def planned(process) -> dict:
         raise InputError(
             f"the dry run's summary has columns {rows.fieldnames}, expected output_file, status and plan"
         )
-    plain = ("ok", "missing", "removed temp file")  # of the file itself: not why
+    plain = ("ok", "missing", "removed temp file")  # these tell the file's state, not a reason
     return {
         row["output_file"]: None
         if row["plan"] == "no update"

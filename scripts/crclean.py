@@ -1,6 +1,7 @@
-"""crclean: a copy of a member whose outliers and bad pixels are replaced by the blotted median.
+"""crclean: copy a member with outliers and bad pixels replaced by the blotted median.
 
-Settings: crmask.corr. Output: crclean/{member}_crclean.fits, SCI and DQ as AstroDrizzle's driz_cr_corr writes them.
+Settings: crmask.corr. Output: crclean/{member}_crclean.fits, with SCI and DQ as AstroDrizzle's driz_cr_corr
+writes them.
 """
 
 import numpy as np
@@ -9,26 +10,27 @@ from drizzleflow import formats
 from drizzleflow.arrays import dq
 from drizzleflow.errors import InputError
 from drizzleflow.io.fits import open_fits, plane
-from drizzleflow.io.tables import read_levels
 from drizzleflow.jobs import history, record
+from drizzleflow.jobs.reader import FrameReader
 from drizzleflow.outliers.driz_cr import clean
 
 
 def main(job):
     opts = job.options
     member, format_module = opts["member"], formats.get(opts["member"]["format"])
-    if not hasattr(format_module, "write_clean"):
+    if format_module.write_clean is None:
+        able = [module.TITLE for module in map(formats.get, formats.names()) if module.write_clean]
         raise InputError(
-            f"{member['path']}: crmask.corr writes cleaned copies of HST files only, found {member['format']}"
+            f"{member['path']}: crmask.corr writes cleaned copies of {' and '.join(able)} files only, "
+            f"found {member['format']}"
         )
     good_bits = formats.good_bits(format_module, "single", opts["single_drizzle"]["good_bits"])
-    levels, images = read_levels(job.input.sky), {}
+    reader, images = FrameReader.of(job), {}
     with open_fits(job.input.mask) as masks, open_fits(job.input.blot) as blots:
-        for extver in range(1, member["nframes"] + 1):
-            frame = formats.read(member, extver, ("data", "dq"), opts["simple"])
+        for extver, frame in reader.frames(member, ("data", "dq")):
             mask = plane(masks, ("CRMASK", extver), bool, job.input.mask)
             blotted = plane(blots, ("SCI", extver), np.float32, job.input.blot)
-            blotted += np.float32(levels.get((member["member"], extver), 0.0))
+            blotted += np.float32(reader.level(member, extver) or 0.0)
             bad = ~dq.good_pixels(frame.dq, good_bits, format_module.DQ_FLAGS, frame.shape)
             images[extver] = clean(frame.data, None, mask | bad, blotted)
             job.log(

@@ -1,7 +1,7 @@
-"""crmask: one member against the median: the blotted median, the outlier mask and the flagged copy of the input.
+"""crmask: compare one member with the blotted median, and write its outlier mask and flagged copy.
 
-Settings: crmask, single_drizzle (resample_data, pixmap), skymatch (method, for the header). Outputs: crmask/{member}_crmask.fits,
-crf/{member}_crf.fits and, where intermediates are kept, blot/{member}_blot.fits.
+Settings: crmask, single_drizzle (resample_data, pixmap), skymatch (method, for the header). Outputs:
+crmask/{member}_crmask.fits, crf/{member}_crf.fits and, where intermediates are kept, blot/{member}_blot.fits.
 """
 
 import os
@@ -10,19 +10,17 @@ import numpy as np
 
 from drizzleflow import formats
 from drizzleflow.frames.windowed import Windowed
-from drizzleflow.geometry.grid import Grid
-from drizzleflow.geometry.pixmap import LatticeFiles
 from drizzleflow.io.fits import image_header, write_hdus
-from drizzleflow.io.tables import background_keywords, read_levels
 from drizzleflow.jobs import history, record, thumbnail
+from drizzleflow.jobs.reader import FrameReader
 from drizzleflow.outliers import compare as rejection
+from drizzleflow.sky.keywords import background_keywords
 
 
 def main(job):
     opts = job.options
     member, settings = opts["member"], opts["crmask"]
-    levels = read_levels(job.input.sky)
-    grid, lattices = Grid.load(job.input.grid), LatticeFiles(job.input.lattices)
+    reader = FrameReader.of(job, "single_drizzle")
     median = (
         Windowed.open(job.input.median[0], ("SCI",), optional=("ERR", "NUSED")) if job.input.median else None
     )
@@ -34,31 +32,21 @@ def main(job):
             job.log("%s: %s: nothing is flagged", member["member"], opts["off"])
         else:
             job.warn("%s: fewer than two groups: nothing is flagged", member["member"])
-    masks, blots, found = {}, {}, []
-    for extver in range(1, member["nframes"] + 1):
-        frame = formats.read(member, extver, ("data", "err"), opts["simple"]).on_grid(grid)
-        level = levels.get((member["member"], extver))
+    masks, blots, counts = {}, {}, []
+    for extver, frame in reader.frames(member, ("data", "err")):
         blotted = np.full(frame.shape, np.nan, np.float32)
         if median is None:
             mask = np.zeros(frame.shape, bool)
         else:
             if resampled:
-                step = opts["single_drizzle"]
-                pixmap = lattices.pixmap(
-                    frame,
-                    grid,
-                    step["pixmap_stepsize"],
-                    int(step["pixmap_order"]),
-                    opts["grid"]["pixmap_tolerance"],
-                )
-                blotted, mask = rejection.compare(frame, pixmap, median, level, settings)
-                del pixmap
+                level = reader.level(member, extver)
+                blotted, mask = rejection.compare(frame, reader.pixmap(frame), median, level, settings)
             else:
-                blotted = median.read("SCI", 0, median.shape[0]) / np.float32(frame.rate_factor)
+                blotted = frame.from_product(median.read("SCI", 0, median.shape[0]))
                 mask = rejection.compare_aligned(frame, blotted, settings)
         masks[extver], blots[extver] = mask, blotted
         n = int(np.count_nonzero(mask))
-        found.append({"extver": extver, "flagged": n, "fraction": n / mask.size, "npix": mask.size})
+        counts.append({"extver": extver, "flagged": n, "fraction": n / mask.size, "npix": mask.size})
         job.log("%s %d: %d pixels marked as outliers", member["member"], extver, n)
         if extver == 1:
             cut = thumbnail.busiest(mask)
@@ -73,7 +61,7 @@ def main(job):
         return [(image_header(planes[v], name, extver=v), planes[v]) for v in planes]
 
     outcome = ("S_OUTLIR", status, "outlier detection status")
-    stamp = history.keywords(opts, job.code, lattices.sha256(member["member"]))
+    stamp = history.keywords(opts, job.code, reader.sha256(member))
     lines = [f"{member['member']} compared with {os.path.basename(path)}" for path in job.input.median]
     primary = (image_header(None, primary=True, cards=[outcome, *history.cards(stamp, lines)]), None)
     write_hdus(
@@ -83,12 +71,16 @@ def main(job):
         write_hdus(job.output.blot, [primary, *images(blots, "SCI")])
         for path in job.input.median:
             job.contribution(job.output.blot, path, member=member["member"])
-    keywords = {"S_OUTLIR": outcome[1:], **stamp, **background_keywords(opts["skymatch"], levels, member)}
+    keywords = {
+        "S_OUTLIR": outcome[1:],
+        **stamp,
+        **background_keywords(opts["skymatch"], reader.levels, member),
+    }
     formats.get(member["format"]).write_crf(member, masks, job.output.crf, keywords, opts["simple"])
     for source in (member["path"], *job.input.median):
         job.contribution(job.output.mask, source, member=member["member"])
     job.contribution(job.output.crf, member["path"], member=member["member"], mask=job.output.mask)
-    job.statistics.update(frames=found, status=status)
+    job.statistics.update(frames=counts, status=status)
 
 
 if __name__ == "__main__":

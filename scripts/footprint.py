@@ -1,7 +1,11 @@
-"""footprint: what each frame of a batch covers, and its WCS on a sparse lattice; the one place that opens a GWCS.
+"""footprint: measure what each frame of a batch covers, and sample its WCS on a sparse lattice.
 
-Settings: grid.pixmap_tolerance, pixmap_stepsize and pixmap_order of single_drizzle and mosaic, skymatch.stepsize.
-Outputs: footprint/{batch}.json (outlines, reference points), footprint/{batch}.npz (lattices, hashes of the members' files).
+No other step opens a GWCS on the frames.
+
+Settings: grid.method and pixmap_tolerance, pixmap_stepsize and pixmap_order of single_drizzle and mosaic,
+skymatch.stepsize.
+Outputs: footprint/{batch}.json (outlines, reference points), footprint/{batch}.npz (lattices, hashes of the
+members' files).
 """
 
 import json
@@ -11,8 +15,9 @@ import numpy as np
 from drizzleflow import formats
 from drizzleflow.errors import InputError
 from drizzleflow.geometry import astrodrizzle_frame, footprint
+from drizzleflow.geometry.lattice import Lattice
 from drizzleflow.geometry.overlap import border
-from drizzleflow.geometry.pixmap import Lattice, LatticeFiles, step_name
+from drizzleflow.geometry.pixmap import LatticeFiles, step_name
 from drizzleflow.io import asdf_trees
 from drizzleflow.io.files import replacing, write_text
 from drizzleflow.jobs import record
@@ -35,7 +40,7 @@ def main(job):
                 for warning in formats.verify(member[key]):
                     job.warn("%s", warning)
         for extver in range(1, member["nframes"] + 1):
-            if extver > 1 and member["cube"]:  # the integrations of a cube share one WCS
+            if extver > 1 and member["cube"]:  # all integrations of a cube have the same WCS
                 outlines.append(
                     {**outlines[-1], "extver": extver, "group": f"{member['group']}-i{extver:04d}"}
                 )
@@ -53,7 +58,7 @@ def main(job):
             try:
                 wcs = frame.wcs
                 found = footprint.describe(wcs, frame.s_region)
-                if opts["grid"]["footprints"] == "astrodrizzle":
+                if opts["grid"]["method"] == "astrodrizzle":
                     found |= astrodrizzle_frame.describe(frame, wcs)
                 found["sky_outline"] = np.array(
                     wcs.to_sky(*border(wcs.shape, opts["skymatch"]["stepsize"]))

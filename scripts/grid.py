@@ -1,40 +1,17 @@
-"""grid: the mosaic's WCS and shape, the table of all outlines, and which groups sky matching compares.
+"""grid: make the mosaic's WCS and shape, the table of all outlines, and the list of groups to sky-match.
 
 Settings: grid, skymatch.max_overlaps. Outputs: grid.json, footprints.csv, overlaps.json.
 """
 
-import csv
-import io
 import json
-from dataclasses import replace
 
-from drizzleflow.errors import InputError
-from drizzleflow.geometry.build_grid import build
+import pandas as pd
+
+from drizzleflow.geometry.build_grid import product_grid
 from drizzleflow.geometry.neighbours import neighbours
-from drizzleflow.geometry.region import covered, tilt, windows
-from drizzleflow.io import asdf_trees
+from drizzleflow.io import tables
 from drizzleflow.io.files import write_text
 from drizzleflow.jobs import record
-
-COLUMNS = (
-    "member",
-    "extver",
-    "group",
-    "level",
-    "subtracted",
-    "scale",
-    "pixel_area",
-    "nx",
-    "ny",
-    "outline",
-    "sky_outline",
-)
-
-
-def given(settings):
-    """The settings of the grid that the user made."""
-    keys = ("output_wcs", "output_shape", "crpix", "crval", "rotation", "pixel_scale")
-    return ", ".join(f"grid.{key}" for key in keys if settings[key] is not None) or "the members' coordinates"
 
 
 def main(job):
@@ -42,37 +19,19 @@ def main(job):
     for path in job.input.outlines:
         with open(path, encoding="utf-8") as file:
             frames += json.load(file)
-    units = {frame["unit"]: frame["member"] for frame in reversed(frames)}
-    if len(units) > 1:
-        listed = ", ".join(f"{member} in {unit or 'no unit'}" for unit, member in units.items())
-        raise InputError(f"members in different units: {listed}; expected one unit")
     if job.input.wcs:
         job.input_hash(job.input.wcs)
-    asdf_trees.expect_file(opts["grid"]["output_wcs"])
-    made = build(frames, opts["grid"])
-    outlines, groups = [frame["outline"] for frame in frames], [frame["group"] for frame in frames]
-    s_region, outside = covered(outlines, made)
-    if not s_region:
-        raise InputError(
-            f"grid: none of the {len(frames)} frames falls on the output grid; check {given(opts['grid'])}"
-        )
+    made, outside = product_grid(frames, opts["grid"])
     for number in outside:
         job.warn("%s %d falls outside the output grid", frames[number]["member"], frames[number]["extver"])
-    made = replace(
-        made, s_region=s_region, windows=windows(outlines, groups, made), tilt=tilt(outlines, made)
-    )
     made.save(job.output.grid)
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(COLUMNS)
-    for frame in frames:
-        cells = frame | {key: json.dumps(frame[key]) for key in ("outline", "sky_outline")}
-        table.writerow([cells[column] for column in COLUMNS])
-    write_text(job.output.footprints, text.getvalue())
+    tables.write_footprints(pd.DataFrame(frames), job.output.footprints)
     near_to = {}
     if "match" in opts["skymatch"]["skymethod"].lower() and not opts["skymatch"]["skip"]:
         near_to = neighbours(
-            [frame["sky_outline"] for frame in frames], groups, opts["skymatch"]["max_overlaps"]
+            [frame["sky_outline"] for frame in frames],
+            [frame["group"] for frame in frames],
+            opts["skymatch"]["max_overlaps"],
         )
     write_text(job.output.overlaps, json.dumps(near_to, indent=0) + "\n")
     job.log("grid of %d x %d pixels of %.5g arcsec", made.shape[1], made.shape[0], made.pixel_scale)

@@ -1,4 +1,7 @@
-"""grid_wcs: the grid as an ASDF file (wcs, pixel_area, pixel_scale, array_shape), as the peers take for output_wcs."""
+"""grid_wcs: write the grid as an ASDF file, which the JWST and Roman pipelines read as output_wcs.
+
+The file holds wcs, pixel_area, pixel_scale and array_shape.
+"""
 
 from drizzleflow.geometry.grid import Grid
 from drizzleflow.geometry.output_wcs import write_asdf

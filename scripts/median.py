@@ -1,15 +1,14 @@
-"""median: the combination of all single-drizzled images, section by section.
+"""median: combine all single-drizzled images, section by section.
 
-Settings: the median section. Output: {product}_median.fits (SCI, NUSED, and ERR where combine_type is auto) over the window that
-the singles cover.
+Settings: the section median. Output: {product}_median.fits (SCI, NUSED, and ERR if combine_type is auto) over
+the window that the single drizzles cover.
 """
 
 import os
 
 from drizzleflow.combine.parameters import Parameters
 from drizzleflow.combine.stack import median_image
-from drizzleflow.errors import InputError
-from drizzleflow.frames.windowed import Windowed, cards, union
+from drizzleflow.frames.windowed import Windowed, cards, expect_one_shape, union
 from drizzleflow.geometry.grid import Grid
 from drizzleflow.io.fits import image_header, write_hdus
 from drizzleflow.jobs import history, record
@@ -19,11 +18,8 @@ def main(job):
     opts = job.options
     settings, resampled = opts["median"], opts["single_drizzle"]["resample_data"]
     singles = [Windowed.open(path, threshold_of=settings["threshold_of"]) for path in job.input.singles]
-    if not resampled and len({single.shape for single in singles}) > 1:
-        raise InputError(
-            "single_drizzle.resample_data: false needs frames of one shape, found "
-            + ", ".join(sorted({str(single.shape) for single in singles}))
-        )
+    if not resampled:
+        expect_one_shape(singles)
     window = union(singles)
     parameters = Parameters.of(settings)
     made = median_image(singles, window, parameters)

@@ -1,13 +1,13 @@
-"""members: the table of a product's science members, or the message of an association that cannot be used.
+"""members: write the table of a product's science members, or report an unusable association.
 
-Outputs: members.csv (member, path, exptype, group, then what the plan read from the headers).
+Output: members.csv, one row for each member: what the association says, then what the plan read from the
+headers.
 """
 
-import csv
-import io
+import pandas as pd
 
 from drizzleflow.errors import InputError
-from drizzleflow.io.files import write_text
+from drizzleflow.io import tables
 from drizzleflow.jobs import record
 
 
@@ -17,11 +17,7 @@ def main(job):
         raise InputError(opts["error"])
     for path in job.input:
         job.input_hash(path)
-    text = io.StringIO()
-    table = csv.DictWriter(text, fieldnames=list(opts["members"][0]), lineterminator="\n")
-    table.writeheader()
-    table.writerows(opts["members"])
-    write_text(job.output.table, text.getvalue())
+    tables.write_members(pd.DataFrame(opts["members"]), job.output.table)
     job.statistics["members"] = len(opts["members"])
     for other in opts["others"]:
         job.log("%s: exptype %s takes no part in the imaging road", other["path"], other["exptype"])

@@ -1,4 +1,4 @@
-"""mosaic: the mosaic's file, from its bands or, where there is one band, from the flagged members themselves.
+"""mosaic: write the mosaic from its bands or, if there is only one, from the flagged members.
 
 Settings: mosaic, grid.pad, grid.pixmap_tolerance. Output: {product}_i2d.fits.
 """
@@ -9,14 +9,14 @@ import numpy as np
 
 from drizzleflow import formats
 from drizzleflow.geometry.grid import Grid
-from drizzleflow.io.tables import read_members
+from drizzleflow.io.light_tables import read_members
 from drizzleflow.jobs import history, record
-from drizzleflow.jobs.inputs import MosaicInputs
+from drizzleflow.jobs.reader import FrameReader
 from drizzleflow.resample import i2d, mosaic
 
 
 def covered(wht) -> float:
-    """The part of the mosaic that has weight."""
+    """Return the fraction of the mosaic that has weight."""
     return sum(np.count_nonzero(wht[y : y + 256] > 0) for y in range(0, wht.shape[0], 256)) / np.prod(
         wht.shape, dtype=float
     )
@@ -30,11 +30,11 @@ def main(job):
         model = mosaic.join([np.load(path) for path in job.input.bands])
         unit, windows = str(model.pop("unit")), json.loads(str(model.pop("windows")))
     else:
-        inputs = MosaicInputs(job.input, grid, opts)
-        model, unit = mosaic.drizzle(members, grid, settings, inputs.read, pad=opts["grid"]["pad"])
-        windows = inputs.windows
+        reader = FrameReader.of(job, "mosaic")
+        model, unit = mosaic.drizzle(members, grid, settings, reader.to_drizzle, pad=opts["grid"]["pad"])
+        windows = reader.reached
     model |= i2d.exposure_times(members, opts["simple"])
-    headers = getattr(formats.get(members[0]["format"]), "headers", i2d.headers)
+    headers = formats.get(members[0]["format"]).headers or i2d.headers
     hashes = {}
     cards = i2d.merge_headers(job.input.crfs, headers, hashes)
     lines = history.members(

@@ -1,4 +1,4 @@
-"""provenance: provenance.json of a product, from the jobs' records."""
+"""provenance: write a product's provenance.json from the jobs' records."""
 
 from drizzleflow import provenance
 from drizzleflow.jobs import checkout, record

@@ -1,6 +1,6 @@
-"""report: report.html of a product, from the jobs' records and the small tables."""
+"""report: write a product's report.html from the jobs' records and the small tables."""
 
-from drizzleflow.io.tables import rows
+from drizzleflow.io import tables
 from drizzleflow.jobs import record
 from drizzleflow.report import contents as report
 
@@ -8,8 +8,8 @@ from drizzleflow.report import contents as report
 def main(job):
     report.make(
         job.input.records,
-        rows(job.input.members),
-        rows(job.input.sky),
+        tables.read_members(job.input.members),
+        tables.read_sky(job.input.sky) if job.input.sky else None,
         job.output.report,
         job.wildcards.product,
     )

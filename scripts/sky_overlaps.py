@@ -1,11 +1,10 @@
-"""sky_overlaps: sky statistics of a batch's frames, whole and in their overlap with every other group.
+"""sky_overlaps: measure the sky of a batch's frames, whole and in their overlap with every other group.
 
-Settings: skymatch. Outputs: sky/{batch}.csv (member, extver, other, sky, npix, sigma, factor); `sky` in the product's unit,
-`factor` times the frame's unit. sky/{batch}.npz: with skystat auto, what each frame sees in cells of the sky, in place of its overlaps.
+Settings: skymatch. Outputs: sky/{batch}.csv (member, extver, other, sky, npix, sigma, factor), with `sky` in
+the product's unit, which is `factor` times the frame's unit; and sky/{batch}.npz. With skystat auto, the
+latter holds what each frame sees in cells of the sky, in place of the overlaps.
 """
 
-import csv
-import io
 import json
 
 import numpy as np
@@ -13,12 +12,12 @@ import numpy as np
 from drizzleflow import formats
 from drizzleflow.arrays import dq
 from drizzleflow.arrays.statistics import SkyStats
-from drizzleflow.geometry.grid import Grid
-from drizzleflow.geometry.pixmap import LatticeFiles, from_lattice
-from drizzleflow.io.files import replacing, write_text
-from drizzleflow.io.tables import rows
+from drizzleflow.geometry.pixmap import from_lattice
+from drizzleflow.io import light_tables
+from drizzleflow.io.columns import FOOTPRINTS, OVERLAPS
+from drizzleflow.io.files import replacing
 from drizzleflow.jobs import record
-from drizzleflow.outliers.static_mask import StaticMasks
+from drizzleflow.jobs.reader import FrameReader
 from drizzleflow.sky.cells import SkyCells, by_rows
 from drizzleflow.sky.overlaps import overlap_statistics
 
@@ -26,55 +25,49 @@ from drizzleflow.sky.overlaps import overlap_statistics
 def main(job):
     opts = job.options
     settings = opts["skymatch"]
-    static = StaticMasks(job.input.static)
+    reader = FrameReader.of(job)
     stats, by_cells, arrays = SkyStats.from_options(settings), settings["skystat"] == "auto", {}
-    grid, lattices = Grid.load(job.input.grid), LatticeFiles([job.input.lattices])
     outlines, group_of = {}, {}
-    for row in rows(job.input.footprints):
-        outlines[row["member"], int(row["extver"])] = np.array(json.loads(row["sky_outline"]))
-        group_of[row["member"], int(row["extver"])] = row["group"]
+    wanted = ("member", "extver", "group", "sky_outline")
+    for row in light_tables.rows(job.input.footprints, FOOTPRINTS, wanted):
+        outlines[row["member"], row["extver"]] = np.array(row["sky_outline"])
+        group_of[row["member"], row["extver"]] = row["group"]
     members_of = {}
     for key, group in group_of.items():
         members_of.setdefault(group, []).append(outlines[key])
     with open(job.input.overlaps, encoding="utf-8") as file:
-        near_to = json.load(file)  # empty where the method compares no groups
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(["member", "extver", "other", "sky", "npix", "sigma", "factor"])
+        near_to = json.load(file)  # empty if the method compares no groups
+    overlaps = []  # rows of the table
     for member in opts["members"]:
         format_module = formats.get(member["format"])
         bits = format_module.SKY_BITS if settings["dqbits"] == "auto" else settings["dqbits"]
-        for extver in range(1, member["nframes"] + 1):
-            frame = static.apply(
-                member, formats.read(member, extver, ("data", "dq"), opts["simple"]).on_grid(grid)
-            )
-            key = (member["member"], extver)
+        for extver, frame in reader.frames(member, ("data", "dq")):
+            key, lattice = (member["member"], extver), reader.lattice(member, extver)
             good = dq.good_pixels(frame.dq, bits, format_module.DQ_FLAGS, frame.shape) & np.isfinite(
                 frame.data
             )
-            data = frame.data if frame.rate_factor == 1 else frame.data * np.float32(frame.rate_factor)
+            data = frame.to_product(frame.data)
             exact = settings["overlap"] == "scan"
-            to_pixel = frame.wcs.to_pixel if exact and near_to else lattices.lattice(*key).to_pixel
+            to_pixel = frame.wcs.to_pixel if exact and near_to else lattice.to_pixel
             near = near_to.get(group_of[key], ())
             others = {} if by_cells else {group: members_of[group] for group in near}
             found = overlap_statistics(
                 data, good, outlines[key], to_pixel, others, stats, settings["overlap"]
             )
             if by_cells and near:
-                lattice = lattices.lattice(*key)
                 blocks = by_rows(
                     data,
                     good & stats.between(data),
-                    lambda rows, lattice=lattice: from_lattice(lattice, grid, rows),
+                    lambda rows, lattice=lattice: from_lattice(lattice, reader.grid, rows),
                 )
                 cells = SkyCells.measure(blocks)
                 arrays |= {
                     f"{member['member']}/{extver}/{name}": array for name, array in cells.arrays().items()
                 }
             for row in found:
-                table.writerow([*key, row.other, row.sky, row.npix, row.sigma, frame.rate_factor])
+                overlaps.append((*key, row.other, row.sky, row.npix, row.sigma, frame.factor))
             job.log("%s %d: %d overlaps, sky of the whole frame %g", *key, len(found) - 1, found[0].sky)
-    write_text(job.output.table, text.getvalue())
+    light_tables.write(job.output.table, OVERLAPS, overlaps)
     with replacing(job.output.cells) as temporary, open(temporary, "wb") as out:
         np.savez(out, **arrays)
 

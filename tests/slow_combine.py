@@ -1,4 +1,6 @@
-"""The definition of every combine_type, pixel by pixel with Python's lists: what the fast code is compared with."""
+"""The definition of every combine_type, pixel by pixel with Python's lists: what the fast code is compared
+with.
+"""
 
 import math
 
@@ -18,7 +20,9 @@ TABLE = {
 
 
 def trimmed(values, nlow, nhigh):
-    """The good values of a pixel in order, without the lowest and highest; both numbers are lowered until one is left."""
+    """The good values of a pixel in order, without the lowest and highest; both numbers are lowered until one
+    is left.
+    """
     values = sorted(values)
     while values and nlow + nhigh >= len(values):
         nlow, nhigh = max(nlow - 1, 0), max(nhigh - 1, 0)
@@ -82,7 +86,9 @@ def within(flags, grow):
 
 
 def minmed(images, bad, weights, exptime, readnoise, sky, nsigma, grow):
-    """Study of the peer, 1.5: the minimum where the median exceeds it by nsigma times the noise of the sum of all exposures."""
+    """Study of the peer, 1.5: the minimum where the median exceeds it by nsigma times the noise of the sum of
+    all exposures.
+    """
     n, *shape = images.shape
     centre, lowest = np.full(shape, np.nan, np.float32), np.full(shape, np.nan, np.float32)
     flags = np.zeros((2, *shape), bool)

@@ -1,7 +1,8 @@
-"""drizzleflow: find cosmic rays in dithered exposures and combine the exposures.
+"""drizzleflow finds cosmic rays in dithered astronomical exposures and combines the exposures.
 
-Arrays and small dataclasses; nothing in here knows of Snakemake. The rules' scripts in ``scripts/`` call these modules.
-Nothing is imported at package level: a job costs its start.
+The library works on arrays and small dataclasses and knows nothing of Snakemake; the rules' scripts in
+``scripts/`` call it. docs/design.md says what each package holds and which packages it may import. The
+package itself imports nothing, so that a job starts quickly.
 """
 
 __version__ = "0.1.0"

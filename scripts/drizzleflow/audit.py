@@ -1,4 +1,4 @@
-"""``python -m drizzleflow.audit OUTDIR``: is every file what the records say? See `drizzleflow.provenance.audit`."""
+"""``python -m drizzleflow.audit OUTDIR`` checks files against records (`drizzleflow.provenance.audit`)."""
 
 from drizzleflow.provenance.audit import audit, main, tell
 

@@ -1,18 +1,20 @@
-"""The one exception that is meant for the person at the keyboard, and text that is safe to show there."""
+"""`InputError`, the exception whose message is meant for the user, and text that is safe to show."""
 
 import re
 
 LONGEST = 2000  #: characters of a message
-#: what moves a cursor, colours, ends a line, turns the direction of writing, or cannot be encoded
+#: characters that move a cursor, colour, end a line, turn the direction of writing, or cannot be encoded
 _CONTROL = re.compile(
     "[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
 )
 
 
 def harmless(text: str) -> str:
-    """`text` on one line: line breaks are spaces, what cannot be printed escapes (``\\x1b``), too long a middle is left out.
+    """`text` on one line of printable characters.
 
-    For what a file says, in messages and logs: it can neither forge a line nor reach the terminal.
+    Line breaks become spaces, characters that cannot be printed become escapes (``\\x1b``), and the middle of
+    a text of more than `LONGEST` characters is left out. Texts from files go through it on their way into
+    messages and logs, so that they can neither forge a line nor control the terminal.
     """
     line = re.sub(r"[\r\n]+ *", " ", text.strip())
     line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in line)
@@ -20,14 +22,14 @@ def harmless(text: str) -> str:
 
 
 def has_control(text: str) -> bool:
-    """Whether `text` has characters that a path or a name cannot sensibly hold: control characters, half a surrogate pair."""
+    """Whether `text` has characters that no path should have: control characters, unpaired surrogates."""
     return bool(_CONTROL.search(text))
 
 
 class InputError(ValueError):
-    """A file, a configuration value or an association that cannot be used.
+    """A file, a configuration value or an association cannot be used.
 
-    The message is one line, made `harmless`: the file, key or extension, what was found and what was expected.
+    The message is one `harmless` line: the file, the key or extension, what is there, and what was expected.
     """
 
     def __init__(self, message: object = ""):

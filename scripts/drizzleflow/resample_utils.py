@@ -1,4 +1,4 @@
-"""Functions of resampling on model dictionaries, by the names of ``stcal.resample.utils``: see `drizzleflow.resample.utils`."""
+"""The functions of ``stcal.resample.utils`` under their names; `drizzleflow.resample.utils` defines them."""
 
 from drizzleflow.resample.utils import (
     UnsupportedWCSError,

@@ -1,6 +1,8 @@
-"""Each step of AstroDrizzle made by our library from AstroDrizzle's own products of the step before, and the two compared.
+"""Each step of AstroDrizzle made by our library from AstroDrizzle's own products of the step before, and the
+two compared.
 
-A step is thus judged alone: what differs in one cannot hide behind another. The recipes (units, weights, scales) are the code below.
+A step is thus judged alone: what differs in one cannot hide behind another. The recipes (units, weights,
+scales) are the code below.
 """
 
 import json
@@ -77,7 +79,9 @@ class Run:
         return ((self.frames[path, extver].dq & ~np.uint32(bits)) == 0) & self.static(extver)
 
     def variance(self, path, extver, weight):
-        """What final_wht_type ERR or IVM is the inverse of (flat field 1, no dark), in the square of SCI's unit."""
+        """What final_wht_type ERR or IVM is the inverse of (flat field 1, no dark), in the square of SCI's
+        unit.
+        """
         frame = self.frames[path, extver]
         if weight == "ERR":
             return frame.err**2
@@ -273,7 +277,9 @@ def stray_neighbours(stray):
 
 
 def grid_difference(run, step):
-    """Largest distance in pixels of our grid's corners from those of the peer's image, and whether the shapes agree."""
+    """Largest distance in pixels of our grid's corners from those of the peer's image, and whether the shapes
+    agree.
+    """
     from astropy.wcs import WCS
 
     name = f"{run.root(run.paths[0])}_single_sci.fits" if step == "single" else f"{PRODUCT}_drz_sci.fits"

@@ -12,7 +12,8 @@ from peers import astrodrizzle, call
 def simulated(tmp_path_factory):
     """A folder with four simulated two-chip exposures and their association.
 
-    No side is a multiple of 10: there the peer's pixel map has a kink on the outermost pixels (docs/differences.md).
+    No side is a multiple of 10: there the peer's pixel map has a kink on the outermost pixels
+    (docs/differences.md).
     """
     folder = tmp_path_factory.mktemp("hst") / "sim"
     options = ["--flavour", "hst", "--exposures", 4, "--shape", 256, 304, "--seed", 3]

@@ -1,4 +1,6 @@
-"""HST inputs of other kinds, made from the simulator's two-chip ACS/WFC files: each function fills a folder with copies."""
+"""HST inputs of other kinds, made from the simulator's two-chip ACS/WFC files: each function fills a folder
+with copies.
+"""
 
 from pathlib import Path
 

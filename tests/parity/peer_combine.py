@@ -1,9 +1,10 @@
-"""drizzlepac's min_med and stsci.image's num_combine on stacks: run by the peer's Python (see test_combine_random.py).
+"""drizzlepac's min_med and stsci.image's num_combine on stacks: run by the peer's Python (see
+test_combine_random.py).
 
     python peer_combine.py CASES.npz OUT.npz
 
-CASES.npz: ``cases``, a JSON list, and for each its arrays ``{name}/images``, ``{name}/masks`` and, for minmed, ``{name}/weights``.
-OUT.npz: the peer's float32 image of each.
+CASES.npz: ``cases``, a JSON list, and for each its arrays ``{name}/images``, ``{name}/masks`` and, for
+minmed, ``{name}/weights``. OUT.npz: the peer's float32 image of each.
 """
 
 import contextlib

@@ -1,8 +1,9 @@
 """Run by drizzlepac's interpreter: AstroDrizzle up to driz_cr on the exposures of the working folder.
 
-``peer_createmedian.py SETS.json {theirs|ours} SCRIPTS`` combines the single-drizzled images with each set of parameters, to ``{n}_theirs_med.fits``
-(drizzlepac's createMedian) and ``{n}_ours_med.fits`` (drizzleflow's, on the same image objects); the run itself goes on with
-the median of the one named. What a set ends in, if it does not make an image, is in ``errors.json``.
+``peer_createmedian.py SETS.json {theirs|ours} SCRIPTS`` combines the single-drizzled images with each set of
+parameters, to ``{n}_theirs_med.fits`` (drizzlepac's createMedian) and ``{n}_ours_med.fits`` (drizzleflow's,
+on the same image objects); the run itself goes on with the median of the one named. What a set ends in, if it
+does not make an image, is in ``errors.json``.
 """
 
 import glob

@@ -2,11 +2,11 @@
 
     python peer_driz_cr.py CASES.npz OUT.npz
 
-CASES.npz: ``cases``, a JSON list; a case of kind ``driz_cr`` names arrays ``{name}/data``, ``{name}/blot`` and has the
-keywords of `drizzlepac.drizCR`; a case of kind ``static`` names ``{name}/0``, ``{name}/1`` ...; ``deriv`` names ``{name}/data``;
-``output_wcs`` has a ``path`` (its chips are taken to be of ``shape``) and ``parameters`` of the output frame.
-OUT.npz: one array a case, as the peer makes it (masks: 1 = good; output_wcs: nx ny crval crpix cd). See
-test_astrodrizzle_steps.py.
+CASES.npz: ``cases``, a JSON list; a case of kind ``driz_cr`` names arrays ``{name}/data``, ``{name}/blot``
+and has the keywords of `drizzlepac.drizCR`; a case of kind ``static`` names ``{name}/0``, ``{name}/1`` ...;
+``deriv`` names ``{name}/data``; ``output_wcs`` has a ``path`` (its chips are taken to be of ``shape``) and
+``parameters`` of the output frame. OUT.npz: one array a case, as the peer makes it (masks: 1 = good;
+output_wcs: nx ny crval crpix cd). See test_astrodrizzle_steps.py.
 """
 
 import json

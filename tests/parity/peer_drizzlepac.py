@@ -1,10 +1,12 @@
-"""AstroDrizzle for real: run by the peer's Python on HST files, once for each set of keywords. No network, no reference files.
+"""AstroDrizzle for real: run by the peer's Python on HST files, once for each set of keywords. No network, no
+reference files.
 
     python peer_drizzlepac.py INPUTS OUTDIR [--variants FILE.json] [--only NAME ...]
 
-INPUTS is a folder with ``*_flt.fits`` or ``*_flc.fits``: they are copied (AstroDrizzle writes into its inputs) to a folder
-``OUTDIR/{variant}`` of each variant, which is AstroDrizzle's working folder. FILE.json is ``{variant: {keyword: value}}``;
-by default `VARIANTS`. Everything that AstroDrizzle makes stays there under its own names:
+INPUTS is a folder with ``*_flt.fits`` or ``*_flc.fits``: they are copied (AstroDrizzle writes into its
+inputs) to a folder ``OUTDIR/{variant}`` of each variant, which is AstroDrizzle's working folder. FILE.json is
+``{variant: {keyword: value}}``; by default `VARIANTS`. Everything that AstroDrizzle makes stays there under
+its own names:
 
 ``{root}_single_sci.fits _single_wht.fits``   electrons/s; weight times seconds
 ``{product}_med.fits``                        the median
@@ -12,7 +14,8 @@ by default `VARIANTS`. Everything that AstroDrizzle makes stays there under its 
 ``{root}_sci{n}_crmask.fits``                 1 = good
 ``*_staticMask.fits``                         1 = good
 ``{product}_drz_sci.fits _wht.fits _ctx.fits``  (``_drc`` of ``_flc`` inputs)
-``summary.json``   what ran: ``keywords``, ``seconds``, ``error`` (null, or what went wrong), ``sky`` (MDRIZSKY of each chip; null where
+``summary.json``   what ran: ``keywords``, ``seconds``, ``error`` (null, or what went wrong), ``sky``
+(MDRIZSKY of each chip; null where
                    AstroDrizzle wrote none), ``files``
 """
 

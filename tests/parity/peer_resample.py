@@ -4,8 +4,9 @@ Run by the *peer's* interpreter with ``scripts`` in PYTHONPATH; both classes use
 
     python peer_resample.py TABLE.json [FIRST END]
 
-TABLE gets ``drawn``, a row of differences (`resample_compare.compare_case`) for each configuration of `resample_cases`, and
-``apart``, those of `resample_apart`. Nothing is judged here: the limits are in ``test_resample_random.py``.
+TABLE gets ``drawn``, a row of differences (`resample_compare.compare_case`) for each configuration of
+`resample_cases`, and ``apart``, those of `resample_apart`. Nothing is judged here: the limits are in
+``test_resample_random.py``.
 """
 
 import json

@@ -4,9 +4,9 @@ Run by the *peer's* interpreter with ``scripts`` in PYTHONPATH.
 
     python peer_sky.py TABLE.json [FIRST END]
 
-TABLE gets ``drawn``, a row for each configuration, a function of its number alone: levels, validity, pixels and the triples
-of `calc_sky` of both; and ``apart``, the answers of both where the peer stops or is wrong. Nothing is judged here: the limits
-are in ``test_sky_random.py``.
+TABLE gets ``drawn``, a row for each configuration, a function of its number alone: levels, validity, pixels
+and the triples of `calc_sky` of both; and ``apart``, the answers of both where the peer stops or is wrong.
+Nothing is judged here: the limits are in ``test_sky_random.py``.
 """
 
 import itertools
@@ -42,8 +42,9 @@ DQBITS = ("~DO_NOT_USE", "SATURATED, HOT", 2048, None, "~DO_NOT_USE+SATURATED")
 
 
 class Bent:
-    """A WCS with a distortion of second order about `crpix`, and its inverse by iteration in pixels: that of gwcs works in
-    lon and lat, and does not converge at RA 0 and the poles."""
+    """A WCS with a distortion of second order about `crpix`, and its inverse by iteration in pixels: that of
+    gwcs works in lon and lat, and does not converge at RA 0 and the poles.
+    """
 
     def __init__(self, wcs, crpix, bend):
         self.wcs, self.crpix, self.bend = wcs, np.reshape(crpix, (2, 1)), np.reshape(bend, (2, 3))
@@ -211,7 +212,9 @@ class Lines(logging.Handler):
 
 
 def compare_case(case):
-    """Levels, validity, pixels, triples of both, and how the peer's differ when the images are compared in sets."""
+    """Levels, validity, pixels, triples of both, and how the peer's differ when the images are compared in
+    sets.
+    """
     theirs, mine = build(case, peer), build(case, ours)
     pairs = [(a, b) for a, b in itertools.combinations(range(len(mine)), 2)][:2]
     before = [triples(theirs, pairs), triples(mine, pairs)]

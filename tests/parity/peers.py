@@ -1,14 +1,19 @@
-"""Calling the peers: their interpreters are those of ``make parity``, or of DRIZZLEFLOW_PEER_JWST and DRIZZLEFLOW_PEER_DRIZZLEPAC."""
+"""Calling the peers: their interpreters are those of ``make parity``, or of DRIZZLEFLOW_PEER_JWST and
+DRIZZLEFLOW_PEER_DRIZZLEPAC.
+"""
 
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+import warm
 
 REPO = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).parent
+SNAKEMAKE = Path(sys.executable).with_name("snakemake")
 ENVIRONMENT = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
 #: what lets a peer's interpreter import ours, and leaves no bytecode of its version behind
 OURS = {"PYTHONPATH": os.pathsep.join([str(HERE), str(REPO / "scripts")]), "PYTHONDONTWRITEBYTECODE": "1"}
@@ -32,6 +37,15 @@ def call(command, cwd, **environment) -> str:
     )
     assert done.returncode == 0, f"{words}\n{done.stdout[-3000:]}\n{done.stderr[-6000:]}"
     return done.stdout
+
+
+def workflow(options, cwd) -> None:
+    """Run our workflow in a working folder, in processes forked from a warm one (tests/warm.py)."""
+    command = [SNAKEMAKE, "--snakefile", REPO / "Snakefile", "--cores", 2, *options]
+    with open(cwd / "said.txt", "a+") as said:
+        status = warm.run(command, cwd, ENVIRONMENT, [said.fileno()] * 2, timeout=None)
+        said.seek(0)
+        assert status == 0, f"{command}\n{said.read()[-6000:]}"
 
 
 def drawn(script, folder, count) -> dict:

@@ -1,7 +1,8 @@
-"""Cases where the peer is wrong, or stops: our documented answer is compared with what the peer gives for the case as meant.
+"""Cases where the peer is wrong, or stops: our documented answer is compared with what the peer gives for the
+case as meant.
 
-Each row of `all_apart` holds ``name``, ``peer`` (what the peer does with the case itself) and either ``row``, our product against
-a stand-in that the peer can do (as `resample_compare.compare_case`), or ``ours``.
+Each row of `all_apart` holds ``name``, ``peer`` (what the peer does with the case itself) and either ``row``,
+our product against a stand-in that the peer can do (as `resample_compare.compare_case`), or ``ours``.
 """
 
 import copy
@@ -21,14 +22,18 @@ from drizzleflow.resample.utils import compute_mean_pixel_area
 
 
 class Explicit(both.Peer):
-    """The peer, told which variance is the weight of variances: ``var_rnoise``; the read noise itself is ``var_read``."""
+    """The peer, told which variance is the weight of variances: ``var_rnoise``; the read noise itself is
+    ``var_read``.
+    """
 
     variance_array_names = ["var_rnoise", "var_read", "var_flat", "var_poisson"]
     error_from_variances = ["var_read", "var_flat", "var_poisson"]
 
 
 def outcome(call):
-    """What a call does: the name of its exception (ours: with InputError, of which it is one), or what it returns."""
+    """What a call does: the name of its exception (ours: with InputError, of which it is one), or what it
+    returns.
+    """
     try:
         return call()
     except Exception as error:  # the exception is what is compared
@@ -37,7 +42,9 @@ def outcome(call):
 
 
 def with_explicit_weight(case):
-    """Our product against the peer's, whose variances are weighted by the plane that is the weight of the data."""
+    """Our product against the peer's, whose variances are weighted by the plane that is the weight of the
+    data.
+    """
     plane = {"ivm": "var_rnoise", "ivm-sky": "var_sky"}[case.options["weight_type"]]
     models = []
     for model in case.models:
@@ -161,7 +168,9 @@ def unknown_duration(number):
 
 
 def mean_area():
-    """The largest relative difference of mean pixel areas in boxes that cut pixels of a bent image, which the peer shrinks."""
+    """The largest relative difference of mean pixel areas in boxes that cut pixels of a bent image, which the
+    peer shrinks.
+    """
     worst, rng = 0.0, np.random.default_rng(1)
     for _ in range(20):
         (x1, x2), (y1, y2) = rng.uniform(0, 5, (2, 2))

@@ -1,6 +1,8 @@
-"""Configurations and models drawn at random for the comparison of two resampling classes (`peer_resample.py`).
+"""Configurations and models drawn at random for the comparison of two resampling classes
+(`peer_resample.py`).
 
-A configuration is a function of its number alone: the same numbers on every machine. Imported by the *peer's* interpreter.
+A configuration is a function of its number alone: the same numbers on every machine. Imported by the *peer's*
+interpreter.
 """
 
 from dataclasses import dataclass, field
@@ -158,7 +160,8 @@ def draw_options(rng, flag_map, many):
 
     weight = one(("ivm", "ivm", "exptime", "exptime", "ivm-sky"))
     compute_err = one((None, "from_var", "driz_err"))
-    # the peer's variances are weighted by var_rnoise even for ivm-sky: those configurations are in `resample_apart`
+    # the peer's variances are weighted by var_rnoise even for ivm-sky: those configurations are in
+    # `resample_apart`
     enable_var = weight != "ivm-sky" and (compute_err == "from_var" or rng.random() < 0.6)
     if not enable_var and compute_err == "from_var":
         compute_err = one((None, "driz_err"))
@@ -189,7 +192,8 @@ def draw_model(rng, shape, case, index, target):
     crpix = np.array([nx / 2, ny / 2]) + rng.uniform(-0.3, 0.3, 2) * min(shape)
     angle = float(rng.uniform(-np.pi, np.pi))
     bend = rng.uniform(-1e-4, 1e-4, 6) if rng.random() < 0.3 else None
-    # its pixels' edges lie on edges of the output's (not for lanczos, which is 0 a whole pixel away, or rounding's +-1e-17)
+    # its pixels' edges lie on edges of the output's (not for lanczos, which is 0 a whole pixel away, or
+    # rounding's +-1e-17)
     if (
         target["ratio"] in (0.5, 1.0)
         and rng.random() < 0.2
@@ -238,7 +242,8 @@ def draw_model(rng, shape, case, index, target):
             plane[rng.random(shape) < 0.01] = np.inf
         model[name] = plane
     model["err"] = np.sqrt(np.nansum([model[name] for name in VARIANCES], axis=0)).astype(np.float32)
-    # any may be missing; but where var_rnoise is the weight of variances, the peer then stops: see `resample_apart`
+    # any may be missing; but where var_rnoise is the weight of variances, the peer then stops: see
+    # `resample_apart`
     needed = ("var_rnoise",) if case.options["weight_type"] == "ivm" and case.options["enable_var"] else ()
     for name in (*VARIANCES, "var_sky"):
         if rng.random() < 0.1 and name not in needed:

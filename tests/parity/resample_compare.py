@@ -28,14 +28,16 @@ ATTRIBUTES = (
     "pixel_scale_ratio",
     "propagate_dq",
 )
-#: positions differ by this much: ours are rounded to 2^-32 px, and two ways through the same WCS round differently
+#: positions differ by this much: ours are rounded to 2^-32 px, and two ways through the same WCS round
+#: differently
 QUANTUM = 3e-10
 MOVES = [QUANTUM * np.array(signs) for signs in itertools.product((1, -1), repeat=2)]
 
 
 class Peer(peer_module.Resample):
-    """The peer's class; the hook also notes each input's own weight on the output, and drizzles ERR, which differences are
-    measured with."""
+    """The peer's class; the hook also notes each input's own weight on the output, and drizzles ERR, which
+    differences are measured with.
+    """
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
@@ -98,10 +100,11 @@ def relative(ours, theirs, floor):
 def differences(ours, theirs, moved):
     """name -> figures of each plane that either product has.
 
-    Each pixel is of one kind: nothing falls on it (``empty``: the planes must be the same bits), its weight is dust
-    (``dust``: it counts for nothing), or it has data. Pixels of the last kind whose figure is above `LIMIT` are looked at
-    again (``unsteady``) if the peer's own value moves as far when its positions do by `QUANTUM`, or when it is given our
-    pixel scale ratio (the two are compared elsewhere; lanczos kernels are tables, whose steps a position may just pass).
+    Each pixel is of one kind: nothing falls on it (``empty``: the planes must be the same bits), its weight
+    is dust (``dust``: it counts for nothing), or it has data. Pixels of the last kind whose figure is above
+    `LIMIT` are looked at again (``unsteady``) if the peer's own value moves as far when its positions do by
+    `QUANTUM`, or when it is given our pixel scale ratio (the two are compared elsewhere; lanczos kernels are
+    tables, whose steps a position may just pass).
     """
     a, b = ours.output_model, theirs.output_model
     error = theirs.error()
@@ -141,9 +144,9 @@ def differences(ours, theirs, moved):
 def flag_differences(ours, theirs, with_drops):
     """CON bit by bit where the input's own weight is above `DUST`; and DQ.
 
-    On an exactly aligned grid rounding tells whether neighbouring pixels touch. So a DQ counts as different (``differ``)
-    unless it is one that the peer may give: with each bit of drops that are smaller by a trifle, and no bit but those of
-    drops that are larger by as much; ``unsteady`` counts such pixels.
+    On an exactly aligned grid rounding tells whether neighbouring pixels touch. So a DQ counts as different
+    (``differ``) unless it is one that the peer may give: with each bit of drops that are smaller by a trifle,
+    and no bit but those of drops that are larger by as much; ``unsteady`` counts such pixels.
     """
     a, b = ours.output_model, theirs.output_model
     found = {}

@@ -1,7 +1,7 @@
 """What both shims tell of a run of stcal's tests: each outcome, and what of ours was called how often.
 
-A shim imports all names of this module: pytest finds the hooks in the plugin. DRIZZLEFLOW_SHIM_REPORT says where the report goes, as
-JSON; `OURS` is what the shim says of the modules that it put in place.
+A shim imports all names of this module: pytest finds the hooks in the plugin. DRIZZLEFLOW_SHIM_REPORT says
+where the report goes, as JSON; `OURS` is what the shim says of the modules that it put in place.
 """
 
 import functools

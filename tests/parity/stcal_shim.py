@@ -1,8 +1,9 @@
 """A pytest plugin: stcal's own tests of resampling, run against drizzleflow's class and functions.
 
-``python -m pytest -p stcal_shim tests/resample`` by the *peer's* interpreter in the unpacked source distribution of stcal
-1.20.0, with this folder and ``scripts`` in PYTHONPATH. It puts a ``stcal.resample`` and a ``stcal.resample.utils`` of our
-names in place before the tests are imported; all else of stcal stays the peer's. The environment says
+``python -m pytest -p stcal_shim tests/resample`` by the *peer's* interpreter in the unpacked source
+distribution of stcal 1.20.0, with this folder and ``scripts`` in PYTHONPATH. It puts a ``stcal.resample`` and
+a ``stcal.resample.utils`` of our names in place before the tests are imported; all else of stcal stays the
+peer's. The environment says
 
 DRIZZLEFLOW_SHIM_VARIANCE   the ``variance`` that every `Resample` gets; not set: its default
 DRIZZLEFLOW_SHIM_REPORT     where to write, as JSON, each test's outcome and what of ours was called how often

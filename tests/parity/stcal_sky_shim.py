@@ -1,8 +1,9 @@
 """A pytest plugin: stcal's own tests of sky matching, run against drizzleflow's classes and function.
 
-``python -m pytest -p stcal_sky_shim tests/skymatch`` by the *peer's* interpreter in the unpacked source distribution of
-stcal 1.20.0, with this folder and ``scripts`` in PYTHONPATH. It puts a ``stcal.skymatch`` of our names in place before the
-tests are imported. DRIZZLEFLOW_SHIM_REPORT says where to write each test's outcome and what of ours was called how often, as JSON.
+``python -m pytest -p stcal_sky_shim tests/skymatch`` by the *peer's* interpreter in the unpacked source
+distribution of stcal 1.20.0, with this folder and ``scripts`` in PYTHONPATH. It puts a ``stcal.skymatch`` of
+our names in place before the tests are imported. DRIZZLEFLOW_SHIM_REPORT says where to write each test's
+outcome and what of ours was called how often, as JSON.
 """
 
 import sys
@@ -35,7 +36,8 @@ def install():
     package.skymatch = counted("match", sky.match)
     package.skyimage, package.skystatistics = skyimage, skystatistics
     stcal.skymatch = package
-    # ``stcal.skymatch.skymatch`` is the function where it is asked of the package, the module where it is imported
+    # ``stcal.skymatch.skymatch`` is the function where it is asked of the package, the module where it is
+    # imported
     sys.modules |= {
         "stcal.skymatch": package,
         "stcal.skymatch.skyimage": skyimage,

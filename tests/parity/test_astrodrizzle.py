@@ -1,17 +1,16 @@
-"""The preset hst from end to end beside AstroDrizzle of drizzlepac 3.11.0: the whole DAG on the same files, variant by variant.
+"""The preset hst from end to end beside AstroDrizzle of drizzlepac 3.11.0: the whole DAG on the same files,
+variant by variant.
 
-`test_astrodrizzle_steps` judges each step alone; here nothing is taken from the peer, neither its grid nor its sky. Every test prints
-its figures.
+`test_astrodrizzle_steps` judges each step alone; here nothing is taken from the peer, neither its grid nor
+its sky. Every test prints its figures.
 """
-
-import sys
 
 import numpy as np
 import pytest
 import yaml
 from astropy.io import fits
 from peer_drizzlepac import PRODUCT
-from peers import REPO, call
+from peers import workflow
 
 #: variants of `peer_drizzlepac.VARIANTS`, by our names
 VARIANTS = {
@@ -46,8 +45,9 @@ VARIANTS = {
     },
     "static-off": {"static_mask": {"static": False}},
 }
-#: mask pixels that may differ: with these interpolations the peer reads memory beyond its median at two edges of it; a match
-#: measures the sky in the overlap with each chip apart, ours with all of an exposure: levels that differ by less than their error
+#: mask pixels that may differ: with these interpolations the peer reads memory beyond its median at two edges
+#: of it; a match measures the sky in the overlap with each chip apart, ours with all of an exposure: levels
+#: that differ by less than their error
 MAY_DIFFER = {"nearest": 20, "poly3": 20, "match": 10, "globalmin+match": 10}
 
 
@@ -66,8 +66,7 @@ def ours(simulated, tmp_path_factory):
                 **VARIANTS[name],
             }
             (folder / "my.yaml").write_text(yaml.safe_dump(settings))
-            settings = ["--configfile", "my.yaml", "--cores", "2", "--quiet", "all"]
-            call([sys.executable, "-m", "snakemake", "-s", REPO / "Snakefile", *settings], folder)
+            workflow(["--configfile", "my.yaml", "--quiet", "all"], folder)
             (made[name],) = [p for p in (folder / "r" / name).iterdir() if p.is_dir()]
         return made[name]
 

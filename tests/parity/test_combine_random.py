@@ -1,11 +1,14 @@
-"""combine_type of seed 001 beside drizzlepac 3.11.0: 1,000 random stacks, the same float32 values where the peer is right.
+"""combine_type beside drizzlepac 3.11.0: 1,000 random stacks, the same float32 values where the peer is
+right.
 
-`peer_combine.py` runs `drizzlepac.minmed.min_med` and `stsci.image.numcombine.num_combine` in the peer's environment
-(``.venv-drizzlepac/bin/python``, or that of DRIZZLEFLOW_PEER_DRIZZLEPAC). In every case ours equals the slow definition of
-`slow_combine` exactly. The peer's values differ only where it is wrong, each case counted and bounded here:
+`peer_combine.py` runs `drizzlepac.minmed.min_med` and `stsci.image.numcombine.num_combine` in the peer's
+environment (``.venv-drizzlepac/bin/python``, or that of DRIZZLEFLOW_PEER_DRIZZLEPAC). In every case ours
+equals the slow definition of `slow_combine` exactly. The peer's values differ only where it is wrong, each
+case counted and bounded here:
 
 - mean, imean: 0 where nlow + nhigh are not under the number of good values; ours relaxes them as median does;
-- imedian, imean: pixels without a good value are filled in the first column only, and with another image's value;
+- imedian, imean: pixels without a good value are filled in the first column only, and with another image's
+  value;
 - sum: added in float32, ours in float64: equal within the rounding of its N additions.
 """
 

@@ -1,4 +1,6 @@
-"""createMedian beside drizzlepac 3.11: the same single-drizzled images, image objects and parameters give the same median."""
+"""createMedian beside drizzlepac 3.11: the same single-drizzled images, image objects and parameters give the
+same median.
+"""
 
 import json
 import shutil
@@ -34,7 +36,9 @@ SETS = [
 
 @pytest.fixture(scope="module", params=[5, 2])
 def folder(request, tmp_path_factory):
-    """Exposures, AstroDrizzle's products and all medians, with the peer's median in the run; and a run with ours."""
+    """Exposures, AstroDrizzle's products and all medians, with the peer's median in the run; and a run with
+    ours.
+    """
     require(DRIZZLEPAC)
     made = tmp_path_factory.mktemp("exposures")
     size = ["--exposures", str(request.param), "--detectors", "2", "--shape", "100", "120"]
@@ -58,7 +62,9 @@ def folder(request, tmp_path_factory):
 
 
 def test_the_same_medians(folder):
-    """Every set of parameters that the peer makes an image with, on its own image objects and from its files alone."""
+    """Every set of parameters that the peer makes an image with, on its own image objects and from its files
+    alone.
+    """
     log = json.loads((folder / "theirs" / "errors.json").read_text())
     print("\nseconds", log["seconds"], "errors", log["errors"])
     compared = 0
@@ -82,7 +88,8 @@ def test_the_same_medians(folder):
             f"{differ.sum():6d} of {differ.size} pixels differ, at most {np.abs(image - mine).max():.2e}: {parameters}"
         )
         if parameters == {"combine_type": "mean", "combine_nhigh": 1}:
-            # where fewer values are left than are taken away, the peer's mean is 0, ours relaxes as its median does
+            # where fewer values are left than are taken away, the peer's mean is 0, ours relaxes as its
+            # median does
             assert (image[differ] == 0).all()
         elif parameters.get("combine_type") == "iminmed":
             # where all images are bad the peer's is 0, against its documents

@@ -1,7 +1,7 @@
 """``preset: jwst`` gives what jwst 3.0.0 gives: both run on the same files, and their products are compared.
 
-Without the peer (`peers`) the tests are skipped; with DRIZZLEFLOW_PARITY=1, which ``make parity`` sets, they fail. Every test prints
-its figures; ``make parity`` shows them.
+Without the peer (`peers`) the tests are skipped; with DRIZZLEFLOW_PARITY=1, which ``make parity`` sets, they
+fail. Every test prints its figures; ``make parity`` shows them.
 """
 
 import json
@@ -10,9 +10,8 @@ from pathlib import Path
 
 import pytest
 from compare import compare, table
-from peers import JWST, REPO, call, require
-
-NIRISS = REPO.parent / "shared" / "data" / "jwst_niriss_hd36805"
+from peers import JWST, REPO, call, require, workflow
+from real_data import real_data
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -41,9 +40,7 @@ def run_ours(folder, association, config, target=()):
         "mode": "imaging",
     }
     (folder / "run.yaml").write_text(json.dumps({**settings, **config}))  # JSON is YAML
-    snakemake = Path(sys.executable).parent / "snakemake"
-    options = ["--snakefile", REPO / "Snakefile", "--profile", REPO / "profiles" / "default"]
-    call([snakemake, *target, "--cores", 2, *options, "--configfile", "run.yaml"], folder)
+    workflow([*target, "--profile", REPO / "profiles" / "default", "--configfile", "run.yaml"], folder)
     return folder / "results" / json.loads(association.read_text())["products"][0]["name"]
 
 
@@ -160,9 +157,7 @@ def test_skymethods(tmp_path, two_detectors, skymethod, skystat):
 
 def test_niriss(tmp_path):
     """25 real exposures, a dither grid on a bright masked star."""
-    files = sorted(NIRISS.glob("*_cal.fits"))
-    if not files:
-        pytest.skip(f"no real exposures at {NIRISS}")
+    files = sorted(real_data("jwst_niriss_hd36805").glob("*_cal.fits"))
     members = [{"expname": str(path), "exptype": "science"} for path in files]
     association = tmp_path / "niriss_asn.json"
     content = {"asn_type": "image3", "asn_id": "a3001", "asn_pool": "none"}

@@ -1,15 +1,19 @@
-"""`drizzleflow.resample.Resample` with ``variance="reference"`` gives what `stcal.resample.Resample` 1.20.0 gives.
+"""`drizzleflow.resample.Resample` with ``variance="reference"`` gives what `stcal.resample.Resample` 1.20.0
+gives.
 
 200 configurations drawn at random (`resample_cases`), each run through both classes by the peer's interpreter
-(`peer_resample.py`): all within 1e-5 of max(|value|, ERR), DQ and CON the same. Not compared, each counted and bounded here:
+(`peer_resample.py`): all within 1e-5 of max(|value|, ERR), DQ and CON the same. Not compared, each counted
+and bounded here:
 
-- pixels whose total weight is under 1e-6, CON bits of inputs whose own weight is: rounding tells whether such a pixel is touched;
-- pixels where the peer itself changes as much when its positions move by 3e-10 px, or when its pixel scale ratio is ours (both
-  areas agree to 2e-6): lanczos kernels are tables with steps, and pixels of exactly aligned grids just touch, or do not;
+- pixels whose total weight is under 1e-6, CON bits of inputs whose own weight is: rounding tells whether such
+  a pixel is touched;
+- pixels where the peer itself changes as much when its positions move by 3e-10 px, or when its pixel scale
+  ratio is ours (both areas agree to 2e-6): lanczos kernels are tables with steps, and pixels of exactly
+  aligned grids just touch, or do not;
 - ERR of driz_err where nothing falls: the peer's is its fill value over the pixel scale ratio, ours NaN.
 
-What the peer does wrong, or stops at, is `resample_apart`'s: ours is compared with what the peer gives when the case is put so
-that it can do it, or with the answer that our documents give.
+What the peer does wrong, or stops at, is `resample_apart`'s: ours is compared with what the peer gives when
+the case is put so that it can do it, or with the answer that our documents give.
 """
 
 import math

@@ -1,10 +1,11 @@
 """`drizzleflow.sky.match`, `SkyImage` and `SkyGroup` give what ``stcal.skymatch`` 1.20.0 gives.
 
-200 configurations drawn at random, each run through both by the peer's interpreter (`peer_sky.py`): all methods, groups, masks,
-flags, statistics and their options, outlines with more vertices, skies that images already have, subtraction; across RA 0 and
-over the poles. All levels agree to 1e-6 of max(1, |level|). Ours are called with their defaults; where images are in several
-sets that do not overlap, the peer's levels between the sets mean nothing: each set is then compared by itself, and all of them
-with reference='all'. Not compared: the area of an overlap where the peer gives that of the whole sphere.
+200 configurations drawn at random, each run through both by the peer's interpreter (`peer_sky.py`): all
+methods, groups, masks, flags, statistics and their options, outlines with more vertices, skies that images
+already have, subtraction; across RA 0 and over the poles. All levels agree to 1e-6 of max(1, |level|). Ours
+are called with their defaults; where images are in several sets that do not overlap, the peer's levels
+between the sets mean nothing: each set is then compared by itself, and all of them with reference='all'. Not
+compared: the area of an overlap where the peer gives that of the whole sphere.
 
 `ANSWERS` has what both say where the peer stops or is wrong, and at the edges of what can be matched.
 """

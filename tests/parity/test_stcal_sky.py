@@ -1,7 +1,9 @@
-"""stcal 1.20.0's own tests of sky matching, unmodified, pass with our classes and function in place of the peer's.
+"""stcal 1.20.0's own tests of sky matching, unmodified, pass with our classes and function in place of the
+peer's.
 
-The tests come with the peer's source distribution, which ``make parity`` unpacks beside the peer's interpreter;
-DRIZZLEFLOW_STCAL_SOURCE names another place. The peer's interpreter runs them with `stcal_sky_shim`.
+The tests come with the peer's source distribution, which ``make parity`` unpacks beside the peer's
+interpreter; DRIZZLEFLOW_STCAL_SOURCE names another place. The peer's interpreter runs them with
+`stcal_sky_shim`.
 """
 
 import pytest

@@ -1,7 +1,8 @@
-"""stcal 1.20.0's own tests of resampling, unmodified, pass with our class and functions in place of the peer's.
+"""stcal 1.20.0's own tests of resampling, unmodified, pass with our class and functions in place of the
+peer's.
 
-The tests come with the peer's source distribution, which ``make parity`` unpacks beside the peer's interpreter;
-DRIZZLEFLOW_STCAL_SOURCE names another place. The peer's interpreter runs them with `stcal_shim`.
+The tests come with the peer's source distribution, which ``make parity`` unpacks beside the peer's
+interpreter; DRIZZLEFLOW_STCAL_SOURCE names another place. The peer's interpreter runs them with `stcal_shim`.
 """
 
 import os
@@ -11,7 +12,8 @@ from pathlib import Path
 import pytest
 from peers import REPO, STCAL, check_outcomes, require, stcal_tests
 
-#: part -> (variance, pytest's arguments). Variances are made by the tests of the class alone, and not by those of photometry.
+#: part -> (variance, pytest's arguments). Variances are made by the tests of the class alone, and not by
+#: those of photometry.
 PARTS = {
     "photometry": (None, ["tests/resample", "-k", "photometry"]),
     "the rest": (None, ["tests/resample", "-k", "not photometry"]),

@@ -1,7 +1,9 @@
-"""A bench to break things on: small good exposures of every format, the means to spoil them, and the jobs that must notice.
+"""A bench to break things on: small good exposures of every format, the means to spoil them, and the jobs
+that must notice.
 
-`Bench` copies a good association into a folder; a case of `corpus` spoils it; `judge` does what the workflow does up to the
-first job that opens the members: the configuration, the plan, and the real scripts ``members`` and ``footprint``.
+`Bench` copies a good association into a folder; a case of `corpus` spoils it; `judge` does what the workflow
+does up to the first job that opens the members: the configuration, the plan, and the real scripts ``members``
+and ``footprint``.
 """
 
 from __future__ import annotations
@@ -196,7 +198,9 @@ def script(name: str, out: Path, params: dict, outputs: dict) -> tuple[bool, str
 
 
 def judge(settings: dict, folder: Path) -> Verdict:
-    """What becomes of a user's settings, up to the first job that opens the members. Anything but `InputError` is raised."""
+    """What becomes of a user's settings, up to the first job that opens the members. Anything but
+    `InputError` is raised.
+    """
     try:
         planned = plan.build(config.resolve(defaults(), settings, PRESETS), None)
     except InputError as error:
@@ -241,9 +245,11 @@ def one_line(error: InputError) -> None:
 
 
 def examine(content: bytes, path: Path, largest: int = 1 << 20) -> str:
-    """What the plan, `footprint` and the steps behind it do with a member of any content: ``read`` or ``refused``.
+    """What the plan, `footprint` and the steps behind it do with a member of any content: ``read`` or
+    ``refused``.
 
-    Frames of more than `largest` pixels are not read whole. Raises whatever is not an `InputError` of one line.
+    Frames of more than `largest` pixels are not read whole. Raises whatever is not an `InputError` of one
+    line.
     """
     path.write_bytes(content)
     table = path.with_suffix(".csv")

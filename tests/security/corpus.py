@@ -1,4 +1,6 @@
-"""The corpus: named ways to be wrong, each with what must come of it. The cases are in the ``corpus_*`` modules."""
+"""The corpus: named ways to be wrong, each with what must come of it. The cases are in the ``corpus_*``
+modules.
+"""
 
 from __future__ import annotations
 

@@ -14,7 +14,9 @@ def roman(name, stage, says="", **more):
 
 
 def block(b, source: int, change) -> None:
-    """Change block `source`: ``change(flags, compression, allocated, used, size, digest, content)`` gives them anew."""
+    """Change block `source`: ``change(flags, compression, allocated, used, size, digest, content)`` gives
+    them anew.
+    """
     content = b.bad.read_bytes()
     at = re.search(rb"\n\.\.\.\r?\n", content).end()
     at = content.index(b"\xd3BLK", at)

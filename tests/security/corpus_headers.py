@@ -185,7 +185,9 @@ def unparsable(
     says="Unparsable card|a header card that is no FITS|its WCS cannot be used",
     flavour="simple",
 ):
-    """Found by fuzzing: astropy looks at a card when it is asked for its value, long after the file is opened."""
+    """Found by fuzzing: astropy looks at a card when it is asked for its value, long after the file is
+    opened.
+    """
 
     @case(f"a card that cannot be parsed, {name}", flavour, "plan|footprint", says)
     def _(b):

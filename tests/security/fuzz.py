@@ -1,8 +1,9 @@
 """Coverage-guided fuzzing: ``python tests/security/fuzz.py association|config|fits|asdf --seconds N``.
 
-Needs ``pip install atheris`` (Linux, not among the project's requirements). The seeds are the corpus: its files as they are
-when a case has spoiled them. Whatever comes in must be read, or refused with an `InputError` of one line; anything else ends
-the run, and the input is left in ``{work}/crash-*``. A crash becomes a case of the corpus.
+Needs ``pip install atheris`` (Linux, not among the project's requirements). The seeds are the corpus: its
+files as they are when a case has spoiled them. Whatever comes in must be read, or refused with an
+`InputError` of one line; anything else ends the run, and the input is left in ``{work}/crash-*``. A crash
+becomes a case of the corpus.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""The command amid hostile input: what is wrong is told and leaves nothing, what is healthy comes out the same, nothing runs."""
+"""The command amid hostile input: what is wrong is told and leaves nothing, what is healthy comes out the
+same, nothing runs.
+"""
 
 import os
 import re
@@ -167,7 +169,9 @@ def test_healthy_ones_finish_with_the_same_bytes(mixed, tmp_path):
 
 
 def test_useless_pixels_make_an_empty_mosaic(mixed):
-    """Documented: data that are all flagged, or no numbers, are no error; nothing is flagged as outliers, the mosaic has no value."""
+    """Documented: data that are all flagged, or no numbers, are no error; nothing is flagged as outliers, the
+    mosaic has no value.
+    """
     out = mixed[1]
     for name in ("flagged", "nothing"):
         with fits.open(out / name / f"{name}_i2d.fits") as hdus:

@@ -1,4 +1,6 @@
-"""hypothesis: whatever is in a file, it is read, or refused with an `InputError` of one line; it neither hangs nor asks for the world."""
+"""hypothesis: whatever is in a file, it is read, or refused with an `InputError` of one line; it neither
+hangs nor asks for the world.
+"""
 
 import json
 import resource

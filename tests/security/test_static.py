@@ -1,4 +1,6 @@
-"""Nothing in the code runs what a file or a user says: no shell, no eval, no pickle, no YAML that makes objects."""
+"""Nothing in the code runs what a file or a user says: no shell, no eval, no pickle, no YAML that makes
+objects.
+"""
 
 import ast
 import re
@@ -8,6 +10,7 @@ import pytest
 
 REPO = Path(__file__).resolve().parents[2]
 MODULES = sorted([*(REPO / "scripts").rglob("*.py"), *(REPO / "benchmarks").glob("*.py")])
+TEMPLATES = sorted((REPO / "scripts").rglob("*.j2"))
 RULES = [REPO / "Snakefile", *sorted((REPO / "rules").glob("*.smk"))]
 NAMES = {"eval", "exec", "compile", "__import__", "execfile"}
 PACKAGES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal", "pty", "code"}
@@ -59,10 +62,10 @@ def findings(text: str, name: str = "") -> list[str]:
                 say(node, f"{called} without a safe loader")
         if called == "Environment" and ast.unparse(keywords.get("autoescape", ast.Constant(False))) != "True":
             say(node, "a template without escapes")
-        if called.endswith(".from_string") and not all(
-            isinstance(a, ast.Name) and a.id.isupper() for a in node.args
-        ):
-            say(node, "a template that is not a constant")
+        if called.endswith(".from_string"):
+            say(node, "a template that is not a file of the package")
+        if called.endswith("get_template") and not all(isinstance(a, ast.Constant) for a in node.args):
+            say(node, "a template whose name is not a constant")
         if called.endswith("import_module") and not ast.unparse(node.args[0]).startswith(
             ("f'drizzleflow.", "'drizzleflow.")
         ):
@@ -83,6 +86,20 @@ def test_the_loader_behind_the_name_is_safe():
         'loader, depth = getattr(yaml, "CSafeLoader", yaml.SafeLoader), 0'
         in (REPO / "scripts/drizzleflow/io/yaml_safe.py").read_text()
     )
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
+def test_templates_escape_all_they_show_and_take_nothing_in(path):
+    """They are files of the package, found beside the module that fills them; what records say is text on the
+    page.
+    """
+    text = path.read_text()
+    assert not re.search(
+        r"\|\s*safe\b|autoescape|Markup|{%-?\s*(include|import|from|extends)\b|<script", text
+    )
+    assert not re.search(r"\s(on\w+|srcdoc)\s*=|https?:|url\(", text)
+    (module,) = path.parent.glob("contents.py")
+    assert "loader=FileSystemLoader(Path(__file__).parent)" in module.read_text()
 
 
 @pytest.mark.parametrize("path", RULES, ids=lambda path: path.name)
@@ -118,6 +135,7 @@ def test_rules_run_scripts_alone(path):
         "Environment()",
         "Environment(autoescape=False)",
         "page.from_string(text)",
+        "pages.get_template(name)",
         "importlib.import_module(x)",
         "__import__(x)",
     ],
@@ -127,5 +145,6 @@ def test_the_search_finds(text):
 
 
 def test_the_search_leaves_alone():
+    assert TEMPLATES
     fine = "subprocess.run([a, b])\nnp.load(x)\nyaml.load(x, Loader=yaml.CSafeLoader)\nre.compile(x)\nimport_module(f'drizzleflow.formats.{n}')"
     assert findings(fine) == []

@@ -1,4 +1,6 @@
-"""Small single-drizzled images, exposures, and what their combination has to be: for the tests of createMedian."""
+"""Small single-drizzled images, exposures, and what their combination has to be: for the tests of
+createMedian.
+"""
 
 import numpy as np
 from astropy.io import fits

@@ -2,18 +2,24 @@
 
 import json
 import os
-from pathlib import Path
+import re
 
+import jsonschema
 import numpy as np
+import pandas as pd
 import pytest
 from astropy.io import fits
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from real_data import real_data
+from snakemake.exceptions import WorkflowError
+from snakemake.utils import validate
 
+from drizzleflow import formats
 from drizzleflow.errors import InputError
-from drizzleflow.plan import association
-
-SHARED = Path(__file__).parents[2].parent / "shared" / "data" / "asn"
+from drizzleflow.io import tables
+from drizzleflow.io.columns import ASSOCIATION_SCHEMA
+from drizzleflow.plan import association, files
 
 
 def touch(folder, *names):
@@ -60,7 +66,8 @@ def refused(path, *words, check=True):
     return text
 
 
-# -- names -------------------------------------------------------------------------------------------------------
+# -- names
+# -------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -81,15 +88,14 @@ def test_member_name(file, name):
     assert association.member_name(file) == name
 
 
-def test_suffixes_cover_every_format():
-    from drizzleflow import formats
+@pytest.mark.parametrize("name", formats.names())
+def test_every_declared_suffix_is_no_part_of_a_name(name):
+    for suffix in formats.get(name).SUFFIXES:
+        assert association.member_name(f"night/one{suffix.upper()}.fits.gz") == "one"
+    assert association.member_name("one_cal.fits", suffixes=("_odd",)) == "one_cal"
 
-    assert set(association.SUFFIXES) >= {
-        suffix for name in formats.NAMES for suffix in formats.get(name).SUFFIXES
-    }
 
-
-@given(name=st.text(max_size=300))
+@given(name=st.text(max_size=40) | st.text(min_size=1, max_size=40).map(lambda part: part * 10))
 def test_safe_name_is_safe(name):
     safe = association.safe_name(name)
     assert association.SAFE_NAME.fullmatch(safe)
@@ -102,7 +108,8 @@ def test_names_that_cannot_be_files(name):
     assert not association.SAFE_NAME.fullmatch(name)
 
 
-# -- JSON --------------------------------------------------------------------------------------------------------
+# -- JSON
+# --------------------------------------------------------------------------------------------------------
 
 
 def test_json(tmp_path):
@@ -126,9 +133,7 @@ def test_json(tmp_path):
 
 
 def test_json_of_observatories():
-    if not SHARED.is_dir():
-        pytest.skip(f"no folder {SHARED}")
-    tables = [table for file in sorted(SHARED.glob("*.json")) for table in association.read(file)]
+    tables = [table for file in sorted(real_data("asn").glob("*.json")) for table in association.read(file)]
     assert len(tables) >= 8
     assert all(table.science for table in tables)
     coron = next(table for table in tables if "mask1140" in table.name)
@@ -186,7 +191,8 @@ def test_json_refused(tmp_path, content, words):
     refused(write(tmp_path, "x_asn.json", content), *words)
 
 
-# -- CSV ---------------------------------------------------------------------------------------------------------
+# -- CSV
+# ---------------------------------------------------------------------------------------------------------
 
 
 def test_csv(tmp_path):
@@ -231,6 +237,42 @@ def test_csv_refused(tmp_path, text, words):
     refused(write(tmp_path, "t.csv", text), *words)
 
 
+def test_a_sheet_as_a_pandas_table(tmp_path):
+    """All columns of the schema, in its order, with their types; a row's plain values are what the products
+    are made of.
+    """
+    path = write(tmp_path, "x.csv", '# night\nflux_scale, Path ,group\n2, a.fits ,\n,"b, 1.fits",007\n')
+    sheet = tables.read_association(path)
+    schema = json.loads(ASSOCIATION_SCHEMA.read_text())
+    assert sheet.columns.tolist() == list(schema["properties"])
+    assert {str(dtype) for dtype in sheet.drop(columns="flux_scale").dtypes} == {"string"}
+    assert sheet.flux_scale.dtype == "float64" and sheet.flux_scale.isna().tolist() == [False, True]
+    assert sheet.path.tolist() == ["a.fits", "b, 1.fits"] and sheet.group.isna().tolist() == [True, False]
+    assert files.read_sheet(path) == [
+        {"path": "a.fits", "flux_scale": 2.0},
+        {"path": "b, 1.fits", "group": "007"},
+    ]
+
+
+def test_the_schema_of_the_sheet():
+    """It is JSON Schema, describes every column, and the manual has the same columns."""
+    schema = json.loads(ASSOCIATION_SCHEMA.read_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    for name, rule in schema["properties"].items():
+        assert rule["description"] and rule["allowed"], name
+    manual = (ASSOCIATION_SCHEMA.parents[1] / "README.md").read_text()
+    section = manual.partition("### CSV")[2].partition("\n### ")[0]
+    assert re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE) == list(schema["properties"])
+
+
+@pytest.mark.parametrize("rows", [[{"path": "a"}, {"path": ""}], [{"path": "a", "flux_scale": 0.0}]])
+def test_snakemake_refuses_by_the_schema_what_we_refuse(rows):
+    good = pd.DataFrame([{"path": "a.fits", "flux_scale": 2.0, "group": "g"}])
+    validate(good, ASSOCIATION_SCHEMA)
+    with pytest.raises(WorkflowError):
+        validate(pd.DataFrame(rows), ASSOCIATION_SCHEMA)
+
+
 def test_other_files_refused(tmp_path):
     refused(write(tmp_path, "a.txt", "path\n"), "unknown kind", ".csv")
     refused(tmp_path / "absent.json", "no such file")
@@ -241,7 +283,8 @@ def test_other_files_refused(tmp_path):
     refused(tmp_path / "broken_asn.fits", "FITS")
 
 
-# -- HST ---------------------------------------------------------------------------------------------------------
+# -- HST
+# ---------------------------------------------------------------------------------------------------------
 
 ROWS = [
     ("IB2J02N5Q", "EXP-DTH", True),
@@ -283,7 +326,8 @@ def test_hst_refused(tmp_path):
     refused(hst(tmp_path, [("X", "EXP-DTH", False)], "none_asn.fits"), "no science member")
 
 
-# -- anything ----------------------------------------------------------------------------------------------------
+# -- anything
+# ----------------------------------------------------------------------------------------------------
 
 texts = st.text(max_size=12) | st.sampled_from(
     ["path", "a.fits", "science", ",", "\n", "path\na.fits\n", '"']

@@ -1,11 +1,14 @@
 """AstroDrizzle's output grid: its defining properties, and numbers that stwcs 1.7.7 gave."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from drizzleflow.errors import InputError
-from drizzleflow.frames.frame import SkyWCS
-from drizzleflow.geometry.astrodrizzle_frame import aperture_angle, orientation
+from drizzleflow.frames.frame import Frame, SkyWCS
+from drizzleflow.geometry import build_grid, footprint
+from drizzleflow.geometry.astrodrizzle_frame import aperture_angle, corner_centres, describe, orientation
 from drizzleflow.geometry.astrodrizzle_grid import build
 from drizzleflow.simulate import hst
 
@@ -27,6 +30,25 @@ def corners(grid):
         for c in CHIPS
     ]
     return grid.to_pixel(*np.concatenate(places, axis=1))
+
+
+def test_the_configuration_s_method():
+    """`grid.method` alone chooses this grid: `grid.footprints` does not matter to it."""
+    options = dict.fromkeys(("pixel_scale", "rotation", "crpix", "crval", "output_shape", "output_wcs"))
+    options |= {"pixel_scale_ratio": 1.0, "method": "astrodrizzle"}
+    planes = [build([one], 0.05, 40.0) for one in CHIPS]
+    frames = [SkyWCS(plane.to_sky, plane.to_pixel, SHAPE) for plane in planes]
+    described = [
+        footprint.describe(c) | {"corners": np.array(corner_centres(c)).tolist(), "orientation": [0.05, 40.0]}
+        for c in frames
+    ]
+    for outlines in ("wcs", "s_region"):
+        grid = build_grid.build(described, options | {"footprints": outlines})
+        assert replace(grid, input_scale=1.0) == replace(build(frames, 0.05, 40.0), input_scale=1.0)
+    tangent = build_grid.build(described, options | {"method": "tangent_plane", "footprints": "wcs"})
+    assert tangent.shape != grid.shape and tangent.crpix != grid.crpix
+    with pytest.raises(InputError, match=r"m1: grid\.method: astrodrizzle is for HST files"):
+        describe(Frame("m1", 1, "g", SHAPE), frames[0])
 
 
 def test_the_default_grid_holds_the_corners_of_all_chips():

@@ -12,6 +12,9 @@ from drizzleflow.combine import auto as autocombine
 from drizzleflow.combine import combine_stack, stack_noise
 from drizzleflow.combine.stack_noise import StackNoise
 from drizzleflow.errors import InputError
+from drizzleflow.frames.noise import Noise
+from drizzleflow.frames.stack_image import StackImage
+from drizzleflow.frames.window import Window
 
 SKY, READNOISE, TIME = 200.0, 5.0, 100.0
 SIGMA = np.sqrt(SKY + READNOISE**2) / TIME
@@ -103,7 +106,9 @@ def test_rays_are_removed(n, least):
 
 
 def test_stars_that_differ_a_little_between_images_are_kept():
-    """The core of an undersampled star, off by 0.05 px in one image: without the tolerance the lower value is taken."""
+    """The core of an undersampled star, off by 0.05 px in one image: without the tolerance the lower value is
+    taken.
+    """
     y, x = np.mgrid[-4:5, -4:5]
     star = np.array([3000 * np.exp(-((y - s) ** 2 + x**2) / (2 * 0.65**2)) for s in (0.1, -0.1)]).astype(
         np.float32
@@ -124,32 +129,32 @@ def test_variances_of_medians():
     assert np.isnan(autocombine.median_variance(np.array([0])))[0]
 
 
-# --- the noise --------------------------------------------------------------------------------------------------------
+# --- the noise
+# --------------------------------------------------------------------------------------------------------
 
 
 @dataclass
-class Image:
+class Image(StackImage):
     data: np.ndarray
-    origin: tuple = (0, 0)
-    exptime: float | None = None
-    readnoise: float | None = None
-    sky: float | None = None
-    electrons: float | None = None
+    first: tuple = (0, 0)
+    noise: Noise | None = None
 
     @property
-    def shape(self):
-        return self.data.shape
+    def window(self):
+        return Window.placed(self.data.shape, self.first)
+
+    def read(self, plane, y0, y1):
+        return self.data[y0:y1].copy()
 
 
-def section(image, y0, y1, x0, x1):
-    sx, sy = image.origin
-    return image.data[y0 - sy : y1 - sy, x0 - sx : x1 - sx]
+def section(image, window):
+    return image.data[window.inside(image.window)]
 
 
 def test_known_noise_is_taken():
     images = [
-        Image(np.zeros((2, 2)), (0, 0), 100.0, 5.0, 20.0, 2.0),
-        Image(np.zeros((2, 2)), (0, 0), 50.0, 0.0, 0.0, 1.0),
+        Image(np.zeros((2, 2)), (0, 0), Noise(100.0, 5.0, 20.0, 2.0)),
+        Image(np.zeros((2, 2)), (0, 0), Noise(50.0, 0.0, 0.0, 1.0)),
     ]
     noise, notes = stack_noise.of_images(images, section)
     assert not notes and noise.poisson and len(noise) == 2

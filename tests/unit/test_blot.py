@@ -45,7 +45,9 @@ def test_bilinear_by_its_definition(seed):
 
 @pytest.mark.parametrize("fill", [np.nan, 0.0, -7.0])
 def test_outside_and_nowhere(fill):
-    """Positions outside the image, and positions that are not numbers, have the fill value; drizzle refuses the latter."""
+    """Positions outside the image, and positions that are not numbers, have the fill value; drizzle refuses
+    the latter.
+    """
     image = np.ones((6, 8), np.float32)
     pixmap = positions([[-0.5, 3.0, 9.5, np.nan, 3.0]], [[2.0, -3.0, 2.0, 2.0, np.inf]])
     before = pixmap.copy()
@@ -121,7 +123,9 @@ def test_refused_interpolations(interp, says):
 
 @pytest.mark.parametrize("interp, touched", [("linear", 2), ("poly3", 4), ("poly5", 6), ("lanczos3", 6)])
 def test_what_a_hole_touches(interp, touched):
-    """None: the interpolation's own width; 'linear': 2 x 2; a number: nothing, but the values about it are wrong."""
+    """None: the interpolation's own width; 'linear': 2 x 2; a number: nothing, but the values about it are
+    wrong.
+    """
     y, x = np.mgrid[:40, :40]
     image = (5 + 0.1 * x + 0.2 * y).astype(np.float32)
     image[20, 18] = np.nan

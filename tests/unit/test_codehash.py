@@ -4,6 +4,7 @@ import ast
 import os
 import re
 import shutil
+import tomllib
 from importlib import import_module
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drizzleflow.errors import InputError
-from drizzleflow.plan.codehash import closure, code_hash
+from drizzleflow.plan import codehash
+from drizzleflow.plan.codehash import DATA, closure, code_hash
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 PARSED: dict = {}  #: the real library, parsed once
@@ -104,7 +106,9 @@ def test_import_module_of_a_literal_or_a_package(tree):
 
 
 def test_what_a_module_finds_for_people_is_not_followed(tree):
-    """Names that its ``__getattr__`` looks up elsewhere, its command line; but they are part of the module's text."""
+    """Names that its ``__getattr__`` looks up elsewhere, its command line; but they are part of the module's
+    text.
+    """
     (tree / "drizzleflow/alpha.py").write_text(
         "from importlib import import_module\nA = 1\n"
         "def __getattr__(name):\n    return getattr(import_module('drizzleflow.unrelated'), name)\n"
@@ -123,7 +127,9 @@ def test_what_a_module_finds_for_people_is_not_followed(tree):
 
 
 def test_other_versions_of_python(tree, monkeypatch):
-    """Python 3.12 and 3.13 gave functions and classes an empty list of type parameters: the same code, the same hash."""
+    """Python 3.12 and 3.13 gave functions and classes an empty list of type parameters: the same code, the
+    same hash.
+    """
     before = hash_of(tree)
     for kind in (ast.FunctionDef, ast.ClassDef):
         monkeypatch.setattr(kind, "_fields", ("type_params", *kind._fields))
@@ -246,18 +252,50 @@ def test_a_change_of_any_module_counts_for_the_rules_that_reach_it_and_no_other(
     assert len(modules) > 70 and len(scripts) > 15
 
 
-def test_the_library_is_code_alone():
-    """A file of another kind that shaped a product would have to be hashed too."""
+def test_the_library_is_code_and_data_files_that_the_hash_counts():
+    """A file of another kind that shaped a product would have to be hashed too, and be shipped."""
     others = [
-        path
+        path.relative_to(SCRIPTS / "drizzleflow")
         for path in (SCRIPTS / "drizzleflow").rglob("*")
         if path.is_file() and path.suffix not in (".py", ".pyc")
     ]
-    assert others == []
+    project = tomllib.loads((SCRIPTS.parent / "pyproject.toml").read_text())
+    shipped = project["tool"]["setuptools"]["package-data"]["drizzleflow"]
+    assert others and all(path.name.endswith(DATA) for path in others)
+    assert all(any(path.match(pattern) for pattern in shipped) for path in others)
+
+
+def test_a_data_file_counts_for_the_scripts_that_reach_its_package(tree):
+    """Every byte of it, whether it is changed, comes or goes; it is no module."""
+    cache: dict = {}
+    hashes = {hash_of(tree, cache)}
+    for path, content in (
+        ("sub/a.j2", "{{ x }}"),
+        ("sub/a.j2", "{{ y }}"),
+        ("b.html.j2", ""),
+        ("sub/b.j2", ""),
+    ):
+        (tree / "drizzleflow" / path).write_text(content)
+        hashes.add(hash_of(tree, cache))
+    assert len(hashes) == 5 and hash_of(tree, cache) == hash_of(tree)
+    assert closure(tree / "step.py", tree) == ["drizzleflow", *(f"drizzleflow.{name}" for name in REACHED)]
+    before = hash_of(tree)
+    (tree / "drizzleflow/plugins/c.j2").write_text("of a package that is not reached")
+    (tree / "drizzleflow/sub/notes.txt").write_text("no data file")
+    assert hash_of(tree) == before
+    (tree / "drizzleflow/sub/a.j2").unlink()
+    assert hash_of(tree, cache) == hash_of(tree) != before
+
+
+def test_the_report_counts_its_page():
+    reached = codehash._walk(str(SCRIPTS / "report.py"), str(SCRIPTS / "drizzleflow"), PARSED)
+    assert str(SCRIPTS / "drizzleflow/report/page.html.j2") in reached
 
 
 def test_rules_ask_for_no_name_that_a_module_looks_up_elsewhere():
-    """The hash does not follow a module's ``__getattr__``: what is reached asks such modules for their own names alone."""
+    """The hash does not follow a module's ``__getattr__``: what is reached asks such modules for their own
+    names alone.
+    """
     reached = {name for script in SCRIPTS.glob("*.py") for name in closure(script, SCRIPTS, PARSED)}
     paths = [SCRIPTS.joinpath(*name.split(".")) for name in reached]
     files = [

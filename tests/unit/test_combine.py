@@ -1,4 +1,6 @@
-"""combine_stack and median_image: every type against its slow definition, on disk and in memory, in any sections."""
+"""combine_stack and median_image: every type against its slow definition, on disk and in memory, in any
+sections.
+"""
 
 import itertools
 import os
@@ -17,6 +19,7 @@ from drizzleflow.combine.parameters import TYPES, Parameters
 from drizzleflow.combine.stack import Combined, median_image
 from drizzleflow.errors import InputError
 from drizzleflow.frames.noise import Noise
+from drizzleflow.frames.window import Window
 from drizzleflow.frames.windowed import Windowed, union
 from drizzleflow.resample.single import SingleImage
 from drizzleflow.resample.weights import mean_weights
@@ -28,7 +31,8 @@ PLANE_2 = np.zeros(FOUR.shape, bool)
 PLANE_2[2] = True
 
 
-# --- known numbers (study of the peer, 5) -----------------------------------------------------------------------------
+# --- known numbers (study of drizzlepac, 5)
+# -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -62,7 +66,7 @@ def test_mean_of_the_peers_docstring():
 
 
 def test_mean_relaxes_like_median_where_few_are_good():
-    """The peer gives 0 for one good value and nhigh 1."""
+    """drizzlepac gives 0 for one good value and nhigh 1."""
     images = np.arange(1, 6, dtype=np.float32)[:, None, None]
     masks = images > 1
     for kind in ("mean", "median", "imean", "imedian"):
@@ -91,7 +95,8 @@ def test_one_image_is_taken_as_it_is(kind):
     np.testing.assert_array_equal(found, [[1.5, -2], [-9, 4]])
 
 
-# --- every type is its definition -------------------------------------------------------------------------------------
+# --- every type is its definition
+# -------------------------------------------------------------------------------------
 
 
 def drawn(seed, n=None, shape=(6, 7)):
@@ -244,13 +249,14 @@ def test_defaults_of_the_keywords():
     assert combine_stack(images * np.nan, **noise, empty=7).max() == 7
 
 
-# --- images on disk ---------------------------------------------------------------------------------------------------
+# --- images on disk
+# ---------------------------------------------------------------------------------------------------
 
 
 def write_single(folder, index, sci, wht, x0, y0, noise=None):
     path = os.path.join(folder, f"{index}_outlier_i2d.fits")
     ny, nx = sci.shape
-    SingleImage(sci, wht, (x0, x0 + nx, y0, y0 + ny), "MJy/sr", noise=noise).write(path)
+    SingleImage(sci, wht, Window.placed((ny, nx), (x0, y0)), "MJy/sr", noise=noise).write(path)
     return Windowed.open(path)
 
 
@@ -365,7 +371,8 @@ def test_disk_and_memory_give_the_same(kind, tmp_path):
         for i, planes in enumerate(zip(images, weights, strict=True))
     ]
     memory = [
-        SingleImage(*planes, (0, 30, 0, 20), "", noise=noise) for planes in zip(images, weights, strict=True)
+        SingleImage(*planes, Window.placed((20, 30)), "", noise=noise)
+        for planes in zip(images, weights, strict=True)
     ]
     disk = median_image(singles, (0, 30, 0, 20), Parameters(combine_type=kind))
     same(median_image(memory, (0, 30, 0, 20), Parameters(combine_type=kind)), disk, np.s_[:])
@@ -373,7 +380,7 @@ def test_disk_and_memory_give_the_same(kind, tmp_path):
 
 
 def test_an_image_without_weight_is_masked_wholly(tmp_path):
-    """The peers' threshold is then NaN or 0, and they take its zeros for data."""
+    """drizzlepac's and jwst's threshold is then NaN or 0, and they take its zeros for data."""
     one = np.ones((4, 5), np.float32)
     images = [(one, one, 0, 0), (3 * one, one, 0, 0), (0 * one, 0 * one, 0, 0)]
     singles = [write_single(tmp_path, i, *image) for i, image in enumerate(images)]
@@ -422,15 +429,18 @@ def test_weights_that_are_no_seconds_are_scaled_for_minmed():
     made = []
     for kind, weight in (("exptime", 100), ("ivm", 0.02)):
         wht = np.full((30, 30), weight, np.float32)
-        singles = [Weighted(sci, wht, (0, 30, 0, 30), "", noise=noise, weight_type=kind) for sci in planes]
+        singles = [
+            Weighted(sci, wht, Window.placed((30, 30)), "", noise=noise, weight_type=kind) for sci in planes
+        ]
         made.append(median_image(singles, (0, 30, 0, 30), Parameters(combine_nsigma="1 0.5")).sci)
     np.testing.assert_array_equal(*made)
 
 
 @pytest.mark.parametrize(("kind", "reads", "depth"), [("median", 10, 12), ("auto", 8, 12), ("minmed", 5, 12)])
 def test_only_sections_are_in_memory(tmp_path, monkeypatch, kind, reads, depth):
-    """12 images, a buffer of 14 rows of which a quarter is for sorting: reads of 10 rows; of 5 where weights are kept too; but
-    no less than twice the rows that are needed around a section. No file stays open."""
+    """12 images, a buffer of 14 rows of which a quarter is for sorting: reads of 10 rows; of 5 where weights
+    are kept too; but no less than twice the rows that are needed around a section. No file stays open.
+    """
     one = np.ones((200, 64), np.float32)
     singles = [write_single(tmp_path, i, one, one, 0, 0, Noise(1.0, 1.0, 0.0, 1.0)) for i in range(depth)]
     before = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else None

@@ -13,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from drizzleflow.errors import InputError
-from drizzleflow.plan import config
+from drizzleflow.plan import config, config_schema
 
 ROOT = Path(__file__).parents[2]
 PRESETS = ROOT / "config" / "presets"
@@ -121,6 +121,27 @@ def test_aliases(section, key, rule):
         assert config.for_product(resolve(**{section: {alias: value}})) == config.for_product(resolve())
         text = message(**{section: {alias: value, key: value}})
         assert alias in text and f"{section}.{key}" in text
+
+
+def test_astrodrizzle_s_grid_under_its_old_name():
+    """`grid.footprints: astrodrizzle` is `grid.method: astrodrizzle`: in a file, and in overrides."""
+    new, entry = resolve(grid={"method": "astrodrizzle"}), {"instrument": "ACS", "set": {}}
+    assert config.for_product(new)["grid"] == DEFAULTS["grid"] | {"method": "astrodrizzle"}
+    for old in ("astrodrizzle", "AstroDrizzle"):
+        assert resolve(grid={"footprints": old}) == new
+        entry["set"] = {"grid": {"footprints": old}}
+        options = config.for_product(resolve(overrides=[entry]), "ACS")
+        assert options == config.for_product(new)
+        assert config.for_product(resolve(overrides=[entry]), "WFC3")["grid"] == DEFAULTS["grid"]
+        # it goes before the preset's, as the user's method does
+        assert (
+            config.for_product(resolve(preset="jwst", grid={"footprints": old}))["grid"]
+            == config.for_product(resolve(preset="jwst", grid={"method": "astrodrizzle"}))["grid"]
+        )
+        text = message(grid={"footprints": old, "method": "tangent_plane"})
+        assert "grid.footprints" in text and "grid.method" in text
+    assert "wcs, s_region" in message(grid={"footprints": "hull"})
+    assert "tangent_plane, astrodrizzle" in message(grid={"method": "hull"})
 
 
 def test_one_spelling_for_equal_values():
@@ -241,7 +262,7 @@ def test_the_checker_agrees_with_jsonschema(leaf, value):
     flat = value if isinstance(value, list) else [value]
     if any(isinstance(one, float) and one - one != 0 for one in flat):
         return
-    assert config._fits(value, rule) == verdict
+    assert config_schema.fits(value, rule) == verdict
 
 
 def test_the_checker_knows_every_keyword_of_the_schema():
@@ -256,7 +277,7 @@ def test_the_checker_knows_every_keyword_of_the_schema():
         "items",
         "minItems",
     }
-    ours |= {"maxItems", "anyOf", "aliases", "synonyms", "reserved", "allowed"}
+    ours |= {"maxItems", "anyOf", "aliases", "synonyms", "moved", "reserved", "allowed"}
 
     def keywords(rule):
         yield from rule

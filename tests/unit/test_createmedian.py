@@ -1,4 +1,6 @@
-"""createMedian alone (seed 001): every way to give images, kinds of files, weights, the product, and AstroDrizzle's step."""
+"""createMedian alone: every way to give images, kinds of files, weights, the product, and AstroDrizzle's
+step.
+"""
 
 import os
 
@@ -19,9 +21,12 @@ from createmedian_files import (
 )
 
 from drizzleflow.combine.createmedian import createMedian, median, output_name
-from drizzleflow.combine.drizzle_singles import DrizzledSingle, find
+from drizzleflow.combine.drizzle_singles import DrizzledSingle
 from drizzleflow.combine.exposure_noise import Overrides
+from drizzleflow.combine.named_images import find
 from drizzleflow.errors import InputError
+from drizzleflow.frames.noise import Noise
+from drizzleflow.frames.window import Window
 from drizzleflow.resample.single import SingleImage
 
 
@@ -33,7 +38,8 @@ def here(tmp_path, monkeypatch):
     return tmp_path
 
 
-# --- ways to give images ----------------------------------------------------------------------------------------------
+# --- ways to give images
+# ----------------------------------------------------------------------------------------------
 
 WAYS = {
     "wildcard of exposures that are not there": "*flt.fits",
@@ -66,14 +72,16 @@ def test_every_way_to_give_images(here, way):
 
 
 def test_exposures_beside_the_singles_tell_the_noise(here):
-    """The wildcard of the document, with the exposures in place: chips' read noise in quadrature, the least of their skies."""
+    """The wildcard of the document, with the exposures in place: chips' read noise in quadrature, the least
+    of their skies.
+    """
     for root in ROOTS:
         write_exposure(here / f"{root}_flt.fits")
     readnoise = 3.5
     check(median("*flt.fits"), expected(exptime=400.0, readnoise=readnoise, sky=60.0))
     found, _ = find("*_single_sci.fits")  # named by D001DATA
     single, _ = found[0].open(Overrides(), True, True)
-    assert (single.exptime, single.readnoise, single.sky, single.electrons) == (400.0, readnoise, 60.0, 1.0)
+    assert single.noise == Noise(400.0, readnoise, 60.0, 1.0)
 
 
 def test_another_folder_and_paths(here, tmp_path_factory, monkeypatch):
@@ -88,7 +96,9 @@ def test_another_folder_and_paths(here, tmp_path_factory, monkeypatch):
 
 
 def test_the_name_of_the_output():
-    """As AstroDrizzle: run with output = xyz, xyz.fits, xyz_drz.fits, a_b, Abc.1. `xyz_med` it doubles, we do not."""
+    """As AstroDrizzle: run with output = xyz, xyz.fits, xyz_drz.fits, a_b, Abc.1. `xyz_med` it doubles, we do
+    not.
+    """
     given = ["xyz", "xyz.fits", "xyz_drz.fits", "xyz_drc", "a_b", "Abc.1", "xyz_med.fits"]
     made = [output_name(name).removesuffix("_med.fits") for name in given]
     assert made == ["xyz"] * 4 + ["a_b", "Abc.1", "xyz"]
@@ -142,7 +152,8 @@ def test_images_that_are_refused(here, given, message):
     assert "\n" not in str(error.value) and sorted(os.listdir(here)) == before
 
 
-# --- kinds of files ---------------------------------------------------------------------------------------------------
+# --- kinds of files
+# ---------------------------------------------------------------------------------------------------
 
 
 def test_compressed_singles(tmp_path, monkeypatch):
@@ -190,14 +201,12 @@ def test_other_storage(tmp_path, monkeypatch, kind):
 
 def test_windows_on_one_grid(tmp_path, monkeypatch):
     """This workflow's singles hold only the window that they cover, and their own noise."""
-    from drizzleflow.frames.noise import Noise
-
     monkeypatch.chdir(tmp_path)
     sci, wht = pixels()
     whole = np.full((3, 50, 45), np.nan, np.float32)
     origins = [(7, 3), (5, 6), (12, 9)]
     for i, (x0, y0) in enumerate(origins):
-        window = (x0, x0 + SHAPE[1], y0, y0 + SHAPE[0])
+        window = Window.placed(SHAPE, (x0, y0))
         SingleImage(sci[i], wht[i], window, "ELECTRONS/S", noise=Noise(500.0, 5.0, 60.0, 1.0)).write(
             tmp_path / f"g{i}_outlier_i2d.fits"
         )
@@ -272,11 +281,12 @@ def test_a_file_that_is_cut_short(here):
     assert not (here / "final_med.fits").exists()
 
 
-# --- weights ----------------------------------------------------------------------------------------------------------
+# --- weights
+# ----------------------------------------------------------------------------------------------------------
 
 
 def test_a_missing_weight_image(here):
-    """The peer's list of weights is then shorter, and it stops with an IndexError or a TypeError."""
+    """drizzlepac's list of weights is then shorter, and it stops with an IndexError or a TypeError."""
     (here / f"{ROOTS[1]}_single_wht.fits").unlink()
     for parameters in ({}, {"combine_type": "median"}, {"median_newmasks": False}):
         with pytest.raises(
@@ -289,7 +299,7 @@ def test_a_missing_weight_image(here):
 
 
 def test_an_image_without_weight_does_not_count(here, caplog):
-    """The peer's threshold is then 0, and the zeros of such an image are data."""
+    """drizzlepac's threshold is then 0, and the zeros of such an image are data."""
     wht = pixels()[1]
     wht[2] = 0
     fits.writeto(f"{ROOTS[2]}_single_wht.fits", wht[2], overwrite=True)
@@ -309,7 +319,8 @@ def test_the_threshold_is_the_fraction_of_the_mean_weight(here):
         check(median(ROOTS, combine_type="median", combine_maskpt=fraction), wanted)
 
 
-# --- the product ------------------------------------------------------------------------------------------------------
+# --- the product
+# ------------------------------------------------------------------------------------------------------
 
 
 def test_the_header(here):
@@ -337,7 +348,7 @@ def test_the_header(here):
         )
         assert (
             hdus["NUSED"].data[0].max() == 0 and (hdus[0].data[0] == 0).all()
-        )  # as the peer, where no image is good
+        )  # as drizzlepac, where no image is good
 
 
 def test_the_same_bytes_whatever_the_folder_the_buffer_and_what_was_there(
@@ -386,11 +397,14 @@ def test_no_file_stays_open_and_only_sections_are_read(here, monkeypatch):
     assert 0 < longest <= 8
 
 
-# --- AstroDrizzle's step ----------------------------------------------------------------------------------------------
+# --- AstroDrizzle's step
+# ----------------------------------------------------------------------------------------------
 
 
 class Chip:
-    """What the peer's step reads of an image object, found by running it with objects that note what they are asked."""
+    """What drizzlepac's step reads of an image object, found by running it with objects that note what they
+    are asked.
+    """
 
     def __init__(self, sky, conversion=1.0, readnoise=5.0):
         self._rdnoise, self.subtractedSky, self._conversionFactor, self._exptime = (
@@ -449,7 +463,7 @@ ASTRODRIZZLE = {
 
 @pytest.mark.parametrize("steps", [None, Steps()])
 def test_the_step_as_astrodrizzle_calls_it(here, steps):
-    """The least sky in electrons: the peer compares one chip's electrons with the next one's own unit."""
+    """The least sky in electrons: drizzlepac compares one chip's electrons with the next one's own unit."""
     images = [Exposure(root, [Chip(60.0, readnoise=5.0), Chip(35.0, conversion=2.0)]) for root in ROOTS]
     assert createMedian(images, ASTRODRIZZLE, procSteps=steps) is None
     check("product_med.fits", expected(combine_maskpt=0.3))

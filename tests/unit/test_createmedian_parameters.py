@@ -1,9 +1,12 @@
-"""createMedian's parameters (seed 001): where they may be written, what is refused, the noise of headers, help, the command."""
+"""createMedian's parameters: where they may be written, what is refused, the noise of headers, help, the
+command.
+"""
 
 import logging
 import os
 import subprocess
 import sys
+from dataclasses import astuple
 
 import numpy as np
 import pytest
@@ -13,8 +16,8 @@ from createmedian_files import ROOTS, check, expected, pixels, write_exposure, w
 from drizzleflow.combine import createmedian
 from drizzleflow.combine.createmedian import getHelpAsString, main, median
 from drizzleflow.combine.createmedian_config import PARAMETERS, read_cfg, resolve
-from drizzleflow.combine.drizzle_singles import find
 from drizzleflow.combine.exposure_noise import Overrides
+from drizzleflow.combine.named_images import find
 from drizzleflow.errors import InputError
 
 
@@ -26,7 +29,8 @@ def here(tmp_path, monkeypatch):
     return tmp_path
 
 
-# --- noise ------------------------------------------------------------------------------------------------------------
+# --- noise
+# ------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -59,7 +63,7 @@ def test_noise_that_is_not_known(tmp_path, monkeypatch, missing, message, option
 
 
 def test_zero_exposure_time(here):
-    """The peer divides by it."""
+    """drizzlepac divides by it."""
     fits.setval(f"{ROOTS[1]}_single_sci.fits", "EXPTIME", value=0.0)
     with pytest.raises(
         InputError, match=r"j8xi0xacq_single_sci.fits: the exposure time is 0 s, expected more than 0"
@@ -75,7 +79,7 @@ def noise_from(tmp_path, user=None, exposure=None, **header):
     if exposure:
         write_exposure(tmp_path / "a_flt.fits", **exposure)
     single, _ = find(str(path))[0][0].open(Overrides(**(user or {})), True, True)
-    return single.exptime, single.readnoise, single.sky, single.electrons
+    return astuple(single.noise)
 
 
 HEADERS = [
@@ -130,7 +134,8 @@ def test_auto_has_no_need_of_noise_keywords_and_writes_err(tmp_path, monkeypatch
     assert "measured from differences" in caplog.text
 
 
-# --- parameters -------------------------------------------------------------------------------------------------------
+# --- parameters
+# -------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -305,7 +310,8 @@ def test_no_window_to_edit_parameters(here):
         median("*flt.fits", editpars=True)
 
 
-# --- help and the command ---------------------------------------------------------------------------------------------
+# --- help and the command
+# ---------------------------------------------------------------------------------------------
 
 
 def test_help(tmp_path, capsys):

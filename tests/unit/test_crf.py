@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from astropy.io import fits
+from real_data import real_data
 
 from drizzleflow.errors import InputError
 from drizzleflow.io import fits as fitsio
 from drizzleflow.io import fits_copy
 
-DATA = Path(__file__).parents[2] / ".." / "shared" / "data"
 REAL = [
     "wcs_assets/hst_uvis_sample_svm_flc_10x10.fits",
     "wcs_assets/astropy_j94f05bgq_flt.fits",
@@ -78,10 +78,9 @@ def sample(tmp_path):
     return path
 
 
-@pytest.mark.skipif(not DATA.exists(), reason="needs ../shared/data")
 @pytest.mark.parametrize("name", REAL)
 def test_real_files_keep_their_bytes_and_cards(name, tmp_path):
-    source, out = DATA / name, tmp_path / "out.fits"
+    source, out = real_data(name), tmp_path / "out.fits"
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         fits_copy.write(source, out, {}, primary_cards=[("S_OUTLIR", "COMPLETE", "outlier detection")])

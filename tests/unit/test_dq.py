@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drizzleflow.arrays.dq import good_mask_value, good_pixels
+from drizzleflow.arrays.dq import as_bits, good_mask_value, good_pixels
 from drizzleflow.errors import InputError
 
 FLAGS = {"DO_NOT_USE": 1, "JUMP_DET": 4, "DROPOUT": 8, "NON_SCIENCE": 512, "REFERENCE_PIXEL": 1 << 31}
@@ -62,7 +62,7 @@ def test_a_format_without_names_says_so():
 @pytest.mark.parametrize(
     ("good_bits", "expected"),
     [
-        # the table of the peer's build_mask: DQ 0 1 2 4 8 9 12
+        # the table of stcal's build_mask: DQ 0 1 2 4 8 9 12
         (None, [1, 1, 1, 1, 1, 1, 1]),
         ("~0", [1, 1, 1, 1, 1, 1, 1]),
         (0, [1, 0, 0, 0, 0, 0, 0]),
@@ -96,3 +96,17 @@ def test_a_pixel_is_good_when_it_has_no_bit_outside_the_good_ones(dq, good):
     # '~' lists the bad ones instead
     inverted = "~" + ",".join(map(str, bits)) if bits else None
     assert good_pixels(plane, inverted)[0] == (dq & good == 0)
+
+
+@pytest.mark.parametrize("kind", [bool, "u1", "i2", ">i2", "<u2", ">i4", "u4"])
+def test_flags_of_a_file_are_bits(kind):
+    """A signed integer's last bit is a flag, and no sign; the number itself comes back from uint32."""
+    ones = np.full((2, 3), -1).astype(kind)
+    bits = as_bits(ones)
+    assert bits.dtype == np.uint32 and (bits == (1 if kind is bool else 2 ** (8 * ones.itemsize) - 1)).all()
+
+
+@pytest.mark.parametrize("kind", ["f4", "i8", "u8"])
+def test_flags_that_are_none(kind):
+    with pytest.raises(InputError, match=r"a\.fits\[DQ\]: flags of type .*, expected integers"):
+        as_bits(np.zeros((2, 2), kind), "a.fits[DQ]")

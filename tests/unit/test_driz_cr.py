@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from drizzleflow.errors import InputError
 from drizzleflow.formats.hst import cte_direction
-from drizzleflow.outliers.driz_cr import clean, driz_cr, grown, zero_padded_deriv
+from drizzleflow.outliers.driz_cr import clean, driz_cr
 
 PLAIN = {"gain": 1.0, "readnoise": 5.0, "sky": 0.0}
 
@@ -68,7 +68,7 @@ def test_it_finds_hits_and_the_double_sky_finds_fewer():
 
 
 def test_edges():
-    """A hit in a corner is found with the neighbours' derivative, and not with the peer's."""
+    """A hit in a corner is found with the neighbours' derivative, and not with AstroDrizzle's."""
     blot = np.full((20, 30), 500.0, np.float32)
     data = blot.copy()
     places = [(0, 5), (7, 0), (19, 8), (18, 9), (4, 29), (4, 28), (10, 10)]
@@ -78,22 +78,6 @@ def test_edges():
     assert sorted(map(tuple, np.argwhere(right).tolist())) == sorted(places)
     peer = driz_cr(data, blot, **PLAIN, derivative_edges="zero")
     assert np.argwhere(peer).tolist() == [[10, 10]]
-
-
-def test_zero_padded_derivative():
-    """Inside the difference from the neighbours; about the pixel's own value at the edges (measured on the peer's)."""
-    image = np.random.default_rng(3).normal(50, 10, (8, 9)).astype(np.float32)
-    out = zero_padded_deriv(image)
-    assert out.dtype == np.float32
-    padded = np.zeros((10, 11), np.float32)
-    padded[1:8, 1:9] = image[:-1, :-1]  # the last row and column are nobody's neighbours
-    for y in range(8):
-        for x in range(9):
-            if y == 7 or x == 8:
-                near = [0.0]  # and have none
-            else:
-                near = [padded[y, x + 1], padded[y + 2, x + 1], padded[y + 1, x], padded[y + 1, x + 2]]
-            assert out[y, x] == max(abs(image[y, x] - np.float32(v)) for v in near)
 
 
 def test_nan_is_never_a_hit_and_hides_no_neighbour():
@@ -118,30 +102,6 @@ def test_err_replaces_the_model():
     np.testing.assert_array_equal(driz_cr(data, blot, **PLAIN, err=err), driz_cr(data, blot, **PLAIN))
     assert not driz_cr(data, blot, **PLAIN, err=np.full(data.shape, np.nan)).any()
     assert driz_cr(data, blot, **PLAIN, err=err / 10).sum() > driz_cr(data, blot, **PLAIN, err=err).sum()
-
-
-@pytest.mark.parametrize(
-    "grow, rows, columns",
-    [(1, [4], [5]), (2, [4, 5], [5, 6]), (3, [3, 4, 5], [4, 5, 6]), (4, [3, 4, 5, 6], [4, 5, 6, 7])],
-)
-def test_the_box(grow, rows, columns):
-    """`grow` is a width; an even one is not centred."""
-    mask = np.zeros((9, 11), bool)
-    mask[4, 5] = True
-    assert np.argwhere(grown(mask, grow)).tolist() == [[r, c] for r in rows for c in columns]
-
-
-def test_trails():
-    mask = np.zeros((12, 7), bool)
-    mask[6, 3] = True
-    assert np.argwhere(grown(mask, 1, 3, 1)).tolist() == [[3, 3], [4, 3], [5, 3], [6, 3]]
-    assert np.argwhere(grown(mask, 1, 3, -1)).tolist() == [[6, 3], [7, 3], [8, 3], [9, 3]]
-    assert np.argwhere(grown(mask, 1, 3, 0)).tolist() == [[6, 3]]
-    assert grown(mask, 3, 4, 1).sum() == 9 + 3  # the box does not widen the trail
-    mask[6, 3], mask[10, 3] = False, True
-    assert np.argwhere(grown(mask, 1, 3, -1)).tolist() == [[10, 3], [11, 3]]
-    mirrored = grown(mask, 1, 3, 1, mirror=True)
-    assert mirrored[:, 3].tolist() == [False] * 7 + [True] * 5
 
 
 @pytest.mark.parametrize(

@@ -136,7 +136,8 @@ def test_the_same_content_gives_the_same_bytes(tmp_path, monkeypatch):
         assert all("DATE" not in hdu.header for hdu in hdus)
 
 
-# --- whole or not at all ----------------------------------------------------------------------------------------------
+# --- whole or not at all
+# ----------------------------------------------------------------------------------------------
 
 
 def test_an_exception_leaves_nothing(tmp_path):
@@ -189,7 +190,8 @@ def test_fingerprint(tmp_path):
     }
 
 
-# --- reading ----------------------------------------------------------------------------------------------------------
+# --- reading
+# ----------------------------------------------------------------------------------------------------------
 
 
 def test_open_fits_names_the_file(tmp_path):

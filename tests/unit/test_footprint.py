@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drizzleflow.frames.frame import SkyWCS
-from drizzleflow.frames.window import window
+from drizzleflow.frames.window import Window
 from drizzleflow.geometry.footprint import box, describe, outline
 from drizzleflow.geometry.grid import Grid
 from drizzleflow.geometry.gwcs_wcs import from_gwcs
@@ -107,7 +107,7 @@ def test_a_wcs_that_cannot_be_used():
 
 def test_window():
     x, y = np.array([[2.2, 7.9], [np.nan, 3.0]]), np.array([[-1.5, 4.0], [2.0, np.nan]])
-    assert window(x, y, 0) == (2, 9, -2, 5)
-    assert window(x, y, 3) == (-1, 12, -5, 8)
-    assert window(x, y, 3, (6, 7)) == (0, 7, 0, 6)
-    assert window(x + 100, y, 0, (6, 7))[0] >= window(x + 100, y, 0, (6, 7))[1]  # nothing: an empty range
+    assert Window.around(x, y) == (2, 9, -2, 5)
+    assert Window.around(x, y, 3) == (-1, 12, -5, 8)
+    assert Window.around(x, y, 3).clipped((6, 7)) == (0, 7, 0, 6)
+    assert Window.around(x + 100, y).clipped((6, 7)).empty

@@ -1,19 +1,16 @@
 """HST _flt/_flc: planes, units and the WCS with its lookup tables."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.wcs import WCS
+from real_data import real_data
 
 from drizzleflow import formats
 from drizzleflow.errors import InputError
 from drizzleflow.formats import hst
 
-DATA = Path(__file__).parents[2] / ".." / "shared" / "data" / "wcs_assets"
-UVIS = DATA / "hst_uvis_sample_svm_flc_10x10.fits"
-real = pytest.mark.skipif(not DATA.exists(), reason="needs ../shared/data")
+UVIS = "wcs_assets/hst_uvis_sample_svm_flc_10x10.fits"
 TAN = {
     "CTYPE1": "RA---TAN",
     "CTYPE2": "DEC--TAN",
@@ -157,10 +154,19 @@ def test_crf_gains_the_bit_and_nothing_else(tmp_path):
     assert again.dq[2, 3] == 4096 and again.dq[0, 0] == 32768 + 4096
 
 
-@real
+@pytest.mark.parametrize("value, flags", [(None, 0), (16, 16), (-32768, 0xFFFF8000)])
+def test_a_constant_plane_of_flags(tmp_path, value, flags):
+    path = tmp_path / "a_flt.fits"
+    make(path, vers=(1,), dq=False)
+    cards = {"NPIX1": 8, "NPIX2": 6} | ({} if value is None else {"PIXVALUE": value})
+    fits.append(path, None, fits.Header({"XTENSION": "IMAGE", "EXTNAME": "DQ", "EXTVER": 1} | cards))
+    frame = hst.read({"member": "a", "path": str(path), "group": "g", "cube": False}, 1, ("dq",))
+    assert frame.dq.dtype == np.uint32 and (frame.dq == flags).all() and frame.dq.shape == (6, 8)
+
+
 def test_constant_planes_and_nonstandard_hdus():
     """Real headers: HDRLET and tables among the chips; a file whose ERR and DQ are headers alone."""
-    for path in (UVIS, DATA / "astropy_j94f05bgq_flt.fits"):
+    for path in map(real_data, (UVIS, "wcs_assets/astropy_j94f05bgq_flt.fits")):
         header = fits.getheader(path)
         told = hst.describe(str(path), header)
         assert told["nframes"] == 2 and hst.recognise(header)
@@ -175,7 +181,7 @@ def test_constant_planes_and_nonstandard_hdus():
 def full_size(tmp_path_factory):
     """The real header on full chips; its cut tables continued by reflection to their full 65 x 33 nodes."""
     path = tmp_path_factory.mktemp("uvis") / "full_flc.fits"
-    with fits.open(UVIS) as source:
+    with fits.open(real_data(UVIS)) as source:
         hdus = [source[0].copy()]
         for hdu in source[1:]:
             if hdu.name == "SCI":
@@ -187,7 +193,6 @@ def full_size(tmp_path_factory):
     return {"member": "m", "path": str(path), "group": "g", "cube": False}
 
 
-@real
 @pytest.mark.parametrize("extver", [1, 2])
 def test_smooth_plus_bilinear_is_the_full_wcs(full_size, extver):
     """Measured: 1.4e-5 px (chip 1), 4.6e-5 px (chip 2); nodes displaced by one pixel: over 1e-3 px."""
@@ -218,7 +223,6 @@ def test_smooth_plus_bilinear_is_the_full_wcs(full_size, extver):
     assert error(kx + 1, ky + 1) > 1e-3
 
 
-@real
 def test_inverse_and_orientation(full_size):
     wcs = hst.read(full_size, 1, ()).wcs
     rng = np.random.default_rng(2)
@@ -227,7 +231,9 @@ def test_inverse_and_orientation(full_size):
     assert lon.shape == (20, 30)
     back = wcs.to_pixel(lon, lat)
     assert np.abs(back[0] - x).max() < 1e-5 and np.abs(back[1] - y).max() < 1e-5
-    orientat = fits.getheader(UVIS, ("SCI", 1))["ORIENTAT"]  # position angle of y, written by the pipeline
+    orientat = fits.getheader(real_data(UVIS), ("SCI", 1))[
+        "ORIENTAT"
+    ]  # position angle of y, written by the pipeline
     assert wcs.info["pa_y"] == pytest.approx(orientat, abs=1e-4) and wcs.info["vparity"] == -1
     lost = wcs.to_pixel(np.array([0.0, lon[0, 0]]), np.array([10.0, lat[0, 0]]))
     assert np.isnan(lost[0][0]) and lost[0][1] == pytest.approx(x[0, 0], abs=1e-4)

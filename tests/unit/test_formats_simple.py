@@ -1,18 +1,16 @@
 """Plain FITS: where planes and numbers are found, codes and bits, files beside the image, TPV."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from astropy.coordinates import SkyCoord
 from astropy.io import fits
 from astropy.wcs import WCS
+from real_data import real_data
 
 from drizzleflow import formats
 from drizzleflow.errors import InputError
 from drizzleflow.formats import simple
 
-DECAM = Path(__file__).parents[2] / ".." / "shared" / "data" / "decam_legacypipe"
 SHAPE = (5, 7)
 WCS_CARDS = {
     "CTYPE1": "RA---TAN",
@@ -226,10 +224,10 @@ def test_orientation(tmp_path):
         assert wcs.info["ra_ref"] == pytest.approx(10.0) and wcs.info["dec_ref"] == pytest.approx(-20.0)
 
 
-@pytest.mark.skipif(not DECAM.exists(), reason="needs ../shared/data")
 def test_decam(tmp_path):
     """Real files: N2 is no SCI, codes and inverse variance beside it, TPV, gain by amplifier."""
-    paths = {k: str(DECAM / f"c4d_170316_062107_{k}_z_ls9.N2.fits") for k in ("ooi", "ood", "oow")}
+    decam = real_data("decam_legacypipe")
+    paths = {k: str(decam / f"c4d_170316_062107_{k}_z_ls9.N2.fits") for k in ("ooi", "ood", "oow")}
     options = {
         "dq_codes": True,
         "gain_keyword": "GAINA,GAINB",

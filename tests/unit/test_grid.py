@@ -1,4 +1,4 @@
-"""The output grid: the peer's formulas, the options, FITS headers, a user's own WCS."""
+"""The output grid: jwst's formulas, the options, FITS headers, a user's own WCS."""
 
 import json
 
@@ -26,6 +26,7 @@ OPTIONS = {
     "crval": None,
     "output_shape": None,
     "output_wcs": None,
+    "method": "tangent_plane",
     "footprints": "wcs",
 }
 SHAPE = (64, 80)
@@ -46,9 +47,11 @@ def all_pixels(footprints, grid):
     return grid.to_pixel(lon, lat)
 
 
-# --- the peer's geometry ----------------------------------------------------------------------------------------------
+# --- jwst's geometry
+# ----------------------------------------------------------------------------------------------
 
-# from stcal 1.20.0, alignment.util.wcs_from_sregions, for these two detectors' S_REGION: options -> shape, crval, crpix, cdelt
+# from stcal 1.20.0, alignment.util.wcs_from_sregions, for these two detectors' S_REGION: options -> shape,
+# crval, crpix, cdelt
 PEER = [
     ({}, (158, 92), (150.10038283786858, 2.199815084432551), (46.587354227894096, 78.51590593134642), 8.637419890851869e-06),
     ({"rotation": 0.0}, (165, 170), (150.10038283786858, 2.199815084432551), (85.0829325741603, 82.26998660391831), 8.637419890851869e-06),
@@ -74,7 +77,8 @@ def test_the_peers_grid_from_s_regions(footprints, options, shape, crval, crpix,
     np.testing.assert_allclose(np.reshape(grid.cd, (2, 2)) * 3600 / grid.pixel_scale, pc, rtol=0, atol=1e-9)
 
 
-# --- ours -------------------------------------------------------------------------------------------------------------
+# --- ours
+# -------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -161,7 +165,8 @@ def test_parse_s_region():
             parse_s_region(wrong)
 
 
-# --- one grid in all its forms ----------------------------------------------------------------------------------------
+# --- one grid in all its forms
+# ----------------------------------------------------------------------------------------
 
 
 @settings(max_examples=50, deadline=None)
@@ -217,7 +222,8 @@ def test_saved_and_loaded(tmp_path, footprints):
     json.loads((tmp_path / "a.json").read_text())
 
 
-# --- a user's own WCS -------------------------------------------------------------------------------------------------
+# --- a user's own WCS
+# -------------------------------------------------------------------------------------------------
 
 
 def header_of(ctype=("RA---TAN", "DEC--TAN"), crval=(150.1, 2.2), shape=(60, 50), **more):
@@ -294,7 +300,9 @@ def test_text_header_and_a_shape_of_the_users(tmp_path, footprints):
 
 
 def test_the_header_of_a_distorted_grid_is_good_to_a_ten_thousandth_pixel(tmp_path, footprints):
-    """Over the whole grid, and over a window that is far from its origin: any FITS viewer shows the right sky."""
+    """Over the whole grid, and over a window that is far from its origin: any FITS viewer shows the right
+    sky.
+    """
     import asdf
 
     wcs, _ = nircam_like(0, (1500, 1800), 150.1, 2.2, 40.0)
@@ -310,7 +318,7 @@ def test_the_header_of_a_distorted_grid_is_good_to_a_ten_thousandth_pixel(tmp_pa
 
 
 def test_an_asdf_wcs_of_the_users(tmp_path, footprints):
-    """A GWCS, distorted or not; what the shape is taken from, in the peer's order."""
+    """A GWCS, distorted or not; what the shape is taken from, in jwst's order."""
     import asdf
 
     wcs, _ = nircam_like(0, SHAPE, 150.1, 2.2, 40.0)

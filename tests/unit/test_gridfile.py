@@ -1,4 +1,4 @@
-"""The grid as a GWCS in an ASDF file, which the peers take for their output_wcs."""
+"""The grid as a GWCS in an ASDF file, which jwst takes for its output_wcs."""
 
 import asdf
 import gwcs

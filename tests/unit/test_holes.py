@@ -49,7 +49,9 @@ def test_crossing_rays_are_still_removed(n):
 
 
 def test_a_star_between_exposures_is_no_hole():
-    """An undersampled star whose place differs by 0.3 px: its wings are lower in one image, the image between is no hole."""
+    """An undersampled star whose place differs by 0.3 px: its wings are lower in one image, the image between
+    is no hole.
+    """
     y, x = np.mgrid[:24, :24]
     star = [2000 * np.exp(-((y - 12 - d) ** 2 + (x - 12) ** 2) / 0.7) for d in (0, 0.3, -0.3)]
     stack = (np.array(star) + 100).astype(np.float32)

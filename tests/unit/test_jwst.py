@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from astropy.io import fits
+from real_data import real_data
 
 from drizzleflow import formats
 from drizzleflow.errors import InputError
@@ -14,7 +15,6 @@ from drizzleflow.formats import jwst
 from drizzleflow.io.fits import image_header, write_hdus
 from drizzleflow.simulate import simulate
 
-DATA = Path(__file__).parents[2] / ".." / "shared" / "data"
 SHAPE = (40, 48)
 PLANES = ("SCI", "ERR", "VAR_RNOISE", "VAR_POISSON", "VAR_FLAT")
 
@@ -51,7 +51,8 @@ def edited(tmp_path, path, change, name="edited_cal.fits"):
     return str(tmp_path / name)
 
 
-# --- identity ---------------------------------------------------------------------------------------------------------
+# --- identity
+# ---------------------------------------------------------------------------------------------------------
 
 HEADER = {
     "TELESCOP": "JWST",
@@ -111,7 +112,8 @@ def test_every_flag_is_one_bit():
     assert sorted(jwst.DQ_FLAGS.values()) == [1 << k for k in range(32)] and jwst.OUTLIER == 17
 
 
-# --- reading ----------------------------------------------------------------------------------------------------------
+# --- reading
+# ----------------------------------------------------------------------------------------------------------
 
 
 def test_read(made):
@@ -154,7 +156,9 @@ def test_only_what_is_asked_for(made):
 @pytest.mark.parametrize("rows", [(0, 40), (7, 19), (39, 40), (5, 5)])
 @pytest.mark.parametrize("kind", ["image", "cube"])
 def test_some_rows(made, kind, rows):
-    """The rows of a band: those of the whole, for every plane; the frame's shape and WCS are still the whole frame's."""
+    """The rows of a band: those of the whole, for every plane; the frame's shape and WCS are still the whole
+    frame's.
+    """
     asked = member(made[kind])
     whole, some = (
         formats.read(asked, asked["nframes"], ("data", "dq", "err", "var"), rows=r) for r in (None, rows)
@@ -181,7 +185,9 @@ def test_integrations_of_a_cube(made):
 
 
 def test_a_plane_of_another_shape(tmp_path, made):
-    """Told by the plan; in cubes, where MIRI's coronagraphic variances keep the untrimmed shape, when they are read."""
+    """Told by the plan; in cubes, where MIRI's coronagraphic variances keep the untrimmed shape, when they
+    are read.
+    """
 
     def change(hdus):
         shape = (*hdus["SCI"].shape[:-2], SHAPE[0] + 2, SHAPE[1])
@@ -200,9 +206,7 @@ def test_a_plane_of_another_shape(tmp_path, made):
 
 
 def test_a_real_file_whose_variances_have_another_shape():
-    folder = DATA / "jwst_miri_4qpm"
-    if not folder.exists():
-        pytest.skip("no shared data")
+    folder = real_data("jwst_miri_4qpm")
     with pytest.raises(InputError, match=r"calints\.fits\[VAR_\w+\]: shape"):
         formats.read(member(sorted(folder.iterdir())[0]), 1, ("var",))
 
@@ -236,7 +240,8 @@ def test_the_wcs_and_its_reference_point(made):
     np.testing.assert_allclose(wcs.to_pixel(lon, lat), [[sci["CRPIX1"] - 1], [sci["CRPIX2"] - 1]], atol=1e-4)
 
 
-# --- the flagged copy -------------------------------------------------------------------------------------------------
+# --- the flagged copy
+# -------------------------------------------------------------------------------------------------
 
 
 def data_bytes(path):
@@ -302,7 +307,9 @@ def test_nan_and_flag_rules(tmp_path, made, kind):
 
 @pytest.mark.parametrize("kind", ["image", "cube"])
 def test_everything_else_is_the_inputs(tmp_path, made, kind):
-    """HDUs and their order, the bytes of those that are not flagged, and all header cards but the documented ones."""
+    """HDUs and their order, the bytes of those that are not flagged, and all header cards but the documented
+    ones.
+    """
     _, path = flag(made[kind], tmp_path)
     old, new = data_bytes(made[kind]), data_bytes(path)
     assert list(old) == list(new) and {"ASDF"} <= {name for name, _ in old}
@@ -358,9 +365,7 @@ def test_a_file_without_dq_gains_one(tmp_path, made):
 
 def test_a_real_cutout(tmp_path):
     """All 8 HDUs of a real NIRCam file, AREA among them."""
-    source = DATA / "jwst_nircam_cutout/nircam_f444w_cutout_cal.fits"
-    if not source.exists():
-        pytest.skip("no shared data")
+    source = real_data("jwst_nircam_cutout/nircam_f444w_cutout_cal.fits")
     mask = np.zeros((100, 100), bool)
     mask[50, 50:60] = True
     jwst.write_crf({"member": "m", "path": str(source)}, {1: mask}, tmp_path / "a_crf.fits", KEYWORDS)

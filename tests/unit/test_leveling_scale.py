@@ -7,7 +7,9 @@ from drizzleflow.sky.network import DENSE, Network, spanning_forest
 
 
 def raster(side, rng):
-    """A square raster whose nodes are tied to their eight neighbours, by edges that differ in weight by 1000 to 1."""
+    """A square raster whose nodes are tied to their eight neighbours, by edges that differ in weight by 1000
+    to 1.
+    """
     node = np.arange(side * side).reshape(side, side)
     ends = (
         (node[:, :-1], node[:, 1:]),

@@ -1,12 +1,11 @@
 """combine_type minmed on arrays."""
 
 import numpy as np
-import pytest
 import slow_combine as slow
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drizzleflow.combine.minmed import dilate, min_med
+from drizzleflow.combine.minmed import min_med
 from drizzleflow.combine.stack_noise import StackNoise
 
 
@@ -92,12 +91,3 @@ def test_measured_noise_does_without_seconds():
     noise = noise_of(3, 1, 1.0, poisson=False)
     # medians 2.25, 2.5, 4.5; 4 sqrt(3) / 3 = 2.31
     np.testing.assert_allclose(min_med(stack, np.zeros_like(stack), noise, grow=0), [[2.25, 0, 0]])
-
-
-@pytest.mark.parametrize("grow", range(5))
-def test_dilate(grow):
-    flags = np.random.default_rng(grow).random((5, 9)) < 0.06
-    before = flags.copy()
-    np.testing.assert_array_equal(dilate(flags, grow), slow.within(flags, grow))
-    np.testing.assert_array_equal(flags, before)
-    assert dilate(np.zeros((1, 1), bool), grow).shape == (1, 1)

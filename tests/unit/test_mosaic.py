@@ -3,7 +3,6 @@
 import warnings
 from dataclasses import replace
 from itertools import pairwise
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,18 +12,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drizzleflow import formats
+from drizzleflow.errors import InputError
 from drizzleflow.formats import jwst
 from drizzleflow.frames.frame import Frame
 from drizzleflow.frames.variances import variances_from_err
+from drizzleflow.frames.window import Window
 from drizzleflow.geometry.build_grid import build
 from drizzleflow.geometry.footprint import describe
 from drizzleflow.geometry.grid import Grid
 from drizzleflow.geometry.gwcs_wcs import from_gwcs
-from drizzleflow.geometry.pixmap import Lattice, exact, from_lattice
+from drizzleflow.geometry.lattice import Lattice
+from drizzleflow.geometry.pixmap import exact, from_lattice
 from drizzleflow.io.fits import image_header, write_hdus
+from drizzleflow.jobs.reader import planes_of
 from drizzleflow.resample import i2d, mosaic
+from drizzleflow.resample.drizzle_window import WindowDrizzle, drizzle_window
 from drizzleflow.resample.models import frame_model
-from drizzleflow.resample.mosaic import Mosaic
 from drizzleflow.simulate.jwst import nircam_like
 
 SHAPE = (60, 66)
@@ -48,6 +51,7 @@ GRID_OPTIONS = {
     "crval": None,
     "output_shape": None,
     "output_wcs": None,
+    "method": "tangent_plane",
     "footprints": "wcs",
 }
 
@@ -90,7 +94,7 @@ class Field:
         self.grid = build(outlines, GRID_OPTIONS | {"pixel_scale_ratio": ratio})
         self.rows_read = []
 
-    def read(self, member, extver, planes, rows_of):
+    def read(self, member, extver, rows_of):
         name = member["member"]
         rows = rows_of(self.lattices[name])
         self.rows_read.append(rows)
@@ -108,7 +112,8 @@ def field():
     return Field()
 
 
-# --- bands ------------------------------------------------------------------------------------------------------------
+# --- bands
+# ------------------------------------------------------------------------------------------------------------
 
 CHOICES = [
     {},
@@ -154,26 +159,26 @@ def test_a_band_reads_only_the_rows_that_reach_it(field):
     field.drizzle(rows=(first, end))
     assert sum(b - a for a, b in field.rows_read) < 0.5 * len(field.members) * SHAPE[0]
     # and no row that it leaves out would have reached the band
-    made = Mosaic(field.grid, SETTINGS, jwst, pad=True, n_frames=6, rows=(first, end))
+    made = WindowDrizzle(field.grid, Window(0, field.grid.shape[1], first, end), SETTINGS)
     for lattice in field.lattices.values():
         a, b = made.rows_of(lattice)
         y = from_lattice(lattice, field.grid)[..., 1]
         y[a:b] = np.nan
         left = y[np.isfinite(y)]
-        assert not ((left >= made.box[2] - 0.5) & (left <= made.box[3] - 0.5)).any()
+        assert not ((left >= made.drizzled.y0 - 0.5) & (left <= made.drizzled.y1 - 0.5)).any()
 
 
 @pytest.mark.parametrize("options", [{}, {"variance": "reference", "compute_err": "driz_err"}])
 def test_bands_that_no_frame_meets(options):
     """A grid of the user's with empty rows: their bands are empty, and the whole has the same bits."""
     field = Field()
-    field.grid = replace(field.grid.window(-20, 110, -200, 300), origin=(0, 0))
+    field.grid = replace(field.grid.window(-20, 110, -100, 160), origin=(0, 0))
     whole, _ = field.drizzle(**options)
-    edges = mosaic.bands(500, 7)
-    assert any(field.drizzle(rows=rows, **options)[0]["wht"].max() == 0 for rows in edges)
-    nothing = field.drizzle(rows=(500, 500), **options)[0]  # a band more than there are rows
+    pieces = [field.drizzle(rows=rows, **options)[0] for rows in mosaic.bands(260, 7)]
+    assert any(piece["wht"].max() == 0 for piece in pieces)
+    nothing = field.drizzle(rows=(260, 260), **options)[0]  # a band more than there are rows
     assert nothing["data"].shape == (0, 130)
-    joined = mosaic.join([*(field.drizzle(rows=rows, **options)[0] for rows in edges), nothing])
+    joined = mosaic.join([*pieces, nothing])
     for key, plane in whole.items():
         if isinstance(plane, np.ndarray):
             np.testing.assert_array_equal(joined[key], plane, err_msg=key)
@@ -184,6 +189,54 @@ def test_bands_make_up_all_rows(ny, count):
     found = mosaic.bands(ny, count)
     assert found[0][0] == 0 and found[-1][1] == ny and len(found) == min(ny, count)
     assert all(a[1] == b[0] for a, b in pairwise(found)) and all(a < b for a, b in found)
+
+
+@pytest.mark.parametrize("pad", [True, False])
+@pytest.mark.parametrize("box", [Window(0, 31, 0, 25), Window(2, 40, 3, 44), Window(37, 58, 20, 21)])
+def test_any_window_has_the_bits_of_the_whole(field, box, pad):
+    """Variances and flags too; without padding also beside the grid's edge, where the margin ends with the
+    grid.
+    """
+    grid = replace(field.grid.window(15, 80, 25, 110), origin=(0, 0))
+
+    def frames():
+        for name, known in field.frames.items():
+            yield Frame(**known), from_lattice(field.lattices[name], grid), 0.1
+
+    keys = {"good_bits": 0, "flags": jwst.DQ_FLAGS, "pad": pad, "n_frames": len(field.frames)}
+    whole, unit = drizzle_window(grid, Window.placed(grid.shape), SETTINGS, frames(), **keys)
+    part, same = drizzle_window(grid, box, SETTINGS, frames(), **keys)
+    assert unit == same == "MJy/sr" and set(part) == set(whole) and part["data"].shape == box.shape
+    assert {"dq", "con", "err", "var_rnoise", "var_poisson", "var_flat"} <= set(part)
+    for key, plane in whole.items():
+        if isinstance(plane, np.ndarray):
+            cut = plane[(..., *box.inside(Window.placed(grid.shape)))]
+            np.testing.assert_array_equal(part[key], cut, err_msg=key)
+            assert part[key].flags.c_contiguous
+
+
+def test_a_window_of_the_image_alone(field):
+    """Settings without those of a mosaic; and a drizzle that is started again."""
+    settings = {key: SETTINGS[key] for key in ("weight_type", "kernel", "pixfrac", "fillval")}
+    made = WindowDrizzle(field.grid, Window(20, 50, 30, 60), settings, flags=jwst.DQ_FLAGS)
+    first, second = (
+        (Frame(**field.frames[name]), from_lattice(field.lattices[name], field.grid), None)
+        for name in ("m00", "m10")
+    )
+    made.add(first[0], first[1].copy(), None)
+    once = made.weight.copy()
+    made.add(*second)
+    assert made.weight.sum() > once.sum() > 0
+    made.restart()
+    made.add(*first)
+    np.testing.assert_array_equal(made.weight, once)
+    model, _ = made.finish()
+    assert model["con"] is None and model["dq"] is None and not any(key.startswith("var_") for key in model)
+    weight = made.weight_of(first[0])
+    good = field.frames["m00"]["dq"] == 0
+    assert (weight[~good] == 0).all() and (weight[good] == 1 / first[0].var["rnoise"][good]).all()
+    with pytest.raises(InputError, match="no image was added"):
+        drizzle_window(field.grid, made.box, settings, [])
 
 
 def test_joining_pieces_without_a_variance():
@@ -197,7 +250,8 @@ def test_joining_pieces_without_a_variance():
     )
 
 
-# --- frames -----------------------------------------------------------------------------------------------------------
+# --- frames
+# -----------------------------------------------------------------------------------------------------------
 
 
 def test_padding():
@@ -212,7 +266,7 @@ def test_padding():
 
 
 def test_interpolated_and_exact_maps_give_one_mosaic(field):
-    def read(member, extver, planes, rows_of):
+    def read(member, extver, rows_of):
         frame = Frame(**field.frames[member["member"]])
         return frame, exact(frame.wcs, field.grid), 0.1 * int(member["member"][1])
 
@@ -243,12 +297,8 @@ def test_sky_times_and_pointings(field):
     ],
 )
 def test_only_the_planes_that_are_needed_are_read(options, planes):
-    grid = Grid((9, 9), (10.0, 0.0), (5.0, 5.0), (-1e-5, 0.0, 0.0, 1e-5), 0.036)
-    assert set(Mosaic(grid, SETTINGS | options, jwst, pad=True, n_frames=1).planes) == planes
-    alone = SimpleNamespace(ERR_ALONE=True)
-    assert ("err" in Mosaic(grid, SETTINGS | options, alone, pad=True, n_frames=1).planes) == (
-        planes != {"data", "dq"}
-    )
+    assert set(planes_of(SETTINGS | options, False)) == planes
+    assert ("err" in planes_of(SETTINGS | options, True)) == (planes != {"data", "dq"})
 
 
 def test_a_frame_in_the_products_unit():
@@ -266,8 +316,7 @@ def test_a_format_with_err_alone():
     """ERR is propagated as one variance, and weights the frame where its read noise is not known."""
     grid = Grid((20, 20), (10.0, 0.0), (5.0, 5.0), (-1e-5, 0.0, 0.0, 1e-5), 0.036)
     y, x = np.mgrid[:6, :7].astype(float)
-    module = SimpleNamespace(ERR_ALONE=True, GOOD_BITS={"mosaic": 0}, DQ_FLAGS={})
-    made = Mosaic(grid, SETTINGS, module, pad=True, n_frames=2)
+    made = WindowDrizzle(grid, Window.placed(grid.shape), SETTINGS, flags={}, n_frames=2)
     for err in (2.0, 4.0):
         ones = np.ones((6, 7), np.float32)
         frame = Frame(
@@ -282,14 +331,16 @@ def test_a_format_with_err_alone():
     np.testing.assert_allclose(out["err"][8:14, 5:12], np.sqrt((w**2 * [4, 16]).sum()) / w.sum(), rtol=1e-5)
 
 
-# --- the file ---------------------------------------------------------------------------------------------------------
+# --- the file
+# ---------------------------------------------------------------------------------------------------------
 
 
 def test_the_i2d_file(tmp_path, field):
     model, unit = field.drizzle()
     path = tmp_path / "p_i2d.fits"
     merged = [("TELESCOP", "JWST", "telescope"), ("PIXFRAC", 99.0, "replaced")]
-    region = "POLYGON ICRS 10.0 2.0 10.1 2.0 10.1 2.1 POLYGON ICRS 11.0 2.0 11.1 2.0 11.1 2.1"  # longer than a card
+    # longer than a card
+    region = "POLYGON ICRS 10.0 2.0 10.1 2.0 10.1 2.1 POLYGON ICRS 11.0 2.0 11.1 2.0 11.1 2.1"
     i2d.write_i2d(
         path, model, replace(field.grid, s_region=region), unit=unit, parameters=SETTINGS, cards=merged
     )

@@ -70,7 +70,9 @@ def test_equal_to_numpys_nanmedian(n, missing):
 
 @pytest.mark.parametrize("n", [3, 4])
 def test_blocks_and_infinities(n):
-    """More pixels than a block, blocks with and without missing values, infinite values, which are not missing."""
+    """More pixels than a block, blocks with and without missing values, infinite values, which are not
+    missing.
+    """
     rng = np.random.default_rng(0)
     stack = rng.normal(size=(n, 2, BLOCK + 100)).astype(np.float32)
     stack[0, 1, -50:] = np.nan

@@ -1,4 +1,6 @@
-"""The test against the other exposures: its parts on planted images, and the whole beside the study's prototype."""
+"""The test against the other exposures: its parts on planted images, and the whole beside the study's
+prototype.
+"""
 
 import sys
 from pathlib import Path
@@ -6,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from drizzleflow.combine.auto import slope
+from drizzleflow.arrays.morphology import abs_deriv
 from drizzleflow.outliers.matching import fit_kernel, identity, matched
 from drizzleflow.outliers.others import Thresholds, outliers
 from drizzleflow.outliers.sharpness import sharper, sharpness_of_sources
@@ -42,12 +44,12 @@ EVERYWHERE = np.ones(SHAPE, bool)
 def test_the_kernel_finds_shift_and_width():
     data, err = exposure(dx=0.2, dy=-0.1, width=0.95)
     template = stars()
-    match = fit_kernel(data, template, slope(template), err, EVERYWHERE)
+    match = fit_kernel(data, template, abs_deriv(template), err, EVERYWHERE)
     assert match.fitted and match.kernel.sum() == pytest.approx(1, abs=1e-12)
     assert match.shift == pytest.approx((0.2, -0.1), abs=0.05)
     assert match.width == pytest.approx(np.sqrt(0.95**2 - 0.85**2), abs=0.1)
-    better = matched(template, slope(template), err, match)
-    steep = slope(template) > 5 * err
+    better = matched(template, abs_deriv(template), err, match)
+    steep = abs_deriv(template) > 5 * err
     scale = np.hypot(err, 0.03 * template)
     before, after = (np.median((np.abs(data - t) / scale)[steep]) for t in (template, better))
     assert after < 0.6 * before
@@ -56,9 +58,9 @@ def test_the_kernel_finds_shift_and_width():
 def test_the_kernel_is_the_identity_where_little_tells():
     data, err = exposure(density=2)
     template = stars(density=2)
-    match = fit_kernel(data, template, slope(template), err, EVERYWHERE)
+    match = fit_kernel(data, template, abs_deriv(template), err, EVERYWHERE)
     assert not match.fitted and match.shift == (0, 0) and match.width == 0
-    assert matched(template, slope(template), err, match) is template
+    assert matched(template, abs_deriv(template), err, match) is template
     assert identity(1).kernel.tolist() == [[0, 0, 0], [0, 1, 0], [0, 0, 0]]
 
 
@@ -69,7 +71,7 @@ def test_bright_stars_do_not_decide_alone():
     star = 1e6 * np.exp(-((np.mgrid[:9, :9] - 4) ** 2).sum(axis=0) / 2 / 0.85**2)
     data[70:79, 80:89] += np.float32(1.1 * star)
     template[70:79, 80:89] += np.float32(star)
-    match = fit_kernel(data, template, slope(template), err, EVERYWHERE)
+    match = fit_kernel(data, template, abs_deriv(template), err, EVERYWHERE)
     assert match.shift == pytest.approx((0.1, 0), abs=0.05)
 
 
@@ -77,8 +79,8 @@ def test_at_holes_and_edges_the_template_stays():
     data, err = exposure(dx=0.2)
     template = stars()
     template[40:44, 50:60] = np.nan
-    match = fit_kernel(data, template, slope(template), err, EVERYWHERE)
-    made = matched(template, slope(template), err, match)
+    match = fit_kernel(data, template, abs_deriv(template), err, EVERYWHERE)
+    made = matched(template, abs_deriv(template), err, match)
     assert np.array_equal(np.isnan(made), np.isnan(template))
     beside = np.s_[39, 50:60]
     np.testing.assert_array_equal(made[beside], template[beside])
@@ -88,7 +90,7 @@ def test_at_holes_and_edges_the_template_stays():
 def test_the_noise_is_measured_within_limits(factor, measured):
     data, err = exposure(noise=factor)
     template = stars()
-    scale = noise_scale(data - template, slope(template), err, EVERYWHERE, (0.8, 2.0))
+    scale = noise_scale(data - template, abs_deriv(template), err, EVERYWHERE, (0.8, 2.0))
     assert scale == pytest.approx(measured, rel=0.05)
 
 
@@ -101,7 +103,7 @@ def test_little_to_measure_has_defaults():
 
 def test_the_tolerance_is_how_far_sources_are_off():
     template = stars()
-    gradient = slope(template)
+    gradient = abs_deriv(template)
     data = template + np.float32(0.1) * gradient
     err = np.full(SHAPE, 0.5, np.float32)
     at = steep_pixels(data - template, gradient, err, EVERYWHERE)

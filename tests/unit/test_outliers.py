@@ -1,4 +1,4 @@
-"""The comparison of a frame with the blotted median, against slow definitions and the peer's oracle numbers."""
+"""The comparison of a frame with the blotted median, against slow definitions and jwst's oracle numbers."""
 
 from types import SimpleNamespace
 
@@ -6,77 +6,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.ndimage import binary_dilation
+from test_morphology import slow_derivative
 
 from drizzleflow.errors import InputError
-from drizzleflow.outliers import abs_deriv, flag_cr
-from drizzleflow.outliers.thresholds import dilate, flag_crs, flag_resampled_crs, noise, pair
+from drizzleflow.outliers import flag_cr
+from drizzleflow.outliers.thresholds import flag_crs, flag_resampled_crs, noise, pair
 
 ZEROS = np.zeros((5, 7), np.float32)
-
-
-def slow_derivative(image):
-    out = np.full(image.shape, np.nan, image.dtype)
-    ny, nx = image.shape
-    for y in range(ny):
-        for x in range(nx):
-            if np.isnan(image[y, x]):
-                continue
-            out[y, x] = 0
-            for v, u in ((y - 1, x), (y + 1, x), (y, x - 1), (y, x + 1)):
-                if 0 <= v < ny and 0 <= u < nx:
-                    step = abs(image[v, u] - image[y, x])
-                    if np.isfinite(step):
-                        out[y, x] = max(out[y, x], step)
-    return out
-
-
-def images(max_side=7):
-    value = st.sampled_from([0.0, 1.0, -2.5, 7.25, 100.0, np.nan, np.inf])
-    side = st.integers(1, max_side)
-    return st.tuples(side, side).flatmap(
-        lambda s: st.lists(value, min_size=s[0] * s[1], max_size=s[0] * s[1]).map(
-            lambda v: np.array(v, np.float32).reshape(s)
-        )
-    )
-
-
-@settings(deadline=None)
-@given(images())
-def test_derivative_by_its_definition(image):
-    with np.errstate(invalid="ignore"):
-        expected = slow_derivative(image)
-    found = abs_deriv(image)
-    assert found.dtype == image.dtype
-    np.testing.assert_array_equal(found, expected)
-
-
-@pytest.mark.parametrize(("shape", "value"), [((5, 7), 100), ((17, 13), -200)])
-def test_derivative_of_a_single_value_is_a_cross(shape, value):
-    image = np.zeros(shape, np.float32)
-    y, x = shape[0] // 2, shape[1] // 2
-    image[y, x] = value
-    expected = np.zeros(shape, np.float32)
-    expected[[y, y, y, y - 1, y + 1], [x, x - 1, x + 1, x, x]] = abs(value)
-    np.testing.assert_array_equal(abs_deriv(image), expected)
-
-
-@pytest.mark.parametrize(("ny", "nx"), [(5, 7), (17, 13)])
-def test_derivative_of_a_ramp(ny, nx):
-    """Every pixel of a row-major ramp has a neighbour one row away, at the borders too."""
-    image = np.arange(ny * nx, dtype=np.float32).reshape(ny, nx)
-    assert (abs_deriv(image) == nx).all()
-    image[2, 3] = np.nan
-    assert np.argwhere(np.isnan(abs_deriv(image))).tolist() == [[2, 3]]
-
-
-@settings(deadline=None)
-@given(st.integers(0, 10**6), st.integers(1, 9), st.integers(1, 9))
-def test_dilation(seed, ny, nx):
-    mask = np.random.default_rng(seed).random((ny, nx)) < 0.1
-    before = mask.copy()
-    np.testing.assert_array_equal(dilate(mask), binary_dilation(mask, np.ones((3, 3))))
-    np.testing.assert_array_equal(mask, before)
 
 
 def test_a_single_cosmic_ray_is_the_only_flag():

@@ -114,6 +114,21 @@ def test_overlapping_finds_exactly_the_pairs(place):
     assert len(near(outlines[0], outlines)) < 40
 
 
+@pytest.mark.parametrize("side", [4.0, 40.0])
+def test_overlapping_all_over_the_sky(side):
+    """Frames on both sides of the sphere, and at its rim as seen from their middle."""
+    rng = np.random.default_rng(8)
+    places = zip(rng.uniform(0, 360, 150), np.degrees(np.arcsin(rng.uniform(-1, 1, 150))), strict=True)
+    outlines = [np.array(square(lon, lat, side * rng.uniform(0.3, 1))) for lon, lat in places]
+    brute = [
+        [i, j] for i in range(150) for j in range(i + 1, 150) if overlap_vertices(outlines[i], outlines[j])
+    ]
+    assert brute
+    assert overlapping(outlines).tolist() == brute
+    opposite = [np.array(square(lon, 0, 1)) for lon in (0, 180)]  # vectors whose mean is no direction
+    assert overlapping(opposite).shape == (0, 2)
+
+
 def test_overlapping_of_nothing():
     assert overlapping([]).shape == (0, 2)
     assert overlapping([square(1, 1)]).shape == (0, 2)
@@ -126,7 +141,7 @@ def test_border():
     assert (x[0], y[0]) == (x[-1], y[-1]) == (-0.5, -0.5)
     assert (
         np.hypot(np.diff(x), np.diff(y)).max() <= 14
-    )  # linspace of ceil((n + 1) / step) vertices, as the peer has it
+    )  # linspace of ceil((n + 1) / step) vertices, as stcal has it
     assert len(x) == 2 * (5 + 3) - 3
 
 

@@ -8,6 +8,7 @@ import pytest
 from astropy.io import fits
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from real_data import real_data
 
 from drizzleflow.frames.frame import Frame, SkyWCS
 from drizzleflow.geometry import pixmap
@@ -16,12 +17,12 @@ from drizzleflow.geometry.fits_wcs import from_astropy, open_sky_wcs
 from drizzleflow.geometry.footprint import describe
 from drizzleflow.geometry.grid import Grid
 from drizzleflow.geometry.gwcs_wcs import from_gwcs
-from drizzleflow.geometry.pixmap import Lattice, LatticeFiles, exact, from_lattice, inside, step_name
+from drizzleflow.geometry.lattice import DEGREE, MAX_STEP, Lattice, inside
+from drizzleflow.geometry.pixmap import LatticeFiles, exact, from_lattice, step_name
 from drizzleflow.geometry.sphere import from_tangent_plane, tangent_plane
 from drizzleflow.simulate.hst import wcs_cards
 from drizzleflow.simulate.jwst import nircam_like, read_wcs
 
-DATA = Path(__file__).parents[2] / ".." / "shared" / "data"
 GRID_OPTIONS = {
     "pixel_scale": None,
     "pixel_scale_ratio": 1.0,
@@ -30,6 +31,7 @@ GRID_OPTIONS = {
     "crval": None,
     "output_shape": None,
     "output_wcs": None,
+    "method": "tangent_plane",
     "footprints": "wcs",
 }
 TOLERANCE = 1e-3
@@ -53,17 +55,13 @@ def with_sip(shape=(2048, 4096), ra=10.0, dec=-30.0, roll=30.0):
 
 def with_tables():
     """A real WFC3/UVIS chip: SIP, NPOL and D2IM, a kink every 64 pixels."""
-    path = DATA / "wcs_assets/hst_uvis_sample_svm_flc_10x10.fits"
-    if not path.exists():
-        pytest.skip("no shared data")
+    path = real_data("wcs_assets/hst_uvis_sample_svm_flc_10x10.fits")
     with fits.open(path) as hdus:
         return open_sky_wcs(path, hdus, ("SCI", 1), (2051, 4096))
 
 
 def real_nircam():
-    folder = DATA / "jwst_nircam_wcs"
-    if not folder.exists():
-        pytest.skip("no shared data")
+    folder = real_data("jwst_nircam_wcs")
     wcs, info = read_wcs(folder / "jw01345001001_02201_00001_nrcb4_tweakreg.asdf")
     return from_gwcs(wcs, (2048, 2048), info)
 
@@ -72,7 +70,8 @@ def bands(ny):
     return [(0, 3), (31, 33), (ny // 2 - 2, ny // 2 + 2), (ny - 3, ny)]
 
 
-# --- interpolated against exact ---------------------------------------------------------------------------------------
+# --- interpolated against exact
+# ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("make", [like_nircam, with_sip, with_tables, real_nircam])
@@ -95,7 +94,7 @@ def test_a_nircam_like_distortion_takes_few_nodes():
     """A polynomial of degree 5: the coarsest lattice is far below the tolerance."""
     wcs = like_nircam()
     lattice = Lattice.sample(wcs, tolerance=TOLERANCE)
-    assert len(lattice.x) <= 2048 / pixmap.MAX_STEP + 2
+    assert len(lattice.x) <= 2048 / MAX_STEP + 2
     assert lattice.error(grid_of(wcs)) < 1e-6
 
 
@@ -108,7 +107,7 @@ def test_a_wavy_wcs_gets_a_finer_lattice():
 
     wcs = SkyWCS(to_sky, flat.to_pixel, (300, 300))
     loose, tight = (Lattice.sample(wcs, tolerance=t) for t in (1e-1, 1e-3))
-    assert len(tight.x) > len(loose.x) > 300 / pixmap.MAX_STEP
+    assert len(tight.x) > len(loose.x) > 300 / MAX_STEP
     for lattice, tolerance in ((loose, 1e-1), (tight, 1e-3)):
         difference = from_lattice(lattice, flat) - exact(wcs, flat)
         assert 0 < np.abs(difference).max() < tolerance
@@ -145,7 +144,7 @@ def test_given_steps_and_orders():
     for step, order, error in ((10, 3, 1e-6), (10, 1, 1e-2), (64, 1, 1.0)):
         lattice = Lattice.sample(wcs, stepsize=step, order=order)
         assert len(lattice.x) == max(10, np.ceil(512 / step)) and lattice.degree == (
-            1 if order == 1 else pixmap.DEGREE
+            1 if order == 1 else DEGREE
         )
         off = np.abs(from_lattice(lattice, grid) - true).max()
         assert off < error and (order == 3 or off > 1e-5)
@@ -177,7 +176,8 @@ def test_a_wcs_that_is_not_finite():
         Lattice.sample(wcs)
 
 
-# --- bits -------------------------------------------------------------------------------------------------------------
+# --- bits
+# -------------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -236,7 +236,7 @@ def test_the_number_of_threads_makes_no_difference(tmp_path):
     import sys
 
     code = (
-        "import hashlib; from drizzleflow.geometry.pixmap import Lattice, from_lattice; from drizzleflow.geometry.grid import Grid;"
+        "import hashlib; from drizzleflow.geometry.lattice import Lattice; from drizzleflow.geometry.pixmap import from_lattice; from drizzleflow.geometry.grid import Grid;"
         "import numpy as np; from drizzleflow.frames.frame import SkyWCS;"
         "g = Grid((64, 4096), (80., 10.), (1., 2.), (-1e-5, 1e-6, 2e-6, 1e-5), .036);"
         "w = SkyWCS(lambda x, y: g.to_sky(x + 1e-6 * x * y, y + 1e-6 * x * x), None, (64, 4096));"
@@ -246,7 +246,7 @@ def test_the_number_of_threads_makes_no_difference(tmp_path):
     for threads in ("1", "2"):
         names = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
         environment = dict(
-            os.environ, PYTHONPATH=str(Path(pixmap.__file__).parents[1]), **dict.fromkeys(names, threads)
+            os.environ, PYTHONPATH=str(Path(pixmap.__file__).parents[2]), **dict.fromkeys(names, threads)
         )
         done = subprocess.run(
             [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
@@ -255,7 +255,8 @@ def test_the_number_of_threads_makes_no_difference(tmp_path):
     assert len(found) == 1
 
 
-# --- the inverse ------------------------------------------------------------------------------------------------------
+# --- the inverse
+# ------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("make", [lambda: like_nircam((512, 640)), with_sip])
@@ -270,7 +271,8 @@ def test_back_to_the_detector(make, dec):
     np.testing.assert_allclose(found, (x, y), rtol=0, atol=1e-6)
 
 
-# --- the tangent plane ------------------------------------------------------------------------------------------------
+# --- the tangent plane
+# ------------------------------------------------------------------------------------------------
 
 
 @settings(deadline=None)
@@ -291,7 +293,8 @@ def test_the_far_hemisphere_has_no_place_on_the_plane():
     ]
 
 
-# --- files ------------------------------------------------------------------------------------------------------------
+# --- files
+# ------------------------------------------------------------------------------------------------------------
 
 
 def save(path, **lattices):

@@ -12,13 +12,13 @@ import pytest
 from astropy.io import fits
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from real_data import real_data
 
 from drizzleflow.errors import InputError
-from drizzleflow.plan import association, config
+from drizzleflow.plan import association, config, files
 from drizzleflow.plan import products as plan
 
 ROOT = Path(__file__).parents[2]
-SHARED = ROOT.parent / "shared" / "data"
 DEFAULTS = config.load(ROOT / "config" / "config.yaml")
 
 
@@ -83,13 +83,11 @@ def table(folder, name, *rows):
 
 
 def hd36805():
-    folder = SHARED / "jwst_niriss_hd36805"
-    if not folder.is_dir():
-        pytest.skip(f"no folder {folder}")
-    return sorted(folder.glob("*_cal.fits"))
+    return sorted(real_data("jwst_niriss_hd36805").glob("*_cal.fits"))
 
 
-# -- what a good product is -----------------------------------------------------------------------------------------
+# -- what a good product is
+# -----------------------------------------------------------------------------------------
 
 
 def test_real_exposures(tmp_path):
@@ -113,9 +111,7 @@ def test_real_exposures(tmp_path):
 
 
 def test_real_cubes(tmp_path):
-    folder = SHARED / "jwst_miri_4qpm"
-    if not folder.is_dir():
-        pytest.skip(f"no folder {folder}")
+    folder = real_data("jwst_miri_4qpm")
     source = table(tmp_path, "disk.csv", *sorted(folder.glob("*_calints.fits")))
     product = build(source, mode="imaging")["disk"]
     assert product.error is None and product.members[0].cube
@@ -124,9 +120,7 @@ def test_real_cubes(tmp_path):
 
 
 def test_real_plain_files(tmp_path):
-    folder = SHARED / "decam_legacypipe"
-    if not folder.is_dir():
-        pytest.skip(f"no folder {folder}")
+    folder = real_data("decam_legacypipe")
     rows = []
     for image in sorted(map(str, folder.glob("*_ooi_*.fits"))):
         band = image.split("_ooi_")[1][0]
@@ -233,7 +227,8 @@ def test_batches_are_all_members_in_order(count, size):
     assert size > 1 or list(batches) == [member.member for member in members]
 
 
-# -- what is wrong stays with its product ------------------------------------------------------------------------------
+# -- what is wrong stays with its product
+# ------------------------------------------------------------------------------
 
 
 @pytest.mark.filterwarnings("ignore:Error validating header")
@@ -297,19 +292,20 @@ def test_nothing_to_do_is_an_empty_plan():
     assert build() == {}
 
 
-# -- the cache ---------------------------------------------------------------------------------------------------------
+# -- the cache
+# ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def opened(monkeypatch):
     """Paths whose headers were described, in order."""
-    seen, real = [], plan._describe
+    seen, real = [], files.describe
 
     def count(path, settings):
         seen.append(os.path.basename(path))
         return real(path, settings)
 
-    monkeypatch.setattr(plan, "_describe", count)
+    monkeypatch.setattr(files, "describe", count)
     return seen
 
 
@@ -343,6 +339,31 @@ def test_a_same_size_file_with_another_time_is_read_again(tmp_path, opened):
     assert made.cache.replaced == {os.fspath(path)} and cache.read_bytes() == stored
     made.cache.save()
     assert plan.build(settings_of(source), cache).cache.replaced == set()
+
+
+def test_a_sheet_is_read_again_when_it_or_its_schema_changes(tmp_path, monkeypatch):
+    reads, cache, source = [], tmp_path / "plan.json", table(tmp_path, "t.csv", "a.fits")
+    plain(tmp_path / "a.fits")
+    read = association.read_sheet
+    monkeypatch.setattr(association, "read_sheet", lambda path: reads.append(path) or read(path))
+    first = build(source, cache=cache)
+    assert build(source, cache=cache) == first and len(reads) == 1
+    plain(tmp_path / "b.fits")
+    assert [
+        m.member for m in build(table(tmp_path, "t.csv", "a.fits", "b.fits"), cache=cache)["t"].members
+    ] == ["a", "b"]
+    assert len(reads) == 2
+    made = plan.build(settings_of(source), cache)
+    made.cache.save()  # the sheet was replaced: see above
+    schema = tmp_path / "schema.json"
+    schema.write_text(association.ASSOCIATION_SCHEMA.read_text() + "\n")
+    monkeypatch.setattr(association, "ASSOCIATION_SCHEMA", schema)
+    build(source, cache=cache)
+    assert len(reads) == 4
+    wrong = table(tmp_path, "w.csv", "a.fits,b.fits")
+    for _ in range(2):  # failures are not kept
+        assert "row 1 has 2 values" in build(wrong, cache=cache)["w"].error
+    assert len(reads) == 6
 
 
 def test_jobs_see_the_plan_of_the_run(tmp_path, opened):
@@ -399,7 +420,7 @@ def test_a_plan_from_the_cache_imports_nothing_heavy(tmp_path):
         "import sys, json, time; start = time.perf_counter(); from drizzleflow.plan import products;"
         f"made = products.build(json.load(open({str(settings_file)!r})), {str(cache)!r}, sys.argv[1] == 'main');"
         "print(made.products['t'].error, time.perf_counter() - start < 0.4,"
-        "[m for m in ('numpy', 'pandas', 'astropy', 'gwcs') if m in sys.modules])"
+        "[m for m in ('numpy', 'pandas', 'jsonschema', 'astropy', 'gwcs') if m in sys.modules])"
     )
 
     def run(role):
@@ -407,5 +428,6 @@ def test_a_plan_from_the_cache_imports_nothing_heavy(tmp_path):
             [sys.executable, "-c", code, role], capture_output=True, text=True, check=True
         ).stdout
 
-    assert "astropy" in run("main")
+    first = run("main")  # reads the sheet and the header
+    assert "pandas" in first and "astropy" in first
     assert run("job") == run("main") == "None True []\n"

@@ -64,9 +64,9 @@ def test_windows_hold_the_frames_of_a_group_inside_the_grid():
         outline(200, 260, 10, 20),
     ]
     assert windows(frames, ["a", "a", "b", "c"], GRID) == {
-        "a": [10, 120, 10, 61],
-        "b": [30, 41, 0, 6],
-        "c": [0, 0, 0, 0],
+        "a": (10, 120, 10, 61),
+        "b": (30, 41, 0, 6),
+        "c": (0, 0, 0, 0),
     }
 
 

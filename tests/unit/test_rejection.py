@@ -1,10 +1,13 @@
-"""A frame against a combined image on disk: both noise models, the combined image's own noise, holes and growth."""
+"""A frame against a combined image on disk: both noise models, the combined image's own noise, holes and
+growth.
+"""
 
 import numpy as np
 import pytest
 
 from drizzleflow.errors import InputError
 from drizzleflow.frames.frame import Frame
+from drizzleflow.frames.window import Window
 from drizzleflow.frames.windowed import Windowed, cards
 from drizzleflow.io.fits import image_header, write_hdus
 from drizzleflow.outliers.compare import compare, compare_aligned
@@ -30,7 +33,7 @@ RAY = (17, 23)
 
 
 def median_file(path, sci, err=None, origin=(7, -3)):
-    place = cards((origin[0], origin[0] + sci.shape[1], origin[1], origin[1] + sci.shape[0]), "u")
+    place = cards(Window.placed(sci.shape, origin), "u")
     hdus = [(image_header(None, primary=True), None), (image_header(sci, "SCI", cards=place), sci)]
     if err is not None:
         nused = np.full(sci.shape, 4, np.int16)
@@ -69,7 +72,9 @@ def test_a_ray_is_found_above_the_sky(tmp_path):
     ("err", "sigma"), [(0.62, 1.0), (2.0, np.sqrt(1 + 4 - 0.5)), (10.0, np.sqrt(1 + 100 - 0.5))]
 )
 def test_the_noise_of_the_combined_image_counts(tmp_path, err, sigma):
-    """A median of 4 exposures alike (0.62) adds nothing; of noisier ones their noise, less what is this exposure's own."""
+    """A median of 4 exposures alike (0.62) adds nothing; of noisier ones their noise, less what is this
+    exposure's own.
+    """
     median = median_file(tmp_path / "m.fits", np.zeros(SHAPE, np.float32), np.full(SHAPE, err, np.float32))
     for height in (4.9 * sigma, 5.1 * sigma):
         one = frame(height=height)

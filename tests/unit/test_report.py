@@ -5,10 +5,9 @@ import re
 from html.parser import HTMLParser
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from drizzleflow.errors import InputError
-from drizzleflow.io import tables
 from drizzleflow.jobs import thumbnail
 from drizzleflow.report import contents as report
 
@@ -81,11 +80,14 @@ def records(tmp_path, png):
     return paths
 
 
-MEMBERS = [
-    {"member": "m2", "exptype": "science", "group": "g1"},
-    {"member": "m1", "exptype": "science", "group": EVIL},
-]
-SKY = [{"member": "m1", "group": "1.0e5", "sky": "0.12345678901234", "component": "1"}]
+MEMBERS = pd.DataFrame(
+    [
+        {"member": "m2", "exptype": "science", "group": "g1"},
+        {"member": "m1", "exptype": "science", "group": EVIL},
+    ]
+)
+SKY = pd.DataFrame([{"member": "m1", "group": "1.0e5", "sky": 0.12345678901234, "component": 1}])
+NONE = pd.DataFrame()
 
 
 class Page(HTMLParser):
@@ -139,18 +141,18 @@ def test_flagged_fractions_in_the_order_of_members(text):
 
 
 def test_what_all_rows_share_is_said_once(tmp_path):
-    rows = [{"member": f"m{n}", "group": "g", "valid": "True", "npix": str(n), "dq": ""} for n in (1, 2)]
-    report.make([], [], rows, tmp_path / "report.html", "prod")
+    rows = [{"member": f"m{n}", "group": "g", "valid": True, "npix": n, "sigma": np.nan} for n in (1, 2)]
+    report.make([], NONE, pd.DataFrame(rows), tmp_path / "report.html", "prod")
     text = (tmp_path / "report.html").read_text()
     assert ["member", "group", "npix"] in Page(text).rows
-    assert "The same for all: valid True." in text
+    assert "The same for all: valid True, sigma nan." in text
 
 
 def test_parameters_of_a_section_stand_once(tmp_path):
     settings = {"grid": {"pad": True}, "groups": 6, "member": {"path": "somewhere.fits"}}
     for number, rule in enumerate(("crmask_member", "mosaic_product")):
         (tmp_path / f"{number}.json").write_text(json.dumps(entry(rule, number, params={"opts": settings})))
-    report.make(sorted(tmp_path.glob("*.json")), [], [], tmp_path / "report.html", "prod")
+    report.make(sorted(tmp_path.glob("*.json")), NONE, NONE, tmp_path / "report.html", "prod")
     rows = Page((tmp_path / "report.html").read_text()).rows
     assert rows.count(["pad", "true"]) == 1
     assert rows.count(["groups", "6"]) == 2  # not a section: for each rule
@@ -190,7 +192,7 @@ def test_the_order_of_records_does_not_matter(records, tmp_path, text):
 def test_evil_product_name_and_picture(tmp_path):
     item = entry("mosaic", thumbnails={"mosaic": f'"><img src="x" onerror="1">{EVIL}'})
     (tmp_path / "r.json").write_text(json.dumps(item))
-    report.make([tmp_path / "r.json"], [], [], tmp_path / "report.html", EVIL)
+    report.make([tmp_path / "r.json"], NONE, NONE, tmp_path / "report.html", EVIL)
     page = Page((tmp_path / "report.html").read_text())
     assert "script" not in page.tags
     assert len(page.addresses) == 1
@@ -199,25 +201,27 @@ def test_evil_product_name_and_picture(tmp_path):
 def test_records_with_almost_nothing(tmp_path):
     for number, rule in enumerate(("crmask", "mosaic", "median", "members")):
         (tmp_path / f"{number}.json").write_text(json.dumps({"rule": rule}))
-    report.make(sorted(tmp_path.glob("*.json")), [], [], tmp_path / "report.html", "prod")
+    report.make(sorted(tmp_path.glob("*.json")), NONE, NONE, tmp_path / "report.html", "prod")
     text = (tmp_path / "report.html").read_text()
     assert "<h1>prod</h1>" in text
     assert "Flagged pixels" not in text
-    report.make([], [], [], tmp_path / "report.html", "prod")
+    report.make([], NONE, NONE, tmp_path / "report.html", "prod")
 
 
 def test_skipped_detection_is_said(tmp_path):
     statistics = {"status": "SKIPPED", "frames": [{"extver": 1, "flagged": 0, "npix": 10, "fraction": 0.0}]}
     (tmp_path / "r.json").write_text(json.dumps(entry("crmask", statistics=statistics)))
-    report.make([tmp_path / "r.json"], [], [], tmp_path / "report.html", "prod")
+    report.make([tmp_path / "r.json"], NONE, NONE, tmp_path / "report.html", "prod")
     rows = Page((tmp_path / "report.html").read_text()).rows
     assert ["frames without outlier detection", "1 (the warnings say why)"] in rows
 
 
-def test_tables(tmp_path):
-    (tmp_path / "sky.csv").write_text("member,sky\nm1,0.5\n")
-    assert tables.rows(tmp_path / "sky.csv") == [{"member": "m1", "sky": "0.5"}]
-    (tmp_path / "bad.csv").write_bytes(b"\xff\xfe\x00")
-    for name in ("bad.csv", "none.csv"):
-        with pytest.raises(InputError, match=name):
-            tables.rows(tmp_path / name)
+def test_members_are_shown_as_in_their_file_without_columns_that_are_empty(tmp_path):
+    rows = [
+        {"member": f"m{n}", "nframes": n, "exptime": time, "filter": "", "dq": None, "err": n == 1}
+        for n, time in ((1, 100.0), (2, None))
+    ]
+    report.make([], pd.DataFrame(rows), NONE, tmp_path / "report.html", "prod")
+    shown = Page((tmp_path / "report.html").read_text()).rows
+    start = shown.index(["member", "nframes", "exptime", "err"])
+    assert shown[start + 1 : start + 3] == [["m1", "1", "100.0", "True"], ["m2", "2", "", "False"]]

@@ -21,7 +21,9 @@ def target(shape=(12, 14), ratio=1.0):
 
 
 def shifted(shape, dx=0.0, dy=0.0, scale=1.0, angle=0.0):
-    """A pixel map: scaled by `scale` (output pixels an input pixel), rotated (degrees) about the origin, shifted."""
+    """A pixel map: scaled by `scale` (output pixels an input pixel), rotated (degrees) about the origin,
+    shifted.
+    """
     y, x = np.mgrid[: shape[0], : shape[1]].astype(float)
     s, c = scale * np.sin(np.radians(angle)), scale * np.cos(np.radians(angle))
     made = np.stack([c * x - s * y + dx, s * x + c * y + dy], axis=-1)
@@ -70,7 +72,8 @@ ONES = np.ones((6, 7), np.float32)
 INNER = np.s_[3:9, 2:9]  # where `model` puts a (6, 7) frame on the (12, 14) target
 
 
-# --- data and weights -------------------------------------------------------------------------------------------------
+# --- data and weights
+# -------------------------------------------------------------------------------------------------
 
 
 def test_identity():
@@ -264,13 +267,16 @@ def test_only_inside_the_bounding_box(kernel, lost):
     assert seen.min(axis=0).tolist() == [7 + lost, 7 + lost] and seen.max(axis=0).tolist() == [22, 21 - lost]
 
 
-# --- exact under a shift ----------------------------------------------------------------------------------------------
+# --- exact under a shift
+# ----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
 @pytest.mark.parametrize("scale", [0.5, 1.0, 2.0])
 def test_a_window_with_the_kernels_reach_has_the_bits_of_the_full_frame(kernel, scale):
-    """Data, weights and variances of a tile, drizzled with `kernel_reach` as its margin and cropped: 0 pixels differ."""
+    """Data, weights and variances of a tile, drizzled with `kernel_reach` as its margin and cropped: 0 pixels
+    differ.
+    """
     rng = np.random.default_rng(3)
     shape, full = (60, 64), (int(90 * scale) + 20, int(90 * scale) + 20)
     reach = kernel_reach(kernel, scale)
@@ -327,7 +333,8 @@ def test_the_order_of_the_inputs_is_kept():
     np.testing.assert_allclose(run(frames[::-1])["data"], first["data"], rtol=1e-4, atol=1e-5)
 
 
-# --- life cycle and errors --------------------------------------------------------------------------------------------
+# --- life cycle and errors
+# --------------------------------------------------------------------------------------------
 
 
 def test_finalize_and_reset():

@@ -1,4 +1,4 @@
-"""The class of seed 002 with GWCS models: what a user of `stcal.resample.Resample` calls."""
+"""Resample with GWCS models: what a user of `stcal.resample.Resample` calls."""
 
 import logging
 from types import SimpleNamespace
@@ -46,7 +46,8 @@ def gwcs_grid():
     return wcs
 
 
-# --- GWCS in and out --------------------------------------------------------------------------------------------------
+# --- GWCS in and out
+# --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("stepsize", "order"), [(1, 1), (5, 3), ("auto", 3)])
@@ -148,7 +149,8 @@ def test_subclasses_choose_variances_and_add_to_the_output():
     np.testing.assert_array_equal(out["err"], np.sqrt(out["var_extra"]))
 
 
-# --- what a model has to have -----------------------------------------------------------------------------------------
+# --- what a model has to have
+# -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -230,7 +232,8 @@ def test_kernels_that_lose_flux_say_so_once(kernel, caplog):
     assert caplog.text.count(f"kernel {kernel} does not conserve flux") == 1
 
 
-# --- functions --------------------------------------------------------------------------------------------------------
+# --- functions
+# --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("names", [Flags, {"DO_NOT_USE": 1, "JUMP_DET": 4}])
@@ -297,7 +300,8 @@ def test_the_whole_outline_of_a_grid_is_its_frames(tmp_path):
     wcs, info = nircam_like(0, SHAPE, 150.1, 2.2, 40.0)
     options = dict.fromkeys(("pixel_scale", "rotation", "crpix", "crval", "output_shape", "output_wcs"))
     grid = build(
-        [describe(from_gwcs(wcs, SHAPE, info))], options | {"pixel_scale_ratio": 1.0, "footprints": "wcs"}
+        [describe(from_gwcs(wcs, SHAPE, info))],
+        options | {"pixel_scale_ratio": 1.0, "method": "tangent_plane", "footprints": "wcs"},
     )
     inside = np.isfinite(run([exposure()], {"wcs": grid}, fillval="NAN")["data"])
     assert inside.sum() == pytest.approx(SHAPE[0] * SHAPE[1], rel=0.05)

@@ -6,7 +6,8 @@ from test_resample import INNER, ONES, model, run, shifted, target
 
 from drizzleflow.resample import Resample
 
-# --- variances: the hand numbers of the study -------------------------------------------------------------------------
+# --- variances: the hand numbers of the study
+# -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("variance", ["exact", "reference"])
@@ -40,7 +41,9 @@ def test_aligned_images(variance, weight_type, planes, expected):
 
 
 def test_half_a_pixel_off():
-    """Each output pixel is the mean of four: the exact variance falls to V/4; the reference does not see that."""
+    """Each output pixel is the mean of four: the exact variance falls to V/4; the reference does not see
+    that.
+    """
     frame = model(ONES, shifted(ONES.shape, 2.5, 3.5), var_rnoise=4.0)
     inner = np.s_[4:9, 3:9]
     exact = run([frame], enable_var=True)["var_rnoise"][inner]
@@ -128,7 +131,8 @@ def test_a_variance_that_no_image_has_is_nan(variance):
     assert np.isnan(out["var_flat"]).all() and (out["err"][INNER] == 1).all()
 
 
-# --- context, data quality, times -------------------------------------------------------------------------------------
+# --- context, data quality, times
+# -------------------------------------------------------------------------------------
 
 
 def test_context_of_33_images():

@@ -12,18 +12,19 @@ import numpy as np
 import pytest
 from astropy import units as u
 from astropy.time import Time
+from real_data import real_data
 
 from drizzleflow import formats
 from drizzleflow.errors import InputError
 from drizzleflow.formats import roman
 from drizzleflow.io import asdf_nodes
 from drizzleflow.io.asdf_file import AsdfFile
+from drizzleflow.io.asdf_time import mjd
 from drizzleflow.io.asdf_trees import asdf_bytes
 from drizzleflow.resample import i2d
 from drizzleflow.simulate import simulate
 
 pytestmark = pytest.mark.filterwarnings("ignore::asdf.exceptions.AsdfWarning")  # unknown tags
-DATA = Path(__file__).parents[2] / ".." / "shared" / "data"
 SHAPE = (40, 48)
 PLANES = ("data", "err", "var_poisson", "var_rnoise", "var_flat")
 TAGS = "asdf://stsci.edu/datamodels/roman/tags"
@@ -44,7 +45,9 @@ def made(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def tagged(made, tmp_path_factory):
-    """The same with the tags of roman_datamodels, its logs and planes that no reader asks for, as the pipeline writes them."""
+    """The same with the tags of roman_datamodels, its logs and planes that no reader asks for, as the
+    pipeline writes them.
+    """
     raw = Path(made).read_bytes()
     end = raw.index(b"\n...\n") + 5
     text = raw[:end].decode()
@@ -108,7 +111,8 @@ def outline(node, at=()) -> dict:
     return found
 
 
-# --- identity ---------------------------------------------------------------------------------------------------------
+# --- identity
+# ---------------------------------------------------------------------------------------------------------
 
 
 def test_recognised_by_its_tree(made):
@@ -116,8 +120,8 @@ def test_recognised_by_its_tree(made):
     assert formats.detect(header) == "roman" and formats.get("roman") is roman
     assert (
         not roman.recognise({"TELESCOP": "ROMAN"})
-        and formats.ending("roman") == "asdf"
-        and formats.ending("jwst") == "fits"
+        and roman.ENDING == "asdf"
+        and formats.get("jwst").ENDING == "fits"
     )
 
 
@@ -184,7 +188,8 @@ def test_neither_the_plan_nor_the_pixels_need_asdf(made):
     assert done.stdout.split() == []
 
 
-# --- reading ----------------------------------------------------------------------------------------------------------
+# --- reading
+# ----------------------------------------------------------------------------------------------------------
 
 
 def test_read(made):
@@ -320,7 +325,7 @@ def test_a_recorded_sky_level_and_missing_numbers(made, tmp_path):
 def test_times_as_astropy_writes_them(time, tmp_path):
     path = tmp_path / "time.asdf"
     path.write_bytes(asdf_bytes({"time": time}))
-    assert roman.mjd(AsdfFile(path).value("time")) == pytest.approx(61500.25, abs=1e-9)
+    assert mjd(AsdfFile(path).value("time")) == pytest.approx(61500.25, abs=1e-9)
 
 
 def test_the_wcs_and_its_reference_point(made):
@@ -341,9 +346,7 @@ def test_the_wcs_and_its_reference_point(made):
 @pytest.fixture(scope="module")
 def real(made, tmp_path_factory):
     """A frame of the size of a detector, with a real GWCS of an old pipeline and nothing but zeros."""
-    source = DATA / "wcs_assets/romancal_base_image_wcs.asdf"
-    if not source.exists():
-        pytest.skip(f"no real data: {source} is not there")
+    source = real_data("wcs_assets/romancal_base_image_wcs.asdf")
 
     def change(image):
         with asdf.open(source, lazy_load=False, memmap=False) as file:
@@ -361,7 +364,7 @@ def real(made, tmp_path_factory):
 
 def test_a_real_gwcs(real):
     from drizzleflow.geometry.footprint import describe
-    from drizzleflow.geometry.pixmap import Lattice
+    from drizzleflow.geometry.lattice import Lattice
 
     wcs = formats.read(member(real), 1, ()).wcs
     lon, lat = wcs.to_sky(np.array([0.0]), np.array([0.0]))
@@ -377,7 +380,8 @@ def test_a_real_gwcs(real):
     assert Lattice.sample(wcs, tolerance=1e-3).x[-1] >= 4087
 
 
-# --- the flagged copy -------------------------------------------------------------------------------------------------
+# --- the flagged copy
+# -------------------------------------------------------------------------------------------------
 
 
 def test_nan_and_flag_rules(tmp_path, tagged):
@@ -409,7 +413,9 @@ def test_nan_and_flag_rules(tmp_path, tagged):
 
 
 def test_everything_else_is_the_inputs(tmp_path, tagged):
-    """Foreign tags, texts of numbers, aliases, the order of keys, and the bytes of all blocks that are not flagged."""
+    """Foreign tags, texts of numbers, aliases, the order of keys, and the bytes of all blocks that are not
+    flagged.
+    """
     _, path = flag(tagged, tmp_path / "t_crf.asdf")
     old, new = AsdfFile(tagged), AsdfFile(path)
     a, b = outline(old.root), outline(new.root)
@@ -536,7 +542,8 @@ def test_cards_for_a_product(made, tmp_path):
     )
 
 
-# --- bad input --------------------------------------------------------------------------------------------------------
+# --- bad input
+# --------------------------------------------------------------------------------------------------------
 
 
 def test_files_that_are_no_roman_images(tmp_path):
@@ -608,21 +615,21 @@ def test_blocks_of_lz4(monkeypatch):
     """What the pipeline writes by default: pieces with their lengths; the package is asked for only then."""
     from lz4.block import compress
 
-    from drizzleflow.io.asdf_file import Block, _decompressed
+    from drizzleflow.io.asdf_blocks import Block, decompressed
 
     def block(kind, size):
         return Block(0, 0, 0, 0, size, kind, False, bytes(16))
 
     pieces = [compress(piece) for piece in (b"one", b"two" * 1000)]
     content = memoryview(b"".join(len(piece).to_bytes(4, "big") + piece for piece in pieces))
-    assert bytes(_decompressed(content, block(b"lz4", 3003), "a.asdf", 0)) == b"one" + b"two" * 1000
+    assert bytes(decompressed(content, block(b"lz4", 3003), "a.asdf", 0)) == b"one" + b"two" * 1000
     for size in (3002, 3004):
         with pytest.raises(InputError, match=r"a\.asdf: block 0: cannot be decompressed"):
-            _decompressed(content, block(b"lz4", size), "a.asdf", 0)
+            decompressed(content, block(b"lz4", size), "a.asdf", 0)
     monkeypatch.setitem(sys.modules, "lz4.block", None)
     with pytest.raises(
         InputError, match=r"a\.asdf: block 0 is compressed with lz4; expected the Python package lz4"
     ):
-        _decompressed(content, block(b"lz4", 3003), "a.asdf", 0)
+        decompressed(content, block(b"lz4", 3003), "a.asdf", 0)
     with pytest.raises(InputError, match=r"unknown compression 'zstd', expected zlib"):
-        _decompressed(content, block(b"zstd", 3003), "a.asdf", 0)
+        decompressed(content, block(b"zstd", 3003), "a.asdf", 0)

@@ -417,7 +417,9 @@ def test_wrong_requests_are_refused(tmp_path):
 
 
 def test_a_folder_of_gwcs_is_the_base_of_a_simulation(tmp_path):
-    """The tree is kept as it is, sources come from the folder's list, and each channel is a product of its own."""
+    """The tree is kept as it is, sources come from the folder's list, and each channel is a product of its
+    own.
+    """
     import asdf
 
     folder = tmp_path / "wcs"

@@ -9,6 +9,7 @@ from drizzleflow.combine.parameters import Parameters
 from drizzleflow.combine.stack import median_image
 from drizzleflow.frames.frame import Frame
 from drizzleflow.frames.variances import variances_from_err
+from drizzleflow.frames.window import Window
 from drizzleflow.frames.windowed import Windowed
 from drizzleflow.geometry.grid import Grid
 from drizzleflow.resample import Resample
@@ -46,7 +47,7 @@ def place(dx, dy, angle=15.0, scale=1.0):
 
 
 def on_the_whole_grid(frames, grid, pixmap, options, pad):
-    """The peer's way: an image of the size of the mosaic."""
+    """jwst's way: an image of the size of the mosaic."""
     ny, nx = grid.shape
     m = kernel_reach(options["kernel"], 1 / grid.pixel_scale_ratio) if pad else 0
     resample = Resample(
@@ -115,7 +116,9 @@ def test_the_window_is_small():
 
 
 def test_padding_keeps_the_light_at_the_outer_edge():
-    """Pixels whose centre is just outside are drizzled in part; without padding, as by the peer, they are dropped."""
+    """Pixels whose centre is just outside are drizzled in part; without padding, as by jwst, they are
+    dropped.
+    """
     frame, grid = frame_of(dq=None), grid_of()
     pixmap = place(-0.7, 20.0, 0.0)  # the first column's centres are outside, 0.3 of each pixel is inside
     kept = drizzle([(frame, None)], grid, pixmap, SETTINGS, good_bits=0, flags=None, pad=True)
@@ -161,7 +164,7 @@ def test_a_group_beside_the_grid(tmp_path, pixmap):
     )
     made.write(tmp_path / "a.fits")
     ones = np.ones((3, 3), np.float32)
-    SingleImage(ones, ones, (0, 3, 0, 3), "MJy/sr").write(tmp_path / "b.fits")
+    SingleImage(ones, ones, Window.placed((3, 3)), "MJy/sr").write(tmp_path / "b.fits")
     singles = [Windowed.open(tmp_path / n) for n in ("a.fits", "b.fits")]
     combined = median_image(singles, (0, 3, 0, 3), Parameters(combine_type="median"))
     assert (combined.sci == 1).all() and (combined.nused == 1).all()
@@ -192,7 +195,7 @@ def test_the_same_bytes_again(tmp_path):
 
 @pytest.mark.parametrize("weight_type", ["ivm", "exptime"])
 def test_without_resampling(weight_type):
-    """The frame itself and its weights: no sky is subtracted, as by the peer."""
+    """The frame itself and its weights: no sky is subtracted, as by jwst."""
     frame = frame_of(rate_factor=0.5, product_unit="e/s")
     before = frame.data.copy()
     made = unresampled(frame, 3.0, SETTINGS | {"weight_type": weight_type}, good_bits=0, flags=None)

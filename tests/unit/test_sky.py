@@ -320,7 +320,7 @@ def network(n, extra, seed, ratio=30.0):
 
 
 def pinv_levels(rows, n, weights):
-    """The peer's equations, and the covariance of their solution."""
+    """stcal's equations, and the covariance of their solution."""
     sky = {(row.frame, int(row.other)): row for row in rows if row.other}
     pairs = [(a, b) for a, b in sky if a < b]
     K, F, var = np.zeros((len(pairs), n)), np.zeros(len(pairs)), np.zeros(len(pairs))

@@ -36,7 +36,7 @@ def mosaic():
         ("match", {"match_down": False}, [-20, 0, -15, -10, -5, -10, 0]),
         ("global+match", {}, [100, 120, 105, 110, 95, 90, 100]),
         ("global+match", {"match_down": False}, [100, 120, 105, 110, 95, 90, 100]),
-        # the peer's: one zero for both mosaics
+        # stcal's: one zero for both mosaics
         ("match", {"reference": "all"}, [0, 20, 5, 10, 8.75, 3.75, 13.75]),
         ("global+match", {"reference": "all"}, [86.25, 106.25, 91.25, 96.25, 95, 90, 100]),
     ],
@@ -269,7 +269,9 @@ def test_each_image_is_read_once():
 
 
 def test_only_neighbours_are_compared(monkeypatch):
-    """A strip of 40 images, each on two others: what is intersected grows with their number, not with its square."""
+    """A strip of 40 images, each on two others: what is intersected grows with their number, not with its
+    square.
+    """
     calls = []
     vertices = skyimage.overlap_vertices
     monkeypatch.setattr(skyimage, "overlap_vertices", lambda *args: calls.append(1) or vertices(*args))

@@ -60,14 +60,16 @@ def test_the_exact_error_is_the_scatter(pixfrac, ratio):
 
 @pytest.mark.parametrize(("pixfrac", "ratio"), [(1.0, 1.0), (0.8, 1.0)])
 def test_the_reference_error_is_not(pixfrac, ratio):
-    """The peer's estimator does not square the overlaps: what it calls an error is larger than the scatter."""
+    """stcal's estimator does not square the overlaps: what it calls an error is larger than the scatter."""
     images, err, deep = mosaics(pixfrac, ratio, "reference")
     assert np.mean((images.std(axis=0)[deep] / err[deep]) ** 2) < 0.7
 
 
 @pytest.mark.parametrize(("pixfrac", "ratio"), CASES)
 def test_the_noise_of_an_area_is_the_pixels_times_the_correlation(pixfrac, ratio):
-    """Neighbouring pixels share input pixels: a mean over an area scatters `correlated_noise` times as if they did not."""
+    """Neighbouring pixels share input pixels: a mean over an area scatters `correlated_noise` times as if
+    they did not.
+    """
     rng = np.random.default_rng(5)
     offsets = tuple(map(tuple, rng.random((12, 2))))  # the formula is for well spread dithers
     images, err, deep = mosaics(pixfrac, ratio, "exact", offsets, uniform=True)

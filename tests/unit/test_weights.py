@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from drizzleflow.frames.frame import Frame
 from drizzleflow.frames.variances import background_variance, variances_from_err
-from drizzleflow.resample.weights import build_driz_weight, mean_weights
+from drizzleflow.resample.weights import mean_weights, weight_map
 
 
 def test_ivm_is_the_inverse_variance_and_zero_where_there_is_none():
     variance = np.array([[4.0, 0.0, np.nan, 1.0, np.inf, -2.0, 1e-45]], np.float32)
-    weight = build_driz_weight(variance.shape, "ivm", np.ones(variance.shape, bool), variance=variance)
+    weight = weight_map(variance.shape, "ivm", np.ones(variance.shape, bool), variance=variance)
     assert weight.dtype == np.float32
     assert weight.tolist() == [[0.25, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0]]
 
@@ -32,20 +32,20 @@ def test_ivm_is_the_inverse_variance_and_zero_where_there_is_none():
 )
 def test_bad_pixels_have_no_weight(kind, options, expected):
     good = np.array([[True, False], [True, True]])
-    weight = build_driz_weight((2, 2), kind, good, **options)
+    weight = weight_map((2, 2), kind, good, **options)
     np.testing.assert_array_equal(weight, np.where(good, np.float32(expected), 0))
 
 
 def test_unknown_weight_type():
     with pytest.raises(ValueError, match=r"ivm-smed.*expected ivm, ivm-sky or exptime"):
-        build_driz_weight((2, 2), "ivm-smed", np.ones((2, 2), bool))
+        weight_map((2, 2), "ivm-smed", np.ones((2, 2), bool))
 
 
 @pytest.mark.parametrize(
     ("value", "maskpt", "expected"), [(11, 0.5, 5.5), (11, 0.25, 2.75), (17, 0.5, 8.5), (42, 0.5, 21)]
 )
 def test_constant_weights(value, maskpt, expected):
-    """The peer's oracle numbers: a constant, an outlier of 9000 that is clipped, zeros that do not count."""
+    """jwst's oracle numbers: a constant, an outlier of 9000 that is clipped, zeros that do not count."""
     weight = np.full((100, 100), value, np.float32)
     assert maskpt * mean_weights(weight)["clipped_mean"] == expected
     weight[3, 4] = 9000

@@ -8,6 +8,7 @@ from astropy.io import fits
 from astropy.wcs import WCS
 
 from drizzleflow.errors import InputError
+from drizzleflow.frames.window import Window
 from drizzleflow.frames.windowed import Windowed, cards, union
 from drizzleflow.geometry.grid import Grid
 from drizzleflow.io.fits import image_header, write_hdus
@@ -21,7 +22,7 @@ def single(tmp_path):
     rng = np.random.default_rng(0)
     sci, wht = rng.normal(size=(2, 30, 40)).astype(np.float32)
     path = tmp_path / "g1_outlier_i2d.fits"
-    SingleImage(sci, wht, (10, 50, -5, 25), "MJy/sr", GRID).write(path)
+    SingleImage(sci, wht, Window(10, 50, -5, 25), "MJy/sr", GRID).write(path)
     return path, sci, wht
 
 
@@ -63,8 +64,8 @@ def test_header_of_a_window(single):
 
 def test_the_mean_weight_is_kept(tmp_path):
     wht = np.full((4, 4), 2.5, np.float32)
-    SingleImage(wht, wht, (0, 4, 0, 4), "").write(tmp_path / "a.fits")
-    SingleImage(wht, 0 * wht, (0, 4, 0, 4), "").write(tmp_path / "b.fits")
+    SingleImage(wht, wht, Window.placed((4, 4)), "").write(tmp_path / "a.fits")
+    SingleImage(wht, 0 * wht, Window.placed((4, 4)), "").write(tmp_path / "b.fits")
     assert Windowed.open(tmp_path / "a.fits").mean_weight == 2.5
     assert np.isnan(Windowed.open(tmp_path / "b.fits").mean_weight)
 
@@ -117,9 +118,13 @@ def test_the_part_that_a_pixel_map_touches(single):
 
 
 def test_union():
-    images = [SimpleNamespace(window=w) for w in ((0, 5, 2, 9), (-3, 2, 4, 20), (1, 4, 5, 6))]
+    images = [SimpleNamespace(window=Window(*w)) for w in ((0, 5, 2, 9), (-3, 2, 4, 20), (1, 4, 5, 6))]
     assert union(images) == (-3, 5, 2, 20)
 
 
 def test_cards_without_a_grid():
-    assert [c[:2] for c in cards((1, 2, 3, 4), "e-/s")] == [("WINX0", 1), ("WINY0", 3), ("BUNIT", "e-/s")]
+    assert [c[:2] for c in cards(Window(1, 2, 3, 4), "e-/s")] == [
+        ("WINX0", 1),
+        ("WINY0", 3),
+        ("BUNIT", "e-/s"),
+    ]

@@ -1,13 +1,11 @@
 """Fixtures of the workflow tests; the functions behind them are in running.py and runs.py."""
 
-import os
 import shutil
-from pathlib import Path
+import time
 
 import pytest
 import variants
-from running import REPO
-from runs import CONFIG, KINDS, complete, products
+from runs import CONFIG, KINDS, complete, products, watching
 
 from drizzleflow.simulate import simulate
 
@@ -46,7 +44,9 @@ def data(field, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def loaded_by_jobs(tmp_path_factory):
-    """Where the jobs of `undisturbed` say which modules they have loaded: a file a process, named after its script."""
+    """Where the jobs of `undisturbed` say which modules they have loaded: a file a process, named after its
+    script.
+    """
     return tmp_path_factory.mktemp("loaded")
 
 
@@ -55,7 +55,9 @@ def undisturbed(data, loaded_by_jobs, tmp_path_factory):
     """The working folder of a run that nobody disturbed: to be copied, not changed."""
     folder = tmp_path_factory.mktemp("undisturbed") / "run"
     shutil.copytree(data, folder)
+    began = time.monotonic()
     complete(folder, CONFIG, **watching(loaded_by_jobs))
+    (folder.parent / "seconds").write_text(str(time.monotonic() - began))
     for kind in KINDS:
         assert list((folder / "results" / "field").glob(kind)), f"no {kind}"
     return folder
@@ -77,9 +79,3 @@ def fresh(data, tmp_path):
 def finished(undisturbed, tmp_path):
     """A working folder in which everything has run: the bytes and times of the undisturbed one."""
     return shutil.copytree(undisturbed, tmp_path / "run")
-
-
-def watching(folder: Path) -> dict[str, str]:
-    """The environment in which every process of Python writes at its end which of our modules it has loaded (watch/)."""
-    path = [Path(__file__).parent / "watch", REPO / "scripts"]
-    return {"LOADED": str(folder), "PYTHONPATH": os.pathsep.join(map(str, path))}

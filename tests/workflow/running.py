@@ -1,4 +1,6 @@
-"""Helpers of the workflow tests: run the real ``snakemake`` command in a folder of its own and look at what it made."""
+"""Helpers of the workflow tests: run the real ``snakemake`` command in a folder of its own and look at what
+it made.
+"""
 
 from __future__ import annotations
 
@@ -7,17 +9,17 @@ import hashlib
 import os
 import subprocess
 import sys
+import tempfile
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pytest
+import warm
 import yaml
 from astropy.io import fits
 
 REPO = Path(__file__).resolve().parents[2]
-SHARED = REPO.parent / "shared" / "data"
 SNAKEMAKE = Path(sys.executable).with_name("snakemake")
 sys.path.append(str(REPO / "benchmarks"))
 import rss  # noqa: E402
@@ -46,37 +48,34 @@ class Run:
         return (self.out / product / "log" / f"{step}.log").read_text()
 
 
-def run(folder: Path, config: dict, *arguments: str, cores: int = 2, check: bool = True) -> Run:
-    """Run ``snakemake`` in `folder` (made if missing) with `config` as its config file."""
+def environment(repo: Path = REPO) -> dict[str, str]:
+    """The environment of a run of a checkout."""
+    return {**os.environ, "PYTHONPATH": str(repo / "scripts"), "OPENBLAS_NUM_THREADS": "1"}
+
+
+def run(
+    folder: Path, config: dict, *arguments: str, cores: int = 2, check: bool = True, measured=False
+) -> Run:
+    """Run ``snakemake`` in `folder` (made if missing) with `config` as its config file.
+
+    `measured`: in new processes, so that the records have the jobs' own memory (else they are forks:
+    warm.py).
+    """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
     # --configfile takes all words up to the next option
-    command = [
-        SNAKEMAKE,
-        "-s",
-        REPO / "Snakefile",
-        "--configfile",
-        "config.yaml",
-        "--cores",
-        str(cores),
-        *arguments,
-    ]
-    path = os.pathsep.join([str(REPO / "scripts"), *filter(None, [os.environ.get("PYTHONPATH")])])
-    environment = {**os.environ, "PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1"}
-    process = subprocess.run(
-        [str(c) for c in command], cwd=folder, env=environment, capture_output=True, text=True
-    )
+    words = ["-s", REPO / "Snakefile", "--configfile", "config.yaml", "--cores", cores, *arguments]
+    command = [str(word) for word in (SNAKEMAKE, *words)]
+    if measured:
+        process = subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True)
+    else:
+        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+            status = warm.run(command, folder, environment(), [out.fileno(), err.fileno()])
+            out.seek(0), err.seek(0)
+            process = subprocess.CompletedProcess(command, status, out.read().decode(), err.read().decode())
     if check:
         assert process.returncode == 0, (process.stdout + process.stderr)[-6000:]
     return Run(folder, process, folder / config.get("outdir", "results"))
-
-
-def shared(name: str) -> Path:
-    """A folder of the shared real data; the test is skipped where there is none."""
-    folder = SHARED / name
-    if not folder.is_dir():
-        pytest.skip(f"no real data: {folder} is not there")
-    return folder
 
 
 def write_table(path: Path, columns: str, lines) -> Path:
@@ -87,7 +86,9 @@ def write_table(path: Path, columns: str, lines) -> Path:
 
 
 def dishonest(out: Path) -> list[str]:
-    """The jobs of finished runs whose mem_mb is not 1.1 to 1.6 times their measured peak, as `benchmarks/rss.py` judges it."""
+    """The jobs of finished runs whose mem_mb is not 1.1 to 1.6 times their measured peak, as
+    `benchmarks/rss.py` judges it.
+    """
     found = [
         (product.name, rule, *job)
         for product in out.iterdir()
@@ -153,10 +154,11 @@ def open_verified(path) -> fits.HDUList:
 
 
 def star_offsets(i2d, truth, count: int = 5) -> np.ndarray:
-    """(n, 2) distances in pixels of the brightest planted compact sources from where the mosaic's FITS WCS puts them.
+    """(n, 2) distances in pixels of the brightest planted compact sources from where the mosaic's FITS WCS
+    puts them.
 
-    Centroids under a round Gaussian that moves along. Sources near the edge, near another of a tenth of the flux, or on
-    pixels without data are left out.
+    Centroids under a round Gaussian that moves along. Sources near the edge, near another of a tenth of the
+    flux, or on pixels without data are left out.
     """
     import json
 

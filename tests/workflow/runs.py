@@ -13,8 +13,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import warm
 import yaml
-from running import REPO, SNAKEMAKE
+from running import REPO, SNAKEMAKE, environment
 
 #: below the output folder: what carries times or belongs to the engine, so not to be compared
 NOT_PRODUCTS = (
@@ -30,7 +31,8 @@ NOT_PRODUCTS = (
 
 #: of the runs in the folders of the fixtures `fresh`, `undisturbed` and `finished` (conftest.py)
 CONFIG = {"associations": "data/field_asn.json", "batch_size": 2}
-#: every kind of its products, as patterns below the product's folder: none may escape the comparisons by not being there
+#: every kind of its products, as patterns below the product's folder: none may escape the comparisons by not
+#: being there
 KINDS = [
     "members.csv",
     "footprints.csv",
@@ -53,38 +55,21 @@ AFTER_CRMASK = {"crmask_member": 3, "mosaic_product": 1, "report_product": 1, "p
 
 
 def start(
-    folder: Path, config: dict, *arguments, cores: int = 2, repo: Path = REPO, prefix=(), **environment
+    folder: Path, config: dict, *arguments, cores: int = 2, repo: Path = REPO, prefix=(), **more
 ) -> subprocess.Popen:
     """Start ``snakemake`` in `folder`, leading a new process group; what it says goes to ``said.txt`` there.
 
-    `prefix`: words of a command that starts it.
+    `prefix`: words of a command that starts it; `more`: variables of its environment.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "config.yaml").write_text(yaml.safe_dump(config))
-    command = [
-        *prefix,
-        SNAKEMAKE,
-        *arguments,
-        "-s",
-        repo / "Snakefile",
-        "--cores",
-        cores,
-        "--configfile",
-        "config.yaml",
-    ]
+    command = [*map(str, prefix), *command_line(folder, config, arguments, cores, repo)]
     with open(folder / "said.txt", "w") as output:
         process = subprocess.Popen(
-            [str(word) for word in command],
+            command,
             cwd=folder,
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            env={
-                **os.environ,
-                "PYTHONPATH": str(repo / "scripts"),
-                "OPENBLAS_NUM_THREADS": "1",
-                **environment,
-            },
+            env={**environment(repo), **more},
             # tests in the background of a shell ignore SIGINT, and their children would too
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
@@ -92,13 +77,32 @@ def start(
     return process
 
 
-def call(folder: Path, config: dict, *arguments, **more) -> tuple[int, str]:
-    """Run ``snakemake`` to its end: its status and what it said."""
-    process = start(folder, config, *arguments, **more)
-    try:
-        status = process.wait(timeout=300)
-    finally:
-        end(process)
+def command_line(folder: Path, config: dict, arguments, cores: int, repo: Path) -> list[str]:
+    """The words of a run in `folder`, where its configuration is written."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    words = [*arguments, "-s", repo / "Snakefile", "--cores", cores, "--configfile", "config.yaml"]
+    return [str(word) for word in (SNAKEMAKE, *words)]
+
+
+def call(
+    folder: Path, config: dict, *arguments, cores: int = 2, repo: Path = REPO, **more
+) -> tuple[int, str]:
+    """Run ``snakemake`` to its end: its status and what it said.
+
+    It is forked (tests/warm.py) where nothing is said of how it starts: no prefix, no variable of its
+    environment.
+    """
+    if more:
+        process = start(folder, config, *arguments, cores=cores, repo=repo, **more)
+        try:
+            status = process.wait(timeout=300)
+        finally:
+            end(process)
+    else:
+        command = command_line(folder, config, arguments, cores, repo)
+        with open(folder / "said.txt", "w") as output:
+            status = warm.run(command, folder, environment(repo), [output.fileno()] * 2)
     return status, said(folder)
 
 
@@ -114,7 +118,9 @@ def said(folder: Path) -> str:
 
 
 def end(process: subprocess.Popen, number: int = signal.SIGKILL) -> int:
-    """Send a signal to the whole process group and wait for the leader: its status. Nothing is sent once it is known."""
+    """Send a signal to the whole process group and wait for the leader: its status. Nothing is sent once it
+    is known.
+    """
     if process.returncode is None:  # until then the group's number cannot have been given to others
         try:
             os.killpg(process.pid, number)
@@ -221,3 +227,11 @@ def copy_checkout(folder: Path) -> Path:
         )
     shutil.copy2(REPO / "Snakefile", folder)
     return folder
+
+
+def watching(folder: Path) -> dict[str, str]:
+    """The environment in which every process of Python writes at its end which of our modules it has loaded
+    (watch/).
+    """
+    path = [Path(__file__).parent / "watch", REPO / "scripts"]
+    return {"LOADED": str(folder), "PYTHONPATH": os.pathsep.join(map(str, path))}

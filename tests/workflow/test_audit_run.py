@@ -1,4 +1,6 @@
-"""The audit of a finished run: whatever is done to its files is found, and what a run would make again is told."""
+"""The audit of a finished run: whatever is done to its files is found, and what a run would make again is
+told.
+"""
 
 import json
 import os
@@ -12,7 +14,8 @@ from runs import CONFIG, KINDS, call, copy_checkout
 
 from drizzleflow.errors import InputError
 from drizzleflow.jobs import record
-from drizzleflow.provenance.audit import Evidence, audit
+from drizzleflow.provenance.audit import audit
+from drizzleflow.provenance.evidence import Evidence
 
 CLEAN = "audit: every file is what its record says"
 LINE = re.compile(r"(missing|altered|stale|unknown|unplanned|versions): (\S+): (.+)")
@@ -32,7 +35,9 @@ MEMBER = "jw98765001001_02101_00002_nrca1"
 
 
 def tell(folder: Path, config: dict = CONFIG, *arguments, **more) -> tuple[int, dict[str, tuple[str, str]]]:
-    """`snakemake audit`: its status, and path -> (kind, detail). The log says the same, and no file of the run has changed."""
+    """`snakemake audit`: its status, and path -> (kind, detail). The log says the same, and no file of the
+    run has changed.
+    """
     out = folder / "results"
     before = {path: path.read_bytes() for path in evidence_files(out)}
     status, text = call(folder, config, "audit", *arguments, **more)
@@ -121,7 +126,9 @@ def flip(path: Path, place: int, mask: int = 1) -> None:
 
 
 def flips(folder: Path, count: int, monkeypatch) -> None:
-    """Flip single bytes at random places; each has to be found, by a look at the one file or by a whole audit."""
+    """Flip single bytes at random places; each has to be found, by a look at the one file or by a whole
+    audit.
+    """
     monkeypatch.chdir(folder)
     draw = random.Random(11)
     files = evidence_files(Path("results"))
@@ -192,7 +199,9 @@ def test_exchanged_files(finished, monkeypatch):
 
 
 def test_a_record_that_was_forged(finished, monkeypatch):
-    """A product is altered, and its record made to fit with a new seal: the provenance has the true record's hash."""
+    """A product is altered, and its record made to fit with a new seal: the provenance has the true record's
+    hash.
+    """
     monkeypatch.chdir(finished)
     product = Path("results/field")
     entities = json.loads((product / "provenance.json").read_text())["entity"].values()

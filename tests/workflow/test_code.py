@@ -1,4 +1,6 @@
-"""Code in the trigger: what jobs really load is in the hash of their rule, and a change starts the rules that use it."""
+"""Code in the trigger: what jobs really load is in the hash of their rule, and a change starts the rules that
+use it.
+"""
 
 import os
 import re
@@ -7,9 +9,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import watching
 from running import REPO, write_table
-from runs import AFTER_CRMASK, CONFIG, complete, copy_checkout, jobs
+from runs import AFTER_CRMASK, CONFIG, complete, copy_checkout, jobs, watching
 
 from drizzleflow.plan.codehash import closure
 from drizzleflow.simulate import simulate
@@ -37,7 +38,7 @@ CHANGES = {
             ("drizzleflow/jobs/record.py", '"""The frame', '"""New. The frame'),
             ("drizzleflow/simulate/exposures.py", "import math\n", "import math, sys\n"),
             ("drizzleflow/combine/createmedian.py", "import math\n", "import math, json\n"),
-            ("drizzleflow/provenance/audit.py", "import json\n", "import json, math\n"),
+            ("drizzleflow/provenance/audit.py", "import logging\n", "import logging, math\n"),
         ],
         {},
     ),
@@ -46,7 +47,7 @@ CHANGES = {
         AFTER_CRMASK,
     ),
     "a script": (
-        [("median.py", "from drizzleflow import", "import sys\nfrom drizzleflow import")],
+        [("median.py", "import os\n", "import os, sys\n")],
         AFTER_MEDIAN,
     ),
     "the report": (

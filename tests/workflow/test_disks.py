@@ -1,4 +1,6 @@
-"""A disk that is full or cannot be written: one line names the file; with room again the next plain run finishes."""
+"""A disk that is full or cannot be written: one line names the file; with room again the next plain run
+finishes.
+"""
 
 import re
 import subprocess

@@ -1,4 +1,6 @@
-"""The HST road: preset hst with its static mask and cleaned copies, a run without a median, and shallow stacks by default."""
+"""The HST road: preset hst with its static mask and cleaned copies, a run without a median, and shallow
+stacks by default.
+"""
 
 from pathlib import Path
 
@@ -22,7 +24,7 @@ def inputs(tmp_path_factory):
 def made(inputs, tmp_path_factory):
     folder, before = tmp_path_factory.mktemp("preset"), digests(inputs["members"])
     config = {"associations": inputs["associations"], "preset": "hst", "crmask": {"driz_cr_corr": True}}
-    done = run(folder, config)
+    done = run(folder, config, measured=True)
     assert digests(inputs["members"]) == before
     (done.folder_of_product,) = [path for path in (folder / "results").iterdir() if path.is_dir()]
     again = run(folder, config)

@@ -1,4 +1,6 @@
-"""A member that goes away or is replaced while a run is at work: it is told, and no product mixes two versions of it."""
+"""A member that goes away or is replaced while a run is at work: it is told, and no product mixes two
+versions of it.
+"""
 
 import os
 import re
@@ -108,7 +110,9 @@ def test_member_replaced(fresh, other, step, age):
 
 
 def test_member_replaced_between_runs(finished, other):
-    """By a file with an old time stamp, for which Snakemake alone would do nothing; a kill does not make it forget."""
+    """By a file with an old time stamp, for which Snakemake alone would do nothing; a kill does not make it
+    forget.
+    """
     assert jobs(complete(finished, CONFIG, "--dry-run")) == {}  # a plan has seen it
     replace(finished, other, "old")
     process = start(finished, CONFIG)

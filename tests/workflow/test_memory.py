@@ -1,4 +1,6 @@
-"""mem_mb of the rules beside what their jobs take, for larger frames; small ones are looked at in the tests of each kind of run."""
+"""mem_mb of the rules beside what their jobs take, for larger frames; small ones are looked at in the tests
+of each kind of run.
+"""
 
 import os
 
@@ -22,12 +24,14 @@ from drizzleflow.simulate import simulate
 )
 def test_large_frames(tmp_path, flavour, shape, config):
     made = simulate(tmp_path / "in", flavour=flavour, exposures=3, detectors=2, shape=shape, seed=7)
-    done = run(tmp_path, {"associations": made["associations"], **config})
+    done = run(tmp_path, {"associations": made["associations"], **config}, measured=True)
     assert dishonest(done.out) == []
 
 
 def test_a_dry_run_before_there_is_a_grid_and_after_it_is_damaged(field, tmp_path):
-    """What a job will hold is not known before grid.json is: Snakemake says so, and no job starts again for it."""
+    """What a job will hold is not known before grid.json is: Snakemake says so, and no job starts again for
+    it.
+    """
     config = {"associations": field["associations"]}
     assert "mem_mb=<TBD>" in run(tmp_path, config, "--dry-run").said
     run(tmp_path, config, "single_drizzle")

@@ -1,6 +1,7 @@
 """Small whole runs: every switch of the imaging road, every format, and what the products must look like.
 
-One run makes many products: copies of the same exposures differ in FILTER, by which `overrides` gives each its settings.
+One run makes many products: copies of the same exposures differ in FILTER, by which `overrides` gives each
+its settings.
 """
 
 import json
@@ -158,7 +159,9 @@ def test_grid_asdf_is_the_grid_of_the_mosaic(modes):
 
 @pytest.mark.parametrize("product", ["base", "jsim01010", "plain"])
 def test_crf_is_the_input_but_for_what_the_contract_names(modes, product):
-    """Data units that are not DQ (JWST: SCI, ERR, DQ, VAR_*) keep their bytes; headers gain documented keywords."""
+    """Data units that are not DQ (JWST: SCI, ERR, DQ, VAR_*) keep their bytes; headers gain documented
+    keywords.
+    """
     folder = modes.product(product)
     changed = {"base": ("SCI", "ERR", "DQ", "VAR_POISSON", "VAR_RNOISE", "VAR_FLAT")}.get(product, ("DQ",))
     flagged = masks(folder)
@@ -234,7 +237,9 @@ def test_headers_tell_what_a_file_was_made_from(modes, product):
 
 @pytest.mark.parametrize("product", ["base", "strict", "kernel", "aligned", "jsim01010", "plain"])
 def test_planted_cosmic_rays_are_found(modes, product):
-    """Flags on pixels that the input calls bad are not counted: HST's hot pixels have values, and are outliers."""
+    """Flags on pixels that the input calls bad are not counted: HST's hot pixels have values, and are
+    outliers.
+    """
     simulated, folder = modes.truth[product], modes.product(product)
     total = score(simulated["truth"], folder, simulated["products"][0])["total"]
     flags = false = 0
@@ -307,7 +312,9 @@ def levels(modes, product):
 
 
 def test_sky_methods(modes):
-    """Each method's levels against the planted ones; a frame's own level holds the faint sources too, the same in each."""
+    """Each method's levels against the planted ones; a frame's own level holds the faint sources too, the
+    same in each.
+    """
     truth = json.loads((Path(modes.field["truth"]) / "truth.json").read_text())["members"]
     names = [row["member"] for row in rows(modes.product("base") / "sky.csv")]
     planted_sky = np.array([truth[name]["sky"] for name in names])
@@ -342,7 +349,9 @@ def test_without_sky_matching_nothing_is_subtracted(modes):
 
 
 def test_exposure_time_weights_and_good_bits(modes):
-    """With good_bits 0 each pixel without any flag counts with its 300 s; half a per cent have JUMP_DET alone."""
+    """With good_bits 0 each pixel without any flag counts with its 300 s; half a per cent have JUMP_DET
+    alone.
+    """
     product = modes.product("strict")
     good = [fits.getdata(row["path"], "DQ") == 0 for row in rows(product / "members.csv")]
     jumps = [fits.getdata(row["path"], "DQ") == JUMP_DET for row in rows(product / "members.csv")]

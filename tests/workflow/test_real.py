@@ -1,4 +1,6 @@
-"""Whole runs on real data: 25 NIRISS exposures, a DECam field in two filters, and the real NIRCam coordinate systems."""
+"""Whole runs on real data: 25 NIRISS exposures, a DECam field in two filters, and the real NIRCam coordinate
+systems.
+"""
 
 import json
 import re
@@ -9,7 +11,8 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.wcs import WCS
-from running import digests, masks, open_verified, run, shared, star_offsets, write_table
+from real_data import real_data
+from running import digests, masks, open_verified, run, star_offsets, write_table
 from scipy import ndimage
 
 from drizzleflow.simulate import simulate
@@ -24,7 +27,7 @@ EIGHT = np.ones((3, 3), bool)
 
 @pytest.fixture(scope="module")
 def niriss(tmp_path_factory):
-    files = sorted(shared("jwst_niriss_hd36805").glob("*_cal.fits"))
+    files = sorted(real_data("jwst_niriss_hd36805").glob("*_cal.fits"))
     before = digests(files)
     folder = tmp_path_factory.mktemp("niriss")
     members = [{"expname": str(file), "exptype": "science"} for file in files]
@@ -86,9 +89,10 @@ def test_niriss_inputs_are_as_they_were(niriss):
 
 # -- DECam: raw counts of several nights, quality codes and inverse variances in files beside the images
 
-#: What brings each exposure to the counts of its filter's first night with a zero point: 10^(-0.4 (MAGZERO - first)) where
-#: the header has MAGZERO (2017-03-16, 2017-04-19, 2017-05-22); for the others, whose headers have no photometric keyword, the
-#: median over the two to four bright stars of 8-pixel aperture fluxes. The ratio of exposure times agrees to 5 %.
+#: What brings each exposure to the counts of its filter's first night with a zero point: 10^(-0.4 (MAGZERO -
+#: first)) where the header has MAGZERO (2017-03-16, 2017-04-19, 2017-05-22); for the others, whose headers
+#: have no photometric keyword, the median over the two to four bright stars of 8-pixel aperture fluxes. The
+#: ratio of exposure times agrees to 5 %.
 FLUX_SCALE = {
     "150411": 0.931,
     "170316": 1.0,
@@ -106,10 +110,10 @@ BANDS = {"z": 4, "r": 3}
 def decam(tmp_path_factory):
     """The run, and for each member what the observatory called a cosmic ray and how bright it is in sigma.
 
-    Those pixels have no weight in the observatory's files; copies give them the frame's median weight and no code, so that it
-    is for us to find them.
+    Those pixels have no weight in the observatory's files; copies give them the frame's median weight and no
+    code, so that it is for us to find them.
     """
-    images = shared("decam_legacypipe")
+    images = real_data("decam_legacypipe")
     folder = tmp_path_factory.mktemp("decam")
     truth, products = {}, []
     for band, count in BANDS.items():
@@ -186,7 +190,9 @@ def test_decam_mosaic_is_deep_and_has_one_flux_scale(decam, band):
 
 @pytest.mark.parametrize("band", BANDS)
 def test_decam_median_has_no_holes_at_sources(decam, band):
-    """A source's own photon noise must not take its pixels out of the median: cosmic rays on sources would stay."""
+    """A source's own photon noise must not take its pixels out of the median: cosmic rays on sources would
+    stay.
+    """
     made, _ = decam
     product = made.product(f"decam_{band}")
     median = fits.getdata(product / f"decam_{band}_median.fits", "SCI")
@@ -202,7 +208,7 @@ def nircam(tmp_path_factory):
     folder = tmp_path_factory.mktemp("nircam")
     made = simulate(
         folder / "in",
-        wcs=shared("jwst_nircam_wcs"),
+        wcs=real_data("jwst_nircam_wcs"),
         detectors="nrca1,nrcalong",
         exposures=3,
         shape=(512, 512),

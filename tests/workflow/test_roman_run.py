@@ -34,7 +34,7 @@ def made(tmp_path_factory):
         sky_spread=0.3,
     )
     before = digests(sim["members"])
-    done = run(folder, {"associations": sim["associations"]})
+    done = run(folder, {"associations": sim["associations"]}, measured=True)
     done.sim, done.before = sim, before
     done.names = [Path(path).name.removesuffix("_cal.asdf") for path in sim["members"]]
     return done

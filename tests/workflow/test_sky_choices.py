@@ -12,7 +12,9 @@ from drizzleflow.simulate import simulate
 
 @pytest.fixture(scope="module")
 def fields(tmp_path_factory):
-    """An association of two pairs of exposures, some arcminutes apart: its path, and the members of each pair."""
+    """An association of two pairs of exposures, some arcminutes apart: its path, and the members of each
+    pair.
+    """
     folder = tmp_path_factory.mktemp("fields")
     pairs = []
     for number, ra in ((1, 150.1), (2, 150.2)):

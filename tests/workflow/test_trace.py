@@ -112,7 +112,9 @@ def test_medians_and_singles(modes, product):
 
 @pytest.mark.parametrize("product", ["base", "jsim01010", "plain"])
 def test_an_outlier_is_listed_and_does_not_count(modes, product):
-    """At the mosaic's pixel under a flagged detector pixel, by an independent look at the mask and the footprint's lattice."""
+    """At the mosaic's pixel under a flagged detector pixel, by an independent look at the mask and the
+    footprint's lattice.
+    """
     folder = modes.product(product)
     inner = {member: np.argwhere(planes[1][20:-20, 20:-20]) + 20 for member, planes in masks(folder).items()}
     member = max(inner, key=lambda name: len(inner[name]))
@@ -179,7 +181,9 @@ def copied(modes, tmp_path):
 
 
 def test_a_folder_that_was_moved(copied):
-    """The mosaic needs nothing but the folder; a single needs the raw members, and says so where they are gone."""
+    """The mosaic needs nothing but the folder; a single needs the raw members, and says so where they are
+    gone.
+    """
     assert trace(copied / "base_i2d.fits", 80, 75)["agrees"] is True
     single = sorted((copied / "single").iterdir())[0]
     assert trace(single, 60, 60)["agrees"] is True  # their paths are absolute
@@ -236,7 +240,9 @@ def files_of(crate, folder):
 
 @pytest.mark.parametrize("form", ["in place", "folder", "zip"])
 def test_crate(modes, tmp_path, form, capsys):
-    """Read back by rocrate: each file that it lists exists with its hash, and run and jobs are actions on them."""
+    """Read back by rocrate: each file that it lists exists with its hash, and run and jobs are actions on
+    them.
+    """
     rocrate = pytest.importorskip("rocrate.rocrate")
     source = shutil.copytree(
         modes.folder,

@@ -83,7 +83,9 @@ def wanted_header(field) -> fits.Header:
 
 
 def make(field, folder: Path):
-    """The run: FULL, DROPS, SKY and ONE, 'aligned' (not resampled), HST ('jsim01010', 'hst2') and plain files ('plain')."""
+    """The run: FULL, DROPS, SKY and ONE, 'aligned' (not resampled), HST ('jsim01010', 'hst2') and plain files
+    ('plain').
+    """
     overrides, lines, targets = [], [], []
 
     def add(name, files, sections, keyword="FILTER"):
@@ -136,7 +138,7 @@ def make(field, folder: Path):
         "associations": [str(table), *hst["associations"], *plain["associations"]],
         "overrides": overrides,
     }
-    made = run(folder, config, *targets, "--keep-going", check=False)
+    made = run(folder, config, *targets, "--keep-going", check=False, measured=True)
     made.truth = {"aligned": aligned, "jsim01010": hst, "plain": plain} | dict.fromkeys(FULL, field)
     made.field, made.before = field, before
     return made

@@ -1,8 +1,9 @@
-"""Data-quality bits: which pixels are good.
+"""Decide by data-quality flags which pixels are good.
 
-``good_bits`` is spelled as in seed 002: an int, a list of ints or mnemonics, a string such as ``4,8``, ``4+8``, ``4|8``
-or ``JUMP_DET, DROPOUT``, each optionally inverted by a leading ``~`` (then the listed flags are the bad ones), or None
-(DQ is not looked at). A pixel is good when it has no bit outside the good ones.
+The flags that a good pixel may have, ``good_bits``, are written as for `stcal.resample.Resample` and
+AstroDrizzle: an int, a list of ints or flag names, or a string such as ``4,8``, ``4+8``, ``4|8`` or
+``JUMP_DET, DROPOUT``. A string with a leading ``~`` lists the flags that a good pixel may not have. None
+means that flags are ignored. A pixel is good when it has no other flag than the good ones.
 """
 
 from __future__ import annotations
@@ -17,12 +18,19 @@ ALL = 0xFFFFFFFF
 
 
 def good_mask_value(good_bits, flags: dict[str, int] | None = None) -> int | None:
-    """The ignorable bits as one number; None when DQ is to be ignored altogether.
+    """Return the bits that a good pixel may have, as one number; None if flags are ignored.
+
+    Parameters
+    ----------
+    good_bits : int, str, list or None
+        See above.
+    flags : dict or astropy.nddata.BitFlagNameMap, optional
+        Flag name -> bit, for names in `good_bits`.
 
     Raises
     ------
     InputError
-        A mnemonic that the format does not have, or a number that is not made of bits.
+        A flag name is not in `flags`, or `good_bits` is a truth value.
     """
     if good_bits is None:
         return None
@@ -58,7 +66,7 @@ def _bit(word, flags) -> int:
 
 
 def _names(flags) -> dict[str, int]:
-    """Flags by upper-case name, of a dict or of an `astropy.nddata.BitFlagNameMap` (a class with the names as attributes)."""
+    """Bits by upper-case flag name, of a dict or an `astropy.nddata.BitFlagNameMap` (a class)."""
     if isinstance(flags, type):
         flags = {
             name: getattr(flags, name)
@@ -71,8 +79,48 @@ def _names(flags) -> dict[str, int]:
 
 
 def good_pixels(dq, good_bits, flags=None, shape=None) -> np.ndarray:
-    """Boolean array, True where a pixel may be used; all True where there is no DQ plane."""
+    """Return a bool array, True where a pixel is good.
+
+    Parameters
+    ----------
+    dq : (ny, nx) integer array or None
+        None: there are no flags, and all pixels are good.
+    good_bits, flags
+        See `good_mask_value`.
+    shape : (ny, nx), optional
+        Of the result, where `dq` is None.
+    """
     value = good_mask_value(good_bits, flags)
     if dq is None or value is None:
         return np.ones(np.shape(dq) if dq is not None else shape, bool)
     return (dq & np.uint32(~value & ALL)) == 0
+
+
+def as_bits(flags, where="DQ") -> np.ndarray:
+    """Convert the flags of a file to uint32 bits.
+
+    Bits of signed integers keep their place: bit 15 of an int16 becomes 32768, not a sign.
+
+    Raises
+    ------
+    InputError
+        Anything but truth values and integers of at most 32 bits; the message begins with `where`.
+    """
+    if flags.dtype.kind == "b":
+        flags = flags.astype(np.uint8)
+    if flags.dtype.kind not in "iu" or flags.dtype.itemsize > 4:
+        raise InputError(f"{where}: flags of type {flags.dtype.name}, expected integers of at most 32 bits")
+    native = np.ascontiguousarray(flags, dtype=flags.dtype.newbyteorder("="))
+    return native.view(f"u{native.dtype.itemsize}").astype(np.uint32)
+
+
+def from_codes(codes, where="DQ") -> np.ndarray:
+    """Convert code numbers to uint32 bits: 0 is good, c is bit ``1 << (c - 1)``; codes are 1 to 30."""
+    low, high = int(codes.min()), int(codes.max())
+    if codes.dtype.kind not in "iu" or low < 0 or high > 30:
+        raise InputError(
+            f"{where}: values {low} to {high} of type {codes.dtype.name}, "
+            "expected codes 0 to 30 (simple.dq_codes)"
+        )
+    table = np.array([0] + [1 << (code - 1) for code in range(1, 31)], dtype=np.uint32)
+    return table[codes]

@@ -1,8 +1,10 @@
-"""Order statistics along the first axis of a stack, with missing values (seed 001; the peer's stsci.image.numcombine).
+"""Compute medians and other order statistics along the first axis of a stack with missing values.
 
-A sorting network of ``minimum`` and ``maximum`` runs over blocks that fit a processor's cache, pruned to the ranks that are
-asked for; deeper stacks are transposed and sorted by numpy. Missing values are NaN: half of them become -inf and half +inf, so
-that the middle of the good values stays in the middle, and the few ranks around it serve every number of good values.
+They are those of `drizzlepac.createMedian` (`stsci.image.numcombine`). A stack is sorted by a sorting network
+of ``minimum`` and ``maximum``, in blocks that fit a processor's cache, and only as far as the wanted ranks
+need it; deep stacks are sorted by numpy. Missing values are NaN. For a median half of them become -inf and
+half +inf: the middle of the good values then stays in the middle of the column, however many are missing, and
+few ranks are needed.
 """
 
 from __future__ import annotations
@@ -11,21 +13,23 @@ import functools
 
 import numpy as np
 
-BLOCK = 16384  #: pixels of a block
-TILE = 512  #: columns of a block of an image
-BLOCK_VALUES = 2**20  #: values of a block: deep stacks take fewer pixels at a time
-NETWORK_LIMIT = 128  #: deeper stacks are sorted by numpy, whose cost grows more slowly
+BLOCK = 16384  #: most pixels of a block
+TILE = 512  #: most columns of a block of an image
+BLOCK_VALUES = 2**20  #: most values of a block: blocks of deep stacks have fewer pixels
+NETWORK_LIMIT = 128  #: deeper stacks are sorted by numpy, whose cost grows more slowly with depth
 
 
 def block_pixels(n: int) -> int:
-    """How many pixels of a stack of `n` images to work on at a time."""
+    """How many pixels of a stack of `n` images are worked on at a time."""
     return max(256, min(BLOCK, BLOCK_VALUES // max(n, 1)))
 
 
 def tiles(stack):
-    """(place, block) for parts of a stack (n, ny, nx): their rows and columns, and a copy of the values, (n, m) and contiguous.
+    """Yield (place, block) for parts of a stack (n, ny, nx).
 
-    Parts are no wider than `TILE`, so that an image that covers only some columns can be left out of the others (`present`).
+    `place` is an index of rows and columns, `block` a contiguous copy of the values there, (n, m). Blocks are
+    no wider than `TILE`, so that an image that covers only some columns can be left out of the other blocks
+    (`present`).
     """
     n, ny, nx = stack.shape
     columns = min(TILE, nx)
@@ -38,16 +42,16 @@ def tiles(stack):
 
 
 def present(missing):
-    """The index of the rows of `missing`, bool (n, m), that are not all True; a slice of everything where none is."""
+    """An index of the rows of `missing`, bool (n, m), that are not all True; a slice where none is."""
     some = np.flatnonzero(~missing.all(axis=1))
     return some if len(some) < len(missing) else slice(None)
 
 
 @functools.cache
 def sorting_network(n: int, wanted: tuple[int, ...] | None = None) -> tuple[tuple[int, int], ...]:
-    """Compare-exchange pairs (low, high) that sort `n` values (Batcher's merge exchange).
+    """The compare-exchange pairs (low, high) that sort `n` values (Batcher's merge exchange).
 
-    With `wanted`, only the pairs that the values of those ranks depend on.
+    With `wanted` only the pairs are returned on which the values of these ranks depend.
     """
     pairs = []
     if n > 1:
@@ -72,7 +76,7 @@ def sorting_network(n: int, wanted: tuple[int, ...] | None = None) -> tuple[tupl
 
 
 def _exchange(stack, pairs, spare):
-    """Run compare-exchange pairs on the rows of `stack` (n, m), in place; returns the rows in rank order."""
+    """Run compare-exchange pairs on the rows of `stack` (n, m), in place; return the rows in rank order."""
     rows = list(stack)
     for low, high in pairs:
         np.minimum(rows[low], rows[high], out=spare)
@@ -82,9 +86,10 @@ def _exchange(stack, pairs, spare):
 
 
 def ranked(block, wanted: tuple[int, ...] | None = None):
-    """The rows of `block` (float32 (n, m) without NaN, overwritten) in rank order: row k holds the k-th smallest values.
+    """The values of each column in rank order: row k of the result has the k-th smallest ones.
 
-    With `wanted` only the rows of those ranks are right.
+    `block` is float32 (n, m), without NaN, and is overwritten. With `wanted` only the rows of these ranks are
+    right.
     """
     n, m = block.shape
     if n > NETWORK_LIMIT:
@@ -95,9 +100,9 @@ def ranked(block, wanted: tuple[int, ...] | None = None):
 
 
 def relaxed(count: int, nlow: int, nhigh: int) -> tuple[int, int]:
-    """(nlow, nhigh) for a pixel with `count` good values: both are lowered together until a value is left.
+    """How many of the lowest and highest of `count` good values are left out: (nlow, nhigh).
 
-    As the peer's median does; a negative number is never reached.
+    Both are lowered together, never below 0, until a value is left, as in `drizzlepac.createMedian`.
     """
     while count > 0 and nlow + nhigh >= count:
         nlow, nhigh = max(nlow - 1, 0), max(nhigh - 1, 0)
@@ -106,7 +111,10 @@ def relaxed(count: int, nlow: int, nhigh: int) -> tuple[int, int]:
 
 @functools.cache
 def _middle(n: int, nlow: int, nhigh: int) -> tuple[tuple[int, int], ...]:
-    """For each number of good values, 0..n, the two ranks among all n (missing ones halved) whose mean is the median."""
+    """The two ranks whose mean is the median, for each number of good values from 0 to n.
+
+    Ranks count all n values, with half of the missing ones below and half above the good ones.
+    """
     places = [(-1, -1)]
     for count in range(1, n + 1):
         low, high = relaxed(count, nlow, nhigh)
@@ -117,7 +125,7 @@ def _middle(n: int, nlow: int, nhigh: int) -> tuple[tuple[int, int], ...]:
 
 
 def good_counts(missing) -> np.ndarray:
-    """int16 (m,): the number of False along the first axis of `missing`, bool (n, m)."""
+    """The number of good values in each column, int16 (m,): the False of `missing`, bool (n, m)."""
     count = np.full(missing.shape[1], len(missing), np.int16)
     for first in range(0, len(missing), 255):
         bad = np.zeros(missing.shape[1], np.uint8)
@@ -128,22 +136,25 @@ def good_counts(missing) -> np.ndarray:
 
 
 def trimmed_median(block, nlow: int = 0, nhigh: int = 0, missing=None):
-    """The median of the good values of each column without its `nlow` lowest and `nhigh` highest.
+    """The median of each column's good values without the `nlow` lowest and `nhigh` highest ones.
 
-    Where no more than nlow + nhigh values are good, both are lowered (`relaxed`). The mean of the middle two where their
-    number is even, computed in float64.
+    The median of an even number of values is the mean of the middle two, computed in float64. Where no more
+    than nlow + nhigh values are good, both are lowered (`relaxed`).
 
     Parameters
     ----------
     block : float32 (n, m)
-        NaN is missing. Overwritten.
+        NaN is a missing value. The array is overwritten.
+    nlow, nhigh : int
     missing : bool (n, m), optional
-        Its NaN, where they are known.
+        Where `block` is NaN, if that is known already.
 
     Returns
     -------
-    (median, count) : float32 (m,) and int16 (m,) or int
-        NaN where no value is good; the number of good values, one number where all are.
+    median : float32 (m,)
+        NaN where no value is good.
+    count : int16 (m,) or int
+        The number of good values; one number where all values are good.
     """
     missing = np.isnan(block) if missing is None else missing
     there = present(missing)
@@ -155,20 +166,20 @@ def trimmed_median(block, nlow: int = 0, nhigh: int = 0, missing=None):
     if not missing.any():
         return _between(ranked(block, tuple(sorted(set(places[n])))), *places[n]), n
     count = good_counts(missing)
-    # of a pixel's missing values the 1st, 3rd .. go above all others, the 2nd, 4th .. below
+    # the 1st, 3rd ... of a pixel's missing values go above all others, the 2nd, 4th ... below
     odd, below = np.zeros(m, bool), np.empty(m, bool)
     for row, bad in zip(block, missing, strict=True):
         np.copyto(row, np.inf, where=bad)
         np.logical_and(bad, odd, out=below)
         np.copyto(row, -np.inf, where=below)
         np.logical_xor(odd, bad, out=odd)
-    found = np.flatnonzero(np.bincount(count, minlength=n + 1))
-    pairs = sorted({places[c] for c in found} - {(-1, -1)})
+    counts = np.flatnonzero(np.bincount(count, minlength=n + 1))
+    pairs = sorted({places[c] for c in counts} - {(-1, -1)})
     median = np.full(m, np.nan, np.float32)
     if not pairs:
         return median, count
     rows = ranked(block, tuple(sorted({rank for pair in pairs for rank in pair})))
-    if len(pairs) == 1 and found[0]:
+    if len(pairs) == 1 and counts[0]:
         return _between(rows, *pairs[0]), count
     which = {pair: index for index, pair in enumerate(pairs)}
     group = np.array([which.get(place, -1) for place in places])[count]
@@ -187,9 +198,10 @@ def _between(rows, first, second) -> np.ndarray:
 
 
 def trimmed_mean(block, nlow: int = 0, nhigh: int = 0):
-    """The mean of the good values of each column without its `nlow` lowest and `nhigh` highest, summed in float64.
+    """The mean of each column's good values without the `nlow` lowest and `nhigh` highest ones.
 
-    Parameters, what happens where few values are good, and what is returned: as `trimmed_median`.
+    The sum is taken in float64. Parameters and returns are those of `trimmed_median`; where few values are
+    good, nlow and nhigh are lowered as there.
     """
     missing = np.isnan(block)
     there = present(missing)
@@ -213,7 +225,10 @@ def trimmed_mean(block, nlow: int = 0, nhigh: int = 0):
 
 
 def total(block):
-    """The sum of the good values of each column, in float64, and their number; NaN where there are none."""
+    """The sum of each column's good values, float32 (m,), and their number, int16 (m,).
+
+    `block` is float32 (n, m). The sum is taken in float64; it is NaN where no value is good.
+    """
     missing = np.isnan(block)
     count = good_counts(missing)
     result = np.zeros(block.shape[1])
@@ -225,16 +240,19 @@ def total(block):
 
 
 def nanmedian(stack, out=None) -> np.ndarray:
-    """Median over the first axis, NaN left out; the mean of the middle two where their number is even.
+    """The median over the first axis of a stack, NaN left out.
+
+    The median of an even number of values is the mean of the middle two.
 
     Parameters
     ----------
     stack : float32 (n, ...)
     out : float32 (...), C-contiguous, optional
+        Where the result is written.
 
     Returns
     -------
-    float32 (...); NaN where all values are.
+    float32 (...); NaN where all values are NaN.
     """
     n = len(stack)
     flat = stack.reshape(n, -1)

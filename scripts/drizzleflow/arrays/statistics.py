@@ -1,4 +1,4 @@
-"""Statistics of sky pixels: clipped mean, median, mode and midpt, and their uncertainties."""
+"""Measure sky pixels: sigma-clipped mean, median, mode and midpt, and their uncertainties."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import NamedTuple
 import numpy as np
 
 STATISTICS = ("mean", "median", "mode", "midpt")
-BLOCK = 2**16  #: values that are handled together
-SAMPLE = 10_000  #: values that bracket the median of all
-MAX_BINS = 2**24  #: of the histogram: float32 cannot number more
-SINGLE_BIN = 10.0 * float(np.finfo(np.float32).eps)  #: histograms narrower than this have one bin
+BLOCK = 2**16  #: values that are summed together
+SAMPLE = 10_000  #: size of the sample that brackets the median of all values
+MAX_BINS = 2**24  #: most bins of a histogram: float32 cannot number more
+SINGLE_BIN = 10.0 * float(np.finfo(np.float32).eps)  #: a histogram narrower than this has one bin
 
 
 class Sky(NamedTuple):
-    """A measured level, the number of pixels behind it, and its 1 sigma uncertainty (NaN: unknown)."""
+    """A measured sky level, the number of pixels behind it, and its 1-sigma uncertainty (NaN: unknown)."""
 
     value: float
     npix: int
@@ -26,31 +26,34 @@ NOTHING = Sky(float("nan"), 0, float("nan"))
 
 
 class SkyStats:
-    """Statistic of sigma-clipped pixel values: call it with an array, get ``(value, npix)``.
+    """Measure a statistic of sigma-clipped pixel values; a call with an array returns ``(value, npix)``.
 
-    The semantics are those of `stsci.imagestats` (source: its behaviour and documentation), to float32
-    rounding: values are float32; `nclip` rounds, each over all values between the limits of the round before,
-    starting from `lower` and `upper`; the standard deviation has N - 1. Different by intent: the median
-    honours `lower` and `upper` with ``nclip=0`` too, midpt of constant data is the constant, and values that
-    are not finite are left out.
+    It is the statistic of `stsci.imagestats`, to float32 rounding. Values are float32. There are `nclip`
+    rounds of clipping, each over all values between the limits of the round before, starting with `lower` and
+    `upper`; the standard deviation divides by N - 1. Three things differ by intent: the median honours
+    `lower` and `upper` also with ``nclip=0``, the midpt of constant data is the constant, and values that are
+    not finite are left out.
 
     Parameters
     ----------
     skystat : {'mean', 'median', 'mode', 'midpt'}
-        mode: parabola through the peak of a histogram; midpt: 50 % point of the histogram's cumulative sum.
+        mode: the top of a parabola through the peak of a histogram; midpt: the 50 % point of the histogram's
+        cumulative sum.
     lower, upper : float, optional
-        Usable values, in the data's unit.
+        Limits of usable values, in the data's unit.
     nclip : int
         Clipping rounds, >= 0.
     lsig, usig : float
         Clipping limits below and above the mean, in standard deviations, > 0.
     binwidth : float
-        Bin of mode's and midpt's histogram, in standard deviations, > 0.
+        Width of a bin of the histogram of mode and midpt, in standard deviations, > 0.
 
     Raises
     ------
     ValueError
         A parameter is out of its range; when called: no value lies between the limits.
+
+    Source: the behaviour and documentation of `stsci.imagestats`.
     """
 
     def __init__(self, skystat="mean", lower=None, upper=None, nclip=5, lsig=4.0, usig=4.0, binwidth=0.1):
@@ -69,13 +72,13 @@ class SkyStats:
 
     @classmethod
     def from_options(cls, options: Mapping) -> SkyStats:
-        """From the configuration's section `skymatch` (its lsigma and usigma are lsig and usig here); ``auto`` is the median."""
+        """The statistic of the configuration's section `skymatch`, where ``auto`` is the median."""
         same = {key: options[key] for key in ("lower", "upper", "nclip", "binwidth")}
         name = "median" if options["skystat"] == "auto" else options["skystat"]
         return cls(name, **same, lsig=options["lsigma"], usig=options["usigma"])
 
     def between(self, data) -> np.ndarray:
-        """bool array of data's shape: values between `lower` and `upper`."""
+        """Bool array of the data's shape, True for values between `lower` and `upper`."""
         low, high = (
             limit if limit is not None else default
             for limit, default in ((self.lower, -np.inf), (self.upper, np.inf))
@@ -86,11 +89,14 @@ class SkyStats:
         return self.calc_sky(data)
 
     def calc_sky(self, data):
-        """``(value, npix)`` of an array of any shape; ValueError if no value is left."""
+        """Measure an array of any shape; return ``(value, npix)``. ValueError: no value is left."""
         return self.measure(data)[:2]
 
     def measure(self, data) -> Sky:
-        """`Sky` of an array of any shape, for independent pixels; ValueError if no value is left."""
+        """Measure an array of any shape; return a `Sky`. ValueError: no value is left.
+
+        The uncertainty takes the noise of pixels to be independent.
+        """
         values = np.asarray(data, dtype=np.float32).ravel()
         if not np.isfinite(values).all():
             values = values[np.isfinite(values)]
@@ -148,12 +154,17 @@ class SkyStats:
         median = 1.2533 * core / npix**0.5
         if self.skystat != "mode":
             return median
-        # bins whose counts differ by no more than their noise compete: scatter ~ (counts in the peak)^(-1/4)
+        # the peak may be in any bin whose count differs from it by no more than noise: ~ (counts in the
+        # peak)^(-1/4)
         return max(median, 0.7 * (0.4 * npix * self.binwidth) ** -0.25 * core)
 
 
 def measured(skystat, values) -> Sky:
-    """What any callable ``values -> (value, npix)`` finds; NaN and 0 pixels if nothing. sigma is NaN if unknown."""
+    """Measure values with a statistic, a callable ``values -> (value, npix)``.
+
+    Its method ``measure``, if it has one, gives an uncertainty too; otherwise that is NaN. `NOTHING` is
+    returned where the statistic has no result.
+    """
     try:
         if not np.size(values):
             return NOTHING
@@ -169,7 +180,7 @@ def measured(skystat, values) -> Sky:
 
 
 class _Moments:
-    """Count, mean and standard deviation of an array without its clipped values, from one pass over it."""
+    """Number, mean and standard deviation of an array's unclipped values, from one pass over the array."""
 
     def __init__(self, values):
         self.values = values
@@ -179,10 +190,10 @@ class _Moments:
         npix, centre, total, square = self.sums
         _, _, less, less_square = sums(self.values[clipped], centre)
         npix, total, left = npix - len(clipped), total - less, square - less_square
-        if left < 1e-6 * square:  # nearly all of the sum was outliers: subtracting them would lose its digits
+        if left < 1e-6 * square:  # outliers make up nearly all of the sum: subtracting them would lose digits
             kept = self.values[(self.values >= low) & (self.values <= high)]
             npix, centre, total, left = sums(kept, float(kept.mean(dtype=np.float64)))
-        # float32, as the peer's C code has it: clip limits and bins then agree to the last bit
+        # float32, as in the C code of stsci.imagestats: clip limits and bins then agree to the last bit
         mean = float(np.float32(centre + total / npix))
         if npix < 2:
             return npix, mean, float("nan")
@@ -192,7 +203,7 @@ class _Moments:
 
 
 def sums(values, centre):
-    """(count, centre, sum, sum of squares) of the deviations from `centre`, in float64, by blocks."""
+    """(number, centre, sum, sum of squares) of the values' deviations from `centre`, in float64."""
     total = square = 0.0
     for k in range(0, len(values), BLOCK):
         d = values[k : k + BLOCK].astype(np.float64) - centre
@@ -202,13 +213,14 @@ def sums(values, centre):
 
 
 def clipped_median(values, low, high, npix):
-    """Median of the `npix` values from `low` to `high`, averaged in float32 as numpy does, and half the width
-    of the middle 68 %, from a sample of them.
+    """The median of the values from `low` to `high`, and half the width of their middle 68 %.
 
-    Two order statistics of a sample bracket the median; only the few values between them are sorted.
+    `npix` is the number of these values. Two order statistics of a sample bracket the median, and only the
+    few values between them are sorted; the mean of the middle two is taken in float32, as numpy does. The
+    width is that of the sample.
     """
     first, second = (npix - 1) // 2, npix // 2
-    step = len(values) // SAMPLE | 1  # odd: does not fall in step with the columns of an image
+    step = len(values) // SAMPLE | 1  # odd, so that the sample has pixels of all columns of an image
     sample = np.sort(values[::step])
     sample = sample[np.searchsorted(sample, low) : np.searchsorted(sample, high, side="right")]
     n, middle = len(sample), None
@@ -229,20 +241,20 @@ def clipped_median(values, low, high, npix):
 
 
 def _histogram(values, bins, step, low):
-    """Counts of values in `bins` bins from `low`, in float32 like the peer's C code."""
+    """The histogram of values in `bins` bins from `low`, in float32 as in the C code of stsci.imagestats."""
     step, low = np.float32(step), np.float32(low)
     inverse, edge = np.float32(1.0) / step, low + step * np.float32(bins)
     counts = np.zeros(bins, np.int64)
     for k in range(0, len(values), BLOCK):
         block = values[k : k + BLOCK]
         number = (inverse * (block[(block >= low) & (block < edge)] - low)).astype(np.int64)
-        found = np.bincount(np.minimum(number, bins - 1))
-        counts[: len(found)] += found
+        more = np.bincount(np.minimum(number, bins - 1))
+        counts[: len(more)] += more
     return counts
 
 
 def _peak(counts):
-    """Position of the mode, in bins from the lower edge."""
+    """The position of the mode, in bins from the lower edge of the histogram."""
     last, peak = len(counts) - 1, int(np.argmax(counts))
     if last == 1 and counts[0] == counts[1]:
         return 1.0
@@ -253,7 +265,7 @@ def _peak(counts):
 
 
 def _half(counts):
-    """Position of the 50 % point of the cumulative counts, in bins from the lower edge."""
+    """The position of the 50 % point of the cumulative counts, in bins from the histogram's lower edge."""
     total = np.cumsum(counts).astype(np.float32)
     total /= total[-1]
     k = int(np.argmax(total >= 0.5))

@@ -1,6 +1,7 @@
-"""Combining single-drizzled images pixel by pixel (`drizzlepac.createMedian`).
+"""Combine single-drizzled images pixel by pixel into one without cosmic rays (`drizzlepac.createMedian`).
 
-`combine_stack` combines arrays; `median`, `createMedian` and ``python -m drizzleflow.combine`` combine files.
+Start at `combine_stack`, which combines arrays. `median`, `createMedian` and ``python -m
+drizzleflow.combine`` combine files; `parameters` has the settings of all of them.
 """
 
 from importlib import import_module
@@ -16,7 +17,7 @@ __all__ = sorted(_HOMES)
 
 
 def __getattr__(name):
-    """Public names, looked up when they are asked for: a job imports the module that it needs."""
+    """Import the module of a public name when the name is first used, so that `import` alone is fast."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"drizzleflow.{_HOMES[name]}"), name)

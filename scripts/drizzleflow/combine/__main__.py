@@ -1,4 +1,4 @@
-"""``python -m drizzleflow.combine``: see `drizzleflow.combine.createmedian`."""
+"""``python -m drizzleflow.combine`` combines single-drizzled images (`drizzleflow.combine.createmedian`)."""
 
 from drizzleflow.combine.createmedian import main
 

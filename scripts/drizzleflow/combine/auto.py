@@ -1,22 +1,23 @@
-"""combine_type 'auto': what each pixel's depth allows, and the uncertainty of the result."""
+"""Combine by combine_type 'auto': the method depends on each pixel's depth; the uncertainty is given too."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from drizzleflow.arrays.morphology import abs_deriv, dilate
 from drizzleflow.arrays.ranks import good_counts, present, tiles, trimmed_median
 from drizzleflow.combine.holes import holes
-from drizzleflow.combine.minmed import dilate
 from drizzleflow.combine.stack_noise import StackNoise
 
-DEEP = 6  #: deeper pixels are the plain median
-#: Tolerance, in units of the largest difference of the minimum image from a neighbour: the cores of undersampled stars
-#: differ between dithered images by more than noise. Where they are off by 0.05 px, stars lose 3 to 10 % of their flux without
-#: it and under 0.5 % with it, at the price of 0.2 % of the cosmic rays on blank sky (benchmarks/combine.py)
+DEEP = 6  #: pixels with more good values than this get the plain median
+#: Tolerance, in units of the largest difference of the minimum image from a neighbour: the cores of
+#: undersampled stars differ between dithered images by more than noise. Where they are off by 0.05 px, stars
+#: lose 3 to 10 % of their flux without it and under 0.5 % with it, at the price of 0.2 % of the cosmic rays
+#: on blank sky (benchmarks/combine.py)
 DERIVATIVE = 0.5
 
-#: Variance of the median of n = 1, 2 .. 20 normal values in units of the variance of one (for even n of the mean of the middle
-#: two): integrals over the densities of order statistics
+#: Variance of the median of n = 1, 2 .. 20 normal values in units of the variance of one (for even n of the
+#: mean of the middle two): integrals over the densities of order statistics
 MEDIAN_VARIANCE = (
     1.0, 0.5, 0.448671, 0.2982, 0.286834, 0.214743, 0.210447, 0.168182, 0.166101, 0.138328,
     0.137162, 0.117518, 0.116799, 0.10217, 0.101695, 0.090378, 0.090047, 0.081031, 0.080791, 0.07344,
@@ -36,18 +37,20 @@ def combine(
     """Combine a stack by the number n of good values of each pixel.
 
     - 1: the value.
-    - 2: their mean, weighted by inverse variance; the lower where the higher exceeds it by more than ``nsigma[0]`` standard
-      deviations of their difference.
-    - 3 to 6: the median (of an even number the mean of the middle two); the lowest where the median exceeds it by more than
-      ``nsigma[0]`` standard deviations of one image.
+    - 2: their mean, weighted by inverse variance; the lower where the higher exceeds it by more than
+      ``nsigma[0]`` standard deviations of their difference.
+    - 3 to 6: the median (of an even number the mean of the middle two); the lowest where the median exceeds
+      it by more than ``nsigma[0]`` standard deviations of one image.
     - more: the median.
 
-    The lowest is not taken where it is a hole (`drizzleflow.combine.holes`): there the central value stays, of two the higher.
+    The lowest is not taken where it is a hole (`drizzleflow.combine.holes`): there the central value stays,
+    of two the higher.
 
-    Standard deviations are those that the images have at the level of the *lowest* value, which no cosmic ray has raised. Within
-    `grow` pixels of a pixel where the lowest was chosen, ``nsigma[1]`` counts. minmed compares with the noise of the sum of all
-    exposures instead, so that on deep stacks it takes the minimum of good values and is biased low; and it drops the highest
-    value always, which biases it low on blank sky.
+    Standard deviations are those of the images at the level of the *lowest* value, which no cosmic ray has
+    raised. Within `grow` pixels of a pixel where the lowest was chosen, ``nsigma[1]`` is used. drizzlepac's
+    minmed compares with the noise of the sum of all exposures instead, so that on deep stacks it takes the
+    minimum of good values and is biased low; it also always drops the highest value, which biases it low on
+    blank sky.
 
     Parameters
     ----------
@@ -57,14 +60,16 @@ def combine(
         Weights relative to the image's mean, > 0: variance is taken as inversely proportional.
     noise : StackNoise of the n images
     derivative : float
-        What the difference of the two may have on top of the noise, see `DERIVATIVE`.
+        How much the two may differ beyond the noise, see `DERIVATIVE`.
     hole_nsigma : float
-        How far below its surroundings a hole lies, in standard deviations of one image; 0: holes are not looked for.
+        How far below its surroundings a hole lies, in standard deviations of one image; 0: holes are not
+        looked for.
 
     Returns
     -------
     (sci, err, count) : float32, float32, int16 (ny, nx)
-        The combined image and its uncertainty (Gaussian, pixels independent), NaN where no value is good; number of good values.
+        The combined image and its uncertainty (Gaussian, pixels independent), NaN where no value is good;
+        number of good values.
     """
     n, *shape = stack.shape
     planes = np.empty((6, *shape), np.float32)
@@ -80,7 +85,7 @@ def combine(
     sci, lowest, gap, sigma, err, err_lowest = planes
     with np.errstate(invalid="ignore"):
         if derivative:
-            gap -= np.float32(derivative) * slope(lowest)
+            gap -= np.float32(derivative) * abs_deriv(lowest)
         far = gap > np.float32(nsigma[0]) * sigma
         chosen = far
         if grow:
@@ -101,7 +106,11 @@ def combine(
 
 
 def _pixels(block, missing, weights, noise, planes):
-    """Fill `planes` (6, m): central and lowest value, their gap and its standard deviation, uncertainty of both values."""
+    """Fill `planes` (6, m) with the values among which `combine` chooses.
+
+    They are the central and the lowest value, their difference and its standard deviation, and the
+    uncertainties of both values.
+    """
     sci, lowest, gap, sigma, err, err_lowest = planes
     if not len(block):
         planes[...] = np.nan
@@ -146,7 +155,7 @@ def _pixels(block, missing, weights, noise, planes):
 
 
 class _Variances:
-    """The variance of each image at one level, float32 (m,); those of images with the same noise are computed once."""
+    """Compute the variance of each image at one level, float32 (m,), once for images of the same noise."""
 
     def __init__(self, level, noise):
         self.level = np.fmax(level, 0)
@@ -161,22 +170,25 @@ class _Variances:
 
 
 def _two_variances(block, missing, lowest, noise, weights, other_too):
-    """Variances at the level of the lowest value, float32 (m,): of the image that has it, and of the last of the others."""
+    """Return two variances at the level of the lowest value, each float32 (m,).
+
+    The first is of the image that has the lowest value, the second of the last of the other images.
+    """
     variances = _Variances(lowest, noise)
     low = np.full(block.shape[1], np.inf, np.float32)
     other = low.copy() if other_too else None
     for i, values in enumerate(block):
         variance = variances[i] if weights is None else variances[i] / weights[i]
-        found = values == lowest
+        is_lowest = values == lowest
         if other_too:
-            found &= np.isinf(low)  # of equal values the first image's
-            np.copyto(other, variance, where=~(found | missing[i]))
-        np.copyto(low, variance, where=found)
+            is_lowest &= np.isinf(low)  # of equal values the first image's
+            np.copyto(other, variance, where=~(is_lowest | missing[i]))
+        np.copyto(low, variance, where=is_lowest)
     return low, other
 
 
 def _inverse_sigmas(level, missing, noise, weights):
-    """The sum of 1 / sigma over the good values, float32 (m,)."""
+    """Return the sum of 1 / sigma over the good values, float32 (m,)."""
     variances, total = _Variances(level, noise), np.zeros(len(level), np.float32)
     inverse, of = None, None
     for i, bad in enumerate(missing):
@@ -189,7 +201,10 @@ def _inverse_sigmas(level, missing, noise, weights):
 
 
 def median_variance(count) -> np.ndarray:
-    """`MEDIAN_VARIANCE` of each count, float64; NaN for 0. Beyond the table a fit to the same integrals, good to 0.2 %."""
+    """Return `MEDIAN_VARIANCE` for each count, float64; NaN for 0.
+
+    Beyond the table it is a fit to the same integrals, good to 0.2 %.
+    """
     n = np.arange(np.max(count, initial=0) + 1)
     with np.errstate(divide="ignore"):
         table = 0.5 * np.pi / (n + np.where(n % 2, 0.42927 + 0.257 / n, 1.3323 + 2.1437 / n))
@@ -197,15 +212,3 @@ def median_variance(count) -> np.ndarray:
     table[1 : known + 1] = MEDIAN_VARIANCE[:known]
     table[0] = np.nan
     return table[count]
-
-
-def slope(image) -> np.ndarray:
-    """The largest absolute difference of each pixel from its four neighbours, float32; those that are NaN do not count."""
-    largest = np.zeros_like(image)
-    for axis in (0, 1):
-        step = np.abs(np.diff(image, axis=axis))
-        low, high = [slice(None)] * 2, [slice(None)] * 2
-        low[axis], high[axis] = slice(None, -1), slice(1, None)
-        np.fmax(largest[tuple(low)], step, out=largest[tuple(low)])
-        np.fmax(largest[tuple(high)], step, out=largest[tuple(high)])
-    return largest

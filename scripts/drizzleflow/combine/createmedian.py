@@ -1,7 +1,7 @@
-"""createMedian: single-drizzled images combined into one, alone or as AstroDrizzle's step (seed 001).
+"""Combine single-drizzled images into one file, as `drizzlepac.createMedian` does.
 
-`median` is for people and scripts, `createMedian` is the step as AstroDrizzle calls it, and ``python -m drizzleflow.combine``
-is the command. The combination itself is `drizzleflow.combine.median_image`.
+`median` is the function for users, `createMedian` the step as AstroDrizzle calls it, and ``python -m
+drizzleflow.combine`` the command. `drizzleflow.combine.stack.median_image` combines the pixels.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ from drizzleflow.combine.drizzle_singles import (
     DrizzledSingle,
     MemoryPlane,
     Plane,
-    check_grid,
-    find,
     single_of,
 )
 from drizzleflow.combine.exposure_noise import Overrides
 from drizzleflow.combine.median_product import hdulist, product, write
+from drizzleflow.combine.named_images import find
+from drizzleflow.combine.one_grid import check_grid
 from drizzleflow.combine.stack import median_image
 from drizzleflow.errors import InputError
 from drizzleflow.frames.noise import Noise
 from drizzleflow.frames.windowed import union
 
 logger = logging.getLogger("drizzleflow.combine.createmedian")
-#: types that use the weights themselves, not only which are low
+#: values of combine_type that use the weights themselves, not only the mask of pixels of low weight
 _WEIGHTED = ("minmed", "iminmed")
 
 
@@ -52,15 +52,15 @@ def median(input=None, configObj=None, editpars=False, **inputDict):
     Parameters
     ----------
     input : str or list of str
-        Exposures, whose ``<root>_single_sci.fits`` and ``<root>_single_wht.fits`` are beside them, or the singles themselves: a
-        name, a list, a wildcard such as ``'*flt.fits'``, an ``@file`` with one name a line, an ``_asn.fits`` table. Default: that of
-        `configObj`.
+        Exposures, beside which ``<root>_single_sci.fits`` and ``<root>_single_wht.fits`` lie, or these images
+        themselves: a name, a list, a wildcard such as ``'*flt.fits'``, an ``@file`` with one name a line, or
+        an ``_asn.fits`` table. By default the input that `configObj` names.
     configObj : None, dict or path
-        Parameters, flat or with AstroDrizzle's sections, or a ``.cfg`` file with them.
+        Parameters, with or without AstroDrizzle's sections, or a ``.cfg`` file with them.
     editpars : bool
-        True is refused: there is no window to edit parameters in.
+        True is refused: drizzleflow has no window for editing parameters.
     **inputDict
-        Parameters, which go before those of `configObj`; `getHelpAsString()` explains each.
+        Parameters, which take precedence over `configObj`; `getHelpAsString()` explains each.
 
     Returns
     -------
@@ -71,6 +71,8 @@ def median(input=None, configObj=None, editpars=False, **inputDict):
     ------
     InputError
         A parameter, a file or a keyword is missing or wrong; nothing is written then.
+
+    Source: the documents and behaviour of `drizzlepac.createMedian` 3.11.
     """
     if editpars:
         raise InputError(
@@ -82,21 +84,18 @@ def median(input=None, configObj=None, editpars=False, **inputDict):
         logger.info("median is no: no median image is made")
         return None
     given = configured if input is None else input
-    if (
-        given is None
-        or (isinstance(given, str) and not given.strip())
-        or (isinstance(given, (list, tuple)) and not given)
-    ):
+    blank = isinstance(given, str) and not given.strip()
+    if given is None or blank or (isinstance(given, (list, tuple)) and not given):
         raise InputError("input: no images, expected a name, a list, a wildcard, @list or an _asn.fits table")
-    found, name = find(given)
+    images, name = find(given)
     path = output_name(settings["output"] or name)
-    for image in found:
+    for image in images:
         for used in (image.sci, image.wht, image.exposure):
             if used and os.path.realpath(used) == os.path.realpath(path):
                 raise InputError(f"{path}: the output is one of the inputs, expected another name")
     weighted = parameters.combine_type in _WEIGHTED
     singles, header = [], None
-    for image, user in zip(found, _overrides(settings, len(found)), strict=True):
+    for image, user in zip(images, _overrides(settings, len(images)), strict=True):
         single, cards = image.open(user, parameters.median_newmasks or weighted, weighted)
         singles.append(single)
         header = cards if header is None else header
@@ -107,19 +106,20 @@ def median(input=None, configObj=None, editpars=False, **inputDict):
 
 
 def createMedian(imgObjList, configObj, procSteps=None):
-    """The step as AstroDrizzle calls it.
+    """Combine single-drizzled images, called as AstroDrizzle calls its step.
 
     Parameters
     ----------
     imgObjList : list
-        drizzlepac's image objects, one an exposure, or objects with as much of them: ``outputNames`` (``outSingle``, ``outSWeight``,
-        ``outMedian``), ``_image['sci', 1]._exptime``, ``returnAllChips(extname=scienceExt)`` whose chips have ``_rdnoise``
-        (electrons), ``subtractedSky`` and ``_conversionFactor`` (electrons for one unit of it); with ``inmemory``
-        the images are HDU lists in ``virtualOutputs``.
+        drizzlepac's image objects, one for each exposure, or objects with these attributes: ``outputNames``
+        (``outSingle``, ``outSWeight``, ``outMedian``), ``_image['sci', 1]._exptime``, and
+        ``returnAllChips(extname=scienceExt)``, whose chips have ``_rdnoise`` (electrons), ``subtractedSky``
+        and ``_conversionFactor`` (electrons for one unit of the sky). With ``inmemory`` the images are HDU
+        lists in ``virtualOutputs``.
     configObj : dict
         AstroDrizzle's configuration, with its sections.
     procSteps : object, optional
-        Is told of the step's begin and end (``addStep``, ``endStep``).
+        Its methods ``addStep`` and ``endStep`` are called when the step begins and ends.
 
     Raises
     ------
@@ -152,18 +152,18 @@ def createMedian(imgObjList, configObj, procSteps=None):
 
 
 def output_name(output: str) -> str:
-    """``<output>_med.fits``; an ending ``.fits``, ``_drz``, ``_drc`` or ``_med`` of the name given is not doubled."""
+    """The name of the product, ``<output>_med.fits``; an ending .fits, _drz, _drc or _med is dropped."""
     root = re.sub(r"(_dr[zc]|_med)$", "", re.sub(r"\.fits?$", "", os.fspath(output)))
     if not os.path.basename(root):
         raise InputError(f"output is {output!r}, expected the root of a file's name")
     return f"{root}_med.fits"
 
 
-# --- the steps of both ------------------------------------------------------------------------------------------------
+# --- shared by both functions ------------------------------------------------------------------------------
 
 
 def _overrides(settings, n):
-    """What the user gives, for each of `n` images."""
+    """Return the user's own values for each of `n` images, a list of `Overrides`."""
     rows = []
     for key in PER_IMAGE:
         values = settings[key]
@@ -175,7 +175,7 @@ def _overrides(settings, n):
 
 
 def _combine(singles: list[DrizzledSingle], parameters, fillval: float):
-    """(Combined, window) with what there is to say in the log."""
+    """Check and combine the images; return (Combined, window). Warnings go to the log."""
     check_grid(singles)
     parameters.check_depth(len(singles))  # before a pixel is read
     if parameters.median_newmasks:
@@ -191,7 +191,7 @@ def _combine(singles: list[DrizzledSingle], parameters, fillval: float):
 
 
 def _of_object(image, weights: bool, noise: bool):
-    """(DrizzledSingle, header) of one of drizzlepac's image objects."""
+    """Return (DrizzledSingle, header) of one of drizzlepac's image objects."""
     sci, header = _plane_of(image, "outSingle")
     try:
         wht, _ = _plane_of(image, "outSWeight")
@@ -232,7 +232,7 @@ def _plane_of(image, key):
 
 
 def _step_only(config) -> dict:
-    """What of AstroDrizzle's configuration is the median's: the image objects know the rest."""
+    """Return the median step's parameters in AstroDrizzle's configuration; image objects hold all else."""
     mine = {}
     for key, value in config.items():
         if hasattr(value, "items") and is_median_section(key):
@@ -244,26 +244,28 @@ def _step_only(config) -> dict:
     return mine
 
 
-# --- help and the command ---------------------------------------------------------------------------------------------
+# --- help and the command ---------------------------------------------------------------------------------
 
 
 def getHelpAsString(docstring=False, show_ver=True):
-    """What createMedian does and each of its parameters, with defaults and units, as text.
+    """Return a text that explains createMedian and each of its parameters, with defaults and units.
 
     Parameters
     ----------
     docstring : bool
-        True: how to call `median` from Python comes first, rather than the command.
+        True: the text begins with how to call `median` from Python; False: with the command.
     show_ver : bool
-        The version in the first line.
+        Whether the first line states the version.
     """
     title = f"createMedian (drizzleflow {__version__})" if show_ver else "createMedian"
     if docstring:
         usage = f"median{inspect.signature(median)}\n\n{inspect.getdoc(median)}"
     else:
         usage = (
-            "python -m drizzleflow.combine [INPUT ...] [--config FILE.cfg] [--output ROOT] [--PARAMETER VALUE ...]\n"
-            "from drizzleflow.combine import median; median('*flt.fits', combine_type='median', combine_nhigh=1)"
+            "python -m drizzleflow.combine [INPUT ...] [--config FILE.cfg] [--output ROOT] "
+            "[--PARAMETER VALUE ...]\n"
+            "from drizzleflow.combine import median; "
+            "median('*flt.fits', combine_type='median', combine_nhigh=1)"
         )
     blocks = [title, usage, _ABOUT]
     for heading, step in (("Parameters", True), ("What is made of which images", False)):
@@ -282,7 +284,7 @@ def getHelpAsString(docstring=False, show_ver=True):
 
 
 def help(file=None):
-    """Print `getHelpAsString`, or write it to `file`; a file of that name is deleted first."""
+    """Print the text of `getHelpAsString`, or write it to `file` in place of an old one."""
     text = getHelpAsString(docstring=True)
     if file is None:
         print(text)
@@ -297,15 +299,17 @@ def help(file=None):
 
 
 _ABOUT = """\
-Combines single-drizzled images into one, <output>_med.fits: an estimate of the field without cosmic rays, with which each exposure
-is then compared. INPUT are exposures (j8xi0xabq_flt.fits) whose j8xi0xabq_single_sci.fits and j8xi0xabq_single_wht.fits are beside
-them, or the single images themselves: names, wildcards ('*flt.fits'), @list (one name a line) or an _asn.fits table.
-Exposure time, read noise and sky, which minmed needs, come from the exposures, else from the single images' headers, else from you.
-The output has the image (PRIMARY) and NUSED, the number of images that each pixel is made of; with auto also ERR."""
+Combines single-drizzled images into one, <output>_med.fits: an estimate of the field without cosmic rays,
+with which each exposure is then compared. INPUT are exposures (j8xi0xabq_flt.fits) whose
+j8xi0xabq_single_sci.fits and j8xi0xabq_single_wht.fits are beside them, or the single images themselves:
+names, wildcards ('*flt.fits'), @list (one name a line) or an _asn.fits table. Exposure time, read noise
+and sky, which minmed needs, come from the exposures, else from the single images' headers, else from you.
+The output has the image (PRIMARY) and NUSED, the number of images that each pixel is made of; with auto
+also ERR."""
 
 
 def main(argv=None) -> int:
-    """``python -m drizzleflow.combine``: see `getHelpAsString`. Returns the exit code: 0, or 1 with a line on stderr."""
+    """Run the command ``python -m drizzleflow.combine``; return 0, or 1 after a line on stderr."""
     parser = argparse.ArgumentParser(
         prog="python -m drizzleflow.combine",
         description=_ABOUT,

@@ -1,7 +1,8 @@
-"""The parameters of createMedian: what there is, what it is by default, and where a user may write it (seed 001).
+"""Read createMedian's parameters as users write them: names, defaults, help texts and ``.cfg`` files.
 
-Keywords of a call go before a configuration (a dict, or a ``.cfg`` file as drizzlepac writes them), which goes before the
-defaults. A ``.cfg`` file is text: sections in brackets, ``key = value # comment``; nothing in it is executed.
+Keywords of a call take precedence over a configuration (a dict, or a ``.cfg`` file as drizzlepac writes
+them), which takes precedence over the defaults. A ``.cfg`` file is text, with sections in brackets and ``key
+= value # comment``; nothing in it is executed.
 """
 
 from __future__ import annotations
@@ -19,11 +20,13 @@ from drizzleflow.errors import InputError
 
 @dataclass(frozen=True)
 class Parameter:
+    """Describe one parameter, as the help text explains it."""
+
     name: str
     default: object
-    kind: str  #: type and unit, for people
-    text: str
-    step: bool = True  #: one of createMedian's own (AstroDrizzle's step 4)
+    kind: str  #: type and unit, in words
+    text: str  #: what it does
+    step: bool = True  #: whether it is one of createMedian's own (AstroDrizzle's step 4)
 
 
 PARAMETERS = {
@@ -39,33 +42,36 @@ PARAMETERS = {
             "median_newmasks",
             True,
             "bool",
-            "Leave out pixels whose weight says that they are bad (see combine_maskpt). False takes every pixel, "
-            "also those on which nothing was drizzled: only for looking at bad pixels.",
+            "Leave out pixels whose weight says that they are bad (see combine_maskpt). False takes every "
+            "pixel, also those on which nothing was drizzled: only for looking at bad pixels.",
         ),
         Parameter(
             "combine_maskpt",
             0.7,
             "float, 0 to 1",
-            "Fraction of an image's mean weight below which a pixel is left out. The mean is that of all weights "
-            "from 1e-8 on. Within an AstroDrizzle configuration the default is 0.3, as there.",
+            "Fraction of an image's mean weight below which a pixel is left out. The mean is that of all "
+            "weights from 1e-8 on. Within an AstroDrizzle configuration the default is 0.3, as there.",
         ),
         Parameter(
             "combine_type",
             "minmed",
             "minmed, median, average (mean), sum, auto; imedian, imean, iminmed",
-            "How the images are combined. minmed: the median, but the minimum where the median is significantly higher than it: highly "
-            "recommended for three images, good for four to six, to be avoided for ten or more (it is then biased low). median: for many images, "
-            "and as good as minmed down to about four; with four images set combine_nhigh to 1, with more consider a higher one, and keep the number "
-            "of images minus combine_nhigh odd, since the median of an even number is the mean of the middle two. average: of the good values. sum: of "
-            "all values, good or bad. auto: minmed's choice by the depth of each pixel, and an ERR extension. The types with i: where all images are bad, "
-            "the last one's value.",
+            "How the images are combined. minmed: the median, but the minimum where the median is "
+            "significantly higher than it: highly recommended for three images, good for four to six, to be "
+            "avoided for ten or more (it is then biased low). median: for many images, and as good as "
+            "minmed down to about four; with four images set combine_nhigh to 1, with more consider a "
+            "higher one, and keep the number of images minus combine_nhigh odd, since the median of an even "
+            "number is the mean of the middle two. average: of the good values. sum: of all values, good or "
+            "bad. auto: minmed's choice by the depth of each pixel, and an ERR extension. The types with i: "
+            "where all images are bad, the last one's value.",
         ),
         Parameter(
             "combine_nsigma",
             "4 3",
             "one or two floats",
-            "minmed and auto: how many sigma the minimum has to be below the median to be taken. The second is for pixels beside such "
-            "a pixel; one value serves for both. sigma = sqrt(M + S + R^2), in electrons: median, subtracted sky and read noise.",
+            "minmed and auto: how many sigma the minimum has to be below the median to be taken. The second "
+            "is for pixels beside such a pixel; one value serves for both. sigma = sqrt(M + S + R^2), in "
+            "electrons: median, subtracted sky and read noise.",
         ),
         Parameter(
             "combine_nlow",
@@ -95,21 +101,22 @@ PARAMETERS = {
             "combine_grow",
             1,
             "int, pixels",
-            "minmed and auto: how far around a pixel taken from the minimum the second value of combine_nsigma counts. "
-            "Other types do not use it.",
+            "minmed and auto: how far around a pixel taken from the minimum the second value of "
+            "combine_nsigma counts. Other types do not use it.",
         ),
         Parameter(
             "combine_bufsize",
             None,
             "float or None (1), MiB",
-            "How much of each image is in memory at a time. The result does not depend on it; a larger buffer opens the "
-            "files less often, which helps with compressed images.",
+            "How much of each image is in memory at a time. The result does not depend on it; a larger "
+            "buffer opens the files less often, which helps with compressed images.",
         ),
         Parameter(
             "output",
             None,
             "str",
-            "Root of the output, <output>_med.fits. Default: final; the root of the image where there is one; the product of an association table.",
+            "Root of the output, <output>_med.fits. Default: final; the root of the image where there is "
+            "one; the product of an association table.",
             False,
         ),
         Parameter(
@@ -153,8 +160,8 @@ PARAMETERS = {
 }
 PER_IMAGE = ("exptime", "rdnoise", "gain", "sky")
 KEYWORDS = ("expkeyword", "rnkeyword", "gnkeyword", "skyuser")
-_PAIRS = tuple(zip(PER_IMAGE, KEYWORDS, strict=True))  #: two ways to say the same
-#: AstroDrizzle's parameters outside its steps, and createMedian's companions: taken and not used
+_PAIRS = tuple(zip(PER_IMAGE, KEYWORDS, strict=True))  #: a value, and the header keyword that may give it
+#: parameters of AstroDrizzle that are accepted and not used
 _IGNORED = {
     "_task_name_",
     "_mdriztab_btn_",
@@ -186,16 +193,17 @@ ASTRODRIZZLE_MASKPT = 0.3
 
 
 def resolve(config=None, given: Mapping | None = None, within: bool = False) -> tuple[dict, object]:
-    """All parameters with their values, and the input that a configuration names (or None).
+    """Return the values of all parameters, and the input that a configuration names (or None).
 
     Parameters
     ----------
     config : None, mapping or path
-        Flat, or with AstroDrizzle's sections. Of its other steps only what concerns the median is looked at.
+        Without sections, or with AstroDrizzle's; only parameters that concern the median are read from its
+        other steps.
     given : mapping
-        Keywords; they go before.
+        Keywords of the call, which take precedence.
     within : bool
-        `config` is AstroDrizzle's, whatever it holds.
+        True: `config` is AstroDrizzle's own, whatever it holds.
 
     Raises
     ------
@@ -216,7 +224,9 @@ def resolve(config=None, given: Mapping | None = None, within: bool = False) -> 
         for key in table:
             if key not in PARAMETERS:
                 raise InputError(f"{source}{key}: unknown parameter{_near(key)}")
-        for pair in _PAIRS:  # a keyword of a call goes before the other way to say it in a configuration
+        for (
+            pair
+        ) in _PAIRS:  # a value of the call also replaces the keyword of a configuration, and vice versa
             if any(table.get(key) is not None for key in pair):
                 settings.update(dict.fromkeys(pair))
         for key, value in table.items():
@@ -230,12 +240,12 @@ def resolve(config=None, given: Mapping | None = None, within: bool = False) -> 
 
 
 def parameters_of(settings) -> Parameters:
-    """The combination's own parameters."""
+    """Return the checked `Parameters` of the combination, from the values of all parameters."""
     return Parameters(**{field.name: settings[field.name] for field in dataclasses.fields(Parameters)})
 
 
 def _is_astrodrizzle(config) -> bool:
-    """Whether a configuration has other steps than the median."""
+    """Return whether a configuration is AstroDrizzle's: it has its name, or steps other than the median."""
     steps = (_STEP.match(key) for key in config if hasattr(config[key], "items"))
     return str(config.get("_task_name_", "")).strip().lower() == "astrodrizzle" or any(
         s and s[1] != "4" for s in steps
@@ -243,13 +253,13 @@ def _is_astrodrizzle(config) -> bool:
 
 
 def is_median_section(name) -> bool:
-    """Whether a section of a configuration is the median's ('STEP 4: CREATE MEDIAN IMAGE'; step 5 blots it)."""
+    """Return whether a section is the median's, 'STEP 4: CREATE MEDIAN IMAGE' (step 5 blots the median)."""
     step = _STEP.match(name)
     return step[1] == "4" if step else "MEDIAN" in name.upper()
 
 
 def _flatten(config, where, within) -> tuple[dict, object]:
-    """(parameters, input) of a configuration with or without sections."""
+    """Return the parameters of a configuration, with or without sections, and its input (or None)."""
     values, images, skysub = {}, None, True
     for key, value in config.items():
         if not hasattr(value, "items"):
@@ -276,7 +286,13 @@ def _flatten(config, where, within) -> tuple[dict, object]:
 
 
 def convert(key, value, where=""):
-    """A value of parameter `key`, or its text, as the parameter's type."""
+    """Convert the value of the parameter `key`, given as text or not, to the parameter's type.
+
+    Raises
+    ------
+    InputError
+        The value cannot be converted; the message begins with `where`.
+    """
     if isinstance(value, str):
         value = value.strip()
     if key in ("median", "median_newmasks"):
@@ -336,7 +352,7 @@ def _near(key) -> str:
 
 
 def read_cfg(path) -> dict:
-    """A ``.cfg`` file as a dict of texts; the lines of a section are a dict of their own.
+    """Read a ``.cfg`` file as a dict of texts, in which each section is a dict of its own.
 
     Raises
     ------
@@ -351,14 +367,14 @@ def read_cfg(path) -> dict:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not a text file in UTF-8 (byte {error.start})") from None
-    found = section = {}
+    content = section = {}
     for number, line in enumerate(lines, start=1):
         line = line.strip()
         if not line or line.startswith("#"):
             continue
         heading = re.fullmatch(r"\[+\s*(.*?)\s*\]+\s*(#.*)?", line)
         if heading:
-            section = found.setdefault(heading[1], {})
+            section = content.setdefault(heading[1], {})
             if not isinstance(section, dict):
                 raise InputError(
                     f"{path}: line {number}: [{heading[1]}] is a key too, expected a section of another name"
@@ -370,11 +386,11 @@ def read_cfg(path) -> dict:
         if key.strip() in section:
             raise InputError(f"{path}: line {number}: {key.strip()} is there twice, expected once")
         section[key.strip()] = _text(value.strip(), path, number)
-    return found
+    return content
 
 
 def _text(value, path, number) -> str:
-    """A value without its quotes and the comment behind it."""
+    """Return the text of a value without its quotes and without the comment after it."""
     if value[:1] in ("'", '"'):
         mark = value[0]
         end = value.find(mark, 1)

@@ -1,7 +1,7 @@
-"""Exposure time, read noise and sky of a single-drizzled image: what ``minmed`` needs beside the pixels (seed 001).
+"""Look up a single-drizzled image's exposure time, read noise and sky, from which ``minmed`` gets its noise.
 
-They are taken from what the user gives, else from the calibrated exposure beside the single, else from the single's own
-header, which AstroDrizzle fills with the keywords of the exposure.
+The user's values come first, then those of the calibrated exposure beside the image, then those of the
+image's own header, into which AstroDrizzle copies the keywords of the exposure.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ import re
 from dataclasses import dataclass
 
 from drizzleflow.errors import InputError
-from drizzleflow.formats.hst import _UNITS, _WFPC2, _mean_of
+from drizzleflow.formats.hst import UNITS, WFPC2, mean_of
 from drizzleflow.frames.noise import Noise
 from drizzleflow.io.header import number
 
-#: the unit of MDRIZSKY, that of the exposure, where only the single (in ELECTRONS/S) is there: by instrument and detector
+#: (instrument, detector) -> the unit of the exposures and of MDRIZSKY; used where the exposure is missing
 _NATIVE = {
     ("ACS", ""): "ELECTRONS",
     ("WFC3", "UVIS"): "ELECTRONS",
@@ -31,37 +31,39 @@ _NICMOS = {1: (5.4, 26.0), 2: (5.4, 26.0), 3: (6.5, 29.0)}
 
 @dataclass(frozen=True)
 class Overrides:
-    """What the user gives for one image; None is looked up."""
+    """The user's own values for one image; None: the value is looked up in headers."""
 
     exptime: float | None = None  #: s
     rdnoise: float | None = None  #: electrons
     gain: float | None = None  #: electrons per unit of the data
     sky: float | None = None  #: electrons a pixel, subtracted before drizzling
-    expkeyword: str | None = (
-        None  #: header keywords in place of EXPTIME, READNSE*, ATODGN*, MDRIZSKY; the mean of several
-    )
-    rnkeyword: str | None = None
-    gnkeyword: str | None = None
-    skyuser: str | None = None
+    expkeyword: str | None = None  #: header keyword in place of EXPTIME
+    rnkeyword: str | None = None  #: header keywords in place of READNSE*; the mean of several is taken
+    gnkeyword: str | None = None  #: header keywords in place of ATODGN*; the mean of several is taken
+    skyuser: str | None = None  #: header keyword in place of MDRIZSKY
 
 
 def noise_of(name, header, exposure, user: Overrides, needed: bool) -> Noise:
-    """The noise of the image `name`; a field is None where it is neither known nor needed.
+    """Return the noise of a single-drizzled image; a field is None where it is neither known nor needed.
 
     Parameters
     ----------
+    name : path
+        The image, for messages.
     header : fits.Header
-        Of the single, primary and extension merged. This workflow's singles say all of it there.
+        Its header, primary and extension merged. Headers of this workflow's singles have all values.
     exposure : path or None
-        The calibrated exposure (``_flt``, ``_flc``); its chips are those that the single's D001DATA, D002DATA ... name,
-        else all.
+        The calibrated exposure (``_flt``, ``_flc``). Its chips that the single's D001DATA, D002DATA ... name
+        are used, or all chips.
+    user : Overrides
+        The user's own values.
     needed : bool
-        Whether something unknown is an error.
+        Whether an unknown value is an error.
 
     Raises
     ------
     InputError
-        Something is not known: what, where it was looked for and the parameter that gives it.
+        A value is not known; the message says where it was looked for and which parameter can give it.
     """
     said = Noise.from_header(header)
     sources = []
@@ -82,7 +84,8 @@ def noise_of(name, header, exposure, user: Overrides, needed: bool) -> Noise:
         exptime = settle(exptime, "the exposure time", "/".join(keys), "exptime (seconds)")
     if needed and not exptime > 0:
         raise InputError(
-            f"{name}: the exposure time is {exptime:g} s, expected more than 0: leave the image out, or give exptime"
+            f"{name}: the exposure time is {exptime:g} s, expected more than 0: "
+            "leave the image out, or give exptime"
         )
     if readnoise is None:
         keys = _keys(user.rnkeyword, None)
@@ -117,17 +120,20 @@ def noise_of(name, header, exposure, user: Overrides, needed: bool) -> Noise:
 
 
 def chips_named(header) -> list[int]:
-    """The SCI extensions that a single was drizzled from, of ``D001DATA = 'x_flt.fits[sci,1]'`` and so on; may be empty."""
-    found = (
+    """Return the numbers of the SCI extensions from which a single was drizzled; may be empty.
+
+    The header has them as ``D001DATA = 'x_flt.fits[sci,1]'`` and so on.
+    """
+    matches = (
         re.search(r"\[sci,\s*(\d+)\]$", str(header[key]), re.IGNORECASE)
         for key in header
         if re.fullmatch(r"D\d{3}DATA", key)
     )
-    return sorted({int(match[1]) for match in found if match})
+    return sorted({int(match[1]) for match in matches if match})
 
 
 def exposure_named(header) -> str:
-    """The file that a single was drizzled from (``D001DATA``), without folder and extension; empty if not said."""
+    """Return the name of the file from which a single was drizzled (``D001DATA``); empty if not known."""
     return os.path.basename(re.sub(r"\[[^\]]*\]$", "", str(header.get("D001DATA", "")).strip()))
 
 
@@ -146,10 +152,13 @@ def _keys(given, default):
 
 
 def _either(primary, sci, keys):
-    """Mean of the non-zero values of keywords, of the chip's header where it has any, else of the primary; 0 if all are 0."""
+    """Return the mean of the keywords' non-zero values, from the chip's header, else from the primary.
+
+    It is 0 if all values are 0, and None if neither header has one of the keywords.
+    """
     for header in (sci, primary):
         if any(number(header.get(key)) is not None for key in keys):
-            return _mean_of(header, keys) or 0.0
+            return mean_of(header, keys) or 0.0
     return None
 
 
@@ -162,7 +171,7 @@ def _first(sources, look):
 
 
 def _of_chips(sources, look, join):
-    """`join` of the values of all chips, of the first source that has all."""
+    """Return the chips' values joined by `join`, from the first source that has the values of all chips."""
     for _, primary, chips in sources:
         values = [look(primary, sci) for sci in chips]
         if all(value is not None for value in values):
@@ -171,11 +180,11 @@ def _of_chips(sources, look, join):
 
 
 def _detector(primary, sci):
-    """(electrons per DN or None, read noise in electrons or None) of a chip."""
+    """Return a chip's gain (electrons per DN) and read noise (electrons), each None where not known."""
     instrument = str(primary.get("INSTRUME", "")).strip().upper()
     if instrument == "WFPC2":
         chip = number(sci.get("DETECTOR", primary.get("DETECTOR")))
-        return _WFPC2.get(int(number(primary.get("ATODGAIN")) or 0), {}).get(int(chip or 0), (None, None))
+        return WFPC2.get(int(number(primary.get("ATODGAIN")) or 0), {}).get(int(chip or 0), (None, None))
     if instrument == "NICMOS":
         return _NICMOS.get(int(number(primary.get("CAMERA")) or 0), (None, None))
     if instrument == "ACS" and str(primary.get("DETECTOR", "")).strip().upper() == "SBC":
@@ -196,11 +205,11 @@ def _gain(primary, sci, user):
 
 
 def _conversion(unit, gain, exptime):
-    """Electrons for one unit of an exposure; None where that is not known."""
+    """Return the electrons in one unit of an exposure; None where unit, gain or time is not known."""
     unit = unit.strip().upper()
-    if unit == "" or unit.startswith("ERG"):  # as AstroDrizzle takes them
+    if unit == "" or unit.startswith("ERG"):  # AstroDrizzle takes these as electrons/s
         unit = "ELECTRONS/S"
-    if unit not in _UNITS:
+    if unit not in UNITS:
         return None
     factor = 1.0 if unit.startswith("ELECTRONS") else gain
     if unit.endswith("/S"):
@@ -209,7 +218,7 @@ def _conversion(unit, gain, exptime):
 
 
 def _sky(sources, user, exptime):
-    """The least of the chips' skies in electrons."""
+    """Return the lowest sky of the chips, in electrons."""
     key = user.skyuser or "MDRIZSKY"
 
     def of_chip(primary, sci):
@@ -234,10 +243,13 @@ def _sky(sources, user, exptime):
 
 
 def _per_unit(header, sources, user, exptime):
-    """Electrons/s for one unit of the single; AstroDrizzle's are in electrons/s whatever the exposures are in."""
+    """Return the electrons/s in one unit of a single.
+
+    AstroDrizzle's singles are in electrons/s, whatever the unit of the exposures.
+    """
     unit = str(header.get("BUNIT", "")).strip().upper() or "ELECTRONS/S"
     gain = _first(sources, lambda primary, sci: _gain(primary, sci, user))
-    if unit not in _UNITS:
+    if unit not in UNITS:
         return user.gain
     factor = 1.0 if unit.startswith("ELECTRONS") else gain
     if factor is None or unit.endswith("/S"):

@@ -1,7 +1,8 @@
 """Holes: pixels of a combined image that one low value has pulled down.
 
-Where cosmic rays have hit several of few exposures, ``combine_type: auto`` takes the lowest value. Where the lowest is itself the outlier (a
-dead pixel, a charge trap), that makes a hole, and every good exposure then stands out from it.
+Where cosmic rays have hit several of few exposures, ``combine_type: auto`` takes the lowest value. Where the
+lowest is itself the outlier (a dead pixel, a charge trap), that makes a hole, and every good exposure then
+stands out from it.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ REACH = 4  #: pixels around a hole that its test looks at
 def holes(sci, sigma, candidates, nsigma: float) -> np.ndarray:
     """Which of some pixels are holes: bool (n,).
 
-    A hole lies more than `nsigma` sigma below the median of the 16 pixels around its 3 x 3, and below the grey closing of
-    the image over 5 x 5 pixels (which fills what is dark and smaller). The first alone also finds the wings of stars, the second alone
-    the gaps between cosmic rays; nothing in the sky is both.
+    A hole lies more than `nsigma` sigma below the median of the 16 pixels around its 3 x 3, and below the
+    grey closing of the image over 5 x 5 pixels (which fills what is dark and smaller). The first alone also
+    finds the wings of stars, the second alone the gaps between cosmic rays; nothing in the sky is both.
 
     Parameters
     ----------

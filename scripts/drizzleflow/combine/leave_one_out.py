@@ -1,14 +1,18 @@
 """The clipped mean of a stack, kept so that any one exposure can be taken out of it again.
 
-An exposure is best compared with the *other* exposures: a cosmic ray or a sharp star that is part of the image that it is compared
-with hides itself. The median cannot be taken apart again; a weighted mean can. Beside the combined image (SCI) the median's job therefore
-keeps the weighted mean of the values that fit SCI, and with it what is needed to subtract one exposure:
+An exposure is best compared with the *other* exposures: a cosmic ray or a sharp star that is part of the
+image that it is compared with hides itself. The median cannot be taken apart again; a weighted mean can.
+Beside the combined image (SCI) the median's job therefore keeps the weighted mean of the values that fit SCI,
+and with it what is needed to subtract one exposure:
 
-- MEAN, the mean of the values that take part, weighted by one number an image; WSUM, the sum of their weights;
-- VMEAN, the sum of weight squared times variance, so that VMEAN / WSUM^2 is the variance of MEAN; NMEAN, how many they are.
+- MEAN, the mean of the values that take part, weighted by one number an image; WSUM, the sum of their
+  weights;
+- VMEAN, the sum of weight squared times variance, so that VMEAN / WSUM^2 is the variance of MEAN; NMEAN, how
+  many they are.
 
-A value takes part unless it is far above SCI (a cosmic ray), beside such a value and somewhat above SCI, or the same below SCI. The
-job that flags an exposure applies the same rule to its own values (`takes_part`) and takes them out (`without`).
+A value takes part unless it is far above SCI (a cosmic ray), beside such a value and somewhat above SCI, or
+the same below SCI. The job that flags an exposure applies the same rule to its own values (`takes_part`) and
+takes them out (`without`).
 """
 
 from __future__ import annotations
@@ -18,9 +22,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from drizzleflow.arrays.morphology import abs_deriv, dilate
 from drizzleflow.arrays.ranks import BLOCK
-from drizzleflow.combine.auto import slope
-from drizzleflow.combine.minmed import dilate
 from drizzleflow.errors import InputError
 
 
@@ -31,8 +34,8 @@ class Limits:
     Attributes
     ----------
     nsigma : (float, float)
-        A value is left out where it exceeds SCI by more than the first times its noise, or, beside such a value, by more than the
-        second (``median.clip_nsigma``).
+        A value is left out where it exceeds SCI by more than the first times its noise, or, beside such a
+        value, by more than the second (``median.clip_nsigma``).
     slope : float
         What it may exceed SCI by on top, in units of SCI's slope (``median.clip_slope``).
     low : (float, float)
@@ -84,7 +87,9 @@ def image_weights(constants) -> np.ndarray:
 
 
 def noise_at(level, constant: float, per_level: float) -> np.ndarray:
-    """The noise of an image at a level, float32: sqrt(constant + per_level * max(level, 0)); `level` is float32."""
+    """The noise of an image at a level, float32: sqrt(constant + per_level * max(level, 0)); `level` is
+    float32.
+    """
     variance = np.fmax(level, np.float32(0))
     variance *= np.float32(per_level)
     variance += np.float32(constant)
@@ -99,7 +104,7 @@ def takes_part(values, reference, gradient, count, sigma, limits: Limits) -> np.
     values : float32 (ny, nx)
         The image, NaN where it is bad.
     reference, gradient : float32 (ny, nx)
-        SCI and its slope (`drizzleflow.combine.auto.slope`).
+        SCI and its slope (`drizzleflow.arrays.morphology.abs_deriv`).
     count : integer (ny, nx)
         How many values are good (NUSED).
     sigma : float32 (ny, nx)
@@ -108,7 +113,8 @@ def takes_part(values, reference, gradient, count, sigma, limits: Limits) -> np.
 
     Notes
     -----
-    A pixel depends on its eight neighbours, and through `gradient` on theirs: a section needs two rows more of `values` and `reference`.
+    A pixel depends on its eight neighbours, and through `gradient` on theirs: a section needs two rows more
+    of `values` and `reference`.
     """
     with np.errstate(invalid="ignore"):
         excess = values - reference
@@ -150,7 +156,7 @@ def clipped_mean(stack, reference, count, noise, weights, limits: Limits) -> Cli
         Sums are float64, added in the order of the stack.
     """
     shape = reference.shape
-    planes, gradient = ClippedMean.empty(shape), slope(reference)
+    planes, gradient = ClippedMean.empty(shape), abs_deriv(reference)
     rows = max(1, BLOCK // max(shape[1], 1))
     constants, slopes = noise.constant, noise.slope
     for y in range(0, shape[0], rows):
@@ -197,8 +203,8 @@ def without(planes: ClippedMean, reference, count, values, constant, per_level, 
 
     Notes
     -----
-    Exact to the rounding of the float32 planes: 6e-8 * (MEAN / sigma) * sqrt(own weight / rest) of the noise. What a window's outer two
-    pixels show may differ from what a larger window shows there.
+    Exact to the rounding of the float32 planes: 6e-8 * (MEAN / sigma) * sqrt(own weight / rest) of the noise.
+    What a window's outer two pixels show may differ from what a larger window shows there.
     """
     ny, nx = values.shape
     mean, variance = np.full((ny, nx), np.nan, np.float32), np.full((ny, nx), np.nan, np.float32)
@@ -210,7 +216,7 @@ def without(planes: ClippedMean, reference, count, values, constant, per_level, 
         place, inner = np.s_[y:end], np.s_[y - top : end - top]
         sci = reference[top:bottom]
         sigma = noise_at(sci, constant, per_level)
-        part = takes_part(values[top:bottom], sci, slope(sci), count[top:bottom], sigma, limits)[inner]
+        part = takes_part(values[top:bottom], sci, abs_deriv(sci), count[top:bottom], sigma, limits)[inner]
         np.subtract(planes.nmean[place], part, out=others[place])
         there = others[place] > 0
         wsum = planes.wsum[place].astype(np.float64)

@@ -1,4 +1,4 @@
-"""The file that createMedian writes: the combined image with a header that is true of it, NUSED and ERR."""
+"""Write the file that createMedian makes: the combined image with its header, NUSED and ERR."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ import numpy as np
 from drizzleflow import __version__
 from drizzleflow.errors import InputError
 
-#: cards of a single that are not true of a combination: its own name, its exposure, how it was drizzled
+#: keywords of a single that are not true of the combined image: its own name, its exposure, how it was
+#: drizzled
 _STALE = re.compile(
-    r"D\d{3}[A-Z]+|NDRIZIM|DRIZPARS|ASN_MTYP|MDRIZSKY|READNSE|SKYELEC|ELECRATE|WHTMEAN|WHTAVG|EXPNAME|NGOODPIX|EXPTIME|TEXPTIME"
-    r"|EXPSTART|EXPEND|FILENAME|ROOTNAME|DATE|NCOMBINE|COMBTYPE|CHECKSUM|DATASUM|EXTNAME|EXTVER|EXTLEVEL|INHERIT|NEXTEND"
-    r"|WINX0|WINY0|EXTEND|BSCALE|BZERO|Z(IMAGE|TENSION|BITPIX|NAXIS\d?|PCOUNT|GCOUNT|TILE\d|CMPTYPE|NAME\d|VAL\d|QUANTIZ|DITHER0|SIMPLE|EXTEND)"
+    r"D\d{3}[A-Z]+|NDRIZIM|DRIZPARS|ASN_MTYP|MDRIZSKY|READNSE|SKYELEC|ELECRATE|WHTMEAN|WHTAVG|EXPNAME|NGOODPIX"
+    r"|EXPTIME|TEXPTIME|EXPSTART|EXPEND|FILENAME|ROOTNAME|DATE|NCOMBINE|COMBTYPE|CHECKSUM|DATASUM"
+    r"|EXTNAME|EXTVER|EXTLEVEL|INHERIT|NEXTEND|WINX0|WINY0|EXTEND|BSCALE|BZERO"
+    r"|Z(IMAGE|TENSION|BITPIX|NAXIS\d?|PCOUNT|GCOUNT|TILE\d|CMPTYPE|NAME\d|VAL\d|QUANTIZ|DITHER0|SIMPLE|EXTEND)"
 )
 _WCS = re.compile(
     r"WCSAXES|WCSNAME|C(TYPE|UNIT|RPIX|RVAL|DELT)\d|(CD|PC)\d_\d|RADESYS|EQUINOX|LONPOLE|LATPOLE"
@@ -23,18 +25,19 @@ _WCS = re.compile(
 
 
 def product(path, header, combined, singles, window, parameters) -> list[tuple]:
-    """(header, data) of the image, NUSED and, where there is one, ERR.
+    """Return the product's HDUs, each (header, data): the image, NUSED and, where it was computed, ERR.
 
     Parameters
     ----------
     path : str
-        The file's name: its last part is in the header.
+        The file's name; the header states it without the folder.
     header : fits.Header
-        Of the first of `singles`.
-    combined : drizzleflow.combine.Combined
-    window : (x0, x1, y0, y1)
-        Of the grid.
-    parameters : drizzleflow.combine.Parameters
+        The header of the first single.
+    combined : drizzleflow.combine.stack.Combined
+    singles : list of DrizzledSingle
+    window : Window
+        The part of the grid that the product covers.
+    parameters : drizzleflow.combine.parameters.Parameters
     """
     from drizzleflow.io.fits import image_header
 
@@ -50,6 +53,7 @@ def product(path, header, combined, singles, window, parameters) -> list[tuple]:
 
 
 def write(path, hdus) -> None:
+    """Write the HDUs (header, data) as a FITS file; raise InputError if it cannot be written."""
     from drizzleflow.io.fits import write_hdus
 
     try:
@@ -59,6 +63,7 @@ def write(path, hdus) -> None:
 
 
 def hdulist(hdus):
+    """Return the HDUs (header, data) as an `astropy.io.fits.HDUList`."""
     from astropy.io import fits
 
     kinds = [fits.PrimaryHDU, *[fits.ImageHDU] * (len(hdus) - 1)]
@@ -66,11 +71,11 @@ def hdulist(hdus):
 
 
 def _clean(header, singles, window) -> list:
-    """The first single's cards without those that are its own, the WCS moved to the window."""
+    """Return the first single's cards that hold for the product, with the WCS moved to the window."""
     from astropy.io import fits
 
     x0, y0 = singles[0].origin
-    moved = {"CRPIX1": x0 - window[0], "CRPIX2": y0 - window[2]}
+    moved = {"CRPIX1": x0 - window.x0, "CRPIX2": y0 - window.y0}
     kept = []
     for card in header.copy(strip=True).cards:
         if _STALE.fullmatch(card.keyword):
@@ -80,7 +85,7 @@ def _clean(header, singles, window) -> list:
             card = fits.Card(card.keyword, card.value + shift, card.comment)
         try:
             str(card)
-        except (fits.VerifyError, ValueError):  # a card that no program could write
+        except (fits.VerifyError, ValueError):  # a card that cannot be written
             continue
         kept.append(card)
     return kept
@@ -90,15 +95,15 @@ def _window_cards(singles, window) -> list:
     if not any("WINX0" in single.cards for single in singles):
         return []
     return [
-        ("WINX0", window[0], "0-based grid column of the first pixel"),
-        ("WINY0", window[2], "0-based grid row of the first pixel"),
+        ("WINX0", window.x0, "0-based grid column of the first pixel"),
+        ("WINY0", window.y0, "0-based grid row of the first pixel"),
     ]
 
 
 def _own_cards(path, singles, window, p) -> list[tuple]:
-    """Keywords of the combination: no date, no folder."""
+    """Return the product's own cards, without date and folder, so that each run writes the same bytes."""
     name = os.path.basename(path)
-    times = [single.exptime for single in singles]
+    times = [single.noise.exptime for single in singles]
     cards = [
         ("FILENAME", name, "name of file"),
         ("ROOTNAME", name.removesuffix("_med.fits"), "root of the name"),

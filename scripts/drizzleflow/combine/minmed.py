@@ -1,9 +1,10 @@
-"""combine_type 'minmed' of seed 001: the median, or the minimum where the median lies far above it."""
+"""Combine by drizzlepac's 'minmed': the median, or the minimum where the median lies far above it."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from drizzleflow.arrays.morphology import dilate
 from drizzleflow.arrays.ranks import tiles, trimmed_mean, trimmed_median
 from drizzleflow.combine.stack_noise import StackNoise
 
@@ -11,13 +12,14 @@ from drizzleflow.combine.stack_noise import StackNoise
 def min_med(
     stack, weights, noise: StackNoise, *, nsigma=(4.0, 3.0), grow: int = 1, images: int | None = None
 ) -> np.ndarray:
-    """Median of a stack, replaced by the lowest good value where that is significantly lower.
+    """Take the median of a stack, or the lowest good value where that is significantly lower.
 
-    The median is that of the good values without the highest (of two images: their mean). With M the median, S the
-    subtracted sky and R the read noise, all in electrons and summed over the images, it is replaced where it exceeds the
-    minimum by more than ``nsigma[0] * sqrt(M + S + R**2)``; within `grow` pixels (a square) of such a pixel ``nsigma[1]`` counts.
-    This sigma is that of the sum of all exposures, whose relative noise is less than one exposure's: the choice falls on the
-    minimum more often than `nsigma` says, the more the deeper the stack, and biases it low (`drizzleflow.combine.auto` does not).
+    The median is that of the good values without the highest (of two images: their mean). With M the median,
+    S the subtracted sky and R the read noise, all in electrons and summed over the images, it is replaced
+    where it exceeds the minimum by more than ``nsigma[0] * sqrt(M + S + R**2)``; within `grow` pixels (a
+    square) of such a pixel ``nsigma[1]`` is used. This sigma is of the sum of all exposures, whose
+    relative noise is less than one exposure's: the choice falls on the minimum more often than `nsigma` says,
+    the more the deeper the stack, and biases it low (`drizzleflow.combine.auto` does not).
 
     The same float32 values as drizzlepac 3.11.0's ``minmed.min_med``, NaN where that has 0.
 
@@ -64,15 +66,16 @@ def min_med(
 
 
 def _sums(weights, missing, noise: StackNoise):
-    """Seconds (times e-/s per unit), float32 (m,), and the variances of sky and of read noise, e-^2, float64 (m,).
+    """Return the summed exposure time and the summed variances of sky and of read noise.
 
-    The weight and the sky are summed over all images, the read noise over those with a good value. Of measured noise, which
-    knows no seconds, every good value counts as one.
+    The first is in seconds (times e-/s per unit), float32 (m,); the variances are in e-^2, float64 (m,).
+    Weight and sky are summed over all images, read noise over those with a good value. Where the noise was
+    measured there are no seconds, and every good value counts as one.
     """
     if not noise.poisson:
         weights = ~missing
     m = missing.shape[1]
-    # in these precisions the choice is the peer's to the last bit
+    # in these precisions the choice agrees with drizzlepac's to the last bit
     total, variance, sky = np.zeros(m, np.float32), np.zeros(m), np.empty(m)
     rates = noise.sky / noise.exptime
     for weight, rate, factor in zip(weights, rates, noise.electrons, strict=True):
@@ -83,17 +86,3 @@ def _sums(weights, missing, noise: StackNoise):
     for bad, readnoise in zip(missing, noise.readnoise, strict=True):
         np.add(read, readnoise**2, out=read, where=~bad)
     return total, variance, read
-
-
-def dilate(flags, grow: int) -> np.ndarray:
-    """`flags`, bool (ny, nx), spread to all pixels within `grow` rows and columns; nothing beyond the border is set."""
-    for axis in (0, 1):
-        spread = flags.copy()
-        for shift in range(1, min(grow, flags.shape[axis] - 1) + 1):
-            ahead = [slice(None)] * 2
-            behind = [slice(None)] * 2
-            ahead[axis], behind[axis] = slice(shift, None), slice(None, -shift)
-            spread[tuple(ahead)] |= flags[tuple(behind)]
-            spread[tuple(behind)] |= flags[tuple(ahead)]
-        flags = spread
-    return flags

@@ -1,4 +1,4 @@
-"""The parameters of seed 001 (createMedian): their values checked, and the document's advice on them."""
+"""Check the parameters of `drizzlepac.createMedian`, and give its documentation's advice on them."""
 
 from __future__ import annotations
 
@@ -10,37 +10,38 @@ from drizzleflow.errors import InputError
 
 TYPES = ("auto", "median", "mean", "sum", "minmed", "iminmed", "imedian", "imean")
 ALIASES = {"average": "mean", "iaverage": "imean"}
-NOISE_TYPES = ("auto", "minmed", "iminmed")  #: they compare a difference with the noise
+NOISE_TYPES = ("auto", "minmed", "iminmed")  #: types that compare a difference with the noise
 UNSET = ("", "none", "indef")
 
 
 @dataclass(frozen=True)
 class Parameters:
-    """createMedian's parameters, checked when made; README and seed 001 have the whole story.
+    """Hold createMedian's parameters; values are checked and converted when the object is made.
 
     Raises
     ------
     InputError
-        One line: the parameter, the value, what is expected.
+        A value is not allowed; the message names the parameter, the value and what is expected.
+
+    Source: the documentation of `drizzlepac.createMedian` 3.11.
     """
 
-    #: auto, median, mean (average), sum, minmed, iminmed, imedian or imean, in any case. The i types put the last image's value
-    #: where all are bad
+    #: auto, median, mean (average), sum, minmed, iminmed, imedian or imean, in any case. Where all images are
+    #: bad, the types that begin with i take the last image's value
     combine_type: str = "minmed"
-    #: standard deviations for the choice of the minimum, and for it near pixels chosen by the first: "4 3", "4,3" or [4, 3];
-    #: one number counts twice
+    #: how many standard deviations the minimum must lie below the median to be taken: anywhere, and beside
+    #: pixels where it was taken. "4 3", "4,3" or [4, 3]; one number stands for both
     combine_nsigma: tuple = (4.0, 3.0)
-    combine_nlow: int = 0  #: lowest values of a pixel to leave out: median, mean, imedian, imean
-    combine_nhigh: int = 0  #: highest values to leave out
-    combine_lthresh: float | None = (
-        None  #: values below are bad, in the unit of the images; None, "INDEF": no limit. Not for minmed
-    )
-    combine_hthresh: float | None = None  #: values of this and above are bad
-    combine_grow: int = 1  #: pixels around chosen ones where the second nsigma counts; auto, minmed
-    combine_maskpt: float = (
-        0.7  #: pixels with less than this fraction of their image's mean weight are bad: 0 to 1
-    )
-    median_newmasks: bool = True  #: False: no masks from weights, bad pixels are used too; NaN never is
+    #: number of lowest values of a pixel that are left out: median, mean, imedian, imean
+    combine_nlow: int = 0
+    combine_nhigh: int = 0  #: number of highest values that are left out
+    #: values below this are bad, in the unit of the images; None, "INDEF": no limit. Not for minmed
+    combine_lthresh: float | None = None
+    combine_hthresh: float | None = None  #: values of at least this are bad
+    combine_grow: int = 1  #: how many pixels around chosen ones the second nsigma counts; auto, minmed
+    #: pixels with less than this fraction of their image's mean weight are bad: 0 to 1
+    combine_maskpt: float = 0.7
+    median_newmasks: bool = True  #: False: pixels of low weight are used too; NaN never is
     combine_bufsize: float = 1.0  #: MiB of each image (data and weights) in memory at a time; None: 1
 
     def __post_init__(self):
@@ -69,7 +70,7 @@ class Parameters:
 
     @classmethod
     def of(cls, settings: dict) -> Parameters:
-        """Those of the configuration's ``median`` section."""
+        """Return the parameters in the configuration's section ``median``."""
         taken = {
             key: value
             for key, value in settings.items()
@@ -79,59 +80,64 @@ class Parameters:
 
     @property
     def statistic(self) -> str:
-        """combine_type without the i of the types that fill: median, mean, minmed, sum or auto."""
+        """The statistic, `combine_type` without a leading i: median, mean, minmed, sum or auto."""
         return self.combine_type[1:] if self.fills else self.combine_type
 
     @property
     def fills(self) -> bool:
+        """Whether pixels that are bad in all images get the last image's value."""
         return self.combine_type.startswith("i")
 
     @property
     def needs_noise(self) -> bool:
+        """Whether the combination needs the noise of the images."""
         return self.combine_type in NOISE_TYPES
 
     @property
     def trims(self) -> bool:
-        """Do nlow and nhigh count?"""
+        """Whether the combination leaves out combine_nlow and combine_nhigh values."""
         return self.statistic in ("median", "mean")
 
     @property
     def clips(self) -> bool:
-        """Do lthresh and hthresh count? The sum is of all values, and minmed takes none, as in the peer."""
+        """Whether combine_lthresh and combine_hthresh are used; as in drizzlepac, not for sum and minmed."""
         return self.statistic not in ("sum", "minmed")
 
     def check_depth(self, n: int) -> None:
-        """Refuse nlow and nhigh that leave nothing of `n` images, as the peer does."""
+        """Raise `InputError`, as drizzlepac does, if nlow and nhigh leave no value of `n` images."""
         if self.trims and n - self.combine_nlow - self.combine_nhigh < 1:
             raise InputError(
                 f"combine_nlow is {self.combine_nlow} and combine_nhigh is {self.combine_nhigh}: "
-                f"Rejecting all pixels due to large 'nlow' and/or 'nhigh'; expected a sum under the number of images, {n}"
+                "Rejecting all pixels due to large 'nlow' and/or 'nhigh'; "
+                f"expected a sum under the number of images, {n}"
             )
 
 
 def advice(parameters: Parameters, n: int) -> list[str]:
-    """What seed 001 advises against in combining `n` images with these parameters: one line each."""
+    """Return advice against some parameters for `n` images, in lines, after createMedian's documentation."""
     p, kind, said = parameters, parameters.statistic, []
     low, high = p.combine_nlow, p.combine_nhigh
     if n == 1:
         said.append("one image: there is nothing to compare it with, it is taken as it is")
     elif n == 2 and kind in ("median", "mean") and not low + high:
         said.append(
-            f"combine_type {p.combine_type} of 2 images is their mean: no cosmic ray is rejected; auto or minmed can"
+            f"combine_type {p.combine_type} of 2 images is their mean: "
+            "no cosmic ray is rejected; auto or minmed can"
         )
     elif n < 3 and kind in ("minmed", "auto"):
         said.append("2 images: a ray is recognised only by the noise; 3 or more are advised")
     if kind == "minmed" and n >= 10:
         said.append(
-            f"combine_type {p.combine_type} is biased low for {n} images: avoid it for 10 or more; auto or median are not"
+            f"combine_type {p.combine_type} is biased low for {n} images: "
+            "avoid it for 10 or more; auto or median are not"
         )
     if kind == "median" and n > 2:
         if n == 4 and not high:
             said.append("combine_type median of 4 images: combine_nhigh 1 is advised")
         elif (n - low - high) % 2 == 0 and n <= 10:
             said.append(
-                f"combine_type median of {n} images without {low} low and {high} high ones averages the middle two of an even "
-                "number; an odd number is advised"
+                f"combine_type median of {n} images without {low} low and {high} high ones averages "
+                "the middle two of an even number; an odd number is advised"
             )
     if p.trims and low + high and n == low + high + 1:
         said.append(f"combine_nlow {low} and combine_nhigh {high} leave one of {n} values")
@@ -143,12 +149,12 @@ def advice(parameters: Parameters, n: int) -> list[str]:
 
 
 def unset(value) -> bool:
-    """Whether a value stands for none: None, an empty text, "None" or "INDEF"."""
+    """Return whether a value means "not set": None, an empty text, "None" or "INDEF"."""
     return value is None or (isinstance(value, str) and value.strip().lower() in UNSET)
 
 
 def _number(value) -> float | None:
-    """The number that a value or its text is; None if it is none."""
+    """Return a value, or its text, as a number; None if it is not a number."""
     if isinstance(value, bool):
         return None
     try:
@@ -197,10 +203,7 @@ def _between(name, value, low, high) -> float:
 
 def _truth(name, value) -> bool:
     words = {"yes": True, "true": True, "no": False, "false": False}
-    found = words.get(value.strip().lower()) if isinstance(value, str) else value
-    if found not in (True, False):
+    truth = words.get(value.strip().lower()) if isinstance(value, str) else value
+    if truth not in (True, False):
         raise InputError(f"{name} is {value!r}, expected True or False")
-    return bool(found)
-
-
-ALONE = ("createMedian", "getHelpAsString", "help", "median")  #: of `drizzleflow.combine.createmedian`
+    return bool(truth)

@@ -1,10 +1,13 @@
-"""Combining a stack of single-drizzled images, section by section (seeds 000 and 001).
+"""Combine a stack of single-drizzled images, section by section.
 
-Only sections of rows of the images are in memory at a time (``combine_bufsize`` MiB an image), files are opened for one
-read and closed, and images may be windows of different size and place on one grid. A section holds the rows around it that its
-own pixels depend on (``combine_grow``), so the result depends neither on the sections nor on the part of the grid asked for.
+Source: jwst.outlier_detection and drizzlepac's createMedian.
 
-The statistics are in `orderstatistics`, `minmed` and `autocombine`, the parameters in `combineparameters`.
+Only sections of rows of the images are in memory at a time (``combine_bufsize`` MiB an image), files are
+opened for one read and closed, and images may be windows of different size and place on one grid. A section
+holds the rows around it that its own pixels depend on (``combine_grow``), so the result depends neither on
+the sections nor on the part of the grid asked for.
+
+The statistics are in `drizzleflow.arrays.ranks`, `minmed` and `auto`, the parameters in `parameters`.
 """
 
 from __future__ import annotations
@@ -19,45 +22,44 @@ from drizzleflow.combine import stack_noise
 from drizzleflow.combine.minmed import min_med
 from drizzleflow.combine.parameters import Parameters, advice
 from drizzleflow.errors import InputError
+from drizzleflow.frames.noise import Noise
+from drizzleflow.frames.stack_image import StackImage
+from drizzleflow.frames.window import Window
 
 __all__ = ["Combined", "Parameters", "advice", "combine_stack", "median_image", "nanmedian"]
 
-USABLE = 0.75  #: of the buffer; the rest is left for the blocks that are being sorted and what a file costs to open
+#: share of the buffer for pixels; the rest is for the blocks being sorted and for opening files
+USABLE = 0.75
 
 
 @dataclass
 class Combined:
-    """A combined image."""
+    """Hold a combined image, with its number of values, uncertainty and notes."""
 
     sci: np.ndarray  #: float32 (ny, nx)
     nused: (
         np.ndarray
     )  #: int16 (ny, nx): good values of each pixel, before nlow and nhigh; for the sum: values
     err: np.ndarray | None = None  #: float32 (ny, nx), the uncertainty of sci where the type gives one (auto)
-    notes: list[str] = field(default_factory=list)  #: advice, and what was done that was not asked for
+    notes: list[str] = field(default_factory=list)  #: advice, and what was done without being asked for
 
 
 @dataclass
-class _InMemory:
-    """One image of `combine_stack` as `median_image` wants it."""
+class _InMemory(StackImage):
+    """Hold one image of `combine_stack` in the form that `median_image` reads."""
 
     sci: np.ndarray
     wht: np.ndarray | float
     mask: np.ndarray | None
     mean_weight: float
-    exptime: float | None
-    readnoise: float | None
-    sky: float | None
-    electrons: float = 1.0
-    origin: tuple = (0, 0)
+    noise: Noise
 
     @property
-    def shape(self):
-        return self.sci.shape
+    def window(self):
+        return Window.placed(self.sci.shape)
 
     @property
     def uniform_weight(self):
-        """The weight of all pixels where it is one number; images on disk have no such attribute."""
         return None if np.ndim(self.wht) else self.wht
 
     def read(self, plane, y0, y1):
@@ -86,13 +88,15 @@ def combine_stack(
     images : (N, ny, nx), float32 or what converts to it
         In e-/s. NaN is bad.
     weights : (N, ny, nx) or (N,), optional
-        Exposure-time weights in seconds; by default `exptime`. Pixels without weight or with less than ``combine_maskpt`` times
-        their image's mean weight (of its weights >= 1e-8) are bad, unless ``median_newmasks`` is False.
+        Exposure-time weights in seconds; by default `exptime`. Pixels without weight or with less than
+        ``combine_maskpt`` times their image's mean weight (of its weights >= 1e-8) are bad, unless
+        ``median_newmasks`` is False.
     masks : bool (N, ny, nx), optional
         True is bad, in addition.
     exptime : s; readnoise, sky : e-; scalars or (N,), optional
-        What minmed, iminmed and auto need. `sky` is what was subtracted, 0 by default. Without exposure times or read noise
-        the noise of each image is measured from differences between the images, as a constant.
+        Needed by minmed, iminmed and auto. `sky` is the level that was subtracted, 0 by default. Without
+        exposure times or read noise the noise of each image is measured as a constant, from differences
+        between the images.
     full_output : bool
         Return a `Combined` in place of its ``sci``.
     empty : float
@@ -107,7 +111,8 @@ def combine_stack(
     Raises
     ------
     InputError
-        An array of another shape, an exposure time, read noise or weight that cannot be, or a wrong parameter.
+        An array has another shape, an exposure time, read noise or weight is impossible, or a parameter is
+        wrong.
     """
     try:
         images = np.asarray(images)
@@ -134,13 +139,11 @@ def combine_stack(
             weights[i] if weights.ndim == 3 else np.float32(weights[i]),
             None if masks is None else masks[i].astype(bool),
             _mean_weight(weights[i]),
-            times and times[i],
-            noise and noise[i],
-            skies and skies[i],
+            Noise(times and times[i], noise and noise[i], skies and skies[i], 1.0),
         )
         for i in range(n)
     ]
-    combined = median_image(singles, (0, data.shape[2], 0, data.shape[1]), settings)
+    combined = median_image(singles, Window.placed(data.shape[1:]), settings)
     combined.sci[np.isnan(combined.sci)] = empty
     return combined if full_output else combined.sci
 
@@ -154,7 +157,7 @@ def _parameters(given: dict) -> Parameters:
 
 
 def _scalars(name, value, n):
-    """A list of n floats from a scalar or n values; None stays."""
+    """Return a list of n floats from a scalar or n values; None stays None."""
     if value is None:
         return None
     values = list(value) if np.ndim(value) else [value] * n
@@ -178,23 +181,22 @@ def _array(name, value, shapes, what):
 
 
 def _mean_weight(weight) -> float:
-    """Mean of the weights of 1e-8 and more, as createMedian takes it; NaN where there are none."""
+    """Return the mean of the weights of at least 1e-8, as createMedian does; NaN where there are none."""
     used = weight[weight >= 1e-8] if np.ndim(weight) else np.array([weight] if weight >= 1e-8 else [])
     return float(used.mean(dtype=np.float64)) if used.size else float("nan")
 
 
-def median_image(singles, window, parameters: Parameters | None = None) -> Combined:
-    """The combination of single-drizzled images, in sections of rows.
+def median_image(singles: list[StackImage], window, parameters: Parameters | None = None) -> Combined:
+    """Combine single-drizzled images in sections of rows.
 
     Parameters
     ----------
-    singles : list
-        Images on disk or in memory (`windowed.Windowed`, `single.SingleImage`): ``shape``, ``origin`` (x0, y0), ``mean_weight``,
-        ``read(plane, y0, y1)`` with planes SCI and WHT; for auto and minmed also ``exptime``, ``readnoise``, ``sky``,
-        ``electrons`` (`stacknoise.StackNoise`), which may be None, and ``weight_type``: weights other than 'exptime' are scaled so
-        that their mean is the exposure time.
-    window : (x0, x1, y0, y1)
-        The part of the grid to combine, half open.
+    singles : list of StackImage
+        Images on disk or in memory, such as `drizzleflow.frames.windowed.Windowed` and
+        `drizzleflow.resample.single.SingleImage`. Their ``noise`` and ``weight_type`` count for auto and
+        minmed only.
+    window : Window
+        The part of the grid to combine: (x0, x1, y0, y1), half open.
     parameters : Parameters
 
     Returns
@@ -205,12 +207,12 @@ def median_image(singles, window, parameters: Parameters | None = None) -> Combi
     Raises
     ------
     InputError
-        Nothing would be left of so many images, or an image's exposure time or read noise cannot be.
+        nlow and nhigh leave no value, or an image's exposure time or read noise is impossible.
     """
     p = parameters or Parameters()
     n = len(singles)
     p.check_depth(n)
-    job = _Job(singles, window, p)
+    job = _Job(singles, Window(*window), p)
     for section in job.sections():
         job.combine(*section)
     notes = advice(p, n) + job.notes
@@ -222,12 +224,11 @@ def median_image(singles, window, parameters: Parameters | None = None) -> Combi
 
 
 class _Job:
-    """One call of `median_image`: what is being filled, and the buffers."""
+    """Hold the state of one call of `median_image`: the output being filled, and the buffers."""
 
     def __init__(self, singles, window, parameters):
         self.singles, self.p = singles, parameters
-        self.x0, self.x1, self.y0, self.y1 = window
-        shape = self.y1 - self.y0, self.x1 - self.x0
+        self.window, shape = window, window.shape
         self.sci, self.nused = np.full(shape, np.nan, np.float32), np.zeros(shape, np.int16)
         self.method = parameters.statistic
         self.err = np.full(shape, np.nan, np.float32) if self.method == "auto" else None
@@ -236,47 +237,41 @@ class _Job:
             self.noise, self.notes = stack_noise.of_images(singles, self._good)
             if len(singles) == 1:
                 self.notes = []
-        # no room for weights that are one number an image
-        self.mapped = self.noise is not None and any(
-            getattr(single, "uniform_weight", None) is None for single in singles
-        )
+        # weights that are one number per image need no buffer
+        self.mapped = self.noise is not None and any(single.uniform_weight is None for single in singles)
         # the minimum is compared within grow pixels; autocombine looks one pixel further
         self.halo = {"auto": parameters.combine_grow + 1, "minmed": parameters.combine_grow}.get(
             self.method, 0
         )
 
     def sections(self):
-        """(first, last, singles that meet these rows and their halo)."""
-        halo, planes = self.halo, 2 if self.mapped else 1
+        """Yield (window, singles that overlap it): windows of some rows, with the halo around them."""
+        halo, whole, planes = self.halo, self.window, 2 if self.mapped else 1
         extra = {"auto": 6, "minmed": 3}.get(self.method, 0) / max(len(self.singles), 1)
-        width = self.x1 - self.x0 + 2 * halo
+        width = whole.shape[1] + 2 * halo
         fit = int(self.p.combine_bufsize * 2**20 * USABLE / (4 * width * (planes + extra)))
-        rows = min(self.y1 - self.y0, max(1, fit - 2 * halo, 2 * halo))
+        rows = min(whole.shape[0], max(1, fit - 2 * halo, 2 * halo))
         listed = []
-        for first in range(self.y0, self.y1, rows):
-            last = min(first + rows, self.y1)
-            low, high = first - halo, last + halo
-            meeting = [
-                i for i, s in enumerate(self.singles) if s.origin[1] < high and s.origin[1] + s.shape[0] > low
-            ]
+        for first in range(whole.y0, whole.y1, rows):
+            box = whole._replace(y0=first, y1=min(first + rows, whole.y1)).grown(halo)
+            meeting = [i for i, s in enumerate(self.singles) if s.window.y0 < box.y1 and s.window.y1 > box.y0]
             if meeting:
-                listed.append((first, last, meeting))
-        deepest = max((len(meeting) for *_, meeting in listed), default=0)
+                listed.append((box, meeting))
+        deepest = max((len(meeting) for _, meeting in listed), default=0)
         self.buffer = np.empty(planes * deepest * (rows + 2 * halo) * width, np.float32)
         return listed
 
-    def combine(self, first, last, meeting):
-        """Fill the rows first..last-1 of the output from the images `meeting` them (indices)."""
+    def combine(self, box, meeting):
+        """Fill the output's rows inside `box` (with halo) from the overlapping images, indices `meeting`."""
         halo, p = self.halo, self.p
-        box = first - halo, last + halo, self.x0 - halo, self.x1 + halo
-        shape = len(meeting), box[1] - box[0], box[3] - box[2]
+        shape = len(meeting), *box.shape
         size = shape[0] * shape[1] * shape[2]
         data = self.buffer[:size].reshape(shape)
         weights = self.buffer[size : 2 * size].reshape(shape) if self.mapped else None
         latest = np.full(shape[1:], np.nan, np.float32) if p.fills else None
         for k, index in enumerate(meeting):
             self._read(self.singles[index], data[k], box, None if weights is None else weights[k], latest)
-        rows = np.s_[first - self.y0 : last - self.y0]
+        rows = box.grown(-halo).inside(self.window)[0]
         inner = np.s_[halo : shape[1] - halo, halo : shape[2] - halo]
         if self.method in ("auto", "minmed"):
             if weights is None and self.method == "minmed":
@@ -294,7 +289,7 @@ class _Job:
             self.filled += int(np.count_nonzero(lacking))
 
     def _compare(self, data, weights, noise):
-        """Section by auto or minmed: (sci, err or None, count)."""
+        """Combine a section by auto or minmed; return (sci, err or None, count)."""
         p = self.p
         if self.method == "auto":
             return autocombine.combine(data, weights, noise, nsigma=p.combine_nsigma, grow=p.combine_grow)
@@ -307,7 +302,7 @@ class _Job:
         return sci, None, count
 
     def _tiles(self, data, sci, nused):
-        """Section by a statistic of each pixel's own values, into `sci` and `nused`, tile by tile."""
+        """Combine a section tile by tile by a statistic of each pixel's values, into `sci` and `nused`."""
         for place, block in tiles(data):
             values, count = self._statistic(block)
             form = sci[place].shape
@@ -321,50 +316,43 @@ class _Job:
         function = trimmed_median if self.method == "median" else trimmed_mean
         return function(block, p.combine_nlow, p.combine_nhigh)
 
-    def _good(self, single, first, last, x0, x1):
-        """A rectangle of a single's good values, NaN elsewhere."""
-        plane = np.empty((last - first, x1 - x0), np.float32)
-        self._read(single, plane, (first, last, x0, x1))
+    def _good(self, single, box):
+        """Return a single's good values in a window, NaN elsewhere."""
+        plane = np.empty(box.shape, np.float32)
+        self._read(single, plane, box)
         return plane
 
     def _read(self, single, plane, box, weights=None, latest=None):
-        """Fill `plane` (grid rows box[0]..box[1]-1, columns box[2]..box[3]-1) with a single's good values, NaN elsewhere.
+        """Fill `plane`, which holds the window `box`, with a single's good values, NaN elsewhere.
 
-        `weights` gets its weights (`_scaled`), `latest` its values, good or bad, where it has any.
+        `weights` receives its weights (`_scaled`), `latest` its values, good or bad, where it has any.
         """
-        first, last, x0, x1 = box
         p = self.p
         plane[...] = np.nan
         if weights is not None:
             weights[...] = (
                 self.method == "auto"
             )  # there relative to the mean, and not looked at where data are missing
-        (sx, sy), (ny, nx) = single.origin, single.shape
-        top, bottom = max(first, sy), min(last, sy + ny)
-        left, right = max(x0, sx), min(x1, sx + nx)
-        if top >= bottom or left >= right:
+        shared = box.intersection(single.window)
+        if shared.empty:
             return
-        here, there = (
-            np.s_[top - first : bottom - first, left - x0 : right - x0],
-            np.s_[:, left - sx : right - sx],
-        )
-        span = top - sy, bottom - sy
+        here, (rows, columns) = shared.inside(box), shared.inside(single.window)
+        span, there = (rows.start, rows.stop), np.s_[:, columns]
         data = single.read("SCI", *span)[there]
         if latest is not None:
             target = latest[here]
             np.copyto(target, data, where=~np.isnan(data))
         bad = np.zeros(data.shape, bool)
-        mask = getattr(single, "bad", None)
-        mask = mask(*span) if mask is not None else None
+        mask = single.bad(*span)
         if mask is not None:
             bad |= mask[there]
         masking = p.median_newmasks and self.method != "sum"
-        weight = getattr(single, "uniform_weight", None)
+        weight = single.uniform_weight
         if weight is None and (masking or weights is not None):
             weight = single.read("WHT", *span)[there]
         with np.errstate(invalid="ignore"):
             if masking:
-                # an image without any weight has no good pixel: the peers take all of its zeros for data
+                # an image without weight has no good pixel; jwst and drizzlepac take its zeros for data
                 bad |= ~(weight >= p.combine_maskpt * single.mean_weight) | (weight == 0)
             if p.clips:
                 if p.combine_lthresh is not None:
@@ -378,13 +366,13 @@ class _Job:
             weights[here] = self._scaled(single, weight)
 
     def _scaled(self, single, weight):
-        """Weights as the method wants them: relative to the mean for auto, in seconds for minmed."""
+        """Return weights as the method needs them: relative to the mean for auto, in seconds for minmed."""
         weight = np.nan_to_num(weight, nan=0.0, posinf=0.0, neginf=0.0)
         mean = single.mean_weight
         if self.method == "auto":
             relative = weight / np.float32(mean) if mean > 0 else np.ones_like(weight)
             relative[~(relative > 0)] = 1  # only where bad pixels are used on purpose
             return relative
-        if getattr(single, "weight_type", "exptime") != "exptime" and mean > 0 and self.noise.poisson:
-            return weight * np.float32(single.exptime / mean)
+        if single.weight_type != "exptime" and mean > 0 and self.noise.poisson:
+            return weight * np.float32(single.noise.exptime / mean)
         return weight

@@ -1,13 +1,14 @@
-"""The noise of the images of a stack: from exposure time, read noise and sky, or measured where these are unknown."""
+"""Determine the noise of the images of a stack: from exposure time, read noise and sky, or by measurement."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, fields
 from itertools import islice
 
 import numpy as np
 
 from drizzleflow.errors import InputError
+from drizzleflow.frames.noise import Noise
 
 PARTNERS = 3  #: overlapping images that each one is compared with
 STRIPS = 3  #: places in their overlap
@@ -16,11 +17,12 @@ STRIP_PIXELS = 8192
 
 @dataclass(frozen=True)
 class StackNoise:
-    """What the noise decisions know of each of N images; all arrays float64 (N,).
+    """Hold the noise of each of N images; all arrays are float64 (N,).
 
-    One pixel of image i at level L (unit of SCI) has ``electrons * exptime * L + sky + readnoise**2`` electrons squared of
-    variance. Where the noise was measured, that is a constant: `exptime` and `electrons` are 1, `sky` 0, `readnoise` the measured
-    standard deviation in units of SCI, and `poisson` is False: L does not count.
+    The variance of a pixel of image i at level L (unit of SCI) is ``electrons * exptime * L + sky +
+    readnoise**2``, in electrons squared. Where the noise was measured it is a constant: `exptime` and
+    `electrons` are 1, `sky` is 0, `readnoise` is the measured standard deviation in units of SCI, and
+    `poisson` is False, so that L has no effect.
     """
 
     exptime: np.ndarray  #: s
@@ -33,7 +35,7 @@ class StackNoise:
         return len(self.exptime)
 
     def __getitem__(self, index) -> StackNoise:
-        """That of some of the images."""
+        """Return the noise of some of the images."""
         arrays = (self.exptime, self.readnoise, self.sky, self.electrons)
         return StackNoise(*(a[index] for a in arrays), self.poisson)
 
@@ -44,19 +46,19 @@ class StackNoise:
 
     @property
     def slope(self) -> np.ndarray:
-        """The growth of the variance with the level, in units of SCI."""
+        """The increase of the variance per unit of level, in units of SCI."""
         return 1 / (self.exptime * self.electrons) if self.poisson else np.zeros(len(self))
 
 
 def of_images(singles, section) -> tuple[StackNoise, list[str]]:
-    """The noise of images: what they tell of themselves, or what a comparison of them shows.
+    """Return the noise of images: as they state it, or measured by comparing them with each other.
 
     Parameters
     ----------
-    singles : list
-        Images with ``exptime``, ``readnoise``, ``sky``, ``electrons``, or some of them None.
+    singles : list of StackImage
+        Their ``noise`` is None, or some of its numbers are, where they are not known.
     section : callable
-        ``section(single, y0, y1, x0, x1)``: its good values in a rectangle of the grid, float32, NaN elsewhere.
+        ``section(single, window)`` returns its good values in a window of the grid, float32, NaN elsewhere.
 
     Returns
     -------
@@ -67,8 +69,9 @@ def of_images(singles, section) -> tuple[StackNoise, list[str]]:
     InputError
         An exposure time or ``electrons`` is not a positive number, or a read noise or a sky not a number.
     """
-    names = ("exptime", "readnoise", "sky", "electrons")
-    values = {name: [getattr(single, name, None) for single in singles] for name in names}
+    names = [field.name for field in fields(Noise)]
+    known = [Noise(None, None, None, None) if single.noise is None else single.noise for single in singles]
+    values = dict(zip(names, zip(*map(astuple, known), strict=True), strict=True))
     unknown = [name for name in names if any(value is None for value in values[name])]
     for name in names:
         for index, value in enumerate(values[name]):
@@ -83,7 +86,7 @@ def of_images(singles, section) -> tuple[StackNoise, list[str]]:
 
 
 def check(name: str, value, index: int) -> None:
-    """Refuse an exposure time, read noise or sky of image `index` that cannot be."""
+    """Raise InputError for an impossible exposure time, read noise or sky of image `index`."""
     try:
         number = float(value)
     except (TypeError, ValueError):
@@ -99,17 +102,18 @@ def check(name: str, value, index: int) -> None:
 
 
 def measured(singles, section) -> np.ndarray:
-    """The constant noise of each image, float64 (N,), in units of SCI: from differences of overlapping images.
+    """Measure the constant noise of each image from differences of overlapping images.
 
-    The width (scaled median absolute deviation) of the difference of two images is the root of the sum of their variances.
-    Each image is compared with the next `PARTNERS` that overlap it, in strips across the middle and the quarters of the overlap,
-    so that sources count little; the variances are the least-squares solution, of those with equal fit the smallest. An image
-    that meets no other gets the median of the rest; NaN where there is no rest.
+    The result is float64 (N,), 1 sigma in the unit of SCI. The width (scaled median absolute deviation) of
+    the difference of two images is the square root of the sum of their variances. Each image is compared with
+    the next `PARTNERS` that overlap it, in strips across the middle and the quarters of the overlap, so that
+    sources have little effect. The variances are the least-squares solution; of solutions that fit equally
+    well, the smallest. An image that overlaps no other gets the median of the rest, or NaN without a rest.
     """
     n = len(singles)
     pairs, widths, counts = {}, [], []
     for i in range(n):
-        meeting = (j % n for j in range(i + 1, i + n) if _overlap(singles[i], singles[j % n]))
+        meeting = (j % n for j in range(i + 1, i + n) if not _overlap(singles[i], singles[j % n]).empty)
         for j in islice(meeting, PARTNERS):
             pair = (min(i, j), max(i, j))
             if pair in pairs:
@@ -128,28 +132,26 @@ def measured(singles, section) -> np.ndarray:
     root = np.sqrt(counts)
     variance = np.linalg.lstsq(design * root[:, None], np.square(widths) * root, rcond=None)[0]
     usual = np.median(variance[met])
-    # a tenth of the usual variance: least squares may leave less than nothing to a quiet image
+    # at least a tenth of the usual variance: least squares may give a quiet image a negative one
     variance = np.where(met, np.maximum(variance, 0.1 * usual), usual)
     return np.sqrt(np.maximum(variance, 0))
 
 
 def _overlap(one, other):
-    """(x0, x1, y0, y1) of the grid that both images cover; None if there is none."""
-    (ax, ay), (bx, by) = one.origin, other.origin
-    (a_rows, a_columns), (b_rows, b_columns) = one.shape, other.shape
-    box = max(ax, bx), min(ax + a_columns, bx + b_columns), max(ay, by), min(ay + a_rows, by + b_rows)
-    return box if box[0] < box[1] and box[2] < box[3] else None
+    """Return the window of the grid that both images cover."""
+    return one.window.intersection(other.window)
 
 
 def _difference(one, other, section) -> tuple[float, int]:
-    """The scaled median absolute deviation of the difference of two images, and of how many pixels."""
-    x0, x1, y0, y1 = _overlap(one, other)
-    height = min(y1 - y0, max(1, STRIP_PIXELS // (x1 - x0)))
+    """Return the scaled median absolute deviation of two images' difference, and the number of pixels."""
+    both = _overlap(one, other)
+    height = min(both.shape[0], max(1, STRIP_PIXELS // both.shape[1]))
     values = []
     for part in range(1, STRIPS + 1):
-        first = max(y0, min(y0 + (y1 - y0) * part // (STRIPS + 1) - height // 2, y1 - height))
-        box = (first, first + height, x0, x1)
-        values.append((section(one, *box) - section(other, *box)).ravel())
+        middle = both.y0 + both.shape[0] * part // (STRIPS + 1)
+        first = max(both.y0, min(middle - height // 2, both.y1 - height))
+        strip = both._replace(y0=first, y1=first + height)
+        values.append((section(one, strip) - section(other, strip)).ravel())
     values = np.concatenate(values)
     values = values[np.isfinite(values)]
     if not len(values):

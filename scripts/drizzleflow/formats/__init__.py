@@ -1,46 +1,101 @@
-"""File formats: one module each, all behind `drizzleflow.frames.frame.Frame`.
+"""The file formats, one module each; all give their images as `drizzleflow.frames.frame.Frame`.
 
-A format module has ``NAME``, ``SUFFIXES``, ``DQ_FLAGS``, ``GOOD_BITS``, ``SKY_BITS``, ``OUTLIER``, ``ERR_ALONE``, ``READS_ROWS``
-and the functions
-``recognise(header)``, ``describe(path, header, options)``, ``read(member, extver, planes, options)`` and
-``write_crf(member, masks, path, keywords, options)``, and, where its files are not FITS, ``headers(path)``: cards for a FITS
-product. A new format is one new file and its name in ``NAMES``.
+A new format is one new file in this folder. Everything specific to a format is in its module, under these
+names:
+
+    NAME                the module's own name, as in ``member["format"]``
+    TITLE               the name that messages use for its files ("JWST")
+    PRIORITY            formats are tried from the highest; plain FITS, which accepts any file, has 0
+    SUFFIXES            endings of files' names that are not part of a member's name ("_cal"), in lower case
+    ENDING              ending of the flagged copies' names: "fits" or "asdf"
+    ROADS               {exposure type: road}, the way it is processed; None: imaging for any type
+    HAS_GWCS            whether the exact WCS is a GWCS, which needs asdf and gwcs to open
+    READS_ROWS          whether `read` can read a part of the rows
+    TAKES_COMPANIONS    whether an association may give ``dq``, ``ivar`` and ``flux_scale`` beside a file
+    ERR_ALONE           whether a file may have ERR and no variance planes
+    MEMORY              {step: bytes in memory for each pixel of a frame} (`drizzleflow.plan.figures`)
+    DQ_FLAGS            {name: bit} of the flags that a user may name
+    GOOD_BITS           {"single": bits, "mosaic": bits}: flags of usable pixels; SKY_BITS: for the sky
+    OUTLIER             the DQ bits that are set at outliers
+    OUTLIER_KEY         the setting of the section ``simple`` that replaces OUTLIER, or None
+
+    recognise(header)                                    whether a file is of this format (`header`)
+    describe(path, header, options)                      a dict of what the plan must know of a file
+    read(member, extver, planes, options)                one `Frame`; READS_ROWS: also ``rows``, (first, end)
+    write_crf(member, masks, path, keywords, options)    the flagged copy
+    write_clean(member, images, path, keywords)          the cleaned copy (``crmask.corr``), or None
+    headers(path)                                        cards for a FITS product; None: the file's own
+
+Every process of a run makes the plan and must start fast, so the plan imports none of these modules. Its
+cache holds what they declare (`Declared`).
 """
 
 import os
+import pkgutil
+from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 
 from drizzleflow.errors import InputError
 
-#: asked in this order; `simple` takes any FITS image
-NAMES = ("roman", "jwst", "hst", "simple")
-#: formats whose flagged copies are not FITS: the endings of their names
-ENDINGS = {"roman": "asdf"}
+
+@dataclass(frozen=True)
+class Declared:
+    """What a format's module declares of itself, in plain types and lower case, for the plan."""
+
+    name: str
+    title: str
+    suffixes: list[str]
+    ending: str
+    roads: dict[str, str] | None
+    has_gwcs: bool
+    reads_rows: bool
+    takes_companions: bool
+    memory: dict[str, float]
+
+
+@cache
+def names() -> tuple[str, ...]:
+    """Return the names of all formats, in the order in which they are tried."""
+    listed = [module.name for module in pkgutil.iter_modules(__path__)]
+    return tuple(sorted(listed, key=lambda name: (-get(name).PRIORITY, name)))
 
 
 def get(name: str):
-    """The module of format `name`, imported when it is first needed."""
+    """Return the module of format `name`; it is imported at the first call."""
     return import_module(f"drizzleflow.formats.{name}")
 
 
+def declared(name: str) -> Declared:
+    """Return what format `name` declares of itself, for the plan."""
+    module = get(name)
+    found = {key: getattr(module, key.upper()) for key in Declared.__dataclass_fields__}
+    return Declared(**found | {"suffixes": list(module.SUFFIXES)})
+
+
+def suffixes() -> tuple[str, ...]:
+    """Return the endings of file names that are not part of a member's name, of all formats."""
+    return tuple(dict.fromkeys(suffix for name in names() for suffix in get(name).SUFFIXES))
+
+
 def good_bits(module, step: str, chosen):
-    """The good bits of a step ('single', 'mosaic'): as `chosen` in the configuration, where ``auto`` is the format's own."""
+    """Return the good bits of a step ('single', 'mosaic'): `chosen`, or the format's own for ``auto``."""
     return module.GOOD_BITS[step] if chosen == "auto" else chosen
 
 
-def ending(name: str) -> str:
-    """The ending of a flagged copy's name, without the dot. Imports nothing: the plan asks."""
-    return ENDINGS.get(name, "fits")
+def outlier_bits(module, options) -> int:
+    """Return the DQ bits of outliers in a flagged copy; `options` is the section ``simple``."""
+    return options[module.OUTLIER_KEY] if module.OUTLIER_KEY else module.OUTLIER
 
 
 def is_asdf(path) -> bool:
-    """Whether a file is to be read as ASDF: by its first bytes, or by its name where these are broken."""
+    """Tell whether a file is ASDF, by its first bytes or, if these are damaged, by its name."""
     with open(path, "rb") as file:
         return file.read(5) == b"#ASDF" or os.fspath(path).lower().endswith(".asdf")
 
 
 def header(path):
-    """What tells a file's format: the primary header, or of an ASDF file its tree (`drizzleflow.io.asdf_file.AsdfFile`)."""
+    """Return what tells a file's format: the FITS primary header, or the ASDF tree (`AsdfFile`)."""
     path = str(path)
     if is_asdf(path):
         from drizzleflow.io.asdf_file import AsdfFile
@@ -52,7 +107,7 @@ def header(path):
 
 
 def verify(path) -> list[str]:
-    """Compare a file with the checksums in it; warnings. `InputError`: it is damaged."""
+    """Compare a file with its checksums and return warnings; raise `InputError` if it is damaged."""
     if is_asdf(path):
         from drizzleflow.io.asdf_file import AsdfFile
 
@@ -64,12 +119,15 @@ def verify(path) -> list[str]:
 
 
 def detect(header) -> str:
-    """The name of the format that a file's `header` belongs to."""
-    return next(name for name in NAMES if get(name).recognise(header))
+    """Return the name of the format that a file's `header` belongs to."""
+    return next(name for name in names() if get(name).recognise(header))
 
 
 def read(member: dict, extver: int = 1, planes=("data", "dq"), options: dict | None = None, rows=None):
-    """One `Frame` of a member; see the format modules' ``read``. With `rows` (first, end) only those of each plane."""
+    """Return one `Frame` of a member; see the format modules' ``read``.
+
+    With `rows` (first, end) only these rows of each plane are read.
+    """
     module = get(member["format"])
     more = (rows,) if rows is not None and module.READS_ROWS else ()
     try:
@@ -79,7 +137,7 @@ def read(member: dict, extver: int = 1, planes=("data", "dq"), options: dict | N
     except Exception as error:
         from astropy.io.fits import VerifyError
 
-        if isinstance(error, VerifyError):  # astropy looks at a card when it is asked for its value
+        if isinstance(error, VerifyError):  # astropy checks a card only when its value is asked for
             raise InputError(f"{member['path']}: a header card that is no FITS ({error})") from None
         raise
     if more:

@@ -1,8 +1,8 @@
-"""HST calibrated images: ``_flt.fits`` and ``_flc.fits``, every chip a frame.
+"""Read and write HST calibrated images, ``_flt.fits`` and ``_flc.fits``; every chip is a frame.
 
-HDUs (SCI,n), (ERR,n), (DQ,n), one triple a chip; the WCS is TAN-SIP with the lookup tables WCSDVARR (NPOL)
-and D2IMARR. Other HDUs (WCSCORR, HDRLET, SAMP, TIME, ...) are neither read nor changed. Data stay in the
-file's unit; ``Frame.rate_factor`` is the factor that turns them into electrons/s.
+Each chip has three HDUs, (SCI,n), (ERR,n) and (DQ,n). Its WCS is TAN-SIP with the lookup tables WCSDVARR
+(NPOL) and D2IMARR. Other HDUs (WCSCORR, HDRLET, SAMP, TIME, ...) are neither read nor changed. Data stay in
+the file's unit; ``Frame.rate_factor`` converts them to electrons/s.
 """
 
 from __future__ import annotations
@@ -12,26 +12,38 @@ import re
 
 import numpy as np
 
+from drizzleflow.arrays import dq as dq_bits
 from drizzleflow.errors import InputError
 from drizzleflow.frames.frame import Frame, SkyWCS
 from drizzleflow.io.header import number, text
 
-NAME = "hst"
-SUFFIXES = ("_flt", "_flc", "_crf", "_c0m")
+NAME, TITLE, PRIORITY = "hst", "HST", 1
+SUFFIXES = ("_flt", "_flc", "_crf", "_c0m", "_c0f")
+ENDING = "fits"
+ROADS = None
+HAS_GWCS, READS_ROWS, TAKES_COMPANIONS, ERR_ALONE = False, False, False, True
+MEMORY = {
+    "sky_overlaps": 31,
+    "sky_cells": 73,
+    "static_mask": 16,
+    "single_drizzle": 36,
+    "crmask": 67,
+    "crclean": 52,
+    "mosaic": 75,
+}
 #: HST data-quality bits (ACS and WFC3 handbooks; instruments differ in a few) that a user may name
 DQ_FLAGS = {
     "LOST": 1, "FILLED": 2, "BADPIX": 4, "MASKED": 8, "HOT": 16, "UNSTABLE": 32, "WARM": 64, "BADBIAS": 128,
     "FULLWELL": 256, "BADFLAT": 512, "TRAP": 1024, "ATODSAT": 2048, "OUTLIER": 4096, "CRREJ": 8192,
     "GHOST": 16384,
 }  # fmt: skip
-READS_ROWS = False  #: whether `read` can read a part of the rows
-ERR_ALONE = True  #: whether a file may have ERR and no variance planes
 GOOD_BITS = {"single": 0, "mosaic": 0}
 SKY_BITS = 0
-OUTLIER = 4096
-_UNITS = ("ELECTRONS", "ELECTRONS/S", "COUNTS", "COUNTS/S", "DN", "DN/S")
+OUTLIER, OUTLIER_KEY = 4096, None
+headers = None
+UNITS = ("ELECTRONS", "ELECTRONS/S", "COUNTS", "COUNTS/S", "DN", "DN/S")
 #: WFPC2 (Instrument Handbook): ATODGAIN -> by chip (DETECTOR), electrons per DN and read noise in electrons
-_WFPC2 = {
+WFPC2 = {
     7: {1: (7.12, 5.24), 2: (7.12, 5.51), 3: (6.90, 5.22), 4: (7.10, 5.19)},
     15: {1: (13.99, 7.02), 2: (14.50, 7.84), 3: (13.95, 6.99), 4: (13.95, 8.32)},
 }
@@ -42,7 +54,7 @@ def recognise(header) -> bool:
 
 
 def describe(path, header, options=None) -> dict:
-    """What the plan needs to know of a file; all its chips are one group, named by ROOTNAME."""
+    """Return what the plan must know of a file; all its chips are one group, named by ROOTNAME."""
     from drizzleflow.io.fits import expect_once, expect_plane, open_fits
 
     with open_fits(path) as hdus:
@@ -73,9 +85,9 @@ def describe(path, header, options=None) -> dict:
 
 
 def read(member: dict, extver: int = 1, planes=("data", "dq"), options=None) -> Frame:
-    """Chip `extver` of a member.
+    """Read chip `extver` of a member.
 
-    ``var['rnoise']`` is the square of the nominal read noise in the data's unit, where the header has it: HST
+    ``var['rnoise']`` is the square of the nominal read noise in the data's unit, if the header has it. HST
     files carry no variance planes.
 
     Raises
@@ -91,8 +103,8 @@ def read(member: dict, extver: int = 1, planes=("data", "dq"), options=None) -> 
         primary, sci = hdus[0].header, hdus[index].header
         shape = _shape(sci, path, index)
         unit = text(sci.get("BUNIT"))
-        if unit.upper() not in _UNITS:
-            raise InputError(f"{path}[SCI,{extver}]: BUNIT {unit!r}, expected one of {', '.join(_UNITS)}")
+        if unit.upper() not in UNITS:
+            raise InputError(f"{path}[SCI,{extver}]: BUNIT {unit!r}, expected one of {', '.join(UNITS)}")
         exptime = number(primary.get("EXPTIME", sci.get("EXPTIME")))
         gain, readnoise = _detector_noise(primary, sci)
         is_rate = unit.upper().endswith("/S")
@@ -103,8 +115,10 @@ def read(member: dict, extver: int = 1, planes=("data", "dq"), options=None) -> 
             if (name, hdus[index].ver) not in hdus:
                 return None
             hdu = hdus[name, hdus[index].ver]
-            if hdu.header["NAXIS"] == 0:  # a constant plane is a header with PIXVALUE
-                value = hdu.header.get("PIXVALUE", 0 if name == "DQ" else None)
+            if hdu.header["NAXIS"] == 0:  # HST writes a constant plane as a header with PIXVALUE
+                if name == "DQ":
+                    return np.full(shape, int(hdu.header.get("PIXVALUE", 0)) & dq_bits.ALL, np.uint32)
+                value = hdu.header.get("PIXVALUE")
                 return None if value is None else np.full(shape, value, dtype)
             if hdu.shape != shape:
                 raise InputError(f"{path}[{name},{extver}]: shape {hdu.shape}, expected {shape} as SCI has")
@@ -112,8 +126,8 @@ def read(member: dict, extver: int = 1, planes=("data", "dq"), options=None) -> 
 
         dq = get("DQ", None) if "dq" in planes else None
         if dq is not None:
-            dq = np.ascontiguousarray(_bits(dq), dtype=np.uint32)
-            if "S_OUTLIR" not in primary:  # found anew by this run, as AstroDrizzle's resetbits 4096
+            dq = dq_bits.as_bits(dq, f"{path}[DQ,{extver}]")
+            if "S_OUTLIR" not in primary:  # old outlier bits are cleared, as by AstroDrizzle's resetbits=4096
                 dq &= ~np.uint32(OUTLIER)
         frame = Frame(
             member=member["member"],
@@ -153,15 +167,15 @@ def read(member: dict, extver: int = 1, planes=("data", "dq"), options=None) -> 
 
 
 def write_crf(member: dict, masks: dict, path, keywords: dict, options=None) -> None:
-    """The member with bit 4096 set in DQ at the outliers; every other data unit keeps its bytes.
+    """Write the member with bit 4096 set in DQ at the outliers; every other data unit keeps its bytes.
 
     Parameters
     ----------
     masks : dict
         extver -> bool (ny, nx), True at outliers. Chips without a mask stay as they are.
     keywords : dict
-        keyword -> (value, comment): ``BKG*`` go to SCI (a value may be a dict extver -> value), others to the
-        primary.
+        keyword -> (value, comment). ``BKG*`` go to SCI (a value may be a dict extver -> value), others to the
+        primary header.
     """
     from drizzleflow.io import fits_copy
     from drizzleflow.io.fits import image_header, open_fits, plane
@@ -200,12 +214,14 @@ def write_crf(member: dict, masks: dict, path, keywords: dict, options=None) -> 
 
 
 def write_clean(member: dict, images: dict, path, keywords: dict | None = None) -> None:
-    """The member with SCI and DQ replaced: AstroDrizzle's ``_crclean.fits``; every other data unit keeps its bytes.
+    """Write the member with SCI and DQ replaced, as AstroDrizzle's ``_crclean.fits``.
+
+    Every other data unit keeps its bytes.
 
     Parameters
     ----------
     images : dict
-        extver -> (float32 SCI, int16 DQ), as `drizzleflow.outliers.driz_cr.clean` gives them.
+        extver -> (float32 SCI, int16 DQ), as `drizzleflow.outliers.driz_cr.clean` returns them.
     keywords : dict, optional
         keyword -> (value, comment) for the primary header.
     """
@@ -225,7 +241,7 @@ def write_clean(member: dict, images: dict, path, keywords: dict | None = None) 
 
 
 def _chips(hdus, path) -> dict[int, int]:
-    """EXTVER -> HDU index of the SCI extensions that hold an image, in order of EXTVER."""
+    """Map EXTVER to the HDU index of each SCI extension with an image, in order of EXTVER."""
     found = {
         h.ver: i for i, h in enumerate(hdus) if h.name == "SCI" and h.is_image and h.header["NAXIS"] >= 2
     }
@@ -252,51 +268,43 @@ def _shape(header, path, index) -> tuple[int, int]:
     return header["NAXIS2"], header["NAXIS1"]
 
 
-def _bits(dq) -> np.ndarray:
-    """Signed flags as the bits that they are: bit 15 of int16 is 32768, not a sign."""
-    if dq.dtype.kind == "i":
-        native = dq.astype(dq.dtype.newbyteorder("="), copy=False)
-        return native.view(native.dtype.str.replace("i", "u"))
-    return dq
-
-
-def _mean_of(header, keys) -> float | None:
-    """Mean over the amplifiers that have a value; unused ones are 0."""
+def mean_of(header, keys) -> float | None:
+    """Return the mean of a keyword over the amplifiers in use; unused ones have the value 0."""
     values = [v for v in (number(header.get(key)) for key in keys) if v]
     return sum(values) / len(values) if values else None
 
 
 def _detector_noise(primary, sci) -> tuple[float, float | None]:
-    """(electrons per DN, read noise in electrons) of a chip."""
+    """Return (electrons per DN, read noise in electrons) of a chip."""
     instrument = text(primary.get("INSTRUME")).upper()
     if instrument == "WFPC2":
-        table = _WFPC2.get(int(number(primary.get("ATODGAIN")) or 0), {})
+        table = WFPC2.get(int(number(primary.get("ATODGAIN")) or 0), {})
         gain, readnoise = table.get(int(number(sci.get("DETECTOR")) or 0), (None, None))
     else:
-        gain = _mean_of(primary, [f"ATODGN{a}" for a in "ABCD"]) or _mean_of(primary, ["ATODGAIN", "ADCGAIN"])
-        readnoise = _mean_of(primary, [f"READNSE{a}" for a in "ABCD"]) or _mean_of(primary, ["READNSE"])
+        gain = mean_of(primary, [f"ATODGN{a}" for a in "ABCD"]) or mean_of(primary, ["ATODGAIN", "ADCGAIN"])
+        readnoise = mean_of(primary, [f"READNSE{a}" for a in "ABCD"]) or mean_of(primary, ["READNSE"])
     return gain or 1.0, readnoise
 
 
 def _filter(header) -> str:
-    """FILTER, or what is in the light path of FILTER1/2 (ACS) and FILTNAM1/2 (WFPC2) but CLEAR."""
+    """Return FILTER, or the filters other than CLEAR in FILTER1/2 (ACS) or FILTNAM1/2 (WFPC2)."""
     names = [text(header.get(key)) for key in ("FILTER", "FILTER1", "FILTER2", "FILTNAM1", "FILTNAM2")]
     return "+".join(name for name in names if name and not name.upper().startswith("CLEAR"))
 
 
 def cte_direction(instrument: str, detector: str, chip: int, amps: str = "") -> int:
-    """Where charge trails lie on a chip, as `cte_dir` of `drizzleflow.outliers.driz_cr.driz_cr`.
+    """Return on which side charge trails lie, as `cte_dir` of `drizzleflow.outliers.driz_cr.driz_cr`.
 
     Parameters
     ----------
     instrument, detector : str
         INSTRUME and DETECTOR.
     chip : int
-        CCDCHIP. The trails of ACS/WFC and WFC3/UVIS point away from the amplifiers: chip 1 is read out at its top,
-        chip 2 at its bottom. (The peer goes by the number of the extension, which is the same in a file of both
-        chips and wrong in a subarray of chip 1.)
+        CCDCHIP. The trails of ACS/WFC and WFC3/UVIS point away from the amplifiers: chip 1 is read out at its
+        top, chip 2 at its bottom. (AstroDrizzle uses the number of the extension: the same in a file of both
+        chips, wrong in a subarray of chip 1.)
     amps : str
-        CCDAMP; used for ACS/HRC, 0 where its letters are on both sides.
+        CCDAMP; used for ACS/HRC. The direction is 0 if amplifiers on both sides were read.
     """
     instrument, detector = str(instrument).strip().upper(), str(detector).strip().upper()
     if detector in ("WFC", "UVIS"):
@@ -313,9 +321,12 @@ def cte_direction(instrument: str, detector: str, chip: int, amps: str = "") -> 
 
 
 def _pixel_area(sci) -> float | None:
-    """Solid angle (sr) of the pixel that flat fields refer to: IDCSCALE, one for all chips, else the WCS's linear terms.
+    """Return the solid angle (sr) of the pixel that the flat fields refer to.
 
-    The chips of ACS/WFC differ by 5 % in area on the sky; their flat fields are made so that the sky has one value on both.
+    It is IDCSCALE squared, one value for all chips, or else the area by the WCS's linear terms.
+
+    The chips of ACS/WFC differ by 5 % in area on the sky; their flat fields are made so that the sky has one
+    value on both.
     """
     from drizzleflow.geometry.fits_wcs import nominal_pixel_area
 

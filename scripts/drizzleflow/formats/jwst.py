@@ -1,14 +1,15 @@
-"""JWST calibrated images: ``_cal.fits`` (and ``_calints.fits`` cubes, each integration a frame).
+"""Read and write JWST calibrated images: ``_cal.fits``, and ``_calints.fits`` cubes.
 
-HDUs SCI, ERR, DQ, VAR_POISSON, VAR_RNOISE, VAR_FLAT and a GWCS in the ASDF extension, opened with asdf and gwcs alone
-and only when exact coordinates are asked for. Keywords are those of the JWST keyword dictionary.
+Each integration of a cube is a frame.
+
+The HDUs are SCI, ERR, DQ, VAR_POISSON, VAR_RNOISE, VAR_FLAT and the ASDF extension with the GWCS. The latter
+is opened with asdf and gwcs only when exact coordinates are needed. Keywords are those of the JWST keyword
+dictionary.
 """
 
 from __future__ import annotations
 
-import io
 import os
-import warnings
 from functools import partial
 
 import numpy as np
@@ -17,8 +18,25 @@ from drizzleflow.errors import InputError
 from drizzleflow.frames.frame import Frame, SkyWCS
 from drizzleflow.io.header import number, text
 
-NAME = "jwst"
-SUFFIXES = ("_cal", "_calints", "_crf", "_crfints", "_rate", "_tweakreg", "_skymatch", "_match")
+NAME, TITLE, PRIORITY = "jwst", "JWST", 1
+SUFFIXES = ("_cal", "_calints", "_crf", "_crfints", "_rate", "_rateints", "_tweakreg", "_skymatch", "_match")
+ENDING = "fits"
+#: exposure types that jwst.outlier_detection lists, and how each is processed; others are refused
+ROADS = {
+    **dict.fromkeys(("NRC_IMAGE", "MIR_IMAGE", "NRS_IMAGE", "NIS_IMAGE", "FGS_IMAGE"), "imaging"),
+    **dict.fromkeys(("NRC_CORON", "MIR_LYOT", "MIR_4QPM"), "coron"),
+    **dict.fromkeys(("NRS_IFU", "MIR_MRS"), "ifu"),
+    **dict.fromkeys(("NIS_SOSS", "MIR_LRS-SLITLESS", "NRC_TSGRISM", "NRS_BRIGHTOBJ", "NRC_TSIMAGE"), "tso"),
+}
+HAS_GWCS, READS_ROWS, TAKES_COMPANIONS, ERR_ALONE = True, True, False, False
+MEMORY = {
+    "sky_overlaps": 29,
+    "sky_cells": 68,
+    "static_mask": 20,
+    "single_drizzle": 18,
+    "crmask": 80,
+    "mosaic": 63,
+}
 #: JWST data-quality flags (bit values) that a user may name
 DQ_FLAGS = {
     "DO_NOT_USE": 1, "SATURATED": 2, "JUMP_DET": 4, "DROPOUT": 8, "OUTLIER": 16, "PERSISTENCE": 32, "AD_FLOOR": 64,
@@ -29,13 +47,12 @@ DQ_FLAGS = {
     "UNRELIABLE_FLAT": 33554432, "OPEN": 67108864, "ADJ_OPEN": 134217728, "FLUX_ESTIMATED": 268435456,
     "MSA_FAILED_OPEN": 536870912, "OTHER_BAD_PIXEL": 1073741824, "REFERENCE_PIXEL": 2147483648,
 }  # fmt: skip
-READS_ROWS = True  #: whether `read` can read a part of the rows
-ERR_ALONE = False  #: whether a file may have ERR and no variance planes
 GOOD_BITS = {"single": "~DO_NOT_USE", "mosaic": "~DO_NOT_USE+NON_SCIENCE"}
 SKY_BITS = "~DO_NOT_USE+NON_SCIENCE"
 DO_NOT_USE, OUTLIER_FLAG = 1, 16
-OUTLIER = DO_NOT_USE | OUTLIER_FLAG
+OUTLIER, OUTLIER_KEY = DO_NOT_USE | OUTLIER_FLAG, None
 VARIANCES = {"rnoise": "VAR_RNOISE", "poisson": "VAR_POISSON", "flat": "VAR_FLAT"}
+write_clean = headers = None
 
 
 def recognise(header) -> bool:
@@ -43,9 +60,10 @@ def recognise(header) -> bool:
 
 
 def group_id(header) -> str | None:
-    """The exposure that a file belongs to; all its detectors share it. None where the keywords are missing.
+    """Return the exposure that a file belongs to, the same for all detectors; None if keywords are missing.
 
-    Source: the file-name convention of JWST, ``jw<program><observation><visit>_<visit group><sequence><activity>_<exposure>``.
+    Source: the naming convention of JWST files, ``jw<program><observation><visit>_<visit
+    group><sequence><activity>_<exposure>``.
     """
     widths = {"PROGRAM": 5, "OBSERVTN": 3, "VISIT": 3, "VISITGRP": 2, "SEQ_ID": 1, "ACT_ID": 2, "EXPOSURE": 5}
     values = [text(header.get(key)) for key in widths]
@@ -56,7 +74,7 @@ def group_id(header) -> str | None:
 
 
 def describe(path, header, options=None) -> dict:
-    """What the plan needs to know of a file: identity, group and the frames' number and size."""
+    """Return what the plan must know of a file: identity, group, number and size of the frames."""
     from drizzleflow.io.fits import expect_once, expect_plane, open_fits
 
     with open_fits(path) as hdus:
@@ -79,10 +97,10 @@ def describe(path, header, options=None) -> dict:
         for name in ("ERR", "DQ", *VARIANCES.values()):
             if name in hdus and (
                 naxis == 2 or name in ("ERR", "DQ")
-            ):  # MIRI's coronagraphic cubes keep untrimmed variances
+            ):  # the variances of MIRI's coronagraphic cubes are not trimmed
                 one = (
                     naxis == 2 or hdus[name].header["NAXIS"] == 2
-                )  # flags may hold for all integrations of a cube
+                )  # one plane of flags may be for all integrations of a cube
                 expect_plane(hdus[name], (ny, nx) if one else (nframes, ny, nx), path, flags=name == "DQ")
     return {
         "group": group_id(header),
@@ -100,7 +118,9 @@ def describe(path, header, options=None) -> dict:
 
 
 def read(member: dict, extver: int = 1, planes=("data", "dq"), options=None, rows=None) -> Frame:
-    """Frame `extver` of a member; for a cube, integration `extver` (1-based). `rows`: (first, end) of those to read.
+    """Read frame `extver` of a member; in a cube, integration `extver` (1-based).
+
+    With `rows` (first, end) only these rows are read.
 
     Raises
     ------
@@ -118,10 +138,10 @@ def read(member: dict, extver: int = 1, planes=("data", "dq"), options=None, row
         def get(name, dtype):
             if name not in hdus:
                 return None
-            found = hdus[name].shape
-            if found[-2:] != shape:
-                raise InputError(f"{path}[{name}]: shape {found}, expected {shape} as SCI has")
-            return plane(hdus, name, dtype, path, index if len(found) == 3 else None, rows)
+            actual = hdus[name].shape
+            if actual[-2:] != shape:
+                raise InputError(f"{path}[{name}]: shape {actual}, expected {shape} as SCI has")
+            return plane(hdus, name, dtype, path, index if len(actual) == 3 else None, rows)
 
         level = number(sci.get("BKGLEVEL", primary.get("BKGLEVEL")))
         subtracted = sci.get("BKGSUB", primary.get("BKGSUB"))
@@ -151,11 +171,8 @@ def read(member: dict, extver: int = 1, planes=("data", "dq"), options=None, row
 
 
 def _open_wcs(path, shape) -> SkyWCS:
-    import asdf
-    import gwcs  # noqa: F401  (its converters must be installed for asdf to find)
-
     from drizzleflow.geometry.gwcs_wcs import from_gwcs
-    from drizzleflow.io.asdf_trees import expect_self_contained
+    from drizzleflow.io.asdf_trees import read_tree
     from drizzleflow.io.fits import open_fits
 
     with open_fits(path) as hdus:
@@ -164,21 +181,14 @@ def _open_wcs(path, shape) -> SkyWCS:
                 f"{path}: no ASDF extension; expected the GWCS of the JWST pipeline's assign_wcs"
             )
         try:
-            tree_bytes = hdus["ASDF"].data[0][0].tobytes()
-        except Exception as error:  # a file cut short
+            content = hdus["ASDF"].data[0][0].tobytes()
+        except Exception as error:  # the file is cut short
             raise InputError(f"{path}[ASDF]: cannot be read ({error})") from None
-    expect_self_contained(tree_bytes, f"{path}[ASDF]")
     try:
-        # schemas are not checked: that takes longer than all the rest, and a WCS that works is what we need
-        _ = asdf.get_config().extensions  # found once: a context starts from a copy
-        with asdf.config_context() as settings, warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore", asdf.exceptions.AsdfWarning
-            )  # older pipelines' tags: read all the same
-            settings.validate_on_read = False
-            with asdf.open(io.BytesIO(tree_bytes), lazy_load=False) as tree:
-                wcs = tree["meta"]["wcs"]
-                wcsinfo = dict(tree["meta"].get("wcsinfo") or {})
+        meta = read_tree(content, f"{path}[ASDF]")["meta"]
+        wcs, wcsinfo = meta["wcs"], dict(meta.get("wcsinfo") or {})
+    except InputError:
+        raise
     except Exception as error:
         raise InputError(f"{path}[ASDF]: no readable GWCS at meta.wcs ({error})") from None
     if not callable(wcs):
@@ -192,17 +202,18 @@ def _open_wcs(path, shape) -> SkyWCS:
 
 
 def write_crf(member: dict, masks: dict, path, keywords: dict, options=None) -> None:
-    """The member with its outliers marked: DQ gains DO_NOT_USE and OUTLIER, invalid pixels become NaN.
+    """Write the member with DO_NOT_USE and OUTLIER set in DQ at outliers, and NaN at invalid pixels.
 
-    A pixel that is NaN in SCI, ERR or any VAR, or DO_NOT_USE in DQ, is NaN in all of them and DO_NOT_USE (as the
-    JWST pipeline leaves its products). Every other HDU keeps its bytes.
+    A pixel that is NaN in SCI, ERR or any VAR, or DO_NOT_USE in DQ, becomes NaN in all planes and DO_NOT_USE
+    in DQ, as in the products of the JWST pipeline. Every other HDU keeps its bytes.
 
     Parameters
     ----------
     masks : dict
         extver -> bool (ny, nx), True at outliers.
     keywords : dict
-        keyword -> (value, comment) for the headers: ``S_OUTLIR`` and ``PROV*`` in the primary, ``BKG*`` in SCI.
+        keyword -> (value, comment) for the headers: ``S_OUTLIR`` and ``PROV*`` in the primary, ``BKG*`` in
+        SCI.
     """
     from drizzleflow.io import fits_copy
     from drizzleflow.io.fits import image_header, open_fits, plane
@@ -225,7 +236,7 @@ def write_crf(member: dict, masks: dict, path, keywords: dict, options=None) -> 
             data[invalid] = np.nan
             return data
 
-        # functions: one plane in memory at a time
+        # functions instead of arrays: only one plane is in memory at a time
         changes = {(name, 1): {"data": partial(blanked, name)} for name in names}
         append = []
         if has_dq:

@@ -1,12 +1,11 @@
-"""Roman WFI level-2 images: ``_cal.asdf``, read and copied as they lie on disk.
+"""Read and write Roman WFI level-2 images, ``_cal.asdf``, without the packages of the Roman pipeline.
 
-Arrays and metadata of the tree's ``roman`` by their names in the schemas of roman_datamodels (RAD); its tags are foreign here
-and stay what they are. asdf and gwcs are only opened for exact coordinates.
+Arrays and metadata under the tree's ``roman`` have the names of roman_datamodels' schemas (RAD). Its tags are
+not interpreted, and copied as they are. asdf and gwcs are used only for exact coordinates.
 """
 
 from __future__ import annotations
 
-import datetime
 import os
 import re
 from functools import partial
@@ -17,10 +16,23 @@ from drizzleflow.errors import InputError
 from drizzleflow.frames.frame import Frame, SkyWCS
 from drizzleflow.io import asdf_nodes
 from drizzleflow.io.asdf_file import AsdfFile
+from drizzleflow.io.asdf_time import mjd
 from drizzleflow.io.header import number
 
-NAME = "roman"
+NAME, TITLE, PRIORITY = "roman", "Roman", 2  # tried before the formats that read a FITS header
 SUFFIXES = ("_cal", "_crf", "_tweakreg", "_skymatch")
+ENDING = "asdf"
+ROADS = {"WFI_IMAGE": "imaging"}  #: from romancal.outlier_detection; other exposure types are refused
+HAS_GWCS, READS_ROWS, TAKES_COMPANIONS = True, True, False
+ERR_ALONE = False  #: the schema requires two of the variances
+MEMORY = {
+    "sky_overlaps": 27,
+    "sky_cells": 68,
+    "static_mask": 20,
+    "single_drizzle": 33,
+    "crmask": 62,
+    "mosaic": 63,
+}
 #: Roman data-quality flags (bit values) that a user may name: roman_datamodels.dqflags.pixel
 DQ_FLAGS = {
     "DO_NOT_USE": 1, "SATURATED": 2, "JUMP_DET": 4, "DROPOUT": 8, "GW_AFFECTED_DATA": 16, "PERSISTENCE": 32, "AD_FLOOR": 64,
@@ -30,15 +42,14 @@ DQ_FLAGS = {
     "UNRELIABLE_SLOPE": 16777216, "UNRELIABLE_FLAT": 33554432, "RESERVED_5": 67108864, "RESERVED_6": 134217728,
     "UNRELIABLE_RESET": 268435456, "RESERVED_7": 536870912, "OTHER_BAD_PIXEL": 1073741824, "REFERENCE_PIXEL": 2147483648,
 }  # fmt: skip
-READS_ROWS = True  #: whether `read` can read a part of the rows
-ERR_ALONE = False  #: whether a file may have ERR and no variance planes: the schema requires two of them
-#: romancal's; its versions before 2025 also dropped NON_SCIENCE
+#: as in romancal; its versions before 2025 also left out NON_SCIENCE pixels
 GOOD_BITS = {"single": "~DO_NOT_USE", "mosaic": "~DO_NOT_USE"}
 SKY_BITS = "~DO_NOT_USE"
 DO_NOT_USE, OUTLIER_FLAG = 1, 128
-OUTLIER = DO_NOT_USE | OUTLIER_FLAG
+OUTLIER, OUTLIER_KEY = DO_NOT_USE | OUTLIER_FLAG, None
 VARIANCES = {"rnoise": "var_rnoise", "poisson": "var_poisson", "flat": "var_flat"}
-NONE = -999999  #: what the pipeline writes for a number that it does not know
+write_clean = None
+NONE = -999999  #: what the Roman pipeline writes for an unknown number
 #: keyword of a FITS product -> place in meta
 CARDS = {
     "TELESCOP": ("telescope",),
@@ -72,10 +83,11 @@ def recognise(header) -> bool:
 
 
 def group_id(meta: dict, path="") -> str:
-    """The exposure that a file belongs to; all its detectors share it.
+    """Return the exposure that a file belongs to, the same for all detectors.
 
-    ``r<program><plan><pass><segment><observation><visit>_<exposure>`` from `meta`'s observation, as files are named; where one
-    of these numbers is missing, the name of the file without the part that is the detector (``_wfi01``) and its ending.
+    It is ``r<program><plan><pass><segment><observation><visit>_<exposure>`` from the observation in `meta`,
+    as in the file names. If one of these numbers is missing, it is the file's name without the detector
+    (``_wfi01``) and the ending.
     """
     found = meta.get("observation") or {}
     widths = {
@@ -100,7 +112,7 @@ def group_id(meta: dict, path="") -> str:
 
 
 def describe(path, header, options=None) -> dict:
-    """What the plan needs to know of a file, from its tree alone; `header` is the open `AsdfFile`."""
+    """Return what the plan must know of a file, from its tree alone; `header` is the open `AsdfFile`."""
     meta, shape = _meta(header), _shape(header)
     for name in ("data", "err", "dq", *VARIANCES.values()):
         node = _plane_node(header, name, shape)
@@ -123,15 +135,15 @@ def describe(path, header, options=None) -> dict:
 
 
 def read(member: dict, extver: int = 1, planes=("data", "dq"), options=None, rows=None) -> Frame:
-    """The frame of a member. `rows`: (first, end) of those to read.
+    """Read the frame of a member; with `rows` (first, end) only these rows.
 
-    The unit is the file's: that of its quantities, else MJy/sr after romancal's flux step and DN/s before it. The product of
-    DN/s is in MJy/sr, as romancal's: detectors differ in what a DN is.
+    The unit is that of the file's quantities; without one, MJy/sr after romancal's flux step and DN/s before
+    it. Data in DN/s make a product in MJy/sr, as in romancal, because a DN differs between detectors.
 
     Raises
     ------
     InputError
-        Not a Roman image, a plane is missing or its shape is not that of data.
+        The file is no Roman image, a plane is missing, or its shape is not that of data.
     """
     file = AsdfFile(member["path"])
     meta, shape = _meta(file), _shape(file)
@@ -170,7 +182,7 @@ def read(member: dict, extver: int = 1, planes=("data", "dq"), options=None, row
 
 
 def headers(path) -> list[tuple]:
-    """(keyword, value, comment) of what a FITS product may take over from a file's tree."""
+    """Return (keyword, value, comment) of the metadata that a FITS product takes from a file's tree."""
     meta, found = _meta(AsdfFile(path)), []
     for keyword, place in CARDS.items():
         value = meta
@@ -188,11 +200,12 @@ def headers(path) -> list[tuple]:
 
 
 def write_crf(member: dict, masks: dict, path, keywords: dict, options=None) -> None:
-    """The member with its outliers marked: dq gains DO_NOT_USE and OUTLIER, invalid pixels become NaN.
+    """Write the member with DO_NOT_USE and OUTLIER set in dq at outliers, and NaN at invalid pixels.
 
-    A pixel that is NaN in data, err or a variance, or DO_NOT_USE in dq, is NaN in all of them and DO_NOT_USE. Of the rest of
-    the tree only ``meta.cal_step.outlier_detection``, ``meta.drizzleflow`` (of `PROVENANCE`) and, where a level was found,
-    ``meta.background`` change; every other node keeps its tag and text, every other block its bytes. New planes are not compressed.
+    A pixel that is NaN in data, err or a variance, or DO_NOT_USE in dq, becomes NaN in all planes and
+    DO_NOT_USE in dq. Of the rest of the tree only ``meta.cal_step.outlier_detection``, ``meta.drizzleflow``
+    (see `PROVENANCE`) and, if a sky level was determined, ``meta.background`` change. Every other node keeps
+    its tag and text, every other block its bytes. New planes are not compressed.
 
     Parameters
     ----------
@@ -227,9 +240,9 @@ def write_crf(member: dict, masks: dict, path, keywords: dict, options=None) -> 
         node = file.node("roman", name)
         array = asdf_nodes.array_node(node)
         source = asdf_nodes.source_of(array)
-        if uses.get(source) != 1:  # in the tree itself, or shared with another array
+        if uses.get(source) != 1:  # the array is in the tree itself, or shares its block with another
             source = max([len(file.blocks) - 1, *arrays]) + 1
-        # functions: one plane in memory at a time
+        # functions instead of arrays: only one plane is in memory at a time
         arrays[source] = dq if name == "dq" else partial(blanked, name, node)
         new = asdf_nodes.array_entry(source, kind, shape, like=array or file.node("roman", "data"))
         if array is not None and array is not node:  # a quantity keeps its unit
@@ -241,7 +254,7 @@ def write_crf(member: dict, masks: dict, path, keywords: dict, options=None) -> 
 
 
 def _record(node, meta: dict, keywords: dict) -> None:
-    """Write into meta what the FITS formats say with keywords."""
+    """Write into meta what the FITS formats write as keywords."""
     status, level = keywords.get("S_OUTLIR", (None,))[0], keywords.get("BKGLEVEL", (None,))[0]
     changes = {"drizzleflow": {name: keywords[key][0] for key, name in PROVENANCE.items() if key in keywords}}
     if status is not None:
@@ -260,7 +273,7 @@ def _record(node, meta: dict, keywords: dict) -> None:
 
 
 def _meta(file: AsdfFile) -> dict:
-    """``roman.meta`` in plain types, without what is large: the WCS and the logs."""
+    """Return ``roman.meta`` in plain types, without its large parts, the WCS and the logs."""
     node = file.node("roman")
     if node is None:
         raise InputError(
@@ -274,7 +287,7 @@ def _meta(file: AsdfFile) -> dict:
     large = ("wcs", "cal_logs", "wcs_fit_results")
     try:
         return {key.value: asdf_nodes.plain(value) for key, value in meta.value if key.value not in large}
-    except Exception as error:  # yaml's, and those of what a number or a table is made of
+    except Exception as error:  # errors of yaml, or of a value that is not what it should be
         raise InputError(f"{file.path}: 'roman.meta' cannot be understood ({error})") from None
 
 
@@ -289,13 +302,13 @@ def _shape(file: AsdfFile) -> tuple[int, int]:
 
 
 def _plane(file: AsdfFile, name: str, shape, dtype=None, rows=None, node=None):
-    """A plane as an array; None where the file has none."""
+    """Return a plane as an array; None if the file has none."""
     node = _plane_node(file, name, shape, node)
     return None if node is None else file.array(node, dtype, rows, name)
 
 
 def _plane_node(file: AsdfFile, name: str, shape, node=None):
-    """The node of a plane that has the frame's shape; None where the file has none."""
+    """Return the node of a plane, which must have the frame's shape; None if the file has none."""
     node = file.node("roman", name) if node is None else node
     if node is None or getattr(node, "tag", "") == "tag:yaml.org,2002:null":
         return None
@@ -314,20 +327,20 @@ def _table(meta: dict, key: str) -> dict:
 
 
 def _text(value) -> str:
-    """Text, or a number as such; "" for what is missing, unknown or a table."""
+    """Return text or a number as text; "" if it is missing, unknown or a table."""
     found = str(value).strip() if isinstance(value, (str, int, float)) else ""
     return "" if found == "?" else found
 
 
 def _number(value) -> float | None:
-    """A number, or that of a quantity; None for what is missing or stands for it."""
+    """Return a number, also of a quantity; None if it is missing or unknown."""
     if isinstance(value, dict):
         value = value.get("value")
     return None if value == NONE else number(value)
 
 
 def _exposure_time(meta: dict) -> float | None:
-    """Seconds: the effective exposure time, or else the exposure time."""
+    """Return the effective exposure time in seconds, or else the exposure time; None without either."""
     times = (
         _number(_table(meta, "exposure").get(key)) for key in ("effective_exposure_time", "exposure_time")
     )
@@ -341,38 +354,10 @@ def _unit(file: AsdfFile, meta: dict) -> str:
     return "MJy/sr" if _table(meta, "cal_step").get("flux") == "COMPLETE" else "DN/s"
 
 
-def mjd(time, path="") -> float | None:
-    """Days of the modified Julian calendar of a time as asdf-astropy writes it: ISO text, or a table with ``value``."""
-    if isinstance(time, dict):
-        kind, time = time.get("format") or time.get("base_format") or "isot", time.get("value")
-        if kind not in ("iso", "isot"):
-            from astropy.time import Time
-
-            try:
-                return float(Time(_text(time) if isinstance(time, str) else number(time), format=kind).mjd)
-            except Exception as error:  # a format that does not exist, a number that is no time in it
-                raise InputError(f"{path}: a time that cannot be read ({error})") from None
-    if time is None or _text(time) == "":
-        return None
-    try:
-        moment = datetime.datetime.fromisoformat(_text(time)[:26])  # to the microsecond
-    except ValueError:
-        raise InputError(
-            f"{path}: time {_text(time)!r}, expected a text like 2027-01-01T00:00:00.000"
-        ) from None
-    return (moment.replace(tzinfo=None) - datetime.datetime(1858, 11, 17)) / datetime.timedelta(days=1)
-
-
 def _open_wcs(path, shape, info: dict) -> SkyWCS:
-    """The GWCS, read from a small file of its own: asdf sees neither the foreign tags nor the planes."""
-    import io
-    import warnings
-
-    import asdf
-    import gwcs  # noqa: F401  (its converters must be installed for asdf to find)
-
+    """Return the GWCS, read from a small file made for it: asdf sees neither Roman's tags nor the planes."""
     from drizzleflow.geometry.gwcs_wcs import from_gwcs
-    from drizzleflow.io.asdf_trees import expect_self_contained
+    from drizzleflow.io.asdf_trees import read_tree
 
     file = AsdfFile(path)
     node = file.node("roman", "meta", "wcs")
@@ -381,27 +366,23 @@ def _open_wcs(path, shape, info: dict) -> SkyWCS:
             f"{path}: no 'roman.meta.wcs' in the tree; expected the GWCS of romancal's assign_wcs"
         )
     content = file.part(wcs=node)
-    expect_self_contained(content, path)
     try:
-        # schemas are not checked: that takes longer than all the rest, and a WCS that works is what we need
-        _ = asdf.get_config().extensions  # found once: a context starts from a copy
-        with asdf.config_context() as settings, warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore", asdf.exceptions.AsdfWarning
-            )  # older pipelines' tags: read all the same
-            settings.validate_on_read = False
-            with asdf.open(io.BytesIO(content), lazy_load=False) as tree:
-                wcs = tree["wcs"]
+        wcs = read_tree(content, path)["wcs"]
         made = from_gwcs(wcs, shape, {key: value for key, value in info.items() if value != NONE})
         if made.info and not _on_frame(made):
-            made.info = {}  # measured at the frame's centre instead
+            made.info = {}  # the orientation is measured at the frame's centre instead
+    except InputError:
+        raise
     except Exception as error:
         raise InputError(f"{path}: no readable GWCS at roman.meta.wcs ({error})") from None
     return made
 
 
 def _on_frame(wcs: SkyWCS) -> bool:
-    """Whether the reference point of wcsinfo is the frame's own: it may be that of the whole camera, half a degree away."""
+    """Tell whether the reference point of wcsinfo lies on the frame.
+
+    It may be that of the whole camera, half a degree away.
+    """
     from drizzleflow.geometry.sphere import separation
 
     ny, nx = wcs.shape

@@ -1,9 +1,9 @@
-"""Plain FITS images: any file with a 2-D image and a celestial WCS.
+"""Read and write plain FITS images: any file with a 2-D image and a celestial WCS.
 
 The image is in the extension(s) that ``simple.sci`` names, else in those called SCI, else in the first image
-HDU. Errors come as 1 sigma (ERR) or as inverse variance, flags as bits or as code numbers, either in the same
-file or in files beside it (``ivar`` and ``dq`` of the association). Which keywords hold exposure time, gain
-and so on is configured.
+HDU. Errors are 1 sigma (ERR) or inverse variance; flags are bits or code numbers. Both are in the same file
+or in separate files (``ivar`` and ``dq`` of the association). The configuration names the keywords of
+exposure time, gain and so on.
 """
 
 from __future__ import annotations
@@ -13,22 +13,33 @@ import re
 
 import numpy as np
 
+from drizzleflow.arrays.dq import as_bits, from_codes
 from drizzleflow.errors import InputError
 from drizzleflow.frames.frame import Frame, SkyWCS
 from drizzleflow.io.header import number, text
 
-NAME = "simple"
+NAME, TITLE, PRIORITY = "simple", "plain FITS", 0
 SUFFIXES = ("_crf", "_sci")
-#: bits that a user may name: code c of a file with codes is bit 1 << (c - 1)
+ENDING = "fits"
+ROADS = None
+HAS_GWCS, READS_ROWS, TAKES_COMPANIONS, ERR_ALONE = False, False, True, True
+MEMORY = {
+    "sky_overlaps": 35,
+    "sky_cells": 74,
+    "static_mask": 20,
+    "single_drizzle": 36,
+    "crmask": 67,
+    "mosaic": 59,
+}
+#: bits that a user may name: code number c becomes bit 1 << (c - 1)
 DQ_FLAGS = {f"CODE{code}": 1 << (code - 1) for code in range(1, 31)}
 DQ_FLAGS |= {"OUTLIER": 1 << 30, "NO_WEIGHT": 1 << 31}
-READS_ROWS = False  #: whether `read` can read a part of the rows
-ERR_ALONE = True  #: whether a file may have ERR and no variance planes
 GOOD_BITS = {"single": 0, "mosaic": 0}
 SKY_BITS = 0
-OUTLIER = DQ_FLAGS["OUTLIER"]  #: default of ``simple.outlier_bit``
+OUTLIER, OUTLIER_KEY = DQ_FLAGS["OUTLIER"], "outlier_bit"
+write_clean = headers = None
 NO_WEIGHT = DQ_FLAGS["NO_WEIGHT"]  #: the inverse variance is zero or less, or not a number
-#: the config's section `simple`
+#: defaults of the configuration's section `simple`
 DEFAULTS = {
     "sci": None,
     "err": "ERR",
@@ -46,7 +57,7 @@ DEFAULTS = {
     "outlier_bit": OUTLIER,
 }
 VARIANCES = {"rnoise": "VAR_RNOISE", "poisson": "VAR_POISSON", "flat": "VAR_FLAT"}
-#: in a crf's DQ header: these are bits now, whatever the input had (code numbers, a file beside it)
+#: card in a crf's DQ header: its values are bits, even if the input had code numbers or a separate file
 BITS_CARD = ("DQTYPE", "BITS", "DQ values are bits (1 << code - 1)")
 
 
@@ -55,7 +66,10 @@ def recognise(header) -> bool:
 
 
 def describe(path, header, options=None) -> dict:
-    """What the plan needs to know of a file. No group: each file is its own unless the association says."""
+    """Return what the plan must know of a file; it gives no group, so each file is a group of its own.
+
+    The association may say otherwise.
+    """
     from drizzleflow.io.fits import expect_once, expect_plane, open_fits
 
     options = _settings(options)
@@ -90,16 +104,16 @@ def describe(path, header, options=None) -> dict:
 
 
 def read(member: dict, extver: int = 1, planes=("data", "dq"), options=None) -> Frame:
-    """Image `extver` (counted from 1 in the file's order) of a member.
+    """Read image `extver` of a member, counted from 1 in the file's order.
 
     ``flux_scale`` of the member multiplies data, error and sky level (variances by its square); the gain is
-    divided. Where the inverse variance is not positive, err is NaN and dq has NO_WEIGHT. Without any flags dq
-    is None.
+    divided by it. Where the inverse variance is not positive, err is NaN and dq has NO_WEIGHT. Without any
+    flags dq is None.
 
     Raises
     ------
     InputError
-        A plane has another shape than the image, a file beside it lacks one, or a code is not from 0 to 30.
+        A plane has another shape than the image, a companion file lacks one, or a code is not from 0 to 30.
     """
     from drizzleflow.geometry.fits_wcs import nominal_pixel_area
     from drizzleflow.io.fits import open_fits, plane
@@ -165,19 +179,20 @@ def read(member: dict, extver: int = 1, planes=("data", "dq"), options=None) -> 
 
 
 def write_crf(member: dict, masks: dict, path, keywords: dict, options=None) -> None:
-    """The member with a DQ of bits for every frame, in which outliers have ``simple.outlier_bit``.
+    """Write the member with a DQ of bits for every frame; outliers have ``simple.outlier_bit``.
 
-    A DQ that the file has is replaced; otherwise one is appended (EXTNAME as in ``simple.dq``, EXTVER the image's,
-    or the frame's number where the images' are not all different). Flags from a file beside it are taken in, as bits, so that the crf stands alone. The
-    image stays as it is: ``flux_scale`` is not applied. Every other data unit keeps its bytes.
+    It replaces the DQ of the file, or appends one (EXTNAME as in ``simple.dq``; EXTVER of the image, or the
+    frame's number if two images have the same EXTVER). Flags of a separate file are included as bits, so that
+    the crf is complete by itself. The image stays as it is: ``flux_scale`` is not applied. Every other data
+    unit keeps its bytes.
 
     Parameters
     ----------
     masks : dict
         extver -> bool (ny, nx), True at outliers.
     keywords : dict
-        keyword -> (value, comment): ``BKG*`` go to the image's header (a value may be a dict extver ->
-        value), others to the primary.
+        keyword -> (value, comment). ``BKG*`` go to the image's header (a value may be a dict extver ->
+        value), others to the primary header.
     """
     from drizzleflow.io import fits_copy
     from drizzleflow.io.fits import image_header, open_fits
@@ -220,7 +235,7 @@ def _settings(options) -> dict:
 
 
 def _images(hdus, options, path) -> list[int]:
-    """HDU indices of the file's images."""
+    """Return the HDU indices of the file's images."""
     wanted = options["sci"]
     if wanted is not None:
         indices = []
@@ -255,13 +270,19 @@ def _index(indices, extver, path) -> int:
 
 
 def _version(hdus, indices, extver) -> int:
-    """The EXTVER of a frame's companions: its own, or the frame's number where the images' are not all different."""
+    """Return the EXTVER of a frame's companions: the image's, or the frame's number.
+
+    It is the frame's number if two images of the file have the same EXTVER.
+    """
     versions = [hdus[index].ver for index in indices]
     return versions[extver - 1] if len(set(versions)) == len(versions) else extver
 
 
 def _companion(hdus, name, indices, extver) -> int | None:
-    """The HDU called `name` (or numbered so) that belongs to a frame: see `_version`; or else with the frame's number."""
+    """Return the index of the HDU called `name` (or with that number) that belongs to a frame, or None.
+
+    It has the EXTVER of `_version`, or else the frame's number.
+    """
     index = indices[extver - 1]
     if name is None or name == "":
         return None
@@ -274,7 +295,11 @@ def _companion(hdus, name, indices, extver) -> int | None:
 
 
 def _beside(path, hdus, indices, extver, shape, what, pixels: bool = True) -> np.ndarray | None:
-    """The plane of image `extver` in a file of its own: of the same name, or the file's n-th image. Without `pixels` only checked."""
+    """Return the plane of image `extver` from a separate file.
+
+    It is the image of the same EXTNAME and EXTVER, or else the file's n-th image. Without `pixels` the plane
+    is only checked.
+    """
     from drizzleflow.io.fits import expect_plane, open_fits, plane
 
     names = [(hdus[index].name, hdus[index].ver) for index in indices]
@@ -331,36 +356,15 @@ def _flags(member, hdus, indices, extver, shape, options, ivar) -> np.ndarray | 
     else:
         where, flags = None, None
     if flags is not None:
-        flags = from_codes(flags, where) if options["dq_codes"] and not ready else _bits(flags, where)
+        flags = from_codes(flags, where) if options["dq_codes"] and not ready else as_bits(flags, where)
     if ivar is not None:
         flags = np.zeros(shape, np.uint32) if flags is None else flags
         flags[~_has_weight(ivar)] |= np.uint32(NO_WEIGHT)
     return flags
 
 
-def from_codes(codes, where="DQ") -> np.ndarray:
-    """uint32 bits of code numbers: 0 is good, c is bit ``1 << (c - 1)``; codes are 1 to 30."""
-    low, high = int(codes.min()), int(codes.max())
-    if codes.dtype.kind not in "iu" or low < 0 or high > 30:
-        raise InputError(
-            f"{where}: values {low} to {high} of type {codes.dtype.name}, "
-            "expected codes 0 to 30 (simple.dq_codes)"
-        )
-    table = np.array([0] + [1 << (code - 1) for code in range(1, 31)], dtype=np.uint32)
-    return table[codes]
-
-
-def _bits(flags, where) -> np.ndarray:
-    if flags.dtype.kind == "b":
-        flags = flags.astype(np.uint8)
-    if flags.dtype.kind not in "iu" or flags.dtype.itemsize > 4:
-        raise InputError(f"{where}: flags of type {flags.dtype.name}, expected integers of at most 32 bits")
-    native = np.ascontiguousarray(flags, dtype=flags.dtype.newbyteorder("="))
-    return native.view(f"u{native.dtype.itemsize}").astype(np.uint32)
-
-
 def _shape(header, path, index) -> tuple[int, int]:
-    """(ny, nx); further axes may only be of length 1."""
+    """Return (ny, nx); further axes may only be of length 1."""
     extra = [header[f"NAXIS{i}"] for i in range(3, header["NAXIS"] + 1)]
     if any(length != 1 for length in extra):
         raise InputError(
@@ -384,7 +388,7 @@ def _scaled(data, scale) -> np.ndarray:
 
 
 def _number(headers, keyword) -> float | None:
-    """The keyword's number, in the image's header or else the primary's; of "A,B" the mean of those found."""
+    """Return a keyword's number from the image's or primary header; for "A,B" the mean of those present."""
     if not keyword:
         return None
     values = []

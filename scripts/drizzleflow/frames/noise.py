@@ -1,7 +1,8 @@
-"""How noisy a single-drizzled image is: what minmed and auto have to know to tell a cosmic ray from chance (seed 001).
+"""Describe the noise of a single-drizzled image, by which minmed and auto tell a cosmic ray from noise.
 
-The model is the one of seed document 001: photons of the source and of the sky, and read noise. HST and plain files state
-gain and read noise; where a file has variances instead, the same four numbers follow from how they grow with the signal.
+The model is that of drizzlepac's createMedian: photon noise of the source and of the sky, and read noise. HST
+and plain files state gain and read noise; where a file has variances instead, the same four numbers are
+derived from how the variance grows with the signal.
 """
 
 from __future__ import annotations
@@ -10,20 +11,25 @@ from dataclasses import dataclass
 
 import numpy as np
 
-SAMPLE = 40_000  #: pixels of a frame that are looked at
+SAMPLE = 40_000  #: most pixels of a frame from which its noise is measured
 
 
 @dataclass(frozen=True)
 class Noise:
-    """Noise of one exposure, a pixel of its signal M (sky subtracted) having the variance (M e t + sky + readnoise^2) / (e t)^2."""
+    """The noise of one exposure.
 
-    exptime: float  #: t, s
-    readnoise: float  #: electrons
-    sky: float  #: electrons of the subtracted sky
-    electrons: float  #: e, electrons/s for one unit of the image
+    A pixel of signal M (sky subtracted) has the variance (M e t + sky + readnoise^2) / (e t)^2.
+
+    A number that is not known is None.
+    """
+
+    exptime: float | None  #: t, s
+    readnoise: float | None  #: electrons
+    sky: float | None  #: electrons of the subtracted sky
+    electrons: float | None  #: e, electrons/s for one unit of the image
 
     def cards(self) -> list[tuple]:
-        """Header cards of a single-drizzled image."""
+        """Return the header cards of a single-drizzled image."""
         return [
             ("EXPTIME", self.exptime, "exposure time, s"),
             ("READNSE", self.readnoise, "read noise, electrons"),
@@ -32,28 +38,22 @@ class Noise:
         ]
 
     def binned(self, ratio: float) -> Noise:
-        """Of output pixels `ratio` times as large as the input's, in surface brightness: each holds ratio^2 of them."""
+        """Return the noise in output pixels whose side is `ratio` times the input's, in surface brightness.
+
+        Each output pixel holds ratio^2 input pixels.
+        """
         area = max(1.0, ratio) ** 2
         return Noise(self.exptime, self.readnoise * area**0.5, self.sky * area, self.electrons * area)
 
     @classmethod
     def from_header(cls, header) -> Noise | None:
-        """What `cards` wrote; None where a header has not all of it."""
+        """Read the noise that `cards` wrote; None where the header lacks some of it."""
         values = [header.get(key) for key in ("EXPTIME", "READNSE", "SKYELEC", "ELECRATE")]
         return None if None in values else cls(*map(float, values))
 
 
-class Noisy:
-    """An image that has a `Noise` or None as ``noise``: its numbers as `drizzleflow.combine.median_image` asks for them."""
-
-    exptime = property(lambda self: self.noise and self.noise.exptime)
-    readnoise = property(lambda self: self.noise and self.noise.readnoise)
-    sky = property(lambda self: self.noise and self.noise.sky)
-    electrons = property(lambda self: self.noise and self.noise.electrons)
-
-
 def of_frame(frame, level: float | None) -> Noise | None:
-    """The noise of a frame in the product's unit.
+    """Return the noise of a frame, in the product's unit.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def of_frame(frame, level: float | None) -> Noise | None:
     Returns
     -------
     Noise or None
-        None where nothing tells.
+        None where the frame has nothing to derive it from.
     """
     time = float(frame.exposure_time or 1.0)
     if frame.readnoise is not None and frame.product_unit == "ELECTRONS/S":
@@ -77,17 +77,18 @@ def of_frame(frame, level: float | None) -> Noise | None:
     slope, zero = signal_and_variance(data, variance, level or 0.0)
     if zero <= 0:
         return None
-    # no pixel shows how the signal adds to the noise: so many electrons that it does not
+    # no pixel shows how signal adds to the noise: so many electrons are assumed that it adds none
     per_unit = 1 / slope if slope else 1e3 / np.sqrt(zero)
     total = zero * per_unit**2
     read = total if readout is None else min(total, readout * per_unit**2)
-    return Noise(time, float(np.sqrt(read)), float(total - read), float(per_unit / time / frame.rate_factor))
+    electrons = frame.from_product(float(per_unit / time))  # of one unit of the product
+    return Noise(time, float(np.sqrt(read)), float(total - read), electrons)
 
 
 def signal_and_variance(data, variance, level: float) -> tuple[float, float]:
-    """(variance a unit of signal, variance at the signal `level`): from the medians of the faint and the brightest pixels.
+    """Return the variance per unit of signal and the variance at the signal `level`.
 
-    The first is 0 where the brightest are not more variable.
+    Both come from the faint and the brightest pixels; the first is 0 where the brightest are not noisier.
     """
     middle, bright = np.quantile(data, [0.75, 0.995])
     faint, top = data <= middle, data >= bright
@@ -99,7 +100,10 @@ def signal_and_variance(data, variance, level: float) -> tuple[float, float]:
 
 
 def _variances(frame):
-    """(data, variance, median read-noise variance or None) of a sample of a frame's good pixels; None without variances."""
+    """Return (data, variance, median read-noise variance or None) of a sample of good pixels.
+
+    None is returned where the frame has no variances.
+    """
     step = max(1, int(np.ceil(np.sqrt(frame.shape[0] * frame.shape[1] / SAMPLE))))
     cut = np.s_[step // 2 :: step, step // 2 :: step]
     planes = [
@@ -125,9 +129,10 @@ def _variances(frame):
 
 
 def pooled(noises) -> Noise | None:
-    """The noise of a group of frames drizzled together: of detectors side by side, each with its own.
+    """Return one noise for a group of frames that are drizzled together, such as detectors side by side.
 
-    Read noise is the root of the mean square, the sky the lowest, as AstroDrizzle takes them; None where a frame's is not known.
+    The read noise is the root mean square of the frames', the sky is the lowest, as in AstroDrizzle; None
+    where the noise of a frame is not known.
     """
     noises = list(noises)
     if not noises or None in noises:

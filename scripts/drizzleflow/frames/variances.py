@@ -1,19 +1,25 @@
-"""Variance planes that a file does not have: of the blank sky, and from ERR."""
+"""Compute variance planes that a file lacks: of the blank sky, and from ERR."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
+
+from drizzleflow.frames.frame import Frame
 
 
 def background_variance(total, box: int = 64) -> np.ndarray:
-    """The variance of the blank sky where only a frame's total variance is known: its median in boxes, interpolated.
+    """Estimate the variance of the blank sky from the medians of the total variance in boxes, interpolated.
 
-    Weights from the total variance would follow the sources' own photons: bright pixels would count less (a mosaic's stars
-    would come out too faint) and ``maskpt`` would drop them. Pixels without a positive finite variance keep it.
+    Weights from the total variance would include the sources' own photon noise: bright pixels would count
+    less (stars would come out too faint in a mosaic) and ``maskpt`` would drop them. A pixel whose variance
+    is not a positive finite number keeps that value.
 
     Parameters
     ----------
     total : float32 (ny, nx)
+        The total variance, unit of the data squared.
     box : int
         Side of a box in pixels.
     """
@@ -38,22 +44,25 @@ def background_variance(total, box: int = 64) -> np.ndarray:
     return np.where(usable, smooth, total).astype(np.float32)
 
 
-def add_sky_variance(frame) -> None:
-    """``var['sky']`` of a whole frame, for the weights ``ivm-sky``: read noise and the photon noise of the blank sky.
+def with_sky_variance(frame: Frame) -> Frame:
+    """Add ``var['sky']`` to a whole frame: variance of the read noise and of the blank sky's photons.
 
-    Without the sources' own photons, which would make the weights follow the sources. Nothing where a frame does not have
-    both variances.
+    The weights ``ivm-sky`` use it. The photon noise of sources is left out, so that weights do not depend on
+    the sources. A frame without read-noise variance stays as it is.
     """
-    if {"rnoise", "poisson"} <= frame.var.keys():
-        frame.var["sky"] = frame.var["rnoise"] + background_variance(frame.var["poisson"])
-    elif "rnoise" in frame.var:  # of the background already: see `variances_from_err`
-        frame.var["sky"] = frame.var["rnoise"]
+    if "rnoise" not in frame.var:
+        return frame
+    sky = frame.var["rnoise"]
+    if "poisson" in frame.var:  # without it `rnoise` is the background's already: `variances_from_err`
+        sky = sky + background_variance(frame.var["poisson"])
+    return replace(frame, var={**frame.var, "sky": sky})
 
 
 def variances_from_err(frame) -> None:
-    """Where a frame has ERR and no variance planes: ``var['total']`` to propagate, and its background as ``rnoise``.
+    """Give a frame that has only ERR the planes ``var['total']`` and ``var['rnoise']``.
 
-    A read-noise plane that is there already stays.
+    The first is ERR squared, which is propagated; the second is the variance of the background. A read-noise
+    plane that exists stays as it is.
     """
     if frame.err is not None and "poisson" not in frame.var:
         frame.var["total"] = frame.err * frame.err

@@ -1,4 +1,4 @@
-"""Images that hold only a window of the grid: single drizzles and the median, read in sections."""
+"""Read images that hold a window of the grid, such as single drizzles and the median, in sections of rows."""
 
 from __future__ import annotations
 
@@ -8,33 +8,52 @@ from dataclasses import dataclass
 import numpy as np
 
 from drizzleflow.errors import InputError
-from drizzleflow.frames.noise import Noise, Noisy
+from drizzleflow.frames.noise import Noise
+from drizzleflow.frames.stack_image import StackImage
+from drizzleflow.frames.window import Window
+from drizzleflow.io.fits_layout import BITPIX
 
 KINDS = {"NUSED": np.int16}  #: planes that are not float32
-_BITPIX = {np.float32: -32, np.int16: 16}
-#: which mean weight -> the keyword that holds it
+#: the kind of mean weight -> the header keyword that holds it
 WEIGHT_KEYWORDS = {"clipped_mean": "WHTMEAN", "mean": "WHTAVG"}
 
 
-@dataclass(frozen=True)
-class Windowed(Noisy):
-    """A file whose image HDUs are one window of the grid, opened for its headers only.
+class Sections:
+    """Cut parts out of an image that has a `window` of the grid and a method `read` for its planes."""
 
-    Sections are read by seeking, not by mapping: a mapped file counts in the memory of the process as it is read.
+    def touched(self, pixmap, margin: int = 5) -> Window:
+        """Return the part of this image that a pixel map (in grid pixels) touches; it may be empty."""
+        nothing = Window.placed((0, 0), self.window.origin)
+        if not np.isfinite(pixmap).any():
+            return nothing
+        here = Window.around(pixmap[..., 0], pixmap[..., 1], margin).intersection(self.window)
+        return nothing if here.empty else here
+
+    def cut(self, plane: str, window: Window) -> np.ndarray:
+        """Return a plane inside a window of the grid; the window must lie within this image."""
+        rows, columns = window.inside(self.window)
+        return np.ascontiguousarray(self.read(plane, rows.start, rows.stop)[:, columns])
+
+
+@dataclass(frozen=True)
+class Windowed(Sections, StackImage):
+    """Hold the headers of a file whose image HDUs are one window of the grid.
+
+    Pixels are read in sections by seeking in the file, not by memory mapping, because the pages of a mapped
+    file count as memory of the process.
     """
 
     path: str
-    shape: tuple[int, int]
-    origin: tuple[int, int]  #: (x0, y0) of pixel (0, 0) on the grid: WINX0, WINY0
+    window: Window
     offsets: dict[str, int]  #: HDU name -> first byte of its data
-    mean_weight: float  #: of `WEIGHT_KEYWORDS` the one asked for; NaN where no pixel has weight
+    mean_weight: float  #: the kind of `WEIGHT_KEYWORDS` asked for; NaN where no pixel has weight
     unit: str
-    noise: Noise | None = None  #: None where the header does not tell
+    noise: Noise | None = None  #: None where the header does not state it
     weight_type: str = "exptime"  #: WHTTYPE
 
     @classmethod
     def open(cls, path, planes=("SCI", "WHT"), threshold_of: str = "clipped_mean", optional=()) -> Windowed:
-        """Look at the headers.
+        """Read the file's headers.
 
         Raises
         ------
@@ -52,76 +71,85 @@ class Windowed(Noisy):
                     )
                 header = hdus[name].header
                 found = (header.get("NAXIS2"), header.get("NAXIS1"))
-                kind = KINDS.get(name, np.float32)
-                if header["BITPIX"] != _BITPIX[kind] or header["NAXIS"] != 2 or found != (shape or found):
-                    raise InputError(
-                        f"{path}[{name}]: expected a {np.dtype(kind)} image of the shape of {planes[0]}"
-                    )
+                kind = np.dtype(KINDS.get(name, np.float32))
+                if (
+                    header["BITPIX"] != BITPIX[kind.str[1:]]
+                    or header["NAXIS"] != 2
+                    or found != (shape or found)
+                ):
+                    raise InputError(f"{path}[{name}]: expected a {kind} image of the shape of {planes[0]}")
                 shape = found
                 offsets[name] = hdus[name].fileinfo()["datLoc"]
             header = hdus[planes[0]].header
-            origin = (header.get("WINX0", 0), header.get("WINY0", 0))
+            window = Window.placed(shape, (header.get("WINX0", 0), header.get("WINY0", 0)))
             mean = float(header.get(WEIGHT_KEYWORDS[threshold_of], "nan"))
             noise = Noise.from_header(header)
             unit = str(header.get("BUNIT", ""))
             kind = str(header.get("WHTTYPE", "exptime"))
-        return cls(os.fspath(path), shape, origin, offsets, mean, unit, noise, kind)
+        return cls(os.fspath(path), window, offsets, mean, unit, noise, kind)
 
     @property
-    def window(self) -> tuple[int, int, int, int]:
-        """(x0, x1, y0, y1) on the grid, half open."""
-        (x0, y0), (ny, nx) = self.origin, self.shape
-        return x0, x0 + nx, y0, y0 + ny
+    def planes(self):
+        """Names of the planes that can be read."""
+        return self.offsets.keys()
 
     def read(self, plane: str, y0: int, y1: int) -> np.ndarray:
-        """Rows y0..y1-1 (of this image) of a plane, in native byte order."""
+        """Read rows y0 to y1 - 1 (of this image) of a plane, in native byte order."""
         nx, kind = self.shape[1], KINDS.get(plane, np.float32)
         raw = rows_at(self.path, self.offsets[plane], kind, nx, y0, y1)
         if raw.size != (y1 - y0) * nx:
             raise InputError(f"{self.path}[{plane}]: the file is cut short")
         return raw.reshape(y1 - y0, nx).astype(kind)
 
-    def touched(self, pixmap, margin: int = 5) -> tuple[int, int, int, int]:
-        """The window (x0, x1, y0, y1) of this image that a pixel map (in grid pixels) touches; empty ones have x0 = x1."""
-        from drizzleflow.frames.window import window
 
-        bx0, bx1, by0, by1 = self.window
-        if not np.isfinite(pixmap).any():
-            return bx0, bx0, by0, by0
-        x0, x1, y0, y1 = window(pixmap[..., 0], pixmap[..., 1], margin)
-        x0, x1, y0, y1 = max(x0, bx0), min(x1, bx1), max(y0, by0), min(y1, by1)
-        return (bx0, bx0, by0, by0) if x0 >= x1 or y0 >= y1 else (x0, x1, y0, y1)
+@dataclass(frozen=True)
+class WindowedArrays(Sections):
+    """Hold planes in memory that are one window of the grid; it is read as `Windowed` is."""
 
-    def cut(self, plane: str, window) -> np.ndarray:
-        """A plane inside a window of the grid that lies within this image."""
-        x0, x1, y0, y1 = window
-        bx0, by0 = self.origin
-        rows = self.read(plane, y0 - by0, y1 - by0)
-        return np.ascontiguousarray(rows[:, x0 - bx0 : x1 - bx0])
+    arrays: dict[str, np.ndarray]  #: name of the plane -> (ny, nx)
+    window: Window
+
+    @property
+    def planes(self):
+        """Names of the planes that can be read."""
+        return self.arrays.keys()
+
+    def read(self, plane: str, y0: int, y1: int) -> np.ndarray:
+        """Return rows y0 to y1 - 1 (of this image) of a plane."""
+        return self.arrays[plane][y0:y1]
 
 
 def rows_at(path, offset: int, kind, nx: int, y0: int, y1: int) -> np.ndarray:
-    """The values of rows y0..y1-1 of a plane of `kind` at byte `offset`, big-endian as stored; fewer where the file ends."""
+    """Read rows y0 to y1 - 1 of a plane of dtype `kind` at byte `offset`, big-endian.
+
+    Fewer rows are returned where the file ends.
+    """
     kind = np.dtype(kind)
     with open(path, "rb", buffering=0) as file:
         file.seek(offset + kind.itemsize * y0 * nx)
         return np.fromfile(file, kind.newbyteorder(">"), (y1 - y0) * nx)
 
 
-def union(images) -> tuple[int, int, int, int]:
-    """The window that holds all images' windows."""
-    windows = np.array([image.window for image in images])
-    x0, y0 = windows[:, [0, 2]].min(axis=0)
-    x1, y1 = windows[:, [1, 3]].max(axis=0)
-    return int(x0), int(x1), int(y0), int(y1)
+def union(images) -> Window:
+    """Return the smallest window that holds the windows of all images."""
+    return Window.enclosing(image.window for image in images)
 
 
-def cards(window, unit: str, grid=None) -> list[tuple]:
-    """Header cards of an image of a window: its place and, where there is a grid, its WCS."""
-    x0, x1, y0, y1 = window
+def expect_one_shape(images) -> None:
+    """Raise InputError where the images' shapes differ: without resampling, pixels are compared directly."""
+    shapes = {image.shape for image in images}
+    if len(shapes) > 1:
+        raise InputError(
+            "single_drizzle.resample_data: false needs frames of one shape, found "
+            + ", ".join(sorted(map(str, shapes)))
+        )
+
+
+def cards(window: Window, unit: str, grid=None) -> list[tuple]:
+    """Return header cards for an image of a window: its place and, where there is a grid, its WCS."""
     place = [
-        ("WINX0", x0, "0-based grid column of the first pixel"),
-        ("WINY0", y0, "0-based grid row of the first pixel"),
+        ("WINX0", window.x0, "0-based grid column of the first pixel"),
+        ("WINY0", window.y0, "0-based grid row of the first pixel"),
         *([("BUNIT", unit, "unit of the pixels")] if unit else []),
     ]
-    return place + (grid.window(x0, x1, y0, y1).cards() if grid is not None else [])
+    return place + (grid.window(*window).cards() if grid is not None else [])

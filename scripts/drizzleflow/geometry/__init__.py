@@ -1,4 +1,4 @@
-"""Where pixels lie on the sky: WCS of FITS and GWCS, sparse lattices and pixel maps, outlines and overlaps, the output grid.
+"""Where pixels lie on the sky: WCS, pixel maps, outlines and their overlaps, the output grid.
 
-Start at `grid` (the output grid) and `pixmap` (a frame's pixels on it).
+Start reading at `grid` (the output grid) and `pixmap` (where a frame's pixels fall on it).
 """

@@ -1,6 +1,8 @@
-"""What AstroDrizzle's grid is made from: each frame's corners, and the orientation of the first (see `drizzleflow.geometry.astrodrizzle_grid`).
+"""Measure what AstroDrizzle's grid is made from: each frame's corners and the first frame's orientation.
 
-The orientation of an aperture from PA_V3 is spherical trigonometry.
+See `drizzleflow.geometry.astrodrizzle_grid`.
+
+The orientation at an aperture follows from PA_V3 by spherical trigonometry.
 """
 
 from __future__ import annotations
@@ -11,11 +13,13 @@ from drizzleflow.errors import InputError
 
 
 def orientation(primary, sci) -> tuple[float, float]:
-    """Pixel scale (arcsec) and position angle of +y (degrees) of the default grid, from the first chip's headers.
+    """Return the default grid's pixel scale (arcsec) and position angle of +y (degrees).
 
-    The scale is IDCSCALE, else the length of the first column of CD. The angle is PA_V3 carried to the aperture's place
-    (IDCV2REF, IDCV3REF) with IDCTHETA and, for ACS/WFC, half a turn; without those keywords that of CD's second
-    column.
+    Both come from the headers of the first chip.
+
+    The scale is IDCSCALE, else the length of the first column of CD. The angle is PA_V3 transferred to the
+    aperture (IDCV2REF, IDCV3REF), plus IDCTHETA and, for ACS/WFC, 180 degrees. Without those keywords it is
+    the angle of CD's second column.
 
     Parameters
     ----------
@@ -36,9 +40,10 @@ def orientation(primary, sci) -> tuple[float, float]:
 
 
 def aperture_angle(pa_v3: float, dec: float, v2: float, v3: float) -> float:
-    """Position angle (degrees, -180 to 180) of V3 at the place (v2, v3) arcsec off the V1 axis.
+    """Return the position angle (degrees, -180 to 180) of V3 at (v2, v3) arcsec from the V1 axis.
 
-    `pa_v3` is the angle at V1 and `dec` V1's declination, for which the peer takes the chip's CRVAL2: good to 0.01 degrees.
+    `pa_v3` is the angle at V1 and `dec` the declination of V1. AstroDrizzle takes the chip's CRVAL2 for the
+    latter, which is good to 0.01 degrees.
     """
     pa_v3, dec = np.radians(pa_v3), np.radians(dec)
     v2, v3 = np.radians(v2 / 3600.0), np.radians(v3 / 3600.0)
@@ -53,22 +58,22 @@ def aperture_angle(pa_v3: float, dec: float, v2: float, v3: float) -> float:
 
 
 def corner_centres(wcs):
-    """(lon, lat) of the centres of a frame's four corner pixels, degrees."""
+    """Return (lon, lat) in degrees of the centres of a frame's four corner pixels."""
     ny, nx = wcs.shape
     return wcs.to_sky(np.array([0.0, 0.0, nx - 1.0, nx - 1.0]), np.array([0.0, ny - 1.0, ny - 1.0, 0.0]))
 
 
 def describe(frame, wcs) -> dict:
-    """What `from_footprints` needs of a frame: JSON values.
+    """Return what `drizzleflow.geometry.astrodrizzle_grid.from_footprints` needs of a frame, as JSON values.
 
     Raises
     ------
     InputError
-        A frame without HST's headers.
+        The frame has no HST headers.
     """
     if "sci" not in frame.meta:
         raise InputError(
-            f"{frame.member}: grid.footprints: astrodrizzle is for HST files; expected wcs or s_region"
+            f"{frame.member}: grid.method: astrodrizzle is for HST files; expected tangent_plane"
         )
     return {
         "corners": np.array(corner_centres(wcs)).tolist(),

@@ -1,4 +1,4 @@
-"""The output grid that AstroDrizzle chooses, and what its ``final_*`` and ``driz_sep_*`` WCS parameters make of it.
+"""Build AstroDrizzle's output grid, with its ``final_*`` and ``driz_sep_*`` WCS parameters.
 
 Measured on drizzlepac 3.11.0 with stwcs 1.7.7 (tests/parity/test_astrodrizzle_steps.py).
 """
@@ -28,24 +28,27 @@ def build(
     crpix1=None,
     crpix2=None,
 ) -> Grid:
-    """The grid of AstroDrizzle.
+    """Return the output grid that AstroDrizzle would make.
 
-    By default: north is turned by `angle`, pixels are squares of `scale`; the first pixel's *centre* is at the lowest of the corners'
-    positions and the shape just holds them (so half a pixel of the outermost frames falls off); the reference point is half the shape.
+    By default `angle` is the position angle of +y and pixels are squares of `scale`. The *centre* of the
+    first pixel is at the lowest x and y of all corners, and the shape just holds them, so that half a pixel
+    of the outermost frames is cut off. The reference point is at half the shape.
 
     Parameters
     ----------
     chips : sequence of SkyWCS or of (lon, lat)
-        All chips of all exposures, in any order; or the sky positions (degrees) of the centres of their corner pixels.
+        All chips of all exposures, in any order; or the sky positions (degrees) of the centres of each chip's
+        corner pixels.
     scale, angle : float
         From `orientation` of the first chip of the first exposure.
     rot, new_scale, ra, dec, outnx, outny, crpix1, crpix2 : optional
-        ``final_rot`` (position angle of +y, degrees), ``final_scale`` (arcsec), ``final_ra`` ... ``final_crpix2`` (1-based), or those of ``driz_sep``.
+        ``final_rot`` (position angle of +y, degrees), ``final_scale`` (arcsec), ``final_ra`` ...
+        ``final_crpix2`` (1-based), or those of ``driz_sep``.
 
     Raises
     ------
     InputError
-        One of a pair (ra and dec, outnx and outny, crpix1 and crpix2) without the other; no chips.
+        One of a pair (ra and dec, outnx and outny, crpix1 and crpix2) is given alone, or there are no chips.
     """
     for (one, first), (other, second) in (
         (("ra", ra), ("dec", dec)),
@@ -70,7 +73,11 @@ def build(
 
 
 def from_footprints(footprints: list[dict], options: dict) -> Grid:
-    """The grid by the configuration's ``grid`` section; `footprints` as `drizzleflow.geometry.astrodrizzle_frame.describe` gives them, the first is the reference."""
+    """Build the grid by the configuration's ``grid`` section.
+
+    `footprints` are as `drizzleflow.geometry.astrodrizzle_frame.describe` returns them; the first is the
+    reference.
+    """
     scale, angle = footprints[0]["orientation"]
     ratio = options["pixel_scale_ratio"]
     new_scale = options["pixel_scale"] or (scale * ratio if ratio != 1 else None)
@@ -113,23 +120,23 @@ def _default(chips, scale, angle) -> Grid:
 
 
 def _mean_direction(lon, lat):
-    """Direction of the mean of unit vectors, degrees."""
+    """Return lon and lat (degrees) of the mean of the positions' unit vectors."""
     lon, lat = np.radians(lon), np.radians(lat)
     x, y, z = np.mean([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], axis=1)
     return float(np.degrees(np.arctan2(y, x)) % 360.0), float(np.degrees(np.arctan2(z, np.hypot(x, y))))
 
 
 def _turned(grid: Grid, old: float, new: float, new_scale: float, scale: float) -> Grid:
-    """The grid with other pixels about the same reference point, holding the outer edges of the old one."""
+    """Return the grid with new pixels about the same reference point, holding the old grid's outer edges."""
     ny, nx = grid.shape
     ratio, turn = scale / new_scale, np.radians(new - old)
     c, s = ratio * np.cos(turn), ratio * np.sin(turn)
-    # the old frame's outer edges, from its reference point, in new pixels
+    # the old grid's outer corners, relative to its reference point, in new pixels
     x = np.array([-0.5, nx - 0.5, -0.5, nx - 0.5]) - grid.crpix[0]
     y = np.array([-0.5, -0.5, ny - 0.5, ny - 0.5]) - grid.crpix[1]
     x, y = c * x + s * y, c * y - s * x
     shape = tuple(int(np.ceil(np.ptp(side) - 1e-9)) for side in (y, x))
-    # turned, the lowest edges are a pixel's edges; only rescaled, the first pixel's centre stays a pixel's centre
+    # a turned grid begins at the lowest outer edges; one only rescaled keeps its first pixel's centre
     crpix = (-0.5 - x.min(), -0.5 - y.min()) if new != old else (grid.crpix[0] * ratio, grid.crpix[1] * ratio)
     return replace(
         grid,

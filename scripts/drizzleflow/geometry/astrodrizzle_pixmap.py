@@ -1,7 +1,8 @@
-"""The pixel map of AstroDrizzle: exact output positions on a raster of nodes, bilinear between them.
+"""Make AstroDrizzle's pixel map: exact output positions at nodes, bilinear between them.
 
-Measured on drizzlepac 3.11.0 (its ``DefaultWCSMapping``): nodes lie at the 1-based pixel positions 0, 10, 20 ... of both axes. With
-ACS-like distortion the map is within 4e-4 px of the exact one; `drizzleflow.geometry.pixmap` is closer and is the default.
+Measured on drizzlepac 3.11.0 (its ``DefaultWCSMapping``): nodes lie at the 1-based pixel positions 0, 10, 20
+... of both axes. With a distortion like that of ACS the map is within 4e-4 px of the exact one. The default
+map, `drizzleflow.geometry.pixmap`, is closer.
 """
 
 from __future__ import annotations
@@ -11,31 +12,31 @@ import numpy as np
 from drizzleflow.errors import InputError
 from drizzleflow.frames.frame import SkyWCS
 
-STEPSIZE = 10  #: of the peer, in all its steps
+STEPSIZE = 10  #: px; AstroDrizzle uses it in all its steps
 
 
 def pixmap(wcs: SkyWCS, grid, stepsize: int = STEPSIZE, rows=None) -> np.ndarray:
-    """The map of a frame on `grid` as AstroDrizzle has it.
+    """Return the map of a frame on `grid` as AstroDrizzle computes it.
 
     Parameters
     ----------
     wcs : SkyWCS
-        Of the frame; it is evaluated up to `stepsize` pixels beyond the frame's edges.
+        The frame's WCS; it is evaluated up to `stepsize` pixels beyond the frame's edges.
     grid : Grid
     stepsize : int
         Pixels between nodes, 1 or more. 1 is the exact map.
     rows : (first, end), optional
-        Frame rows to evaluate; all by default. Their values do not depend on this choice.
+        Frame rows to evaluate; all by default. The values do not depend on this choice.
 
     Returns
     -------
     float64 (end - first, nx, 2)
-        0-based, x first.
+        Output pixel positions, 0-based, x first.
 
     Raises
     ------
     InputError
-        A step size below 1 or not whole.
+        The step size is below 1 or not a whole number.
     """
     if int(stepsize) != stepsize or stepsize < 1:
         raise InputError(f"stepsize: {stepsize}; expected a whole number of pixels, 1 or more")
@@ -56,7 +57,10 @@ def pixmap(wcs: SkyWCS, grid, stepsize: int = STEPSIZE, rows=None) -> np.ndarray
 
 
 def _place(first, end, step):
-    """Node at or below each of the pixels first..end-1 (node 0 is at pixel -1), and the distance from it in steps."""
+    """Return the node at or below each of the pixels first..end-1, and the distance from it in steps.
+
+    Node 0 is at pixel -1.
+    """
     position = np.arange(first, end) + 1
     node = position // step
     return node, (position - node * step) / step

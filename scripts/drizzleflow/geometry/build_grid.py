@@ -1,8 +1,9 @@
-"""The output grid of an association, built from the outlines of its frames or from a WCS that the user gives.
+"""Build the output grid of an association from its frames' outlines, or from a WCS that the user gives.
 
-One tangent plane around all footprints, as the JWST pipeline makes it, with two departures where that loses light: the default grid
-reaches to the outer *edges* of the outermost pixels, and it is built from the frames' own WCS outlines instead of their S_REGION
-keywords (config ``grid.footprints``).
+``grid.method: tangent_plane`` makes one tangent plane around all footprints, as the JWST pipeline does. It
+differs in two points where the pipeline loses light: the default grid reaches to the outer *edges* of the
+outermost pixels, and it is built from the frames' own WCS outlines instead of their S_REGION keywords
+(``grid.footprints``). ``grid.method: astrodrizzle`` is in `drizzleflow.geometry.astrodrizzle_grid`.
 """
 
 from __future__ import annotations
@@ -14,27 +15,75 @@ import numpy as np
 
 from drizzleflow.errors import InputError
 from drizzleflow.geometry.grid import MAX_PIXELS, Grid
-from drizzleflow.geometry.projection import Projection, from_asdf, from_header, two_axes
+from drizzleflow.geometry.projection import Projection, from_header, of_gwcs, tree_of, two_axes
+from drizzleflow.geometry.region import covered, tilt, windows
 from drizzleflow.geometry.sphere import tangent_plane
 from drizzleflow.io.files import why_no_file
 
 
-def build(footprints: list[dict], options: dict) -> Grid:
-    """The grid that holds all `footprints`, as the configuration's ``grid`` section asks.
+def product_grid(frames: list[dict], options: dict) -> tuple[Grid, list[int]]:
+    """Build the grid of a product and find what its frames cover of it.
 
     Parameters
     ----------
-    footprints : list of dict
-        One a frame, the first is the reference: ``outline`` (lon, lat lists in degrees, pixel edges), ``s_region``
-        (text or None), ``scale`` (arcsec at the reference point), ``pixel_area`` (mean, steradians), ``pa_y``, ``vparity``.
+    frames : list of dict
+        The footprints for `build`, each also with ``member``, ``group`` and ``unit``.
     options : dict
-        ``pixel_scale`` (arcsec), ``pixel_scale_ratio``, ``rotation`` (deg), ``crpix`` ([x, y], 0-based), ``crval`` (deg),
-        ``output_shape`` ([nx, ny]), ``output_wcs`` (a FITS header or file, or an ASDF file), ``footprints``.
+        The configuration's ``grid`` section.
+
+    Returns
+    -------
+    grid : Grid
+        The grid with its ``s_region``, ``windows`` and ``tilt``.
+    outside : list of int
+        Numbers of the frames that do not meet the grid.
 
     Raises
     ------
     InputError
-        An output WCS that cannot be read, or a grid of absurd size.
+        The frames differ in unit, no frame meets the grid, or `build` fails.
+    """
+    units = {frame["unit"]: frame["member"] for frame in reversed(frames)}
+    if len(units) > 1:
+        listed = ", ".join(f"{member} in {unit or 'no unit'}" for unit, member in units.items())
+        raise InputError(f"members in different units: {listed}; expected one unit")
+    grid = build(frames, options)
+    outlines, groups = [frame["outline"] for frame in frames], [frame["group"] for frame in frames]
+    s_region, outside = covered(outlines, grid)
+    if not s_region:
+        raise InputError(
+            f"grid: none of the {len(frames)} frames falls on the output grid; check {_given(options)}"
+        )
+    placed = windows(outlines, groups, grid)
+    return replace(grid, s_region=s_region, windows=placed, tilt=tilt(outlines, grid)), outside
+
+
+def _given(options) -> str:
+    """Return the grid's settings that the user made, as text."""
+    keys = ("output_wcs", "output_shape", "crpix", "crval", "rotation", "pixel_scale")
+    return ", ".join(f"grid.{key}" for key in keys if options[key] is not None) or "the members' coordinates"
+
+
+def build(footprints: list[dict], options: dict) -> Grid:
+    """Return the grid that holds all `footprints`, by the configuration's ``grid`` section.
+
+    Parameters
+    ----------
+    footprints : list of dict
+        One for each frame; the first is the reference. Keys: ``outline`` (lon, lat lists in degrees, along
+        the outer pixel edges), ``s_region`` (text or None), ``scale`` (arcsec at the reference point),
+        ``pixel_area`` (mean, steradians), ``pa_y``, ``vparity``.
+    options : dict
+        ``pixel_scale`` (arcsec), ``pixel_scale_ratio``, ``rotation`` (deg), ``crpix`` ([x, y], 0-based),
+        ``crval`` (deg), ``output_shape`` ([nx, ny]), ``output_wcs`` (a FITS header or file, or an ASDF file),
+        ``method`` (tangent_plane, or astrodrizzle, for which footprints need what
+        `drizzleflow.geometry.astrodrizzle_frame.describe` adds), ``footprints`` (tangent_plane only: wcs or
+        s_region).
+
+    Raises
+    ------
+    InputError
+        The output WCS cannot be read, or the grid is larger than `drizzleflow.geometry.grid.MAX_PIXELS`.
     """
     grid = _build(footprints, options)
     return replace(
@@ -43,7 +92,7 @@ def build(footprints: list[dict], options: dict) -> Grid:
 
 
 def _arcsec(area) -> float:
-    """The side of a square pixel of `area` steradians."""
+    """Return the side (arcsec) of a square pixel of `area` steradians."""
     return float(np.degrees(np.sqrt(area)) * 3600.0)
 
 
@@ -52,7 +101,7 @@ def _build(footprints, options) -> Grid:
     shape = tuple(options["output_shape"][::-1]) if options["output_shape"] else None
     if options["output_wcs"]:
         return _from_file(options["output_wcs"], shape, first)
-    if options["footprints"] == "astrodrizzle":
+    if options["method"] == "astrodrizzle":
         from drizzleflow.geometry.astrodrizzle_grid import from_footprints
 
         return from_footprints(footprints, options)
@@ -89,7 +138,7 @@ def _build(footprints, options) -> Grid:
         crpix = tuple(float(v) for v in options["crpix"])
         x, y = x + crpix[0], y + crpix[1]
     else:
-        # the peer puts the outermost vertex at a pixel's centre; we put it at a pixel's outer edge
+        # the JWST pipeline puts the outermost vertex at a pixel's centre; here it is at the outer edge
         edge = 0.0 if use_region else 0.5
         crpix = (float(-x.min() - edge), float(-y.min() - edge))
         x, y = x + crpix[0], y + crpix[1]
@@ -118,7 +167,7 @@ def _check(grid: Grid) -> Grid:
 
 
 def _centre(lon, lat) -> tuple[float, float]:
-    """The middle of a set of points: midrange of each unit-vector component (as the peer)."""
+    """Return the middle (lon, lat) of points as the JWST pipeline does, by the midrange of unit vectors."""
     lon, lat = np.radians(lon), np.radians(lat)
     vectors = np.array([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)])
     x, y, z = (vectors.max(axis=1) + vectors.min(axis=1)) / 2
@@ -126,7 +175,7 @@ def _centre(lon, lat) -> tuple[float, float]:
 
 
 def parse_s_region(text: str) -> list[np.ndarray]:
-    """Polygons (2, n) of lon, lat in degrees from an S_REGION string (one or several ``POLYGON ICRS`` parts)."""
+    """Return polygons (2, n) of lon, lat in degrees from an S_REGION of ``POLYGON ICRS`` parts."""
     polygons = []
     for part in text.upper().split("POLYGON")[1:]:
         numbers = [
@@ -139,9 +188,12 @@ def parse_s_region(text: str) -> list[np.ndarray]:
 
 
 def _from_file(path, shape, first) -> Grid:
-    """The grid of ``grid.output_wcs``: an ASDF file (``wcs``, optional ``array_shape``) or a FITS file or header text."""
+    """Return the grid of ``grid.output_wcs``.
+
+    It is an ASDF file (``wcs``, optional ``array_shape``), a FITS file, or the text of a FITS header.
+    """
     path = str(path)
-    if not os.path.isfile(path):  # a pipe would be waited for
+    if not os.path.isfile(path):  # a named pipe would block
         raise InputError(f"grid.output_wcs: {path}: {why_no_file(path)}")
     try:
         if path.endswith(".asdf"):
@@ -157,11 +209,7 @@ def _from_file(path, shape, first) -> Grid:
 
 
 def _from_asdf(path, shape) -> Grid:
-    import asdf
-    import gwcs  # noqa: F401
-
-    with asdf.open(path, lazy_load=False) as file:
-        tree = dict(file.tree)
+    tree = tree_of(path)
     wcs = tree["wcs"]
     if shape is None:
         stated = tree.get("pixel_shape")
@@ -172,8 +220,7 @@ def _from_asdf(path, shape) -> Grid:
         if shape is None:
             raise InputError(f"grid.output_wcs: {path} states no shape; set grid.output_shape")
     shape = tuple(int(n) for n in shape)
-    custom = from_asdf(path)
-    return _linear(custom, shape, "asdf:" + path, tree.get("pixel_scale"))
+    return _linear(of_gwcs(wcs), shape, "asdf:" + path, tree.get("pixel_scale"))
 
 
 def _from_fits(path, shape) -> Grid:
@@ -196,7 +243,10 @@ def _from_fits(path, shape) -> Grid:
 
 
 def _linear(custom: Projection, shape, text, scale) -> Grid:
-    """A plain TAN grid where the custom WCS is one (no library needed later), the custom one otherwise."""
+    """Return a plain TAN grid if the custom WCS is one, otherwise the custom grid.
+
+    A plain TAN grid needs no WCS library later.
+    """
     ny, nx = shape
     x = np.array([0.0, nx - 1, 0.0, nx - 1, (nx - 1) / 2, (nx - 1) / 2 + 1, (nx - 1) / 2])
     y = np.array([0.0, 0.0, ny - 1, ny - 1, (ny - 1) / 2, (ny - 1) / 2, (ny - 1) / 2 + 1])

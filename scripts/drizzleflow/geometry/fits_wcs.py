@@ -1,7 +1,7 @@
-"""FITS world coordinates (any celestial projection, SIP, TPV, lookup tables) as a `SkyWCS`, by astropy.wcs.
+"""Read FITS world coordinates as a `SkyWCS`, by astropy.wcs: any projection, SIP, TPV, lookup tables.
 
-Order of the distortions as astropy.wcs applies them: the detector-to-image tables (D2IM) move the pixel, then
-SIP and the NPOL tables (CPDIS) are evaluated at the moved pixel and added, then the linear terms and the
+astropy.wcs applies the distortions in this order: the detector-to-image tables (D2IM) move the pixel; SIP and
+the NPOL tables (CPDIS) are evaluated at the moved pixel and added; then come the linear terms and the
 projection.
 """
 
@@ -18,19 +18,30 @@ from drizzleflow.errors import InputError
 from drizzleflow.frames.frame import SkyWCS
 from drizzleflow.io.header import number
 
-#: keywords of a header's first WCS that must be numbers
+#: keywords of a header's primary WCS that must be numbers
 _NUMERIC = re.compile(r"(CRVAL|CRPIX|CDELT)[12]|(CD|PC)[12]_[12]|PV[12]_\d+|(A|B|AP|BP)_(ORDER|\d_\d)")
 _TABLES = ("cpdis1", "cpdis2", "det2im1", "det2im2")
 
 
 def open_sky_wcs(path, hdus, index, shape) -> SkyWCS:
-    """The `SkyWCS` of HDU `index`; `hdus` is the open file, where the lookup tables are.
+    """Return the `SkyWCS` of one HDU of a FITS file.
 
-    Coordinates in another frame than ICRS (FK5, galactic, ...) are turned into ICRS. ``smooth`` is the same
-    WCS without the lookup tables, and between the nodes ``kinks`` the two differ bilinearly in the focal
-    plane: on two WFC3/UVIS chips (4096 x 2051, SIP + NPOL + D2IM of a real header) smooth plus the
-    interpolated difference is within 5e-5 px of the full WCS, where the tables reach 0.05 px. The rest is SIP
-    and NPOL being evaluated at a pixel that D2IM has moved (measured in tests/unit/test_formats_hst.py).
+    Coordinates in another frame than ICRS (FK5, galactic, ...) are transformed to ICRS. ``smooth`` is the
+    same WCS without the lookup tables. Between the table nodes ``kinks`` the difference of the two is
+    bilinear in the focal plane. On two WFC3/UVIS chips (4096 x 2051, SIP + NPOL + D2IM of a real header),
+    smooth plus the interpolated difference is within 5e-5 px of the full WCS, where the tables reach 0.05 px.
+    The rest comes from SIP and NPOL, which are evaluated at a pixel that D2IM has moved (measured in
+    tests/unit/test_formats_hst.py).
+
+    Parameters
+    ----------
+    path : path
+        The file's path, for error messages.
+    hdus : astropy.io.fits.HDUList
+        The open file, with the lookup tables.
+    index : int or (name, version)
+        The HDU with the WCS.
+    shape : (ny, nx)
 
     Raises
     ------
@@ -54,9 +65,9 @@ def open_sky_wcs(path, hdus, index, shape) -> SkyWCS:
         reason = str(error).strip().replace("\n", " ")
         raise InputError(f"{where}: its WCS cannot be used ({reason})") from None
     if wcs.wcs.lng < 0 or wcs.wcs.lat < 0:
-        found = ", ".join(wcs.wcs.ctype)
+        kinds = ", ".join(wcs.wcs.ctype)
         raise InputError(
-            f"{where}: no celestial WCS on axes 1 and 2 (CTYPE {found!r}, expected e.g. RA---TAN, DEC--TAN)"
+            f"{where}: no celestial WCS on axes 1 and 2 (CTYPE {kinds!r}, expected e.g. RA---TAN, DEC--TAN)"
         )
     try:
         return from_astropy(wcs, shape)
@@ -65,8 +76,16 @@ def open_sky_wcs(path, hdus, index, shape) -> SkyWCS:
 
 
 def expect_numbers(header, where) -> None:
-    """Refuse coordinates that astropy.wcs would mend or pass over: what is no number (it takes 0), a matrix of zeros (1 degree a
-    pixel), a pole beyond the pole, polynomials of orders that SIP does not have."""
+    """Raise an error for WCS keywords that astropy.wcs would silently replace or ignore.
+
+    These are values that are not numbers (astropy takes 0), a matrix of zeros (it takes 1 degree per pixel),
+    a declination beyond 90 degrees, and polynomials of orders that SIP does not have.
+
+    Raises
+    ------
+    InputError
+        The header has such a keyword; the message begins with `where`.
+    """
     from astropy.io.fits import VerifyError
 
     values = {}
@@ -76,12 +95,11 @@ def expect_numbers(header, where) -> None:
             continue
         try:
             values[key] = number(card.value)
-        except VerifyError:  # NaN is none in FITS
+        except VerifyError:  # FITS headers have no NaN
             values[key] = None
         if values[key] is None:
-            raise InputError(
-                f"{where}: its WCS cannot be used ({key} is {card.image[10:].split('/')[0].strip()}, expected a number)"
-            )
+            text = card.image[10:].split("/")[0].strip()
+            raise InputError(f"{where}: its WCS cannot be used ({key} is {text}, expected a number)")
     for axis in (1, 2):
         row = [values[key] for key in (f"CD{axis}_1", f"CD{axis}_2") if key in values]
         if (row and not any(row)) or values.get(f"CDELT{axis}") == 0:
@@ -97,7 +115,13 @@ def expect_numbers(header, where) -> None:
 
 
 def from_astropy(wcs, shape) -> SkyWCS:
-    """A `SkyWCS` from a 2-D celestial `astropy.wcs.WCS`."""
+    """Return the `SkyWCS` of a 2-D celestial `astropy.wcs.WCS`, for an image of (ny, nx) pixels.
+
+    Raises
+    ------
+    InputError
+        The WCS's celestial frame is unknown to astropy.
+    """
     to_icrs, from_icrs = _frame_rotation(wcs)
     to_sky = _forward(wcs, to_icrs)
     smooth = kinks = None
@@ -142,31 +166,28 @@ def _inverse(wcs, from_icrs):
 
 
 def _kinks(wcs, shape) -> tuple[np.ndarray, np.ndarray]:
-    """0-based pixel positions (x, y) of all tables' nodes within the frame, with the frame's outer edges."""
+    """Return the 0-based positions (x, y) of the lookup tables' nodes on the frame, and of its edges."""
     nodes = []
     for axis, length in enumerate((shape[1], shape[0])):
         edges = np.array([-0.5, length - 0.5])
-        found = [edges]
+        places = [edges]
         for table in (getattr(wcs, name) for name in _TABLES):
             if table is not None:
                 count = table.data.shape[1 - axis]
                 # node n (1-based) is at pixel CRVAL + (n - CRPIX) CDELT, counted from 1
                 steps = np.arange(1, count + 1) - table.crpix[axis]
                 place = table.crval[axis] + steps * table.cdelt[axis] - 1.0
-                found.append(place[(place > edges[0]) & (place < edges[1])])
-        nodes.append(np.unique(np.concatenate(found)))
+                places.append(place[(place > edges[0]) & (place < edges[1])])
+        nodes.append(np.unique(np.concatenate(places)))
     return tuple(nodes)
 
 
 def _frame_rotation(wcs):
-    """Functions (lon, lat) -> (lon, lat), degrees: from the WCS's frame to ICRS, and back."""
-    radesys = wcs.wcs.radesys.strip().upper() or (
-        "" if np.isfinite(wcs.wcs.equinox) else "ICRS"
-    )  # FITS Standard 8.3
-    if radesys == "ICRS" and wcs.wcs.lngtyp.strip().upper() == "RA":
-        return (lambda lon, lat: (lon, lat)), (
-            lambda lon, lat: (lon, lat)
-        )  # without loading astropy.coordinates
+    """Return functions (lon, lat) -> (lon, lat), degrees: from the WCS's frame to ICRS, and back."""
+    default = "" if np.isfinite(wcs.wcs.equinox) else "ICRS"  # FITS Standard 8.3
+    radesys = wcs.wcs.radesys.strip().upper() or default
+    if radesys == "ICRS" and wcs.wcs.lngtyp.strip().upper() == "RA":  # spares loading astropy.coordinates
+        return (lambda lon, lat: (lon, lat)), (lambda lon, lat: (lon, lat))
     from astropy import units as u
     from astropy.coordinates import ICRS, SkyCoord, UnitSphericalRepresentation
     from astropy.wcs.utils import wcs_to_celestial_frame
@@ -177,7 +198,7 @@ def _frame_rotation(wcs):
         raise InputError(f"its celestial frame is unknown ({error})") from None
     if isinstance(frame, ICRS):
         return (lambda lon, lat: (lon, lat)), (lambda lon, lat: (lon, lat))
-    if frame.name in ("fk5", "galactic"):  # a rotation, known from what it does to the axes
+    if frame.name in ("fk5", "galactic"):  # pure rotations: the matrix holds the images of the axes
         axes = SkyCoord([0, 90, 0] * u.deg, [0, 0, 90] * u.deg, frame=frame).icrs
         matrix = axes.cartesian.xyz.value
         return _rotate(matrix), _rotate(matrix.T)
@@ -203,7 +224,10 @@ def _rotate(matrix):
 
 
 def _orientation(to_sky, crpix, shape) -> dict:
-    """``ra_ref, dec_ref, pa_y, vparity`` at the reference pixel, or at the centre where that lies outside."""
+    """Return position and orientation at the reference pixel, or at the centre if that is off the frame.
+
+    ``ra_ref``, ``dec_ref`` and ``pa_y`` (position angle of the y axis) are degrees; ``vparity`` is 1 or -1.
+    """
     ny, nx = shape
     x, y = (float(v) for v in crpix)
     if not (0 <= x < nx and 0 <= y < ny):
@@ -222,7 +246,7 @@ def _orientation(to_sky, crpix, shape) -> dict:
 
 
 def nominal_pixel_area(header) -> float | None:
-    """Solid angle (sr) of a pixel by the linear terms of axes 1 and 2 (degrees); None without them."""
+    """Return a pixel's solid angle (sr) by the linear terms of a header's axes 1 and 2, or None."""
     if "CD1_1" in header or "CD2_2" in header:
         terms = [header.get(f"CD{i}_{j}", 0.0) for i in (1, 2) for j in (1, 2)]
         steps = [1.0, 1.0]

@@ -1,20 +1,23 @@
-"""What one frame covers on the sky: its outline, pixel size and orientation, and its window on a grid."""
+"""Measure what one frame covers on the sky: its outline, pixel size and orientation."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from drizzleflow.frames.frame import SkyWCS
-from drizzleflow.geometry.pixmap import inside
+from drizzleflow.geometry.lattice import inside
 from drizzleflow.geometry.sphere import separation, tangent_plane
 
-SEGMENTS = (
-    8  #: outline vertices a side: great circles between them stay within 0.1 px of a detector's curved edge
-)
+#: vertices on each side of an outline; the great circles between them stay within 0.1 px of the curved edge
+#: of a distorted detector
+SEGMENTS = 8
 
 
 def box(x1, x2, y1, y2, segments):
-    """Vertices counter-clockwise round a pixel rectangle, `segments` a side, open (the first is not repeated)."""
+    """Return vertices (x, y) counter-clockwise around a rectangle of pixels, `segments` on each side.
+
+    The first vertex is not repeated at the end. x and y are float64 arrays (4 * segments,).
+    """
     t = np.arange(segments) / segments
     x = np.concatenate([x1 + (x2 - x1) * t, np.full(segments, x2), x2 + (x1 - x2) * t, np.full(segments, x1)])
     y = np.concatenate([np.full(segments, y1), y1 + (y2 - y1) * t, np.full(segments, y2), y2 + (y1 - y2) * t])
@@ -22,24 +25,31 @@ def box(x1, x2, y1, y2, segments):
 
 
 def outline(wcs: SkyWCS, segments: int = SEGMENTS) -> np.ndarray:
-    """(2, 4 * segments) lon, lat in degrees along the frame's outer pixel edges."""
+    """Return lon, lat in degrees along a frame's outer pixel edges, float64 (2, 4 * segments)."""
     ny, nx = wcs.shape
     return np.array(wcs.to_sky(*box(-0.5, nx - 0.5, -0.5, ny - 0.5, segments)))
 
 
 def describe(wcs: SkyWCS, s_region: str | None = None) -> dict:
-    """A frame's footprint as plain values: input of `drizzleflow.geometry.build_grid.build`.
+    """Return a frame's footprint as plain values, for `drizzleflow.geometry.build_grid.build`.
+
+    Parameters
+    ----------
+    wcs : SkyWCS
+    s_region : str, optional
+        The S_REGION keyword of the frame's header.
 
     Returns
     -------
     dict
-        ``outline`` (lon, lat lists, degrees), ``s_region``, ``ra_ref``, ``dec_ref``, ``pa_y`` (deg),
-        ``vparity``, ``scale`` (arcsec a pixel at the reference point), ``pixel_area`` (mean, steradians), ``nx``, ``ny``.
+        ``outline`` (lists of lon and lat, degrees), ``s_region``, ``ra_ref``, ``dec_ref``, ``pa_y``
+        (degrees), ``vparity``, ``scale`` (arcsec a pixel at the reference point), ``pixel_area`` (mean, sr),
+        ``nx`` and ``ny``.
 
     Raises
     ------
     ValueError
-        The WCS is not finite on the frame's edge, or has no area.
+        The WCS is not finite on the frame's edge, or its pixels have no area.
     """
     ny, nx = wcs.shape
     edge = outline(wcs)
@@ -73,7 +83,7 @@ def describe(wcs: SkyWCS, s_region: str | None = None) -> dict:
 
 
 def mean_pixel_area(wcs: SkyWCS) -> float:
-    """Steradians of a frame's pixels on average, between the pixel centres inside its bounding box."""
+    """Return the mean area (sr) of a frame's pixels, between pixel centres in the WCS's bounding box."""
     ny, nx = wcs.shape
     (xa, xb), (ya, yb) = inside(wcs)
     border = wcs.to_sky(*box(xa, xb, ya, yb, max(4, int(np.ceil(max(nx, ny) / 15)))))
@@ -81,7 +91,7 @@ def mean_pixel_area(wcs: SkyWCS) -> float:
 
 
 def _area(lon, lat) -> float:
-    """Steradians inside a small polygon: its area on the tangent plane at its middle."""
+    """Return the area (sr) of a small polygon, projected on the tangent plane at its middle."""
     xi, eta = (np.radians(v) for v in tangent_plane(lon, lat, *_middle(lon, lat)))
     return float(abs(np.sum(xi * np.roll(eta, -1) - np.roll(xi, -1) * eta)) / 2)
 

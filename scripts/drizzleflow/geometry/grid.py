@@ -1,4 +1,4 @@
-"""The output grid: a celestial WCS and a shape; `drizzleflow.geometry.build_grid` makes one."""
+"""The output grid is a celestial WCS with a shape; `drizzleflow.geometry.build_grid` makes it."""
 
 from __future__ import annotations
 
@@ -7,31 +7,32 @@ from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
 
+from drizzleflow.frames.window import Window
 from drizzleflow.geometry.projection import projection
 from drizzleflow.geometry.sphere import from_tangent_plane, tangent_plane
 from drizzleflow.io.files import write_text
 
-MAX_PIXELS = 4_000_000_000  #: a larger grid is taken for a mistake (bad coordinates) before memory is taken
+MAX_PIXELS = 4_000_000_000  #: a larger grid is refused, since its coordinates must be wrong
 
 
 @dataclass(frozen=True)
 class Grid:
-    """A celestial pixel grid, TAN unless `custom`.
+    """A celestial pixel grid; its projection is TAN unless `custom` is given.
 
     Attributes
     ----------
     shape : (ny, nx)
     crval : (lon, lat) of the reference point, ICRS degrees
     crpix : (x, y) of the reference point, 0-based pixels
-    cd : ((4 floats)) row-major linear matrix, degrees per pixel
+    cd : 4 floats, the CD matrix row by row, degrees per pixel
     pixel_scale : arcsec
     pixel_scale_ratio : output pixel size over the first input's
-    origin : (x0, y0) position of pixel (0, 0) on the association's full grid
+    origin : (x0, y0) of this grid's pixel (0, 0) on the association's full grid
     input_scale : size of the largest input pixel in output pixels; None where it is not known
     custom : None, or the text of a FITS header (any celestial projection), or ``asdf:`` and a path
-    s_region : the part of it that frames cover; see `drizzleflow.geometry.region`
-    windows : group -> (x0, x1, y0, y1), half open: about what the group covers; empty where it meets nothing
-    tilt : largest slope |dy/dx| of a frame's rows here
+    s_region : outline of the part that frames cover; see `drizzleflow.geometry.region`
+    windows : group -> window that the group about covers; empty if the group is outside the grid
+    tilt : largest slope |dy/dx| of the frames' rows on this grid
     """
 
     shape: tuple[int, int]
@@ -44,12 +45,12 @@ class Grid:
     custom: str | None = None
     input_scale: float | None = None
     s_region: str = ""
-    windows: dict[str, tuple[int, int, int, int]] = field(default_factory=dict)
+    windows: dict[str, Window] = field(default_factory=dict)
     tilt: float = 0.0
 
     @property
     def coarsest(self) -> float:
-        """Size of the largest input pixel in output pixels: how far a kernel reaches."""
+        """Size of the largest input pixel in output pixels; it sets how far a kernel reaches."""
         return self.input_scale or 1.0 / self.pixel_scale_ratio
 
     @property
@@ -62,7 +63,7 @@ class Grid:
         return float(np.radians(self.pixel_scale / 3600.0) ** 2)
 
     def to_pixel(self, lon, lat):
-        """0-based pixel coordinates (x, y) of ICRS degrees; NaN where the projection has none."""
+        """Return 0-based pixel coordinates (x, y) of ICRS degrees; NaN where the projection has none."""
         if self.custom is not None:
             x, y = projection(self.custom).to_pixel(lon, lat)
             return x - self.origin[0], y - self.origin[1]
@@ -72,7 +73,7 @@ class Grid:
         return (d * xi - b * eta) / det + self.crpix[0], (a * eta - c * xi) / det + self.crpix[1]
 
     def to_sky(self, x, y):
-        """ICRS degrees (lon, lat) of 0-based pixel coordinates."""
+        """Return ICRS degrees (lon, lat) of 0-based pixel coordinates."""
         if self.custom is not None:
             return projection(self.custom).to_sky(
                 np.asarray(x) + self.origin[0], np.asarray(y) + self.origin[1]
@@ -82,7 +83,7 @@ class Grid:
         return from_tangent_plane(a * u + b * v, c * u + d * v, *self.crval)
 
     def window(self, x0: int, x1: int, y0: int, y1: int) -> Grid:
-        """The sub-grid of columns x0..x1-1 and rows y0..y1-1 (they may reach beyond this grid: padding)."""
+        """Return the sub-grid of columns x0..x1-1 and rows y0..y1-1, even beyond this grid (padding)."""
         return replace(
             self,
             shape=(y1 - y0, x1 - x0),
@@ -97,10 +98,11 @@ class Grid:
     def load(cls, path) -> Grid:
         with open(path, encoding="utf-8") as file:
             values = json.load(file)
+        values["windows"] = {group: Window(*edges) for group, edges in values.get("windows", {}).items()}
         return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
 
     def cards(self) -> list[tuple]:
-        """FITS WCS keywords (key, value, comment) of this grid or window, in a fixed order."""
+        """Return FITS WCS keywords (key, value, comment) of this grid or window, in a fixed order."""
         if self.custom is not None:
             return projection(self.custom).cards(self.origin, self.shape)
         a, b, c, d = self.cd

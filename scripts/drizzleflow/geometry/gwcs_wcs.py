@@ -1,4 +1,4 @@
-"""GWCS: the WCS objects of JWST and Roman files, as a `drizzleflow.frames.frame.SkyWCS`."""
+"""Turn a GWCS, the coordinate system of JWST and Roman files, into a `drizzleflow.frames.frame.SkyWCS`."""
 
 from __future__ import annotations
 
@@ -10,9 +10,18 @@ _WCSINFO = ("ra_ref", "dec_ref", "roll_ref", "v3yangle", "vparity")
 
 
 def from_gwcs(wcs, shape, wcsinfo) -> SkyWCS:
-    """A `SkyWCS` from a celestial GWCS and its wcsinfo (``ra_ref, dec_ref, roll_ref, v3yangle, vparity``; may be empty).
+    """Return the `SkyWCS` of a celestial GWCS.
 
-    Its functions raise ValueError where the models of a broken file cannot be evaluated, whatever these raise themselves.
+    The functions of the result raise ValueError if the models of a broken file cannot be evaluated, whatever
+    error the models raise.
+
+    Parameters
+    ----------
+    wcs : gwcs.WCS
+        Transforms pixels to ICRS degrees.
+    shape : (ny, nx)
+    wcsinfo : dict
+        ``ra_ref``, ``dec_ref``, ``roll_ref``, ``v3yangle`` (degrees) and ``vparity``; may be empty.
     """
     bbox = None if wcs.bounding_box is None else box_edges(wcs.bounding_box)
 
@@ -44,7 +53,7 @@ def _evaluated(function, first, second):
 
 
 def box_edges(box) -> tuple[tuple[float, float], tuple[float, float]]:
-    """((x1, x2), (y1, y2)) of a bounding box as gwcs gives it."""
+    """Return ((x1, x2), (y1, y2)) of a bounding box, in any of the forms that gwcs uses."""
     if hasattr(box, "bounding_box"):
         box = box.bounding_box(order="F")
     return tuple(tuple(float(v) for v in axis) for axis in box)

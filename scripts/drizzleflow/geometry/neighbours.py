@@ -1,34 +1,40 @@
-"""Which groups sky matching compares: those whose overlaps tell something."""
+"""Choose which groups sky matching compares: those whose overlaps add information."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from drizzleflow.arrays.forest import joins
 from drizzleflow.geometry.overlap import overlapping, shared_area
 
 
 def neighbours(outlines, groups, most=None) -> dict:
-    """Which groups to compare with which: group -> groups that overlap it, symmetric, in the order of `groups`.
+    """Return for each group the groups to compare it with: those that overlap it.
+
+    The relation is symmetric; groups are in the order of `groups`.
 
     Parameters
     ----------
     outlines : list of (lon, lat)
-        One a frame.
+        One for each frame, degrees.
     groups : list
-        The frames' groups.
+        Each frame's group.
     most : int, optional
-        Compare each group with this many that share the largest area with it, and with those that keep all connected
-        that are. The pixels of a deep stack are the same in every pair: more pairs cost time and tell nothing new.
+        Compare each group only with this many groups that share the largest area with it, and with those
+        needed to keep connected what is connected. In a deep stack every pair has the same pixels: more pairs
+        cost time and add no information.
     """
     order = {group: k for k, group in enumerate(dict.fromkeys(groups))}
-    shapes: dict[bytes, list[int]] = {}  # the integrations of a cube have one outline: it is cut once
+    shapes: dict[bytes, list[int]] = {}  # a cube's integrations share one outline, which is intersected once
     for frame, outline in enumerate(outlines):
         shapes.setdefault(np.asarray(outline, float).tobytes(), []).append(frame)
     frames, unique = list(shapes.values()), [outlines[members[0]] for members in shapes.values()]
-    found = [(i, j, shared_area(unique[i], unique[j])) for i, j in overlapping(unique).tolist()]
-    found += [(i, i, shared_area(outline, outline)) for i, outline in enumerate(unique) if len(frames[i]) > 1]
+    overlaps = [(i, j, shared_area(unique[i], unique[j])) for i, j in overlapping(unique).tolist()]
+    overlaps += [
+        (i, i, shared_area(outline, outline)) for i, outline in enumerate(unique) if len(frames[i]) > 1
+    ]
     area: dict[tuple, float] = {}
-    for i, j, shared in found:
+    for i, j, shared in overlaps:
         for a in frames[i]:
             for b in frames[j]:
                 pair = tuple(sorted((order[groups[a]], order[groups[b]])))
@@ -44,20 +50,10 @@ def neighbours(outlines, groups, most=None) -> dict:
 
 
 def _most(by_area, n, most) -> set:
-    """Pairs among the `most` largest of either side, and those of a spanning forest of the largest."""
-    count, root, chosen = [0] * n, list(range(n)), set()
-
-    def top(k):
-        while root[k] != k:
-            root[k] = root[root[k]]
-            k = root[k]
-        return k
-
-    for a, b in by_area:
-        joins = top(a) != top(b)
-        if joins:
-            root[top(a)] = top(b)
-        if joins or count[a] < most or count[b] < most:
+    """Return the pairs among the `most` largest of either group, and those of a maximum spanning forest."""
+    count, chosen = [0] * n, set()
+    for (a, b), needed in zip(by_area, joins(n, by_area), strict=True):
+        if needed or count[a] < most or count[b] < most:
             chosen.add((a, b))
             count[a] += 1
             count[b] += 1

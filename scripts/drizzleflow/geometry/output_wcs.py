@@ -1,4 +1,4 @@
-"""The grid as a GWCS in an ASDF file, in the layout that the JWST pipeline reads as ``output_wcs``."""
+"""Write the output grid as a GWCS in an ASDF file, which the JWST pipeline reads as ``output_wcs``."""
 
 from __future__ import annotations
 
@@ -14,9 +14,11 @@ log = logging.getLogger("drizzleflow")
 
 
 def write_asdf(grid: Grid, path) -> None:
-    """Write ``wcs``, ``pixel_area`` (sr), ``pixel_scale`` (arcsec), ``pixel_shape`` and ``array_shape``.
+    """Write a grid as an ASDF file.
 
-    A user's FITS projection that `to_gwcs` cannot express is written as ``fits_header``, its text, without ``wcs``.
+    The file has ``wcs``, ``pixel_area`` (sr), ``pixel_scale`` (arcsec), ``pixel_shape`` (nx, ny) and
+    ``array_shape`` (ny, nx). A user's FITS projection that `to_gwcs` cannot express is written as text,
+    ``fits_header``, instead of ``wcs``.
     """
     from drizzleflow.io.asdf_trees import asdf_bytes
 
@@ -38,12 +40,13 @@ def write_asdf(grid: Grid, path) -> None:
 
 
 def to_gwcs(grid: Grid):
-    """A GWCS of a TAN grid, or of a user's FITS projection in ICRS without distortion; a custom ASDF grid's own GWCS.
+    """Return the GWCS of a grid: a tangent plane, an undistorted ICRS projection, or the user's own GWCS.
 
     Raises
     ------
     InputError
-        Another FITS WCS: distorted, in another frame, or of a projection whose reference point is not its pole.
+        The user's FITS WCS cannot be expressed: it is distorted, in another frame than ICRS, or has a
+        projection whose reference point is not its pole.
     """
     import asdf
     import gwcs

@@ -1,325 +1,53 @@
-"""Pixel maps: where each detector pixel falls on the output grid.
+"""A pixel map tells where each detector pixel falls on the output grid.
 
-The exact WCS costs seconds for a full detector, so it is evaluated once on a sparse lattice of detector positions
-(`Lattice.sample`); every later job projects those few sky positions exactly onto its grid and interpolates the
-resulting *output pixel* coordinates (never RA and Dec, which break at RA 0 and at the poles). The interpolation is
-separable Lagrange of degree 5, which is exact for a distortion polynomial up to that degree. Lookup tables (HST's
-NPOL and D2IM) have kinks: the smooth part is interpolated and the tables' part added bilinearly between their nodes.
-
-Pixel maps are rounded to multiples of 2^-32 px: subtracting a window's integer origin is then exact, so that a window,
-a band and the full frame get the same bits.
+It is interpolated from a frame's `drizzleflow.geometry.lattice.Lattice`, or comes from the exact WCS.
+Positions are rounded to multiples of 2^-32 px. The integer origin of a window can then be subtracted exactly,
+so that a window, a band and the full frame get the same bits.
 """
 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 
 import numpy as np
 
 from drizzleflow.frames.frame import SkyWCS
-from drizzleflow.geometry.sphere import tangent_plane
+from drizzleflow.geometry.lattice import QUANTUM, Lattice, Projected, inside
 
 log = logging.getLogger("drizzleflow")
 
-DEGREE = 5  #: of the lattice interpolation
-MAX_STEP = 64.0  #: px; coarser gains nothing, the lattice is already negligible
-QUANTUM = 2.0**-32
-
-
-@dataclass
-class Lattice:
-    """Exact sky positions of one frame on a sparse grid of detector positions.
-
-    Attributes
-    ----------
-    shape : (ny, nx) of the frame
-    x, y : node positions, 0-based pixels, equally spaced, covering the pixel centres inside the WCS's bounding box
-    lon, lat : (len(y), len(x)) float64 degrees
-    check : (4, M) float64: x, y, lon, lat of exact positions off the nodes, for checking an interpolation
-    kinks : None, or dict of x, y (node positions of the lookup tables) and lon, lat, lon_smooth, lat_smooth on them;
-        then `lon`, `lat` are those of the smooth part, without the tables
-    degree : degree of the interpolation
-    """
-
-    shape: tuple[int, int]
-    x: np.ndarray
-    y: np.ndarray
-    lon: np.ndarray
-    lat: np.ndarray
-    check: np.ndarray
-    kinks: dict | None = None
-    degree: int = DEGREE
-
-    @classmethod
-    def sample(cls, wcs: SkyWCS, *, stepsize="auto", order=3, tolerance=1e-3) -> Lattice:
-        """The coarsest lattice whose interpolation error, checked off the nodes, is under `tolerance` (input px).
-
-        A numeric `stepsize` is about the distance of the nodes, at most a tenth of the image; `order` 1 interpolates
-        bilinearly.
-
-        Raises
-        ------
-        ValueError
-            The WCS is not finite on the frame.
-        """
-        degree = 1 if order == 1 else DEGREE
-        x_range, y_range = inside(wcs)
-        if stepsize != "auto":
-            return cls._at(wcs, x_range, y_range, float(stepsize), degree)
-        step = MAX_STEP
-        while True:
-            lattice = cls._at(wcs, x_range, y_range, step, degree)
-            if step <= 1 or lattice.error(_LocalPlane(wcs)) <= tolerance / 2:
-                return lattice
-            step /= 2
-
-    @classmethod
-    def _at(cls, wcs, x_range, y_range, step, degree):
-        x, y = _nodes(*x_range, step, degree), _nodes(*y_range, step, degree)
-        position = wcs.smooth or wcs.to_sky
-        lon, lat = position(*np.meshgrid(x, y))
-        if not np.isfinite(lon).all():
-            raise ValueError("the WCS is not finite over the frame")
-        # the worst points of a cell are near its middle; those off both axes' middles see the mixed terms too
-        cx = _thin(np.concatenate([(x[1:] + x[:-1]) / 2, x[:-1] + 0.31 * np.diff(x)]))
-        cy = _thin(np.concatenate([(y[1:] + y[:-1]) / 2, y[:-1] + 0.31 * np.diff(y)]))
-        check_x, check_y = (a.ravel() for a in np.meshgrid(cx, cy))
-        check = np.array([check_x, check_y, *wcs.to_sky(check_x, check_y)])
-        kinks = None
-        if wcs.kinks is not None:
-            kx, ky = (np.asarray(k, float) for k in wcs.kinks)
-            mesh = np.meshgrid(kx, ky)
-            names = ("lon", "lat", "lon_smooth", "lat_smooth")
-            kinks = {
-                "x": kx,
-                "y": ky,
-                **dict(zip(names, (*wcs.to_sky(*mesh), *wcs.smooth(*mesh)), strict=True)),
-            }
-        return cls(tuple(wcs.shape), x, y, lon, lat, check, kinks, degree)
-
-    def error(self, grid) -> float:
-        """Largest distance in pixels of `grid` between interpolated and exact positions at the check points."""
-        x, y, lon, lat = self.check
-        u, v = _Projected(self, grid).at(x, y)
-        exact_u, exact_v = grid.to_pixel(lon, lat)
-        return float(np.max(np.hypot(u - exact_u, v - exact_v), initial=0.0))
-
-    def rows_meeting(self, grid, first: float, end: float, slack: float = 2.0) -> tuple[int, int]:
-        """Detector rows (first, end) of which some pixel may fall on the rows first..end-1 of `grid`; the first few if none.
-
-        `slack` (output px) allows for the distortion between nodes and for lookup tables.
-        """
-        v = grid.to_pixel(self.lon, self.lat)[1]
-        low, high = np.nanmin(v, axis=1), np.nanmax(v, axis=1)
-        low, high = np.minimum(low[1:], low[:-1]) - slack, np.maximum(high[1:], high[:-1]) + slack
-        cells = np.flatnonzero((high >= first) & (low <= end - 1))
-        if not len(cells):
-            return 0, min(4, self.shape[0])
-        return max(0, int(self.y[cells[0]]) - 3), min(self.shape[0], int(np.ceil(self.y[cells[-1] + 1])) + 4)
-
-    def to_pixel(self, lon, lat):
-        """Detector pixels (x, y) of sky positions on or near the frame (kinks apart, which are under a pixel)."""
-        plane = _LocalPlane.of(self)
-        projected = _Projected(self, plane)
-        u, v = (np.atleast_1d(np.asarray(c, float)) for c in plane.to_pixel(lon, lat))
-        nodes = np.array([n.ravel() for n in np.meshgrid(self.x, self.y)])
-        matrix = np.stack(
-            [*(c.ravel() for c in plane.to_pixel(self.lon, self.lat)), np.ones(nodes.shape[1])], axis=1
-        )
-        linear = np.linalg.lstsq(matrix, nodes.T, rcond=None)[0]  # (3, 2): detector from plane coordinates
-        x, y = (np.stack([u, v, np.ones_like(u)], axis=1) @ linear).T
-        for _ in range(8):  # each round shrinks the error by the distortion's slope, under 0.1
-            du, dv = projected.at(x, y)
-            step = np.stack([u - du, v - dv], axis=1) @ linear[:2]
-            x, y = x + step[:, 0], y + step[:, 1]
-            if np.abs(step).max(initial=0.0) < 1e-9:
-                break
-        return x, y
-
-    def arrays(self) -> dict[str, np.ndarray]:
-        """The lattice as plain arrays, for ``np.savez``."""
-        out = {key: getattr(self, key) for key in ("x", "y", "lon", "lat", "check")}
-        out["shape"] = np.array([*self.shape, self.degree])
-        for key, value in (self.kinks or {}).items():
-            out[f"kink_{key}"] = value
-        return out
-
-    @classmethod
-    def from_arrays(cls, arrays) -> Lattice:
-        ny, nx, degree = (int(v) for v in arrays["shape"])
-        kinks = {
-            k.removeprefix("kink_"): np.asarray(arrays[k]) for k in arrays if k.startswith("kink_")
-        } or None
-        return cls(
-            (ny, nx), *(np.asarray(arrays[k]) for k in ("x", "y", "lon", "lat", "check")), kinks, degree
-        )
-
-
-def inside(wcs) -> tuple[tuple[int, int], tuple[int, int]]:
-    """First and last pixel centre of each axis inside the WCS's bounding box and the image."""
-    ny, nx = wcs.shape
-    if wcs.bbox is None:
-        return (0, nx - 1), (0, ny - 1)
-    (x1, x2), (y1, y2) = wcs.bbox
-    xmin, ymin = max(0, int(np.ceil(x1))), max(0, int(np.ceil(y1)))
-    return (xmin, max(xmin, min(nx - 1, int(np.floor(x2))))), (
-        ymin,
-        max(ymin, min(ny - 1, int(np.floor(y2)))),
-    )
-
-
-def _nodes(first, last, step, degree) -> np.ndarray:
-    """Node positions: as many as the JWST pipeline takes for that step."""
-    pixels = last - first + 1
-    count = max(int(np.ceil(pixels / step)), min(10, pixels), degree + 1)
-    return np.linspace(first, last, count)
-
-
-def _thin(values, most=48) -> np.ndarray:
-    values = np.sort(values)
-    return values[:: max(1, len(values) // most)]
-
-
-class _LocalPlane:
-    """A tangent plane at a frame's centre with the frame's own pixel size: for checking before a grid exists."""
-
-    @classmethod
-    def of(cls, lattice: Lattice):
-        """The plane at the middle node of a lattice; its unit is the degree."""
-        plane = cls.__new__(cls)
-        j, i = len(lattice.y) // 2, len(lattice.x) // 2
-        plane.centre, plane.scale = (float(lattice.lon[j, i]), float(lattice.lat[j, i])), 1.0
-        return plane
-
-    def __init__(self, wcs):
-        ny, nx = wcs.shape
-        cx, cy = (nx - 1) / 2, (ny - 1) / 2
-        lon, lat = wcs.to_sky(np.array([cx, cx + 1, cx]), np.array([cy, cy, cy + 1]))
-        self.centre = (float(lon[0]), float(lat[0]))
-        self.scale = 1.0
-        u, v = self.to_pixel(lon[1:], lat[1:])
-        self.scale = float(np.sqrt(abs(u[0] * v[1] - u[1] * v[0])))
-
-    def to_pixel(self, lon, lat):
-        xi, eta = tangent_plane(lon, lat, *self.centre)
-        return xi / self.scale, eta / self.scale
-
-
-def _taps(nodes, targets, degree) -> tuple[np.ndarray, np.ndarray]:
-    """First node and Lagrange weights (M, degree + 1) that interpolate at `targets` from equally spaced nodes."""
-    step = (nodes[-1] - nodes[0]) / (len(nodes) - 1)
-    u = (np.asarray(targets, float) - nodes[0]) / step if step else np.zeros(np.shape(targets))
-    first = np.clip(np.floor(u).astype(int) - degree // 2, 0, len(nodes) - 1 - degree)
-    s = u - first
-    weights = np.ones((len(s), degree + 1))
-    for k in range(degree + 1):
-        for j in range(degree + 1):
-            if j != k:
-                weights[:, k] *= (s - j) / (k - j)
-    return first, weights
-
-
-def _linear_taps(nodes, targets) -> tuple[np.ndarray, np.ndarray]:
-    """As `_taps` for unequally spaced nodes and degree 1; constant beyond the ends."""
-    targets = np.clip(targets, nodes[0], nodes[-1])
-    first = np.clip(np.searchsorted(nodes, targets, side="right") - 1, 0, len(nodes) - 2)
-    t = (targets - nodes[first]) / (nodes[first + 1] - nodes[first])
-    return first, np.stack([1 - t, t], axis=1)
-
-
-class _Projected:
-    """A lattice on one grid: output-pixel coordinates at the nodes, ready to be interpolated."""
-
-    def __init__(self, lattice: Lattice, grid):
-        self.lattice = lattice
-        self.layers = [(lattice.x, lattice.y, grid.to_pixel(lattice.lon, lattice.lat), lattice.degree)]
-        if lattice.kinks is not None:
-            k = lattice.kinks
-            full = grid.to_pixel(k["lon"], k["lat"])
-            smooth = grid.to_pixel(k["lon_smooth"], k["lat_smooth"])
-            self.layers.append((k["x"], k["y"], (full[0] - smooth[0], full[1] - smooth[1]), 1))
-
-    @staticmethod
-    def _along(nodes, targets, degree):
-        equal = degree > 1 or np.allclose(np.diff(nodes), nodes[1] - nodes[0], rtol=1e-9)
-        return _taps(nodes, targets, degree) if equal else _linear_taps(nodes, targets)
-
-    def at(self, x, y):
-        """Interpolated output coordinates at scattered detector positions."""
-        out = []
-        for coordinate in (0, 1):
-            total = np.zeros(np.shape(x))
-            for nodes_x, nodes_y, values, degree in self.layers:
-                ix, wx = self._along(nodes_x, x, degree)
-                iy, wy = self._along(nodes_y, y, degree)
-                for j in range(wy.shape[1]):
-                    for i in range(wx.shape[1]):
-                        total += wy[:, j] * wx[:, i] * values[coordinate][iy + j, ix + i]
-            out.append(total)
-        return out
-
-    def rows(self, y0, y1, out):
-        """Fill `out` (y1 - y0, nx, 2) with the map of detector rows y0..y1-1; NaN outside the lattice."""
-        lattice = self.lattice
-        nx = lattice.shape[1]
-        columns = np.arange(nx, dtype=float)
-        ys = np.arange(y0, y1, dtype=float)
-        for coordinate in (0, 1):
-            layers = []
-            for nodes_x, nodes_y, values, degree in self.layers:
-                ix, wx = self._along(nodes_x, columns, degree)
-                table = np.zeros((len(nodes_y), nx))
-                for i in range(wx.shape[1]):
-                    table += wx[:, i] * values[coordinate][:, ix + i]
-                layers.append((table, *self._along(nodes_y, ys, degree)))
-            # one row at a time, each a product of the same shape: the same bits whichever rows are asked for
-            line, term = np.empty(nx), np.empty(nx)
-            for row in range(len(ys)):
-                (table, iy, wy), *tables = layers
-                np.dot(wy[row], table[iy[row] : iy[row] + wy.shape[1]], out=line)
-                for table, iy, wy in tables:
-                    np.dot(wy[row], table[iy[row] : iy[row] + wy.shape[1]], out=term)
-                    np.add(line, term, out=line)
-                np.multiply(line, 1 / QUANTUM, out=line)
-                np.rint(line, out=line)
-                np.multiply(line, QUANTUM, out=out[row, :, coordinate])
-        first_x, last_x = round(lattice.x[0]), round(lattice.x[-1])
-        first_y, last_y = round(lattice.y[0]), round(lattice.y[-1])
-        out[:, :first_x] = out[:, last_x + 1 :] = np.nan
-        out[: max(0, first_y - y0)] = np.nan
-        out[max(0, last_y + 1 - y0) :] = np.nan
-        return out
-
 
 def from_lattice(lattice: Lattice, grid, rows=None) -> np.ndarray:
-    """The pixel map of a frame on `grid`: (ny, nx, 2) float64, x first, 0-based, multiples of 2^-32.
+    """Return a frame's pixel map on `grid`: (ny, nx, 2) float64, x first, 0-based, multiples of 2^-32.
 
     Parameters
     ----------
     rows : (first, end), optional
-        Detector rows to evaluate; all by default. Their values do not depend on this choice.
+        Detector rows to evaluate; all by default. The values do not depend on this choice.
     """
     y0, y1 = rows or (0, lattice.shape[0])
     out = np.empty((y1 - y0, lattice.shape[1], 2))
-    return _Projected(lattice, grid).rows(y0, y1, out)
+    return Projected(lattice, grid).rows(y0, y1, out)
 
 
 def shift(pixmap, x0: int, y0: int) -> np.ndarray:
-    """The same map, in place, in pixels of a window whose first pixel is (x0, y0); exact (see above)."""
+    """Shift the map in place to pixels of a window whose first pixel is (x0, y0), exactly, and return it."""
     pixmap[..., 0] -= x0
     pixmap[..., 1] -= y0
     return pixmap
 
 
 def exact(wcs: SkyWCS, grid, rows=None) -> np.ndarray:
-    """As `from_lattice`, from the exact WCS at every pixel (slow: 2 s for 4 million pixels of a GWCS)."""
+    """Return the same as `from_lattice`, from the exact WCS at every pixel.
+
+    It is slow: 2 s for 4 million pixels of a GWCS.
+    """
     ny, nx = wcs.shape
     y0, y1 = rows or (0, ny)
     out = np.full((y1 - y0, nx, 2), np.nan)
     (xa, xb), (ya, yb) = inside(wcs)
     ya, yb = max(ya, y0), min(yb, y1 - 1)
-    for first in range(ya, yb + 1, 256):  # in slices: gwcs makes many temporaries
+    for first in range(ya, yb + 1, 256):  # in slices, because gwcs makes many temporary arrays
         last = min(first + 256, yb + 1)
         y, x = np.mgrid[first:last, xa : xb + 1].astype(float)
         u, v = grid.to_pixel(*wcs.to_sky(x, y))
@@ -329,12 +57,12 @@ def exact(wcs: SkyWCS, grid, rows=None) -> np.ndarray:
 
 
 class LatticeFiles:
-    """The lattices that the ``footprint`` jobs saved, by member, frame and step, and the hashes of the members' files.
+    """The lattices that the ``footprint`` jobs saved, and the hashes of the members' files.
 
     Parameters
     ----------
     paths : list of path
-        ``.npz`` files with keys ``member/extver/step/array``, and a `hash_key` for each member.
+        ``.npz`` files with the keys ``member/extver/step/array`` and, for each member, its `hash_key`.
     """
 
     def __init__(self, paths):
@@ -347,11 +75,11 @@ class LatticeFiles:
 
     @staticmethod
     def hash_key(member: str) -> str:
-        """The key of a member's hash: later jobs need not read the file again to tell which one it was."""
+        """Return the key of a member's hash, by which later jobs know the file without reading it again."""
         return f"{member}/0/file/sha256"
 
     def sha256(self, member: str) -> str | None:
-        """The hash of a member's file, as the ``footprint`` job saw it; None where it was not kept."""
+        """Return the hash that the ``footprint`` job took of a member's file; None if it was not kept."""
         path = self._where.get((member, 0, "file"))
         if path is None:
             return None
@@ -366,25 +94,50 @@ class LatticeFiles:
             )
 
     def pixmap(self, frame, grid, stepsize, order: int, tolerance: float, rows=None) -> np.ndarray:
-        """The map of `frame` on `grid` as the configuration's ``pixmap_stepsize`` and ``pixmap_order`` ask.
+        """Return the `frame_pixmap` of a frame, with the lattices of these files."""
 
-        With ``auto`` the interpolation is checked on this grid, and the exact WCS taken where it is not good enough.
-        """
-        if stepsize == "astrodrizzle":
-            from drizzleflow.geometry import astrodrizzle_pixmap
+        def lattice():
+            return self.lattice(frame.member, frame.extver, step_name(stepsize, order))
 
-            return np.rint(astrodrizzle_pixmap.pixmap(frame.wcs, grid, rows=rows) / QUANTUM) * QUANTUM
-        if stepsize != "auto" and stepsize <= 1:
-            return exact(frame.wcs, grid, rows)
-        lattice = self.lattice(frame.member, frame.extver, step_name(stepsize, order))
-        if stepsize == "auto" and not (error := lattice.error(grid)) <= tolerance:  # NaN too
-            log.warning(
-                "%s: interpolated pixel map is off by %.2g px: the exact WCS is used", frame.member, error
-            )
-            return exact(frame.wcs, grid, rows)
-        return from_lattice(lattice, grid, rows)
+        return frame_pixmap(frame, grid, lattice, stepsize, tolerance, rows)
+
+
+def frame_pixmap(frame, grid, lattice, stepsize, tolerance: float, rows=None) -> np.ndarray:
+    """Return the map of a frame on a grid by the configuration's ``pixmap_stepsize``.
+
+    Parameters
+    ----------
+    frame : Frame
+    grid : Grid
+    lattice : callable
+        ``lattice()`` returns the frame's `Lattice` of that step size; it is called only if it is needed.
+    stepsize : 'auto', 'astrodrizzle' or number
+        With ``auto`` the interpolation error is checked on this grid; if it is too large, the exact WCS is
+        used.
+    tolerance : float
+        Largest error allowed in that check, pixels of the grid.
+    rows : (first, end), optional
+        Detector rows to evaluate; all by default.
+
+    Returns
+    -------
+    float64 (ny, nx, 2), as `from_lattice`
+    """
+    if stepsize == "astrodrizzle":
+        from drizzleflow.geometry import astrodrizzle_pixmap
+
+        return np.rint(astrodrizzle_pixmap.pixmap(frame.wcs, grid, rows=rows) / QUANTUM) * QUANTUM
+    if stepsize != "auto" and stepsize <= 1:
+        return exact(frame.wcs, grid, rows)
+    sampled = lattice()
+    if stepsize == "auto" and not (error := sampled.error(grid)) <= tolerance:  # NaN too
+        log.warning(
+            "%s: interpolated pixel map is off by %.2g px: the exact WCS is used", frame.member, error
+        )
+        return exact(frame.wcs, grid, rows)
+    return from_lattice(sampled, grid, rows)
 
 
 def step_name(stepsize, order) -> str:
-    """The name under which a lattice is kept."""
+    """Return the name under which a lattice is saved."""
     return "auto" if isinstance(stepsize, str) or stepsize <= 1 else f"{stepsize:g}-{order}"

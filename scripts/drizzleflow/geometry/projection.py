@@ -1,4 +1,4 @@
-"""Output grids that are not a plain tangent plane: evaluated by the library that reads their WCS."""
+"""Output grids that are not a plain tangent plane; astropy.wcs or gwcs evaluates them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,16 @@ from functools import cache
 
 
 class Projection:
-    """A WCS that is not a plain tangent plane: evaluated by the library that reads it."""
+    """The WCS of an output grid that is not a plain tangent plane.
+
+    Attributes
+    ----------
+    to_pixel, to_sky : callable
+        (lon, lat) in ICRS degrees -> (x, y), 0-based pixels of the whole grid, and back.
+    cards : callable
+        (origin, shape) -> cards (keyword, value, comment) of the FITS WCS of a part of the grid, given the
+        (x, y) of its first pixel and its (ny, nx).
+    """
 
     def __init__(self, to_pixel, to_sky, cards):
         self.to_pixel, self.to_sky, self.cards = to_pixel, to_sky, cards
@@ -14,17 +23,18 @@ class Projection:
 
 @cache
 def projection(text: str) -> Projection:
-    """The projection of a grid's ``custom`` text: of a FITS header, or of the ASDF file after ``asdf:``."""
+    """Return the projection of a grid's ``custom`` text: a FITS header, or ``asdf:`` and a file's path."""
     return from_asdf(text.removeprefix("asdf:")) if text.startswith("asdf:") else from_header(text)
 
 
 def from_header(text: str) -> Projection:
+    """Return the projection of a FITS header, given as text with one card on each line."""
     from astropy.io import fits
 
     from drizzleflow.geometry.fits_wcs import from_astropy
 
     wcs = two_axes(fits.Header.fromstring(text, sep="\n"))
-    sky = from_astropy(wcs, (1, 1))  # ICRS, whatever the header's frame
+    sky = from_astropy(wcs, (1, 1))  # it returns ICRS, whatever the header's frame
 
     def cards(origin, shape):
         header = wcs.to_header(relax=True)
@@ -36,7 +46,7 @@ def from_header(text: str) -> Projection:
 
 
 def two_axes(header):
-    """The `astropy.wcs.WCS` of a header's first two axes."""
+    """Return the `astropy.wcs.WCS` of a header's first two axes."""
     from astropy.wcs import WCS
 
     wcs = WCS(header)
@@ -44,13 +54,20 @@ def two_axes(header):
 
 
 def from_asdf(path: str) -> Projection:
-    import asdf
-    import gwcs  # noqa: F401
+    """Return the projection of the GWCS in the entry ``wcs`` of an ASDF file."""
+    return of_gwcs(tree_of(path)["wcs"])
 
+
+def tree_of(path: str) -> dict:
+    """Return the tree of a user's ASDF file: the GWCS ``wcs``, and the shape if it is given."""
+    from drizzleflow.io.asdf_trees import read_tree
+
+    with open(path, "rb") as file:
+        return read_tree(file.read(), f"grid.output_wcs: {path}")
+
+
+def of_gwcs(wcs) -> Projection:
     from drizzleflow.geometry.gwcs_wcs import from_gwcs
-
-    with asdf.open(path, lazy_load=False) as tree:
-        wcs = tree["wcs"]
 
     def cards(origin, shape):
         box = tuple((first - 0.5, first + n - 0.5) for first, n in zip(origin, shape[::-1], strict=True))

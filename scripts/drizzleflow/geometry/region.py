@@ -1,16 +1,16 @@
-"""The part of a grid that frames cover: as S_REGION says it, and the windows of groups."""
+"""Find the part of a grid that frames cover: the mosaic's S_REGION and the groups' windows."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from drizzleflow.frames.window import window
+from drizzleflow.frames.window import NOWHERE, Window
 
-TOLERANCE = 0.5  #: px; vertices that matter less are left out
+TOLERANCE = 0.5  #: px; a vertex is left out if that moves the outline by less
 
 
 def covered(outlines, grid) -> tuple[str, list[int]]:
-    """The union of frames' outlines inside a grid.
+    """Return the union of the frames' outlines inside a grid, as S_REGION.
 
     Parameters
     ----------
@@ -21,10 +21,10 @@ def covered(outlines, grid) -> tuple[str, list[int]]:
     Returns
     -------
     text : str
-        ``POLYGON ICRS lon lat ...``, one after the other where the union has several parts; holes are not told, as in the
-        JWST pipeline. Empty where no frame meets the grid.
+        ``POLYGON ICRS lon lat ...``, in degrees; several polygons if the union has several parts. Holes are
+        left out, as in the JWST pipeline. Empty if no frame meets the grid.
     outside : list of int
-        Which frames do not meet the grid.
+        The numbers of the frames that do not meet the grid.
     """
     import shapely
 
@@ -34,7 +34,7 @@ def covered(outlines, grid) -> tuple[str, list[int]]:
     for number, outline in enumerate(outlines):
         vertices = np.array(grid.to_pixel(*np.array(outline, float))).T
         inside = None
-        if np.isfinite(vertices).all():  # not so on the other side of the sky
+        if np.isfinite(vertices).all():  # they are NaN on the far hemisphere
             inside = shapely.make_valid(shapely.Polygon(vertices)).intersection(frame)
         if inside is None or inside.area == 0:
             outside.append(number)
@@ -49,8 +49,8 @@ def covered(outlines, grid) -> tuple[str, list[int]]:
     return " ".join(_text(polygon, grid) for polygon in polygons), outside
 
 
-def windows(outlines, groups, grid) -> dict[str, list[int]]:
-    """The window of a grid that each group's frames cover together: what a single drizzle will hold, to a few pixels.
+def windows(outlines, groups, grid) -> dict[str, Window]:
+    """Return the window of a grid that each group covers: what its single drizzle will hold, to a few pixels.
 
     Parameters
     ----------
@@ -58,26 +58,26 @@ def windows(outlines, groups, grid) -> dict[str, list[int]]:
         Each frame's outer edge, degrees.
     groups : list of str
         Each frame's group.
+    grid : Grid
 
     Returns
     -------
     dict
-        group -> [x0, x1, y0, y1], half open; x0 = x1 where nothing of it meets the grid.
+        group -> window; `NOWHERE` if the group does not meet the grid.
     """
-    ny, nx = grid.shape
-    found = {}
+    made: dict[str, Window] = {}
     for outline, group in zip(outlines, groups, strict=True):
         x, y = grid.to_pixel(*np.array(outline, float))
-        x0, x1, y0, y1 = window(x, y, 0, grid.shape) if np.isfinite(x + y).all() else (nx, 0, ny, 0)
-        a0, a1, b0, b1 = found.get(group, (nx, 0, ny, 0))
-        found[group] = (
-            [min(a0, x0), max(a1, x1), min(b0, y0), max(b1, y1)] if x0 < x1 and y0 < y1 else [a0, a1, b0, b1]
-        )
-    return {group: box if box[0] < box[1] else [0, 0, 0, 0] for group, box in found.items()}
+        here = Window.around(x, y).clipped(grid.shape) if np.isfinite(x + y).all() else NOWHERE
+        made[group] = Window.enclosing([made.get(group, NOWHERE), here])
+    return made
 
 
 def tilt(outlines, grid) -> float:
-    """The largest slope |dy/dx| of the frames' rows on a grid: how many rows of a frame a band of the grid can need."""
+    """Return the largest slope |dy/dx| of the frames' rows on a grid.
+
+    It sets how many rows of a frame a band of the grid may need.
+    """
     slopes = [0.0]
     for outline in outlines:
         x, y = grid.to_pixel(*np.array(outline, float))

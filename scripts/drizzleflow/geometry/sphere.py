@@ -1,4 +1,4 @@
-"""Distances and tangent planes on the sphere; degrees and radians as each function says."""
+"""Compute distances and tangent planes on the sphere, in degrees."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ import numpy as np
 
 
 def tangent_plane(lon, lat, lon0, lat0):
-    """Gnomonic (TAN) native coordinates in degrees, east and north, about (lon0, lat0). NaN on the far hemisphere."""
-    dlon = np.radians(np.subtract(lon, lon0))  # the difference first: exact for neighbouring pixels
+    """Return gnomonic (TAN) coordinates about (lon0, lat0): xi east and eta north, in degrees.
+
+    They are NaN on the far hemisphere.
+    """
+    dlon = np.radians(np.subtract(lon, lon0))  # subtracted first: exact for neighbouring pixels
     lat, lat0 = np.radians(lat), np.radians(lat0)
     sin_d, cos_d = np.sin(lat), np.cos(lat)
     sin_a, cos_a = np.sin(dlon), np.cos(dlon)
@@ -19,7 +22,7 @@ def tangent_plane(lon, lat, lon0, lat0):
 
 
 def from_tangent_plane(xi, eta, lon0, lat0):
-    """Inverse of `tangent_plane`: degrees in, degrees out, lon in [0, 360)."""
+    """Return lon (in [0, 360)) and lat of gnomonic coordinates, all in degrees: inverts `tangent_plane`."""
     xi, eta = np.radians(xi), np.radians(eta)
     lon0, lat0 = np.radians(lon0), np.radians(lat0)
     north = np.cos(lat0) - eta * np.sin(lat0)
@@ -29,8 +32,8 @@ def from_tangent_plane(xi, eta, lon0, lat0):
 
 
 def separation(lon1, lat1, lon2, lat2):
-    """Angle between two sky positions in degrees (Vincenty's formula, good at any distance)."""
-    dlon = np.radians(np.subtract(lon2, lon1))  # the difference first: exact for neighbouring pixels
+    """Return the angle (degrees) between two sky positions, by Vincenty's formula, good at any distance."""
+    dlon = np.radians(np.subtract(lon2, lon1))  # subtracted first: exact for neighbouring pixels
     lat1, lat2 = np.radians(lat1), np.radians(lat2)
     sin_l, cos_l = np.sin(dlon), np.cos(dlon)
     s1, s2, c1, c2 = np.sin(lat1), np.sin(lat2), np.cos(lat1), np.cos(lat2)

@@ -1,4 +1,5 @@
-"""Files: FITS and ASDF as bytes, tables, and outputs that are written whole or not at all.
+"""Files: FITS, ASDF and tables, and outputs that are written whole or not at all.
 
-Start at `fits` (read and write images), `tables` (the CSV files that jobs hand on) and `files` (replace a file in one step).
+Start at `fits` (images), `tables` (the CSV files that one job writes and another reads) and `files` (a file
+replaced in one step).
 """

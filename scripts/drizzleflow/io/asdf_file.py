@@ -1,8 +1,9 @@
-"""ASDF files as they lie on disk: the tree as YAML nodes, the arrays as blocks.
+"""ASDF files as they lie on disk: the tree as YAML nodes, and the arrays as blocks of bytes.
 
-asdf itself makes objects of a tree, for which it takes half a second to start and needs the packages that know the tree's
-tags. What the jobs want is less: a few numbers, rows of arrays, and a copy in which nothing else changes. Nodes keep the
-tags, the numbers' digits and the order of the file, whatever they mean. The layout is that of the ASDF standard 1.6.
+The asdf package makes Python objects of a tree; it takes half a second to start, and needs the packages that
+know the tree's tags. Jobs need less: a few numbers, rows of arrays, and a copy of the file in which nothing
+else changes. YAML nodes keep the tags, the digits of numbers and the order of the file, whatever they mean.
+Source of the layout: the ASDF standard 1.6.0.
 """
 
 from __future__ import annotations
@@ -13,11 +14,9 @@ import mmap
 import os
 import re
 import reprlib
-import struct
-from dataclasses import dataclass
 
 from drizzleflow.errors import InputError
-from drizzleflow.io import yaml_safe
+from drizzleflow.io import asdf_blocks, yaml_safe
 from drizzleflow.io.asdf_nodes import (
     aliased,
     array_node,
@@ -31,9 +30,6 @@ from drizzleflow.io.asdf_nodes import (
 )
 
 MAGIC = b"#ASDF"
-_BLOCK = b"\xd3BLK"
-_HEAD = struct.Struct(">I4sQQQ16s")  #: flags, compression, bytes allocated, used, uncompressed, MD5
-_STREAMED = 1  #: flag of a block that reaches to the file's end
 END_OF_TREE = re.compile(rb"\n\.\.\.[ \t]*\r?\n")
 _TYPES = {
     "bool8",
@@ -51,39 +47,28 @@ _TYPES = {
 }
 
 
-@dataclass(frozen=True)
-class Block:
-    """Where a block is in the file: bytes from the start of the file."""
-
-    header: int
-    data: int
-    used: int
-    end: int
-    size: int  #: uncompressed
-    compression: bytes  #: b"" where it is none
-    streamed: bool
-    digest: bytes  #: MD5 of the content; zeros where it is not known
-
-
 class AsdfFile:
-    """A file opened for its tree; arrays are read when they are asked for.
+    """An ASDF file whose tree has been read; arrays are read when they are asked for.
 
     Attributes
     ----------
+    path : str
     root : yaml.Node
-        The tree, as it was parsed; a change of nodes changes what `write` writes and nothing else.
+        The tree. Changed nodes are written by `write`, and change nothing else.
+    comments : str
+        The lines before the tree, which state the versions of the file format and of the standard.
 
     Raises
     ------
     InputError
-        The file is missing, not ASDF, cut short within its tree, or the tree is not YAML.
+        The file is missing, is not ASDF, is cut short within its tree, or its tree is not YAML.
     """
 
     def __init__(self, path):
         self.path = os.fspath(path)
         text = self._tree_text()
         self.comments = re.match(r"(?:#[^\n]*\n)*", text)[0]  #: the lines with the versions
-        self._blocks: list[Block] | None = None
+        self._blocks: list[asdf_blocks.Block] | None = None
         try:
             self.root = yaml_safe.compose(text)
         except ValueError as error:
@@ -98,16 +83,16 @@ class AsdfFile:
                         f"{self.path}: not an ASDF file (it does not begin with {MAGIC.decode()})"
                     )
                 start = 0
-                while not (found := END_OF_TREE.search(content, start)):
+                while not (end := END_OF_TREE.search(content, start)):
                     more = file.read(1 << 18)
-                    if not more or _BLOCK in content:
+                    if not more or asdf_blocks.MAGIC in content:
                         raise InputError(f"{self.path}: the file is cut short: its tree has no end")
                     start, content = max(0, len(content) - 64), content + more
         except OSError as error:
             raise InputError(f"{self.path}: cannot be read ({error.strerror})") from None
-        self._tree_end = found.end()
+        self._tree_end = end.end()
         try:
-            return content[: found.end()].decode("utf-8")
+            return content[: end.end()].decode("utf-8")
         except UnicodeDecodeError as error:
             raise InputError(f"{self.path}: the tree is not UTF-8 text (byte {error.start})") from None
 
@@ -115,50 +100,39 @@ class AsdfFile:
 
     def node(self, *keys):
         """The node at a path of keys (``"roman", "meta", "wcs"``); None where there is none."""
-        found = self.root
+        node = self.root
         for key in keys:
-            found = entry(found, key)
-        return found
+            node = entry(node, key)
+        return node
 
     def value(self, *keys):
-        """What is at a path of keys, in plain types; tagged nodes lose their tags, times stay text. None: nothing."""
-        found = self.node(*keys)
-        return None if found is None else plain(found)
+        """The value at a path of keys in plain Python types (see `plain`); None where there is none."""
+        node = self.node(*keys)
+        return None if node is None else plain(node)
 
     # -- the arrays
 
     @property
-    def blocks(self) -> list[Block]:
+    def blocks(self) -> list[asdf_blocks.Block]:
         if self._blocks is None:
             self._blocks = self._find_blocks()
         return self._blocks
 
-    def _find_blocks(self) -> list[Block]:
-        size, found = os.path.getsize(self.path), []
+    def _find_blocks(self) -> list[asdf_blocks.Block]:
         with open(self.path, "rb") as file:
-            if size <= self._tree_end:
-                return found
+            if os.path.getsize(self.path) <= self._tree_end:
+                return []
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-                at = content.find(_BLOCK, self._tree_end)  # what lies between is padding
-                while at >= 0 and content[at : at + 4] == _BLOCK:
-                    (length,) = struct.unpack(">H", content[at + 4 : at + 6] or b"\0\0")
-                    if at + 6 + max(length, _HEAD.size) > size:
-                        break  # cut within a header: whoever asks for this block is told
-                    flags, compression, allocated, used, whole, digest = _HEAD.unpack_from(content, at + 6)
-                    data, streamed = at + 6 + length, bool(flags & _STREAMED)
-                    if streamed:
-                        used = allocated = whole = size - data
-                    kind = compression.strip(b"\0")
-                    found.append(
-                        Block(
-                            at, data, used, data + allocated, whole if kind else used, kind, streamed, digest
-                        )
-                    )
-                    at = data + allocated
-        return found
+                return asdf_blocks.blocks_of(content, self._tree_end)
 
     def block(self, source: int):
-        """The content of a block, uncompressed, as a buffer (mapped where it is not compressed)."""
+        """The content of a block, uncompressed, as a buffer (mapped where it is not compressed).
+
+        Raises
+        ------
+        InputError
+            There is no such block, it is cut short, or it cannot be decompressed.
+        """
         if not 0 <= source < len(self.blocks):
             raise InputError(
                 f"{self.path}: the file is cut short: no block {source}, it has {len(self.blocks)}"
@@ -170,10 +144,14 @@ class AsdfFile:
             ]
         if len(content) < block.used:
             raise InputError(f"{self.path}: the file is cut short within block {source}")
-        return content if not block.compression else _decompressed(content, block, self.path, source)
+        return (
+            content if not block.compression else asdf_blocks.decompressed(content, block, self.path, source)
+        )
 
     def verify(self) -> None:
-        """Compare the MD5 of the blocks that state one and are not compressed (writers differ in what they mean of others).
+        """Compare the MD5 of each block that states one.
+
+        Compressed blocks are left out: writers differ in whether the MD5 is that of the compressed bytes.
 
         Raises
         ------
@@ -182,26 +160,27 @@ class AsdfFile:
         """
         for number, block in enumerate(self.blocks):
             if not block.compression and not block.streamed and any(block.digest):
-                found = hashlib.md5(self.block(number), usedforsecurity=False).digest()
-                if found != block.digest:
+                if hashlib.md5(self.block(number), usedforsecurity=False).digest() != block.digest:
                     raise InputError(
                         f"{self.path}: block {number} is not that of its checksum: the file is damaged"
                     )
 
     def check(self, node, name: str) -> None:
-        """Refuse an array, by its description alone, that is not one of plain numbers or cannot be in its block.
+        """Refuse an array whose description shows that it has no plain numbers or does not fit its block.
+
+        Nothing is read or allocated.
 
         Raises
         ------
         InputError
-            As `array`; nothing is read or allocated.
+            As in `array`.
         """
         node = array_node(node)
         if node is not None and entry(node, "source") is not None:
             self._place(node, f"{self.path}[{name}]")
 
     def _place(self, node, where):
-        """(block, shape, type, offset in bytes, strides) of an array that is in a block, whose size fits the block's."""
+        """(block, shape, numpy type, offset in bytes, strides) of an array that fits the block it is in."""
         import numpy as np
 
         about = self._plain(node)
@@ -210,7 +189,8 @@ class AsdfFile:
             raise InputError(f"{where}: its data are at {_brief(source)}, expected a block of this file")
         if shape is None or not isinstance(kind, str) or kind not in _TYPES:
             raise InputError(
-                f"{where}: shape {_brief(about.get('shape'))} of {_brief(kind)}, expected whole numbers and a plain number type"
+                f"{where}: shape {_brief(about.get('shape'))} of {_brief(kind)}, "
+                "expected whole numbers and a plain number type"
             )
         stored = np.dtype("bool" if kind == "bool8" else kind).newbyteorder(
             "<" if about.get("byteorder") == "little" else ">"
@@ -231,28 +211,29 @@ class AsdfFile:
             raise InputError(f"{self.path}: the file is cut short within block {source}")
         if offset < 0 or needed + (offset if strides is None else 0) > block.size:
             raise InputError(
-                f"{where}: the file is cut short ({block.size} bytes in block {source}, expected {needed} from byte {offset} on)"
+                f"{where}: the file is cut short ({block.size} bytes in block {source}, "
+                f"expected {needed} from byte {offset} on)"
             )
         return source, shape, stored, offset, strides
 
     def shape(self, node) -> tuple[int, ...] | None:
-        """The shape of the array (or quantity) at a node; None where it is neither."""
+        """The shape of the array or quantity at a node; None where there is neither."""
         node = array_node(node)
         if node is None:
             return None
         if is_sequence(node):
             return self._inline_shape(self._plain(node))
-        found = self._plain(node)
-        if "data" in found and "source" not in found:
-            return self._inline_shape(found["data"])
-        shape = found.get("shape")
+        about = self._plain(node)
+        if "data" in about and "source" not in about:
+            return self._inline_shape(about["data"])
+        shape = about.get("shape")
         whole = isinstance(shape, list) and len(shape) <= 32 and all(_whole(n) and n >= 0 for n in shape)
         return tuple(shape) if whole else None
 
     def _plain(self, node):
         try:
             return plain(node)
-        except Exception as error:  # yaml's, and those of what a number or a table is made of
+        except Exception as error:  # of yaml, or of Python where a number or a mapping is malformed
             raise InputError(f"{self.path}: its tree cannot be understood ({error})") from None
 
     def _inline_shape(self, lists) -> tuple[int, ...] | None:
@@ -264,14 +245,26 @@ class AsdfFile:
             return None
 
     def array(self, node, dtype=None, rows=None, name="array"):
-        """The array (or a quantity's value) at a node: a new native, C-contiguous one of `dtype` (its own by default).
+        """Read the array, or the value of the quantity, at a node.
 
         Parameters
         ----------
+        node : yaml.Node
+        dtype : optional
+            Of the result; by default that of the array.
         rows : (first, end), optional
-            Only these of the first axis; of a block that is not compressed only they are read.
+            Of the first axis; only these are read, unless the block is compressed.
         name : str
-            For messages.
+            The array's name in messages.
+
+        Returns
+        -------
+        array, native and C-contiguous, a copy
+
+        Raises
+        ------
+        InputError
+            There is no array, it has no plain numbers, it does not fit its block, or the block is damaged.
         """
         import numpy as np
 
@@ -297,25 +290,32 @@ class AsdfFile:
     # -- copies
 
     def uses(self) -> dict[int, int]:
-        """block -> in how many places of the tree the arrays are that it holds (2 stands for any number above 1)."""
-        found: dict[int, int] = {}
+        """block -> the number of places in the tree that use it; 2 stands for two or more."""
+        places: dict[int, int] = {}
         shared = aliased(self.root)
         for node in nodes(self.root):
             source = source_of(node)
             if source is not None:
-                found[source] = min(2, found.get(source, 0) + (2 if id(node) in shared else 1))
-        return found
+                places[source] = min(2, places.get(source, 0) + (2 if id(node) in shared else 1))
+        return places
 
     def write(self, path, arrays: dict) -> None:
-        """This file with its present tree and with other arrays in some blocks, whole or not at all.
+        """Write a copy of this file with its present tree, and with other arrays in some blocks.
 
-        Other blocks keep their bytes. The same tree and arrays give the same bytes; no time is written.
+        The copy is written whole or not at all. Other blocks keep their bytes. The same tree and arrays give
+        the same bytes; no time is written.
 
         Parameters
         ----------
+        path : path
         arrays : dict
-            block -> array, or a function of no arguments that gives one when its turn comes; little-endian and
-            uncompressed in the file. Numbers past the last block are new blocks, in order.
+            block -> array, or a function without arguments that returns one. It is written little-endian and
+            uncompressed. Numbers past the last block stand for new blocks, in order.
+
+        Raises
+        ------
+        InputError
+            The last block is a stream, `path` is this file, or the file is cut short.
         """
         import numpy as np
 
@@ -336,7 +336,7 @@ class AsdfFile:
                     new = np.asarray(new() if callable(new) else new)
                     new = np.ascontiguousarray(new, dtype=new.dtype.newbyteorder("<"))
                     raw = memoryview(new).cast("B") if new.size else memoryview(b"")
-                    out.write(_block_header(raw))
+                    out.write(asdf_blocks.header_of(raw))
                     out.write(raw)
                     continue
                 block = blocks[number]
@@ -350,9 +350,10 @@ class AsdfFile:
                 out.write(f"#ASDF BLOCK INDEX\n%YAML 1.1\n---\n{lines}...\n".encode())
 
     def part(self, **trees) -> bytes:
-        """A small ASDF file of some nodes of this one, ``name=node``, with the blocks that they need, uncompressed.
+        """The bytes of a small ASDF file with some nodes of this one, ``name=node``, and their blocks.
 
-        The nodes' numbers of blocks change: use a file that was opened for this alone.
+        The blocks are uncompressed. The nodes' block numbers are changed in place: use an `AsdfFile` that was
+        opened for this alone.
         """
         import yaml
 
@@ -366,19 +367,7 @@ class AsdfFile:
                 entry(node, "source").value = str(done[source])
         pairs = [(scalar(name), node) for name, node in trees.items()]
         text = self.comments + serialized(yaml.MappingNode("tag:yaml.org,2002:map", pairs, flow_style=False))
-        return text.encode() + b"".join(_block_header(raw) + bytes(raw) for raw in content)
-
-
-# -- blocks
-
-
-def _block_header(raw) -> bytes:
-    digest = hashlib.md5(raw, usedforsecurity=False).digest()
-    return (
-        _BLOCK
-        + struct.pack(">H", _HEAD.size)
-        + _HEAD.pack(0, b"\0" * 4, len(raw), len(raw), len(raw), digest)
-    )
+        return text.encode() + b"".join(asdf_blocks.header_of(raw) + bytes(raw) for raw in content)
 
 
 def _whole(value) -> bool:
@@ -386,52 +375,5 @@ def _whole(value) -> bool:
 
 
 def _brief(value) -> str:
-    """What a file says, for a message: aliases can make a short text an endless list."""
+    """A value of a file, shortened for a message: aliases can make an endless list of a short text."""
     return reprlib.repr(value)
-
-
-def _decompressed(content, block: Block, path, source) -> memoryview:
-    """The content of a compressed block: never more than its header says, whatever its stream would give."""
-    where, kind = f"{path}: block {source}", block.compression
-    try:
-        found = _unpacked(content, kind, block.size, where)
-    except InputError:
-        raise
-    except Exception as error:  # each library has its own
-        raise InputError(f"{where}: cannot be decompressed ({error})") from None
-    if len(found) != block.size:
-        raise InputError(
-            f"{where}: cannot be decompressed (its stream does not give the {block.size} bytes that its header says)"
-        )
-    return memoryview(found)
-
-
-def _unpacked(content, kind: bytes, size: int, where: str):
-    if kind == b"zlib":
-        import zlib
-
-        return zlib.decompressobj().decompress(content, size + 1)
-    if kind == b"bzp2":
-        import bz2
-
-        return bz2.BZ2Decompressor().decompress(content, size + 1)
-    if kind == b"lz4":
-        try:
-            from lz4.block import decompress
-        except ImportError:
-            raise InputError(
-                f"{where} is compressed with lz4; expected the Python package lz4 to be installed"
-            ) from None
-        pieces, at, total = [], 0, 0
-        while at < len(content):  # pieces of 4 MB, each with its length, and then its size, in front
-            (length,) = struct.unpack(">I", content[at : at + 4])
-            piece = content[at + 4 : at + 4 + length]
-            total += struct.unpack("<I", piece[:4])[0]
-            if total > size:
-                raise ValueError("its pieces are larger than its header says")
-            pieces.append(decompress(piece))
-            at += 4 + length
-        return b"".join(pieces)
-    raise InputError(
-        f"{where}: unknown compression {kind.decode('ascii', 'replace')!r}, expected zlib, bzp2 or lz4"
-    )

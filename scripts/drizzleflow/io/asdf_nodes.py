@@ -1,13 +1,13 @@
-"""The nodes of an ASDF file's YAML tree: looked at, changed and written without knowing what their tags mean."""
+"""The YAML nodes of an ASDF file's tree, read, changed and written without knowing what their tags mean."""
 
 from __future__ import annotations
 
-NDARRAY = "tag:stsci.edu:asdf/core/ndarray-1."  #: the start of an array's tag
+NDARRAY = "tag:stsci.edu:asdf/core/ndarray-1."  #: the tag of an array begins with it
 _SHORTHAND = {"!": "tag:stsci.edu:asdf/"}
 
 
 def nodes(*roots):
-    """All nodes below some, each once."""
+    """Yield the nodes `roots` and all nodes below them, each once."""
     waiting, seen = list(reversed(roots)), set()
     while waiting:
         node = waiting.pop()
@@ -19,33 +19,36 @@ def nodes(*roots):
 
 
 def children(node) -> list:
+    """The nodes directly below one: keys and values of a mapping, elements of a sequence."""
     if is_mapping(node):
         return [part for pair in node.value for part in pair]
     return list(node.value) if is_sequence(node) else []
 
 
 def aliased(root) -> set[int]:
-    """The id() of nodes that are in more than one place, themselves or with a node above them."""
+    """The id() of all nodes that are in more than one place of a tree, alone or as part of a larger node."""
     places: dict[int, int] = {}
     for node in nodes(root):
         for child in children(node):
             places[id(child)] = places.get(id(child), 0) + 1
-    found: set[int] = set()
-    for node in nodes(root):  # a node of one place comes after what holds it
-        found |= {id(child) for child in children(node) if places[id(child)] > 1 or id(node) in found}
-    return found
+    shared: set[int] = set()
+    for node in nodes(root):  # a node that is in one place comes after the node that holds it
+        shared |= {id(child) for child in children(node) if places[id(child)] > 1 or id(node) in shared}
+    return shared
 
 
 def is_mapping(node) -> bool:
+    """Whether a node is a mapping; None is not."""
     return getattr(node, "id", None) == "mapping"
 
 
 def is_sequence(node) -> bool:
+    """Whether a node is a sequence; None is not."""
     return getattr(node, "id", None) == "sequence"
 
 
 def entry(node, key: str):
-    """The node at a key of a mapping; None where there is none, or no mapping."""
+    """The node at a key of a mapping; None where the key is missing or `node` is no mapping."""
     if is_mapping(node):
         for name, value in node.value:
             if name.value == key:
@@ -54,7 +57,7 @@ def entry(node, key: str):
 
 
 def set_entry(node, key: str, value) -> None:
-    """Put a node at a key of a mapping: in its old place, or at the end."""
+    """Put a node at a key of a mapping: in the place of the old one, or at the end."""
     for place, (name, _) in enumerate(node.value):
         if name.value == key:
             node.value[place] = (name, value)
@@ -63,14 +66,14 @@ def set_entry(node, key: str, value) -> None:
 
 
 def scalar(value):
-    """A node of a text, number, truth value or None."""
+    """The node of a text, a number, a truth value or None."""
     import yaml
 
     return yaml.compose(yaml.safe_dump(value, default_flow_style=True), Loader=yaml.SafeLoader)
 
 
 def mapping(tag="tag:yaml.org,2002:map", **entries):
-    """A block mapping of nodes or plain scalars."""
+    """The node of a mapping; `entries` are nodes or plain scalars."""
     import yaml
 
     pairs = [
@@ -81,7 +84,18 @@ def mapping(tag="tag:yaml.org,2002:map", **entries):
 
 
 def array_entry(source: int, array_type: str, shape, like=None):
-    """The node of an array of a whole block; its tag's version is that of the array node `like`."""
+    """The node of an array that fills a block.
+
+    Parameters
+    ----------
+    source : int
+        The number of the block.
+    array_type : str
+        ASDF's name of the type, such as float32; the numbers are little-endian.
+    shape : (ny, nx) or more lengths
+    like : yaml.Node, optional
+        An array whose tag, and with it the version, is taken.
+    """
     import yaml
 
     like = array_node(like)
@@ -91,7 +105,7 @@ def array_entry(source: int, array_type: str, shape, like=None):
 
 
 def array_node(node):
-    """The array behind a node: itself, or the value of a quantity; None where it is no array."""
+    """The array at a node: the node itself, or the value of a quantity; None where there is no array."""
     for _ in range(2):
         if is_sequence(node) or (is_mapping(node) and node.tag.startswith(NDARRAY)):
             return node
@@ -100,7 +114,7 @@ def array_node(node):
 
 
 def plain(node):
-    """A node's content in plain types: tags that YAML itself does not have are passed over, times stay text."""
+    """A node's content in plain Python types; tags that are not YAML's own are ignored, times stay text."""
     return _constructor()().construct_document(node)
 
 
@@ -131,7 +145,7 @@ def _constructor():
 
 
 def serialized(node) -> str:
-    """A tree's text, with directives and end."""
+    """The YAML text of a tree, with its directives and end mark."""
     import yaml
 
     return yaml.serialize(
@@ -146,12 +160,8 @@ def serialized(node) -> str:
 
 
 def source_of(node) -> int | None:
-    """The block of an array's node."""
+    """The number of the block that holds an array's data; None where the node is no array or has no block."""
     if not (is_mapping(node) and node.tag.startswith(NDARRAY)):
         return None
-    source = entry(node, "source")
-    return (
-        int(source.value)
-        if isinstance(getattr(source, "value", None), str) and source.value.isdecimal()
-        else None
-    )
+    number = getattr(entry(node, "source"), "value", None)
+    return int(number) if isinstance(number, str) and number.isdecimal() else None

@@ -1,19 +1,19 @@
-"""ASDF trees as bytes that depend on the tree alone."""
+"""ASDF files written with the same bytes each time, and checked before the asdf package opens them."""
 
 from __future__ import annotations
 
 import io
-import os
 import re
 
 from drizzleflow.errors import InputError
 
 
 def asdf_bytes(tree: dict) -> bytes:
-    """An ASDF file of `tree`, the same bytes in every process.
+    """The bytes of an ASDF file of `tree`, which are the same in every process.
 
-    asdf lists the extensions that it used (``history.extensions``) in the order of a set, which changes from process to
-    process, but keeps entries that are there already: a first writing finds them, a second one has them sorted.
+    asdf lists the extensions that it used (``history.extensions``) in the order of a set, which changes from
+    process to process, but it keeps entries that are there already. The tree is therefore written twice: the
+    first time to learn the entries, the second time with the entries sorted.
     """
     import asdf
 
@@ -30,42 +30,64 @@ def asdf_bytes(tree: dict) -> bytes:
 
 
 def expect_self_contained(content: bytes, where) -> None:
-    """Refuse an ASDF file that asdf is better not given: one that would exhaust it, or have it open other files or addresses.
+    """Refuse an ASDF file that would exhaust the asdf package or make it open other files or addresses.
 
     Raises
     ------
     InputError
-        The tree has no end or is not YAML, its aliases expand without bound, or an array is in another file.
+        The tree has no end or is not YAML, its aliases expand without bound, or an array is in another file;
+        the message begins with `where`.
     """
     from drizzleflow.io import yaml_safe
     from drizzleflow.io.asdf_file import END_OF_TREE
     from drizzleflow.io.asdf_nodes import NDARRAY, entry, is_mapping, nodes
 
-    found = END_OF_TREE.search(content)
-    if not found:
+    end = END_OF_TREE.search(content)
+    if not end:
         raise InputError(f"{where}: not an ASDF tree, or cut short")
     try:
-        root = yaml_safe.compose(content[: found.end()].decode("utf-8"))
-    except ValueError as error:  # also text that is not UTF-8
+        root = yaml_safe.compose(content[: end.end()].decode("utf-8"))
+    except ValueError as error:  # also of text that is not UTF-8
         raise InputError(f"{where}: the tree is not valid YAML ({error})") from None
     for node in nodes(*([] if root is None else [root])):
         source = entry(node, "source") if is_mapping(node) and node.tag.startswith(NDARRAY) else None
-        # fits:SCI,1 is how JWST files name their own HDUs; asdf alone does not follow it
+        # JWST files refer to their own HDUs as fits:SCI,1, which asdf itself does not follow
         if source is not None and not (
             isinstance(source.value, str) and re.fullmatch(r"-?[0-9]+|fits:.*", source.value)
         ):
             raise InputError(f"{where}: an array is in another file, expected all in this one")
 
 
-def expect_file(path) -> None:
-    """`expect_self_contained` of a file that a user names; one that is not ASDF by its ending is left to others."""
-    if str(path).endswith(".asdf") and os.path.isfile(path):
-        with open(path, "rb") as file:
-            expect_self_contained(file.read(), path)
+def read_tree(content: bytes, where) -> dict:
+    """The tree of an ASDF file, with arrays and GWCS objects made.
+
+    Schemas are not checked: that takes longer than all the rest, and what older pipelines tagged otherwise is
+    read too.
+
+    Raises
+    ------
+    InputError
+        See `expect_self_contained`. asdf and gwcs raise what they like for objects that cannot be made.
+    """
+    import warnings
+
+    import asdf
+    import gwcs  # noqa: F401  (its converters must be installed for asdf to find)
+
+    expect_self_contained(content, where)
+    _ = asdf.get_config().extensions  # looked up once: a context starts from a copy
+    with asdf.config_context() as settings, warnings.catch_warnings():
+        warnings.simplefilter("ignore", asdf.exceptions.AsdfWarning)
+        settings.validate_on_read = False
+        with asdf.open(io.BytesIO(content), lazy_load=False) as file:
+            return dict(file.tree)
 
 
 def quick_start() -> None:
-    """Let asdf read its manifests with libyaml: for jobs, whose start it halves (44 files, 0.8 s with PyYAML's own)."""
+    """Let the asdf package read its own manifests with libyaml.
+
+    It halves the start of a job: asdf reads 44 files, which take PyYAML's own parser 0.8 s.
+    """
     import yaml
 
     yaml.SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

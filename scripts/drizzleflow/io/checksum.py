@@ -1,14 +1,12 @@
-"""The sum behind FITS checksums (FITS Standard 4.0, section 4.4.2.7 and appendix J). Needs numpy alone."""
+"""Compute the sum behind FITS checksums (FITS Standard 4.0, section 4.4.2.7 and appendix J)."""
 
 from __future__ import annotations
 
 import numpy as np
 
-BLOCK = 2880  #: bytes of a FITS block
-
 
 def sum32(buffer, total: int = 0) -> int:
-    """Ones'-complement sum of big-endian 32-bit words (the length is a multiple of 4)."""
+    """Return the ones'-complement sum of big-endian 32-bit words; the length is a multiple of 4 bytes."""
     words = np.frombuffer(buffer, dtype=">u4")
     total += int(words.sum(dtype=np.uint64))
     while total >> 32:

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and their hashes: for jobs that need no FITS."""
+"""Files that appear whole or not at all, and their hashes. The module needs no FITS library."""
 
 from __future__ import annotations
 
@@ -8,19 +8,23 @@ import hashlib
 import os
 from contextlib import contextmanager
 
+from drizzleflow.errors import InputError
+
 _WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
 
 
 @contextmanager
 def replacing(path):
-    """A temporary name beside `path` that becomes `path` when the block ends well, and vanishes when it does not.
+    """Write a file whole or not at all: a context that gives a temporary name beside `path`.
 
-    Leftovers of a killed writer of the same file are removed first; the data reach the disk before the rename.
+    The temporary file is renamed to `path` when the block ends well, and deleted when it raises. Its data are
+    flushed to the disk before the rename. Temporary files that a killed writer of the same path left are
+    deleted first.
 
     Raises
     ------
     OSError
-        The disk is full, read-only or the like; its ``filename`` is `path`.
+        The disk is full or read-only, or the like; the exception's ``filename`` is `path`.
     """
     path = os.fspath(path)
     folder, name = os.path.split(path)
@@ -36,28 +40,48 @@ def replacing(path):
     except BaseException as error:
         if os.path.exists(temporary):
             os.unlink(temporary)
-        # a write that fails for want of space names no file, an open names the temporary one
+        # the error of a full disk names no file, that of opening a file names the temporary one
         if isinstance(error, OSError) and (error.filename == temporary or error.errno in _WRITING):
             raise OSError(error.errno, error.strerror, path) from error
         raise
 
 
 def settle(paths) -> None:
-    """Put the names of new files on the disk, as `replacing` does with their bytes: a power cut does not take them back."""
+    """Flush the folders of new files to the disk, so that the files' names outlast a power cut."""
     for folder in dict.fromkeys(os.path.dirname(path) or "." for path in paths):
         handle = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(handle)
         except OSError as error:
-            if error.errno != errno.EINVAL:  # a file system that cannot
+            if error.errno != errno.EINVAL:  # the file system cannot flush folders
                 raise
         finally:
             os.close(handle)
 
 
 def why_no_file(path) -> str:
-    """What to say of a path that is no regular file: "not a file" (a folder, a pipe, a device) or "no such file"."""
+    """Words for a path that is no regular file: "not a file" (a folder, a pipe) or "no such file"."""
     return "not a file" if os.path.exists(path) else "no such file"
+
+
+def read_text(path) -> str:
+    """A text file that a user wrote, in UTF-8 with or without a byte order mark; line ends stay as they are.
+
+    Raises
+    ------
+    InputError
+        It cannot be read, or is no such text.
+    """
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            text = file.read()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not a text file in UTF-8 (byte {error.start})") from None
+    if "\0" in text:
+        raise InputError(f"{path}: a binary file, expected a table in text form")
+    return text
 
 
 def write_text(path, text: str) -> None:

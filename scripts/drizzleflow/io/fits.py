@@ -1,7 +1,7 @@
-"""FITS in and out: atomic, checksummed, and the same bytes for the same content.
+"""Read and write FITS files: whole or not at all, with checksums, the same bytes for the same content.
 
-Reading goes through astropy.io.fits. Writing is our own because a product must not hold the time of its making
-(astropy's ``checksum=True`` writes one), must appear under its name only when it is whole, and must copy an input's
+astropy.io.fits reads. Writing is done here, because a product must not hold the time of its making (astropy's
+``checksum=True`` writes one), must appear under its name only when it is complete, and must copy an input's
 other HDUs byte for byte. Checksums follow the FITS checksum convention (FITS Standard 4.0, appendix J).
 """
 
@@ -11,30 +11,33 @@ import numpy as np
 from astropy.io import fits
 
 from drizzleflow.errors import InputError
-from drizzleflow.io.checksum import BLOCK, sum32
-from drizzleflow.io.files import replacing, write_text  # noqa: F401 (write_text: also found here)
+from drizzleflow.io.checksum import sum32
+from drizzleflow.io.files import replacing, write_text  # noqa: F401 (write_text: others import it from here)
+from drizzleflow.io.fits_layout import BITPIX, BLOCK, BZERO, whole_blocks
 from drizzleflow.io.header import number
 
 
 def open_fits(path, **kwargs):
-    """`astropy.io.fits.open` (memory-mapped, unscaled integers converted) that names the file when it cannot."""
+    """Open a file with `astropy.io.fits.open` (memory-mapped, unsigned integers); errors name the file."""
     try:
-        # astropy maps the file by default; asked for it explicitly, it refuses scaled planes such as JWST's unsigned DQ
+        # astropy maps the file by default; with an explicit memmap=True it would refuse scaled planes such as
+        # JWST's unsigned DQ
         return fits.open(path, uint=True, **kwargs)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
-    except Exception as error:  # astropy raises many kinds for a broken file
+    except Exception as error:  # astropy raises errors of many kinds for a broken file
         raise InputError(f"{path}: not a readable FITS file ({error})") from None
 
 
 def plane(hdus, key, dtype, path, index=None, rows=None) -> np.ndarray:
-    """The data of HDU `key` as a native, C-contiguous array of `dtype`; `index` picks one plane of a cube,
-    `rows` (first, end) some of its rows.
+    """Return the data of HDU `key` as a native, C-contiguous array of `dtype`.
+
+    `index` selects one plane of a cube, `rows` (first, end) some of its rows.
 
     Raises
     ------
     InputError
-        The HDU is missing, empty or cut short; the message names file and extension.
+        The HDU is missing, empty or cut short. The message names file and extension.
     """
     part = (() if index is None else (index,)) + (() if rows is None else (slice(*rows),))
     try:
@@ -49,9 +52,12 @@ def plane(hdus, key, dtype, path, index=None, rows=None) -> np.ndarray:
 
 
 def expect_plane(hdu, shape, path, *, flags: bool = False) -> None:
-    """Refuse, by its header alone, a plane that is not an image of `shape`, or `flags` that are not integers of up to 32 bits.
+    """Raise InputError, by the header alone, for a plane that is not an image of `shape`.
 
-    Without axes it is HST's constant plane, of any shape, where it has PIXVALUE, and none where it has not.
+    The same holds for `flags` that are not integers of up to 32 bits.
+
+    An HDU without axes is HST's constant plane, of any shape, if it has PIXVALUE; otherwise it counts as no
+    plane.
     """
     header, where = hdu.header, f"{path}[{hdu.name},{hdu.ver}]" if hdu.name else path
     if not hdu.is_image:
@@ -75,7 +81,7 @@ def expect_plane(hdu, shape, path, *, flags: bool = False) -> None:
 
 
 def expect_once(hdus, names, path) -> None:
-    """Refuse a file in which two extensions of the same one of `names` have one EXTVER."""
+    """Raise InputError if two extensions of one name in `names` have the same EXTVER."""
     seen = set()
     for hdu in hdus:
         key = hdu.name, hdu.ver
@@ -85,7 +91,7 @@ def expect_once(hdus, names, path) -> None:
 
 
 def _encode(value: int) -> str:
-    """The 16 ASCII characters of a checksum: each byte shared over four printable characters."""
+    """Return the 16 ASCII characters of a checksum; each byte is split over four printable characters."""
     excluded = set(range(0x3A, 0x41)) | set(range(0x5B, 0x61))
     columns = []
     for shift in (24, 16, 8, 0):
@@ -103,7 +109,7 @@ def _encode(value: int) -> str:
 
 
 def _pack(array) -> np.ndarray:
-    """An array's big-endian form as stored in FITS; unsigned 16 and 32-bit integers lose their BZERO offset."""
+    """Return an array in FITS's big-endian form; unsigned 16 and 32-bit integers lose their BZERO offset."""
     array = np.asarray(array)
     if array.dtype.kind == "u" and array.dtype.itemsize in (2, 4):
         bits = 8 * array.dtype.itemsize
@@ -113,14 +119,16 @@ def _pack(array) -> np.ndarray:
 
 
 def checksummed(header, parts) -> bytes:
-    """Header bytes (whole blocks, with END) in which DATASUM and CHECKSUM fit the data.
+    """Return header bytes (whole blocks, with END) whose DATASUM and CHECKSUM fit the data.
 
     Parameters
     ----------
     header : fits.Header or bytes
-        Bytes are card images of 80 characters without END, and stay as they are (see `drizzleflow.io.fits_copy`).
+        Bytes are card images of 80 characters without END; they are kept as they are (see
+        `drizzleflow.io.fits_copy`).
     parts : iterable of bytes-like
-        The data unit in pieces, so that a large array need not be copied to be padded; each piece a multiple of 4 long.
+        The data unit in pieces, so that a large array need not be copied for the padding; each piece has a
+        multiple of 4 bytes.
     """
     if isinstance(header, fits.Header):
         header = header.tostring(endcard=False, padding=False).encode("ascii")
@@ -131,14 +139,14 @@ def checksummed(header, parts) -> bytes:
     _set_card(cards, "DATASUM", str(datasum), "data unit checksum")
     where = _set_card(cards, "CHECKSUM", "0" * 16, "HDU checksum")
     block = b"".join(cards) + b"END".ljust(80)
-    block = block.ljust(-(-len(block) // BLOCK) * BLOCK)
+    block = block.ljust(whole_blocks(len(block)))
     total = sum32(block, datasum)
-    start = 80 * where + 11  # the value's first character
+    start = 80 * where + 11  # position of the value's first character
     return block[:start] + _encode(~total & 0xFFFFFFFF).encode("ascii") + block[start + 16 :]
 
 
 def _set_card(cards: list, key: str, value, comment: str) -> int:
-    """Put a one-card keyword in its old place, or at the end; its index."""
+    """Set a keyword of one card in its old place, or at the end, and return its index."""
     image = str(fits.Card(key, value, comment)).encode("ascii")
     name = key.ljust(8).encode("ascii")
     for index, card in enumerate(cards):
@@ -159,15 +167,15 @@ def _raw(array) -> memoryview:
 
 
 def write_hdus(path, hdus) -> None:
-    """Write HDUs to `path`, whole or not at all, with checksums and no clock.
+    """Write HDUs to `path`, whole or not at all, with checksums and without the time.
 
     Parameters
     ----------
     hdus : iterable of (header, data)
         `header` is a fits.Header or raw card images (see `checksummed`).
-        `data` is None, an array, ``bytes`` copied as they are (already in FITS layout), or an object whose ``pieces()``
-        gives arrays one after the other (`drizzleflow.resample.mosaic.Stacked`): these are gone through twice. The header must describe
-        the data (use `image_header`); checksums are added here.
+        `data` is None, an array, ``bytes`` copied as they are (already in FITS layout), or an object whose
+        ``pieces()`` yields arrays one after the other (`drizzleflow.resample.mosaic.Stacked`); it is called
+        twice. The header must describe the data (use `image_header`); checksums are added here.
     """
     with replacing(path) as temporary, open(temporary, "wb") as out:
         for header, data in hdus:
@@ -178,7 +186,7 @@ def write_hdus(path, hdus) -> None:
 
 
 def _pieces(data):
-    """A function that gives the bytes of a data unit in pieces, as often as it is called."""
+    """Return a function that yields the bytes of a data unit in pieces, as often as it is called."""
     if hasattr(data, "pieces"):
         return lambda: (_raw(_pack(array)) for array in data.pieces())
     packed = (
@@ -190,7 +198,7 @@ def _pieces(data):
 
 
 def _words(pieces):
-    """The same bytes in pieces of whole 32-bit words, zeros at the end."""
+    """Yield the same bytes in pieces of whole 32-bit words, with zeros added at the end."""
     for raw in pieces:
         whole = len(raw) - len(raw) % 4
         yield raw[:whole]
@@ -198,20 +206,20 @@ def _words(pieces):
             yield bytes(raw[whole:]) + b"\0" * (whole + 4 - len(raw))
 
 
-_BITPIX = {"u1": 8, "i2": 16, "u2": 16, "i4": 32, "u4": 32, "i8": 64, "f4": -32, "f8": -64}
-
-
 def image_header(
     array, name: str | None = None, *, extver: int | None = None, cards=(), primary: bool = False
 ):
-    """A header for an image HDU of `array` (or an empty primary HDU), followed by `cards` (key, value, comment)."""
+    """Return the header for an image HDU of `array` (or an empty primary HDU).
+
+    `cards` (key, value, comment) follow the structural cards.
+    """
     header = fits.Header()
     if primary:
         header["SIMPLE"] = (True, "conforms to FITS standard")
     else:
         header["XTENSION"] = ("IMAGE", "Image extension")
     kind = None if array is None else (array if hasattr(array, "dtype") else np.asarray(array)).dtype.str[1:]
-    header["BITPIX"] = (8 if array is None else _BITPIX[kind], "array data type")
+    header["BITPIX"] = (8 if array is None else BITPIX[kind], "array data type")
     shape = () if array is None else np.shape(array)
     header["NAXIS"] = (len(shape), "number of array dimensions")
     for axis, length in enumerate(reversed(shape), start=1):
@@ -221,9 +229,9 @@ def image_header(
     else:
         header["PCOUNT"] = (0, "number of parameters")
         header["GCOUNT"] = (1, "number of groups")
-    if kind in ("u2", "u4"):
+    if kind in BZERO:
         header["BSCALE"] = 1
-        header["BZERO"] = 1 << (15 if kind == "u2" else 31)
+        header["BZERO"] = BZERO[kind]
     if name:
         header["EXTNAME"] = (name, "extension name")
     if extver is not None:

@@ -1,48 +1,44 @@
-"""A copy of a FITS file with a few HDUs changed: the crf product, an input with its outliers marked.
+"""Copy a FITS file with a few HDUs changed; the crf product is such a copy with outliers marked.
 
-Whatever is not changed stays as it is: data units byte for byte (scaled integers, tables, tile-compressed
-images, HDUs that astropy does not know) and header cards character for character. Headers gain the keywords
-that the caller names and checksums, nothing else; no time of making is written, so that two runs give the
-same bytes.
+Everything else stays as it is: data units byte for byte (scaled integers, tables, tile-compressed images,
+HDUs that astropy does not know) and header cards character for character. Headers gain only checksums and the
+keywords that the caller names. No time is written, so that two runs give the same bytes.
 """
 
 from __future__ import annotations
 
-import bz2
-import gzip
 import os
 
 import numpy as np
 from astropy.io import fits
 
 from drizzleflow.errors import InputError
-from drizzleflow.io.checksum import BLOCK
-from drizzleflow.io.fits import _BITPIX, open_fits, write_hdus
-
-_COMPRESSED = {b"\x1f\x8b": gzip, b"BZ": bz2}
+from drizzleflow.io.fits import open_fits, write_hdus
+from drizzleflow.io.fits_layout import BITPIX, BZERO, COMPRESSED, whole_blocks
 
 
 def write(path_in, path_out, changes: dict, primary_cards=(), append=()) -> None:
-    """Copy `path_in` to `path_out` (whole or not at all) with changed data and keywords.
+    """Copy `path_in` to `path_out`, whole or not at all, with changed data and keywords.
 
     Parameters
     ----------
     path_in, path_out : path
-        The input is never modified. A gzip or bzip2 input is written uncompressed.
+        The input is never changed. The copy of a gzip or bzip2 input is not compressed.
     changes : dict
         ``(EXTNAME, EXTVER)`` or ``(index, anything)`` -> ``{"data": array or None, "cards": [(key, value,
-        comment)]}``; index 0 is the primary HDU. None keeps the data unit. An array (or what a function of
-        no arguments gives when its turn comes) is stored in its own dtype (unsigned integers with BZERO). A
-        tile-compressed image that gets new data becomes an uncompressed image extension.
+        comment)]}``; index 0 is the primary HDU. None keeps the data unit. An array is stored in its own
+        dtype (unsigned integers with BZERO). Instead of an array, a function without arguments may be given;
+        it is called when its HDU is written. A tile-compressed image that gets new data becomes an
+        uncompressed image extension.
     primary_cards : list of (key, value, comment)
-        For the primary header.
+        Cards for the primary header.
     append : list of (fits.Header, array)
-        New HDUs for the file's end (`fitsio.image_header`).
+        New HDUs at the end of the file (headers from `drizzleflow.io.fits.image_header`).
 
     Raises
     ------
     InputError
-        The input cannot be read, is cut short, or lacks a named HDU; or the two paths are one file.
+        The input cannot be read, is cut short, or lacks a named HDU, or both paths are the same file.
     """
     path_in, path_out = os.fspath(path_in), os.fspath(path_out)
     if os.path.exists(path_out) and os.path.samefile(path_in, path_out):
@@ -74,16 +70,16 @@ def write(path_in, path_out, changes: dict, primary_cards=(), append=()) -> None
     write_hdus(path_out, stream())
 
 
-SKY = ("BKG", "MDRIZSKY")  #: beginnings of keywords that are each frame's own
+SKY = ("BKG", "MDRIZSKY")  #: beginnings of keywords whose values differ between frames
 
 
 def primary_cards(keywords: dict) -> list:
-    """Those of ``{keyword: (value, comment)}`` that are meant for the primary header: all but those of `SKY`."""
+    """Return the cards of ``{keyword: (value, comment)}`` for the primary header: all but those of `SKY`."""
     return [(key, *card) for key, card in keywords.items() if not key.startswith(SKY)]
 
 
 def sci_cards(keywords: dict, extver: int) -> list:
-    """Those that are meant for a frame's SCI header, of `SKY`; a value may be a dict extver -> value."""
+    """Return the cards of `SKY` for a frame's SCI header; a value may be a dict extver -> value."""
     cards = [(key, *card) for key, card in keywords.items() if key.startswith(SKY)]
     return [
         (key, value.get(extver) if isinstance(value, dict) else value, *rest) for key, value, *rest in cards
@@ -91,10 +87,10 @@ def sci_cards(keywords: dict, extver: int) -> list:
 
 
 def _bytes_of(path) -> memoryview:
-    """The file's (uncompressed) content; an ordinary file is mapped, not read."""
+    """Return the file's (uncompressed) content; an uncompressed file is mapped, not read."""
     try:
         with open(path, "rb") as file:
-            packer = _COMPRESSED.get(file.read(2))
+            packer = COMPRESSED.get(file.read(2))
         if packer:
             with packer.open(path) as file:
                 return memoryview(file.read())
@@ -106,7 +102,7 @@ def _bytes_of(path) -> memoryview:
 
 
 def _span(hdu, source, path, index) -> tuple[int, int, int]:
-    """Where an HDU's header, data and padded end are in the file."""
+    """Return the positions in the file of an HDU's header, data and padded end."""
     info = hdu.fileinfo()
     start, data = info["hdrLoc"], info["datLoc"]
     if data + hdu.size > len(source):
@@ -114,7 +110,7 @@ def _span(hdu, source, path, index) -> tuple[int, int, int]:
             f"{path}[{hdu.name or index}]: the file is cut short "
             f"({len(source)} bytes, expected {data + hdu.size})"
         )
-    return start, data, min(data + -(-hdu.size // BLOCK) * BLOCK, len(source))
+    return start, data, min(data + whole_blocks(hdu.size), len(source))
 
 
 def _find(units, key, path) -> int:
@@ -130,7 +126,7 @@ def _find(units, key, path) -> int:
 
 
 def _extension_count(header, count) -> list:
-    """Cards that keep the primary header true when HDUs are added: NEXTEND (HST), EXTEND = F."""
+    """Return the cards that must change in the primary header when HDUs are added: NEXTEND (HST), EXTEND."""
     cards = []
     if "NEXTEND" in header:
         cards.append(("NEXTEND", count, header.comments["NEXTEND"]))
@@ -146,11 +142,11 @@ def _uncompressed_cards(path, index) -> list[bytes]:
     return _cards(header.tostring().encode("ascii"))
 
 
-# -- card images: 80 bytes each, so that what is not changed is not even parsed -----------------------------
+# -- card images of 80 bytes each; cards that are not changed are not parsed -----------------------------
 
 
 def _cards(block) -> list[bytes]:
-    """The card images of a header up to END, without blank cards at its end."""
+    """Return the card images of a header up to END, without blank cards at its end."""
     block = bytes(block)
     cards = []
     for start in range(0, len(block), 80):
@@ -170,7 +166,7 @@ def _name(key: str) -> bytes:
 
 
 def _locate(cards, key) -> tuple[int, int] | None:
-    """The range of card images of a keyword, with the CONTINUE cards of a long string."""
+    """Return the index range of a keyword's card images, with the CONTINUE cards of a long string."""
     name = _name(key)
     for start, card in enumerate(cards):
         if card[:8] == name:
@@ -182,16 +178,16 @@ def _locate(cards, key) -> tuple[int, int] | None:
 
 
 def _value(cards, key):
-    found = _locate(cards, key)
-    return fits.Card.fromstring(cards[found[0]]).value if found else None
+    place = _locate(cards, key)
+    return fits.Card.fromstring(cards[place[0]]).value if place else None
 
 
 def _set(cards, key, value, comment="", after=None) -> None:
     image = str(fits.Card(key, value, comment)).encode("ascii")
     new = [image[i : i + 80] for i in range(0, len(image), 80)]
-    found = _locate(cards, key)
-    if found:
-        cards[found[0] : found[1]] = new
+    place = _locate(cards, key)
+    if place:
+        cards[place[0] : place[1]] = new
     elif after:
         position = _locate(cards, after)[1]
         cards[position:position] = new
@@ -200,13 +196,13 @@ def _set(cards, key, value, comment="", after=None) -> None:
 
 
 def _remove(cards, key) -> None:
-    found = _locate(cards, key)
-    if found:
-        del cards[found[0] : found[1]]
+    place = _locate(cards, key)
+    if place:
+        del cards[place[0] : place[1]]
 
 
 def edit(cards: list[bytes], changes) -> bytes:
-    """Card images with keywords (key, value, comment) set: in their old place, or at the end."""
+    """Return the card images with keywords (key, value, comment) set in their old place, or at the end."""
     cards = list(cards)
     for key, value, *comment in changes:
         _set(cards, key, value, *comment)
@@ -214,25 +210,25 @@ def edit(cards: list[bytes], changes) -> bytes:
 
 
 def describe_image(cards: list[bytes], array) -> list[bytes]:
-    """The cards with BITPIX, NAXIS*, BSCALE and BZERO made to describe `array`, where they do not already."""
+    """Return the cards with BITPIX, NAXIS*, BSCALE and BZERO changed, where needed, to describe `array`."""
     cards = list(cards)
     kind = array.dtype.str[1:]
-    if kind not in _BITPIX:
+    if kind not in BITPIX:
         raise ValueError(f"dtype {array.dtype} has no FITS image type")
     shape = array.shape[::-1]
     axes = {f"NAXIS{i}": length for i, length in enumerate(shape, start=1)}
     old = _value(cards, "NAXIS") or 0
-    if old == 0:  # HST writes a constant plane as a header alone
+    if old == 0:  # HST writes a constant plane as a header without data
         for key in ("PIXVALUE", "NPIX1", "NPIX2"):
             _remove(cards, key)
     for i in range(len(shape) + 1, old + 1):
         _remove(cards, f"NAXIS{i}")
     after = None
-    for key, value in {"BITPIX": _BITPIX[kind], "NAXIS": len(shape), **axes}.items():
+    for key, value in {"BITPIX": BITPIX[kind], "NAXIS": len(shape), **axes}.items():
         if _value(cards, key) != value:
             _set(cards, key, value, "", after)
         after = key
-    offset = {"u2": 1 << 15, "u4": 1 << 31}.get(kind, 0)
+    offset = BZERO.get(kind, 0)
     if offset and not (_value(cards, "BZERO") == offset and _value(cards, "BSCALE") in (None, 1)):
         _set(cards, "BSCALE", 1)
         _set(cards, "BZERO", offset)

@@ -1,8 +1,9 @@
-"""Where the HDUs of a FITS file are, by its headers alone, and whether the file is whole.
+"""Find the HDUs of a FITS file by its headers alone, and whether the file is whole.
 
-The plan walks over every member's headers (a millisecond a file), so that a file that is cut short, or claims an image that
-cannot be in it, is told before any job starts; `drizzleflow.io.fits_verify` compares the checksums.
-The layout is that of the FITS Standard 4.0. No numpy and no astropy: the plan imports this.
+The plan reads every member's headers (a millisecond a file). A file that is cut short, or claims an image
+larger than itself, is reported before any job starts. `drizzleflow.io.fits_verify` compares the checksums.
+The layout is that of the FITS Standard 4.0. This module uses neither numpy nor astropy, because the plan
+imports it and must start fast.
 """
 
 from __future__ import annotations
@@ -16,11 +17,13 @@ from dataclasses import dataclass, field
 
 from drizzleflow.errors import InputError
 
-BLOCK = 2880
-MAX_HEADER = 20_000  #: blocks of one header
+BLOCK = 2880  #: bytes of a FITS block
+MAX_HEADER = 20_000  #: largest number of blocks of one header
 COMPRESSED = {b"\x1f\x8b": gzip, b"BZ": bz2}  #: first bytes of a compressed file -> its reader
-_BITPIX = (8, 16, 32, 64, -32, -64)
-_REPEATED = ("EXTNAME", "EXTVER", "DATASUM", "CHECKSUM")  #: seen twice in the wild; the first counts
+#: an array's ``dtype.str`` without the byte order -> BITPIX; unsigned integers of 16 and 32 bits have a BZERO
+BITPIX = {"u1": 8, "i2": 16, "u2": 16, "i4": 32, "u4": 32, "i8": 64, "f4": -32, "f8": -64}
+BZERO = {"u2": 1 << 15, "u4": 1 << 31}
+_REPEATED = ("EXTNAME", "EXTVER", "DATASUM", "CHECKSUM")  #: some real files have them twice; the first counts
 _STRUCTURE = re.compile(
     rb"(SIMPLE|XTENSION|BITPIX|NAXIS\d*|PCOUNT|GCOUNT|GROUPS|EXTNAME|EXTVER|ZIMAGE|ZNAXIS\d*|ZTILE\d+|DATASUM|CHECKSUM) *$"
 )
@@ -28,12 +31,12 @@ _STRUCTURE = re.compile(
 
 @dataclass
 class Unit:
-    """One HDU: bytes from the start of the (uncompressed) file, and the structural cards."""
+    """One HDU: its byte positions in the (uncompressed) file, and its structural cards."""
 
     index: int
     start: int
     data: int = 0
-    size: int = 0  #: of the data, without padding
+    size: int = 0  #: bytes of the data, without padding
     cards: dict[str, bool | int | str | None] = field(default_factory=dict)
 
     @property
@@ -43,23 +46,31 @@ class Unit:
 
     @property
     def end(self) -> int:
-        return self.data + -(-self.size // BLOCK) * BLOCK
+        return self.data + whole_blocks(self.size)
+
+
+def whole_blocks(size: int) -> int:
+    """Return the bytes, in whole FITS blocks, that `size` bytes of header or data take."""
+    return -(-size // BLOCK) * BLOCK
 
 
 def units(path) -> list[Unit]:
-    """The HDUs of a file, in order.
+    """Return the HDUs of a file, in order.
 
     Raises
     ------
     InputError
-        The file is not FITS, is cut short, or a header describes no possible data: negative axes, another BITPIX, more
-        data than the file has. Nothing is allocated for what a header claims.
+        The file is not FITS, is cut short, or a header describes impossible data: negative axes, an unknown
+        BITPIX, more data than the file has. No memory is taken for what a header claims.
     """
     return guarded(path, walk)
 
 
 def guarded(path, work):
-    """``work(file, path, length)`` with a file that is unpacked on the way (its length is then None); every failure is an `InputError`."""
+    """Return ``work(file, path, length)``; every failure becomes an `InputError`.
+
+    A compressed file is unpacked on the way; its length is then None.
+    """
     try:
         with open(path, "rb") as file:
             packer = COMPRESSED.get(file.read(2))
@@ -76,12 +87,12 @@ def guarded(path, work):
         raise
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
-    except Exception as error:  # zlib.error and its like
+    except Exception as error:  # zlib.error and similar
         raise InputError(f"{path}: cannot be decompressed ({error})") from None
 
 
 def walk(file, path, length) -> list[Unit]:
-    """`units` of an open file of `length` bytes (None: not known)."""
+    """Return the `units` of an open file of `length` bytes (None if unknown)."""
     found, at = [], 0
     while True:
         file.seek(at)
@@ -111,7 +122,7 @@ def _only_padding(file, block, path, at) -> None:
 
 
 def _header(file, block, unit, path) -> int:
-    """Read the header into ``unit.cards``; its length in bytes."""
+    """Read the header into ``unit.cards`` and return its length in bytes."""
     for number in range(1, MAX_HEADER):
         if len(block) < BLOCK:
             raise InputError(
@@ -135,7 +146,7 @@ def _header(file, block, unit, path) -> int:
 
 
 def _value(text: bytes) -> bool | int | str | None:
-    """A card's value: text, whole number or truth value; None for what is neither."""
+    """Return a card's value as text, whole number or truth value; None if it is neither."""
     text = text.strip()
     if text[:1] == b"'":
         found = re.match(rb"'((?:[^']|'')*)'", text)
@@ -147,7 +158,7 @@ def _value(text: bytes) -> bool | int | str | None:
 
 
 def _size(unit, path) -> int:
-    """Bytes of the data that a header describes."""
+    """Return the number of bytes of the data that a header describes."""
     cards, where = unit.cards, f"{path}[{unit.name}]"
 
     def number(key, default=None, low=0, high=1 << 60):
@@ -166,8 +177,9 @@ def _size(unit, path) -> int:
     if unit.index == 0 and cards.get("SIMPLE") is not True:
         raise InputError(f"{path}: SIMPLE is not T, expected a file that conforms to the FITS standard")
     bitpix = number("BITPIX", low=-64, high=64)
-    if bitpix not in _BITPIX:
-        raise InputError(f"{where}: BITPIX is {bitpix}, expected one of {', '.join(map(str, _BITPIX))}")
+    if bitpix not in BITPIX.values():
+        allowed = ", ".join(map(str, dict.fromkeys(BITPIX.values())))
+        raise InputError(f"{where}: BITPIX is {bitpix}, expected one of {allowed}")
     axes = [number(f"NAXIS{i}") for i in range(1, number("NAXIS", high=999) + 1)]
     if cards.get("ZIMAGE") is True:
         shape = [number(f"ZNAXIS{i}") for i in range(1, number("ZNAXIS", high=999) + 1)]
@@ -189,7 +201,7 @@ def _size(unit, path) -> int:
 
 
 def _inside(file, unit, path, length) -> None:
-    """Refuse data that reach beyond the end of the file. The padding of the last block may be missing."""
+    """Raise InputError for data beyond the end of the file; the last block's padding may be missing."""
     end = unit.data + unit.size
     if length is None and unit.size:
         if end > 1 << 50:

@@ -1,6 +1,6 @@
-"""Do the checksums in a FITS file fit its bytes? Needs numpy alone.
+"""Compare the checksums in a FITS file with its bytes; this needs numpy alone.
 
-DATASUM and CHECKSUM are those of FITS Standard 4.0, section 4.4.2.7 and appendix J.
+DATASUM and CHECKSUM are defined in the FITS Standard 4.0, section 4.4.2.7 and appendix J.
 """
 
 from __future__ import annotations
@@ -8,20 +8,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from drizzleflow.errors import InputError
-from drizzleflow.io.checksum import BLOCK, sum32
-from drizzleflow.io.fits_layout import Unit, guarded, walk
+from drizzleflow.io.checksum import sum32
+from drizzleflow.io.fits_layout import BLOCK, Unit, guarded, walk
 
 PIECE = 364 * BLOCK  #: bytes (about 1 MiB) read at a time
-_GOOD = (0, 0xFFFFFFFF)  #: sums of an HDU whose CHECKSUM is right: both zeros of the ones' complement
+_GOOD = (0, 0xFFFFFFFF)  #: sums of an HDU with a right CHECKSUM: the two zeros of ones' complement
 
 
 class Sums:
-    """The sums of the header and of the data of every HDU of a file, whose bytes pass by once.
+    """The sums of header and data of every HDU of a file, computed while its bytes are read once.
 
     Parameters
     ----------
     units : list of Unit
-        Of `drizzleflow.io.fits_layout.units`.
+        The HDUs, from `drizzleflow.io.fits_layout.units`.
     """
 
     def __init__(self, units: list[Unit]):
@@ -31,7 +31,7 @@ class Sums:
         self._at = self._part = 0
 
     def update(self, piece) -> None:
-        """Take the file's next piece, a multiple of four bytes long but for the last."""
+        """Add the file's next piece, a multiple of four bytes long except for the last."""
         piece, at = memoryview(piece), 0
         while at < len(piece) and self._part < len(self._ends):
             part = piece[at : at + self._ends[self._part] - self._at]
@@ -43,14 +43,14 @@ class Sums:
                 self._part += 1
 
     def faults(self) -> Iterator[tuple[Unit, str, str]]:
-        """(HDU, keyword, what is wrong) for each checksum that is missing (text: "") or does not fit."""
+        """Yield (HDU, keyword, what is wrong) for each checksum that is missing (text "") or wrong."""
         for unit, header, data in zip(self._units, self._sums[::2], self._sums[1::2], strict=True):
             stated = unit.cards.get("DATASUM")
             if not isinstance(stated, str) or not stated.isdecimal():
                 yield unit, "DATASUM", ""
             elif int(stated) != data:
                 yield unit, "DATASUM", f"the data are not those of DATASUM ({data}, expected {stated})"
-                continue  # so the whole cannot fit
+                continue  # CHECKSUM, over the whole HDU, is then wrong too
             stated = unit.cards.get("CHECKSUM")
             if not isinstance(stated, str) or len(stated) != 16:
                 yield unit, "CHECKSUM", ""
@@ -61,12 +61,12 @@ class Sums:
 
 
 def verify(path) -> list[str]:
-    """Compare DATASUM and CHECKSUM where an HDU has them; warnings (one line each) of headers that were edited.
+    """Compare DATASUM and CHECKSUM where an HDU has them, and return warnings of edited headers.
 
     Raises
     ------
     InputError
-        As `drizzleflow.io.fits_layout.units`, or the data of an HDU are not those of its DATASUM.
+        The file is not whole (see `drizzleflow.io.fits_layout.units`), or an HDU's data do not match DATASUM.
     """
 
     def read(file, path, length):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 
 def number(value) -> float | None:
-    """A header's value as a number; None for what is none: missing, text, a truth value, undefined, not finite."""
+    """A header's value as a number; None for what is none: missing, text, a truth value, undefined, not
+    finite.
+    """
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) < 1e300:
         return None
     return float(value)

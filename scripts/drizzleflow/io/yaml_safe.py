@@ -1,18 +1,25 @@
-"""YAML from files that nobody vouches for: plain types or bare nodes, and no text that can exhaust the reader.
+"""YAML of untrusted files, read as plain types or bare nodes; no text can exhaust the reader.
 
-libyaml takes a tenth of the time of PyYAML's own parser (it is in every usual wheel), but follows nested collections with
-the C stack and ends the process where that is used up: the depth is measured first, by the parser's events. Aliases can make
-a short text an endless tree for whoever walks over it: what they expand to is counted.
+libyaml, which every usual wheel of PyYAML contains, takes a tenth of the time of PyYAML's own parser. It
+recurses on the C stack, though, and a deeply nested text would end the process; the depth is therefore
+measured first, from the parser's events. Aliases can make an endless tree of a short text; the nodes that
+they expand to are therefore counted.
 """
 
 from __future__ import annotations
 
-DEEPEST = 200  #: collections in one another
-LARGEST = 5_000_000  #: nodes, aliases expanded
+DEEPEST = 200  #: most collections inside one another
+LARGEST = 5_000_000  #: most nodes, with all aliases expanded
 
 
 def load(text: str):
-    """The document's content in plain Python types; None where it is empty. ValueError: not YAML, or a tag that is not its own."""
+    """The content of a YAML document in plain Python types; None where it is empty.
+
+    Raises
+    ------
+    ValueError
+        The text is not YAML, is nested too deeply or too large, or has a tag that is not one of YAML's own.
+    """
     import yaml
 
     node = compose(text)
@@ -23,7 +30,13 @@ def load(text: str):
 
 
 def compose(text: str):
-    """The document as `yaml.Node`, whatever its tags; None where it is empty. ValueError: not YAML, or not one document."""
+    """A YAML document as a `yaml.Node`, whatever its tags; None where it is empty.
+
+    Raises
+    ------
+    ValueError
+        The text is not YAML, is not one document, or is nested too deeply or too large.
+    """
     import yaml
 
     loader, depth = getattr(yaml, "CSafeLoader", yaml.SafeLoader), 0
@@ -44,12 +57,12 @@ def compose(text: str):
 
 
 def _expanded(node, known) -> int:
-    """Nodes at and below one, those that aliases stand for counted each time. ValueError: it contains itself."""
+    """The number of nodes in a tree, with aliases expanded. ValueError: a collection contains itself."""
     if isinstance(node.value, str):
         return 1
     size = known.get(id(node))
     if size is None:
-        known[id(node)] = 0  # until it is known: it cannot be in itself
+        known[id(node)] = 0  # 0 until it is counted: who meets it again is inside it
         parts = [part for entry in node.value for part in (entry if isinstance(entry, tuple) else (entry,))]
         size = known[id(node)] = 1 + sum(_expanded(part, known) for part in parts)
     elif not size:

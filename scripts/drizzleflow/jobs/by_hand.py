@@ -1,7 +1,9 @@
-"""What Snakemake gives to a rule's script, made by hand: to run a script in a test, a debugger or a notebook.
+"""A stand-in for the object that Snakemake gives to a rule's script, to run a script in a test or a notebook.
 
-import median  # scripts/ on the path
-given = by_hand("median", input={"singles": paths, "grid": "grid.json"}, output={"median": "m.fits"}, options=settings)
+import median  # with the folder scripts/ on the path
+
+inputs = {"singles": paths, "grid": "grid.json"}
+given = by_hand("median", input=inputs, output={"median": "m.fits"}, options=settings)
 with record.job(given) as job:
     median.main(job)
 """
@@ -13,12 +15,12 @@ from types import SimpleNamespace
 
 
 class Files(list):
-    """Paths of a job's inputs or outputs: a list, and by name as attributes, as Snakemake gives them.
+    """The paths of a job's inputs or outputs, as Snakemake gives them: a list with named parts.
 
     Parameters
     ----------
     named : dict
-        name -> path, or a list of paths; None is no file.
+        name -> path, or list of paths; None stands for no file.
     """
 
     def __init__(self, named: dict):
@@ -47,21 +49,23 @@ class Files(list):
 
 
 def by_hand(rule: str, *, input: dict, output: dict, options=None, wildcards=None, log=None, code=None):
-    """What Snakemake would give to a script, made by hand.
+    """A stand-in for the object that Snakemake gives to a rule's script; see `drizzleflow.jobs.record.job`.
 
     Parameters
     ----------
     rule : str
         The name of the rule; messages begin with it.
     input, output : dict
-        name -> path or list of paths, as the rule names them. Without an output ``record`` no record is written.
+        name -> path or list of paths, as the rule names them. Without an output ``record`` no record is
+        written.
     options : dict, optional
         The settings, as the rule's ``params.opts``.
     wildcards : dict, optional
+        name -> value.
     log : path, optional
-        Where the log goes; nowhere by default.
+        Where the log is written; by default nowhere.
     code : str, optional
-        The hash of the code, for the PROV* cards.
+        The hash of the rule's code, for the PROV* keywords.
     """
     return SimpleNamespace(
         rule=rule,

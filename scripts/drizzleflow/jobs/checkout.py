@@ -1,7 +1,7 @@
-"""Which state of the code runs, and with which configuration files: told to the jobs through the environment.
+"""The git commit that runs and its configuration files, announced to the jobs through the environment.
 
-It goes into the records, not into rules' parameters: there every commit would start all jobs anew. What decides whether a job
-runs again is the hash of the code that it reaches (`drizzleflow.plan.codehash`).
+Both go into the records. They are no parameters of rules, since every commit would then start all jobs again;
+the hash of the code that a job reaches (`drizzleflow.plan.codehash`) decides whether it runs again.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ VARIABLE = "DRIZZLEFLOW_CHECKOUT"  #: environment variable: JSON with ``git`` an
 
 
 def describe(root) -> dict | None:
-    """``{"commit": hash, "dirty": bool}`` of the git checkout in folder `root`.
+    """``{"commit": hash, "dirty": bool}`` of the git checkout in the folder `root`.
 
-    ``dirty``: a tracked file differs from the commit. None where `root` is no checkout's own folder (an archive, a copy inside
-    another repository), where there is no git, or where it does not answer.
+    ``dirty`` says that a tracked file differs from the commit. The result is None where `root` is not the top
+    folder of a checkout (an archive, a copy inside another repository), where nothing is committed, and where
+    git is missing or fails.
     """
     if not os.path.exists(os.path.join(root, ".git")):
         return None
@@ -54,14 +55,14 @@ def describe(root) -> dict | None:
 
 
 def announce(git: dict | None, config=()) -> None:
-    """Tell the scripts that this process starts; `git` as `describe` gives it, `config` the configuration files."""
+    """Announce the checkout, as `describe` returns it, and the configuration files to the scripts."""
     os.environ[VARIABLE] = json.dumps({"git": git, "config": [os.fspath(path) for path in config]})
 
 
 def announced() -> dict:
-    """``{"git": dict or None, "config": list of paths}`` as announced; nothing where nobody did."""
+    """``{"git": dict or None, "config": list of paths}`` as announced; None and [] where nothing was."""
     try:
-        found = json.loads(os.environ[VARIABLE])
-        return {"git": found["git"] and dict(found["git"]), "config": list(found["config"])}
+        given = json.loads(os.environ[VARIABLE])
+        return {"git": given["git"] and dict(given["git"]), "config": list(given["config"])}
     except (KeyError, ValueError, TypeError):
         return {"git": None, "config": []}

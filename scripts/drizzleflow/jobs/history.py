@@ -1,7 +1,7 @@
-"""What a product's own header says of its making: ``PROV*`` keywords and HISTORY, the short form of provenance.json.
+"""How a product's own header tells how it was made: ``PROV*`` keywords and HISTORY, a short provenance.json.
 
-Nothing in it depends on time, place or the way in which the work was divided (cores, bands, batches, buffers): two runs give the
-same bytes.
+Nothing in them depends on time, place or the way in which the work was divided (cores, bands, batches,
+buffers), so that two runs give the same bytes.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import textwrap
 
 from drizzleflow import __version__
 
-#: settings that cannot change the product in whose rule's options they are: its layout on disk, other products, paths
+#: settings (by section) that are in a rule's options but cannot change its product
 NEUTRAL = {
     "median": ("combine_bufsize",),
     "mosaic": ("bands",),
@@ -24,7 +24,7 @@ WIDTH = 72  #: characters of a HISTORY card
 
 
 def settings_hash(options: dict) -> str:
-    """SHA-256 (hex) of the sections of a rule's options, without `NEUTRAL` and what describes members."""
+    """SHA-256 (hex) of the settings in a rule's options, without `NEUTRAL` ones and the member's own."""
     sections = {
         name: {key: value for key, value in section.items() if key not in NEUTRAL.get(name, ())}
         for name, section in options.items()
@@ -34,37 +34,37 @@ def settings_hash(options: dict) -> str:
 
 
 def keywords(options: dict, code: str | None = None, source: str | None = None) -> dict:
-    """keyword -> (value, comment) for a primary header.
+    """The ``PROV*`` keywords of a primary header: keyword -> (value, comment).
 
     Parameters
     ----------
     options : dict
         The options of the rule that writes the file; see `settings_hash`.
     code : str, optional
-        The hash of its code (`drizzleflow.plan.codehash`).
+        The hash of the rule's code (`drizzleflow.plan.codehash`).
     source : str, optional
-        The SHA-256 of the member that the file is made from.
+        The SHA-256 of the member from which the file is made.
     """
-    found = {"PROVVER": (f"drizzleflow {__version__}", "software that made this file")}
+    version = {"PROVVER": (f"drizzleflow {__version__}", "software that made this file")}
     # a hash leaves no room for a comment on its card
     hashes = {"PROVCODE": code, "PROVCONF": settings_hash(options), "PROVIN": source}
-    return found | {key: (value, "") for key, value in hashes.items() if value}
+    return version | {key: (value, "") for key, value in hashes.items() if value}
 
 
-def cards(found: dict, lines=()) -> list[tuple]:
-    """Cards (keyword, value, comment) of a product of our own: the `found` keywords, and HISTORY of these lines."""
+def cards(named: dict, lines=()) -> list[tuple]:
+    """Cards (keyword, value, comment) of a new product: those of `keywords`, and HISTORY with some lines."""
     history = [piece for line in lines for piece in textwrap.wrap(line, WIDTH, subsequent_indent="  ")]
-    return [*((key, *card) for key, card in found.items()), *(("HISTORY", piece, "") for piece in history)]
+    return [*((key, *card) for key, card in named.items()), *(("HISTORY", piece, "") for piece in history)]
 
 
 def members(members, hashes: dict) -> list[str]:
-    """Lines that name the frames that made a product, in the order of its context bits, and the hashes of their files.
+    """HISTORY lines that name a product's frames, in the order of its context bits, with their files' hashes.
 
     Parameters
     ----------
     members : list of (name, number of frames)
     hashes : dict
-        name -> SHA-256; those that are not known are left out.
+        name -> SHA-256 of the member's file; a hash that is not known is left out.
     """
     lines, bit = [], 0
     for name, count in members:

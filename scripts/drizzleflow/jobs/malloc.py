@@ -1,18 +1,21 @@
-"""The memory of a job's process."""
+"""How the C library manages the memory of a job's process."""
 
 from __future__ import annotations
 
 import ctypes
 
-_TRIM_THRESHOLD, _MMAP_MAX = -1, -4  #: mallopt's names of them (glibc's malloc.h)
+_TRIM_THRESHOLD, _MMAP_MAX = (
+    -1,
+    -4,
+)  #: mallopt's parameters M_TRIM_THRESHOLD and M_MMAP_MAX (malloc.h of glibc)
 
 
 def keep_freed() -> None:
-    """Ask the C library to keep freed arrays for the next ones, instead of giving each back to the system.
+    """Ask the C library to keep the memory of freed arrays for new ones, instead of returning it.
 
-    Every fresh page has to be cleared, and on a virtual machine to be fetched from its host: for jobs that go through
-    planes of many megabytes one after the other this costs more than the arithmetic. Does nothing where the C library
-    is not glibc.
+    The system has to clear every fresh page, and a virtual machine to fetch it from its host. For jobs that
+    go through planes of many megabytes one after the other this costs more than the arithmetic. The function
+    does nothing where the C library is not glibc.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt

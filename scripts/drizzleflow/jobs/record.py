@@ -1,4 +1,4 @@
-"""The frame around every rule's script: its log, its errors, and the record that report, provenance and audit read.
+"""The frame around every rule's script: its log, its errors, and its record.
 
     def main(job):
         job.log("%d members", n)
@@ -8,9 +8,10 @@
         with record.job(snakemake) as job:
             main(job)
 
-The record is a JSON file, one of the job's outputs (``output.record``), written last: what went in and came out
-(sha256, size), with which parameters and code, when, where, with which versions, statistics and small pictures. Its last
-field, ``seal``, is the sha256 of the text before it, so that damage to a record shows.
+The record is a JSON file that a job writes as its last output (``output.record``), and that report,
+provenance and audit read. It holds the job's inputs and outputs (SHA-256, size), its parameters, the hash of
+its code, times, host and versions, statistics and small pictures. Its last field, ``seal``, is the SHA-256 of
+the text before it, so that damage to a record shows.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from drizzleflow.io.files import fingerprint, settle, write_text
 from drizzleflow.jobs import checkout, guard, malloc
 
 FORMAT = 1  #: version of the record's layout
+#: packages whose versions are recorded, if a job has imported them
 PACKAGES = (
     "snakemake",
     "numpy",
@@ -50,38 +52,43 @@ PACKAGES = (
     "PIL",
     "jinja2",
 )
-MAX_WARNINGS = 100  #: kept in a record; the log has all
+MAX_WARNINGS = 100  #: most warnings in a record; the log has all
 _SEAL = ',\n "seal": "'
 
 logger = logging.getLogger("drizzleflow")
 
 
 def job(snakemake) -> Job:
-    """The context of one rule's script; `snakemake` is the object that Snakemake gives to scripts, or one like it."""
+    """The context in which a rule's script runs.
+
+    `snakemake` is the object that Snakemake gives to scripts, or one like it (`drizzleflow.jobs.by_hand`).
+    """
     return Job(snakemake)
 
 
 class Job:
-    """One job: use as a context (see `job`).
+    """One job, used as a context (see `job`).
+
+    On `InputError`, and on an `OSError` that names a file, the context writes one line ``rule: message`` to
+    the log and to stderr, and exits with status 1. On any other exception the traceback goes to the log and
+    one line to stderr. The record is only written when the script ends well, all outputs are on the disk, and
+    the raw inputs are still those of the plan.
 
     Attributes
     ----------
     statistics : dict
-        Put here what the report should know (plain values, numpy scalars and small arrays).
+        Numbers for the report, filled by the script (plain values, numpy scalars and small arrays).
     rule : str
         Name of the rule.
     input, output : object
-        The job's files, by the names that the rule gives them (attributes; a list where the rule lists several).
+        The job's files, as attributes with the names that the rule gives them (a list where it names several
+        files).
     options : dict
         The settings that the rule passes (``params.opts``).
     code : str or None
         The hash of the rule's code.
     wildcards : object
         Their values, as attributes.
-
-    On `InputError`, and on an `OSError` that names a file, the context writes one line ``rule: message`` to the log and to
-    stderr and exits with status 1; on any other exception the traceback goes to the log and one line to stderr. The record is
-    only written at a good end: when all outputs are on the disk, and the raw inputs are still those of the plan.
     """
 
     def __init__(self, snakemake):
@@ -99,23 +106,24 @@ class Job:
         self._warnings: list[str] = []
 
     def log(self, message: str, *args) -> None:
-        """A line in the job's log (`logging`'s %-formatting)."""
+        """Write a line to the job's log (with the %-formatting of `logging`)."""
         logger.info(message, *args)
 
     def warn(self, message: str, *args) -> None:
-        """A line in the log, on stderr, and in the record (the report lists it)."""
+        """Write a line to the log, to stderr and to the record, whose warnings the report lists."""
         logger.warning(message, *args)
 
     def input_hash(self, path) -> dict:
-        """Hash an input that no other job has made; ``{"path", "sha256", "size"}``, also kept in the record."""
-        self._hashes[os.fspath(path)] = found = fingerprint(path)
-        return found
+        """Hash an input that no job has made: ``{"path", "sha256", "size"}``. The record has it too."""
+        self._hashes[os.fspath(path)] = entry = fingerprint(path)
+        return entry
 
     def contribution(self, product, source, **how) -> None:
-        """Say that the file `source` went into the output `product`; `drizzleflow.provenance` tells it on.
+        """Record that the file `source` went into the output `product`, for `drizzleflow.provenance`.
 
-        `how`: ``member`` and ``extver`` (the frame), ``window`` (x0, x1, y0, y1 on the grid, half open, that it can reach), ``mask``
-        (the file that says which of its pixels did not count).
+        `how` may have ``member`` and ``extver`` (the frame), ``window`` (x0, x1, y0, y1, half open: the part
+        of the grid that the frame can reach), and ``mask`` (the file that says which of its pixels did not
+        count).
         """
         how = {
             key: os.fspath(value) if key == "mask" else plain(value)
@@ -125,9 +133,10 @@ class Job:
         self._contributions.append({"product": os.fspath(product), "source": os.fspath(source), **how})
 
     def thumbnail(self, name: str, array, mask=None, size: int = 256, limits=None) -> tuple[float, float]:
-        """Keep a small PNG of a 2-D array (see `drizzleflow.jobs.thumbnail.png`); returns the limits of its stretch.
+        """Record a small PNG of an image (ny, nx), and return the limits of its stretch.
 
-        Give these as `limits` to the next picture where two are to be compared ("before" and "after").
+        Where two pictures are to be compared ("before" and "after"), give the limits of the first to the
+        second. The parameters are those of `drizzleflow.jobs.thumbnail.png`.
         """
         from drizzleflow.jobs import thumbnail
 
@@ -151,7 +160,7 @@ class Job:
         form = _Harmless("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S")
         to_log, to_stderr = logging.StreamHandler(self._stream), logging.StreamHandler(sys.stderr)
         to_log.setFormatter(form)
-        to_log.handleError = lambda entry: None  # a full disk is told where an output needs it
+        to_log.handleError = lambda entry: None  # a full disk is reported when an output needs it
         to_stderr.setFormatter(_Harmless(f"{self.rule}: %(levelname)s: %(message)s"))
         to_stderr.setLevel(logging.WARNING)
         self._handlers = [to_log, to_stderr, _Keep(self._warnings)]
@@ -169,7 +178,7 @@ class Job:
                 try:
                     self._check_inputs()
                     self._write_record()
-                except Exception as failed:  # told as any other error of the job
+                except Exception as failed:  # reported as any other error of the job
                     error = failed
             if isinstance(error, Exception):
                 self._say(error)
@@ -203,11 +212,12 @@ class Job:
     def _check_inputs(self) -> None:
         for path in guard.replaced(self._inputs()):
             raise InputError(
-                f"{path}: replaced while the run was going on (another size or time stamp than at its start); start it again"
+                f"{path}: replaced while the run was going on "
+                "(another size or time stamp than at its start); start it again"
             )
 
     def account(self) -> dict:
-        """What the record says and is known before the job's end: all but its outputs and the end."""
+        """The part of the record that is known before the job ends."""
         given = self._snakemake
         params = plain(_named(getattr(given, "params", None)))
         inputs = self._inputs()
@@ -244,18 +254,19 @@ class Job:
             "thumbnails": self._thumbnails,
         }
         if target:  # a rule without products (audit) needs none
-            settle(path for path in paths if path != target)  # a record says that all it names is there
+            # a record says that all files it names are there
+            settle(path for path in paths if path != target)
             write_text(target, sealed(content))
             settle([target])
 
 
 def read(path) -> dict:
-    """A record as a dictionary.
+    """Read a record as a dictionary.
 
     Raises
     ------
     InputError
-        The file is missing or not a record.
+        The file is missing or is not a record.
     """
     try:
         with open(path, encoding="utf-8") as stream:
@@ -270,19 +281,19 @@ def read(path) -> dict:
 
 
 def sealed(content: dict) -> str:
-    """The text of a record: JSON that ends with the hash of what precedes it."""
+    """The text of a record: JSON whose last field is the hash of the text before it."""
     body = json.dumps(content, indent=1, allow_nan=False)[:-2]
     return body + _SEAL + hashlib.sha256(body.encode()).hexdigest() + '"\n}\n'
 
 
 def intact(text: bytes) -> bool:
-    """Whether a record's content is byte for byte as it was written."""
+    """Whether a record is byte for byte as it was written, by its seal."""
     body = text.rpartition(_SEAL.encode())[0]
     return text == body + (_SEAL + hashlib.sha256(body).hexdigest() + '"\n}\n').encode()
 
 
 def plain(value):
-    """`value` in JSON's types: numpy by its contents, paths as text, NaN as None, infinities as text."""
+    """`value` in JSON's types: numpy's as Python's, paths and infinities as text, NaN as None."""
     if isinstance(value, float) and not math.isfinite(value):
         return None if math.isnan(value) else str(value)
     if value is None or isinstance(value, (bool, int, float, str)):
@@ -299,24 +310,24 @@ def plain(value):
 
 
 def versions() -> dict:
-    """Versions of Python, of this library, and of those packages that the process has already imported."""
-    found = {"python": ".".join(map(str, sys.version_info[:3])), "drizzleflow": drizzleflow.__version__}
+    """The versions of Python, of this library, and of the `PACKAGES` that this process has imported."""
+    numbers = {"python": ".".join(map(str, sys.version_info[:3])), "drizzleflow": drizzleflow.__version__}
     for name in PACKAGES:
         version = getattr(sys.modules.get(name), "__version__", None)
         if version:
-            found[name] = str(version)
-    return found
+            numbers[name] = str(version)
+    return numbers
 
 
 class _Harmless(logging.Formatter):
-    """Entries may quote a file: each stays one line, without control characters."""
+    """A formatter that makes each entry, which may quote a file, one line without control characters."""
 
     def format(self, entry):
         return harmless(super().format(entry))
 
 
 class _Keep(logging.Handler):
-    """Keeps the text of warnings."""
+    """A handler that keeps the texts of warnings."""
 
     def __init__(self, kept: list[str]):
         super().__init__(logging.WARNING)
@@ -341,7 +352,7 @@ def _one_line(error: Exception) -> str:
 
 
 def _named(given) -> dict:
-    """Names and values of Snakemake's Namedlist, a dict, or a plain namespace."""
+    """The names and values in Snakemake's Namedlist, a dict, or a plain namespace."""
     if given is None:
         return {}
     if hasattr(given, "items"):
@@ -350,7 +361,7 @@ def _named(given) -> dict:
 
 
 def _values(given) -> list:
-    """All values of Snakemake's Namedlist (flat), of a list, or of a plain namespace."""
+    """All values in Snakemake's Namedlist, a list, a dict or a plain namespace, as one flat list."""
     if given is None:
         return []
     if isinstance(given, (str, os.PathLike)):
@@ -372,7 +383,7 @@ def _now() -> str:
 
 
 def _peak_mb() -> float | None:
-    """Largest resident memory of this process in MiB (getrusage would also count the parent's at the fork)."""
+    """The largest resident memory of this process in MiB (getrusage would count the parent's too)."""
     try:
         with open("/proc/self/status", encoding="ascii", errors="replace") as status:
             for line in status:

@@ -1,4 +1,4 @@
-"""Small pictures of large images, for the records that the report is made of."""
+"""Small pictures of large images, kept in the records from which the report is made."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ SOFTENING = 0.1  #: fraction of the range below which the asinh stretch is about
 
 
 def block_mean(array, size: int = 256) -> np.ndarray:
-    """Means of square blocks of finite pixels, the longest side at most `size` blocks.
+    """The means of an image's finite pixels in square blocks, at most `size` of them on a side.
+
+    One row of blocks is worked on at a time: the memory does not grow with the image.
 
     Parameters
     ----------
@@ -21,8 +23,7 @@ def block_mean(array, size: int = 256) -> np.ndarray:
 
     Returns
     -------
-    float64 array, NaN where a block has no finite pixel. Works a row of blocks at a time: the memory does not
-    grow with the image.
+    float64 array; NaN where a block has no finite pixel
     """
     ny, nx = array.shape
     step = max(1, -(-max(ny, nx) // size))
@@ -38,7 +39,7 @@ def block_mean(array, size: int = 256) -> np.ndarray:
 
 
 def limits(image) -> tuple[float, float]:
-    """The values shown black and white: the 1st and 99.5th percentile, or the extremes where these are equal."""
+    """The values shown black and white: the percentiles 1 and 99.5, or the extremes where these are equal."""
     good = image[np.isfinite(image)]
     if not good.size:
         return 0.0, 1.0
@@ -49,19 +50,26 @@ def limits(image) -> tuple[float, float]:
 
 
 def png(array, mask=None, size: int = 256, stretch: tuple[float, float] | None = None) -> tuple[str, tuple]:
-    """A grayscale PNG (asinh stretch, first row at the bottom; no data black; blocks with a masked pixel red).
+    """A small grayscale PNG of an image.
+
+    The stretch is asinh, the first row is at the bottom, and blocks without data are black.
 
     Parameters
     ----------
     array : (ny, nx) real array
     mask : (ny, nx) array, optional
-        Non-zero pixels are painted red.
+        Blocks with a non-zero pixel are red.
+    size : int
+        Largest side of the picture, pixels.
     stretch : (low, high), optional
-        The limits to use, so that two pictures can be compared; by default those of `limits`.
+        The values shown black and white, so that two pictures can be compared; by default those of `limits`.
 
     Returns
     -------
-    (base64 text of the PNG, the limits used)
+    text : str
+        The PNG in base64.
+    stretch : (low, high)
+        The values shown black and white.
     """
     from PIL import Image
 
@@ -74,7 +82,7 @@ def png(array, mask=None, size: int = 256, stretch: tuple[float, float] | None =
     if mask is not None:
         gray[block_mean(np.asarray(mask) != 0, size) > 0] = 255
     picture = Image.fromarray(np.ascontiguousarray(gray[::-1]))
-    if mask is not None:  # a palette: a third of the bytes of three colours
+    if mask is not None:  # a palette needs a third of the bytes of RGB
         picture.putpalette([level for level in range(255) for _ in range(3)] + [230, 30, 30])
     buffer = io.BytesIO()
     picture.save(buffer, "PNG")
@@ -82,9 +90,10 @@ def png(array, mask=None, size: int = 256, stretch: tuple[float, float] | None =
 
 
 def busiest(mask, size: int = 128) -> tuple[slice, slice]:
-    """The `size` square of `mask` (ny, nx), on a half-`size` raster, that holds the most non-zero pixels: what to show.
+    """The square of a mask (ny, nx) with the most non-zero pixels, as slices of rows and columns.
 
-    A frame smaller than `size` is returned whole; of equals the first.
+    Squares have sides of `size` pixels and lie on a raster of half of that. Of equal ones the first is
+    returned; a mask smaller than `size` is returned whole.
     """
     ny, nx = mask.shape
     best, where = -1, (slice(0, ny), slice(0, nx))

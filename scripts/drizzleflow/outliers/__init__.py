@@ -1,20 +1,22 @@
-"""Cosmic rays and other outliers (`jwst.outlier_detection`, AstroDrizzle's ``driz_cr``): each frame against the combined image.
+"""Flag cosmic rays and other outliers (`jwst.outlier_detection`, AstroDrizzle's ``driz_cr``).
 
-`flag_cr` flags one frame, `OutlierDetection` runs all steps on frames in memory, `abs_deriv` is the slope that both use.
+Each frame is compared with the combined image, interpolated at its pixels (`blot`). `flag_cr` flags one
+frame, `OutlierDetection` runs all steps on frames in memory as the workflow does on files, and `abs_deriv` is
+the slope of an image that both use.
 """
 
 from importlib import import_module
 
 _HOMES = {
     "flag_cr": "outliers.thresholds",
-    "abs_deriv": "outliers.thresholds",
+    "abs_deriv": "arrays.morphology",
     "OutlierDetection": "outliers.detection",
 }
 __all__ = sorted(_HOMES)
 
 
 def __getattr__(name):
-    """Public names, looked up when they are asked for: a job imports the module that it needs."""
+    """Import the module of a public name when the name is first used, so that `import` alone is fast."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"drizzleflow.{_HOMES[name]}"), name)

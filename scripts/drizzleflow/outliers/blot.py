@@ -1,4 +1,4 @@
-"""Blotting: the median image looked up at the pixels of one input frame (the inverse of drizzling)."""
+"""Blot an image: interpolate the median at the pixels of one input frame (the inverse of drizzling)."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import numpy as np
 
 from drizzleflow.errors import InputError
 
-#: interpolations, by the names of drizzle's ``blot_image``
+#: interpolations, by their names in drizzle's ``blot_image``
 INTERPOLATIONS = ("nearest", "linear", "poly3", "poly5", "lanczos3", "lanczos5")
-#: names that AstroDrizzle's ``blot_interp`` or its C code know, and why they are not to be had
+#: interpolations that AstroDrizzle's ``blot_interp`` or its C code accept, and why they are refused here
 _REFUSED = {
     "sinc": "its values were wrong wherever it was implemented (errors of a fourth of a star's peak), and drizzle removed it",
     "spline3": "no version of drizzle has implemented it",
@@ -16,7 +16,7 @@ _REFUSED = {
 
 
 def check_interp(interp) -> str:
-    """`interp` if it is one of `INTERPOLATIONS`; InputError otherwise, with the alternatives."""
+    """Return `interp` if it is one of `INTERPOLATIONS`; raise InputError with the alternatives otherwise."""
     if interp in INTERPOLATIONS:
         return interp
     if interp in _REFUSED:
@@ -25,7 +25,7 @@ def check_interp(interp) -> str:
 
 
 def blot(median, pixmap, fillval=np.nan, interp: str = "linear", empty=None) -> np.ndarray:
-    """The value of `median` at every detector pixel.
+    """Interpolate `median` at every detector pixel.
 
     Parameters
     ----------
@@ -36,12 +36,13 @@ def blot(median, pixmap, fillval=np.nan, interp: str = "linear", empty=None) -> 
     fillval : float
         Value of pixels outside `median`.
     interp : str
-        Interpolation, one of `INTERPOLATIONS`; it uses 1 (nearest), 2 x 2 (linear), 4 x 4 (poly3), 6 x 6 (poly5,
-        lanczos3) or 10 x 10 (lanczos5) pixels of `median`.
+        Interpolation, one of `INTERPOLATIONS`; it uses 1 (nearest), 2 x 2 (linear), 4 x 4 (poly3), 6 x 6
+        (poly5, lanczos3) or 10 x 10 (lanczos5) pixels of `median`.
     empty : None, float or 'linear'
-        What to do where `median` is NaN: None makes NaN of every pixel whose interpolation touches it, which with
-        poly5 is a border of 3 pixels about each hole; a number stands for the NaN (AstroDrizzle has 0, and finds false
-        cosmic rays about holes); 'linear' interpolates linearly where the wider interpolation touches a NaN.
+        What to do where `median` is NaN: None makes NaN of every pixel whose interpolation touches it, which
+        with poly5 is a border of 3 pixels about each hole; a number stands for the NaN (AstroDrizzle has 0,
+        and finds false cosmic rays about holes); 'linear' interpolates linearly where the wider interpolation
+        touches a NaN.
 
     Returns
     -------
@@ -50,14 +51,16 @@ def blot(median, pixmap, fillval=np.nan, interp: str = "linear", empty=None) -> 
     Raises
     ------
     InputError
-        An unknown interpolation ('sinc' and 'spline3' of AstroDrizzle's list are refused), or an unknown `empty`.
+        An unknown interpolation ('sinc' and 'spline3' of AstroDrizzle's list are refused), or an unknown
+        `empty`.
 
     Notes
     -----
-    drizzle holds positions in float32 here: blot from a section about the frame (`drizzleflow.frames.windowed.Windowed.around`),
-    not from a mosaic of many thousand pixels, where they are rounded to 1e-3 px. A position is inside from 0 to nx and
-    0 to ny: the outer halves of the first column and row have `fillval`. Two places where drizzle 3.0.0 (as drizzlepac)
-    uses stray memory are avoided: nearest has `fillval` from nx - 0.5 and ny - 0.5, poly3 is linear from ny - 1.
+    drizzle holds positions in float32 here: blot from a section about the frame
+    (`drizzleflow.frames.windowed.Windowed.around`), not from a mosaic of many thousand pixels, where they are
+    rounded to 1e-3 px. A position is inside from 0 to nx and 0 to ny: the outer halves of the first column
+    and row have `fillval`. Two places where drizzle 3.0.0 (as drizzlepac) uses stray memory are avoided:
+    nearest has `fillval` from nx - 0.5 and ny - 0.5, poly3 is linear from ny - 1.
     """
     check_interp(interp)
     if isinstance(empty, str) and empty != "linear":
@@ -83,21 +86,21 @@ def blot(median, pixmap, fillval=np.nan, interp: str = "linear", empty=None) -> 
 
 
 def _interpolate(median, pixmap, fillval, interp):
-    """drizzle's `blot_image`, kept from the pixels for which it reads memory that is not the image's."""
+    """Call drizzle's `blot_image`, except on pixels for which it would read memory outside the image."""
     from drizzle.resample import blot_image
 
     out = np.full(pixmap.shape[:2], fillval, np.float32)
     ny, nx = median.shape
     if (
         interp == "nearest"
-    ):  # beyond the last column it takes the next row, beyond the last row whatever comes there
+    ):  # beyond the last column drizzle reads the next row, beyond the last row unrelated memory
         beyond = (pixmap[..., 0].astype(np.float32) >= nx - 0.5) | (
             pixmap[..., 1].astype(np.float32) >= ny - 0.5
         )
         if beyond.any():
             pixmap = np.where(beyond[..., None], -1e6, pixmap)
     blot_image(data=median, pixmap=pixmap, out_img=out, fillval=fillval, iscale=1.0, interp=interp)
-    if interp == "poly3":  # beyond the centre of the last row it uses numbers that it never set
+    if interp == "poly3":  # beyond the centre of the last row drizzle uses values that it never set
         beyond = pixmap[..., 1] > ny - 1
         if beyond.any():
             out[beyond] = _interpolate(median, pixmap, fillval, "linear")[beyond]

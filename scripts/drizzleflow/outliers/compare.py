@@ -1,4 +1,7 @@
-"""One frame against the combined image: the blot, and the pixels that do not fit it (seeds 000 and 001)."""
+"""Blot the combined image to one frame and flag the frame's pixels that differ from it.
+
+Source: jwst.outlier_detection (noise from ERR) and AstroDrizzle's ``driz_cr`` (noise from a model).
+"""
 
 from __future__ import annotations
 
@@ -6,44 +9,46 @@ from functools import partial
 
 import numpy as np
 
+from drizzleflow.arrays.morphology import grown
 from drizzleflow.errors import InputError
-from drizzleflow.frames.windowed import Windowed
+from drizzleflow.frames.windowed import Windowed, WindowedArrays
 from drizzleflow.geometry.pixmap import shift
 from drizzleflow.outliers.blot import blot
-from drizzleflow.outliers.driz_cr import driz_cr, grown
+from drizzleflow.outliers.driz_cr import driz_cr
 from drizzleflow.outliers.thresholds import flag_crs, flag_resampled_crs, pair
 
 
 def compare(
-    frame, pixmap, median: Windowed, level: float | None, settings: dict
+    frame, pixmap, median: Windowed | WindowedArrays, level: float | None, settings: dict
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Blot the combined image to a frame's pixels and flag what differs.
+    """Blot the combined image to a frame's pixels and flag the pixels that differ from it.
 
     Parameters
     ----------
     frame : Frame
         With ``data`` and ``err`` (``noise: err``) or ``gain`` and ``readnoise`` (``noise: model``).
     pixmap : float64 (ny, nx, 2)
-        On the grid; changed in place.
-    median : Windowed
+        Position of each detector pixel on the grid, x first; changed in place.
+    median : Windowed or WindowedArrays
         SCI, and ERR and NUSED where ``median_err`` is to be used.
     level : float or None
-        The frame's sky, which the combined image does not have, in the frame's unit per pixel.
+        The frame's sky, which was subtracted from the combined image, in the frame's unit per pixel.
     settings : dict
         The configuration's ``crmask`` section.
 
     Returns
     -------
     float32 (ny, nx), bool (ny, nx)
-        The blot without sky in the frame's unit, NaN where the combined image has no value; True at outliers.
+        The blot without sky, in the frame's unit, NaN where the combined image has no value; and the mask,
+        True at outliers.
 
     Raises
     ------
     InputError
-        The frame does not state what the noise is computed from.
+        The frame lacks what the noise is computed from (ERR, or gain and read noise).
     """
     window = median.touched(pixmap)
-    shift(pixmap, window[0], window[2])
+    shift(pixmap, *window.origin)
     zero = settings["empty"] == "zero"
     blotted = blot(
         median.cut("SCI", window),
@@ -52,8 +57,7 @@ def compare(
         settings["interp"],
         0.0 if zero else "linear",
     )
-    if frame.rate_factor != 1:
-        blotted /= np.float32(frame.rate_factor)
+    blotted = frame.from_product(blotted, out=blotted)
     snr, scale = pair(settings["snr"], "snr"), pair(settings["scale"], "scale")
     growth = (settings["grow"], settings["ctegrow"], frame.cte_dir)
     if settings["noise"] == "model":
@@ -61,9 +65,11 @@ def compare(
     _needs_err(frame)
     backg = settings["backg"] if level is None else level
     more_noise = None
-    if settings["median_err"] and {"ERR", "NUSED"} <= median.offsets.keys():
+    if settings["median_err"] and {"ERR", "NUSED"} <= median.planes:
         combined = median.cut("ERR", window), median.cut("NUSED", window)
-        more_noise = partial(_noise_of_blot, *combined, pixmap, frame.err, np.float32(1 / frame.rate_factor))
+        more_noise = partial(
+            _noise_of_blot, *combined, pixmap, frame.err, np.float32(frame.from_product(1.0))
+        )
     hits = flag_resampled_crs(
         frame.data, frame.err, blotted, snr, scale, backg, settings["err_nan"], more_noise
     )
@@ -71,7 +77,10 @@ def compare(
 
 
 def compare_aligned(frame, reference, settings: dict) -> np.ndarray:
-    """Outliers of a frame against an image on its own pixels (``resample_data: false``), bool (ny, nx)."""
+    """Return a frame's outliers against an image on its own pixels (``resample_data: false``).
+
+    The mask is bool (ny, nx), True at outliers.
+    """
     _needs_err(frame)
     return flag_crs(frame.data, frame.err, reference, pair(settings["snr"], "snr")[0], settings["err_nan"])
 
@@ -84,7 +93,7 @@ def _needs_err(frame):
 
 
 def _against_model(frame, blotted, level, settings, snr, scale, growth):
-    """AstroDrizzle's test, in electrons and with the sky put back."""
+    """Run AstroDrizzle's test (``driz_cr``) in electrons, with the subtracted sky added again."""
     if frame.readnoise is None:
         raise InputError(
             f"{frame.member}: frame {frame.extver}: no read noise; crmask.noise: model needs gain and read noise of an HST header"
@@ -108,10 +117,12 @@ def _against_model(frame, blotted, level, settings, snr, scale, growth):
 
 
 def _noise_of_blot(combined_err, nused, pixmap, err, factor, ys, xs):
-    """What the nearest pixel of the combined image adds to an exposure's noise: sqrt(ERR^2 - 2 err^2 / n), in its unit.
+    """Return the noise that the combined image adds to an exposure's own, in the exposure's unit.
 
-    The exposure is one of the n values that were combined, so the two errors are correlated: cov = err^2 / n. Of exposures alike
-    nothing is added (a median of n has ERR^2 = 1.6 err^2 / n); where noisier ones were combined, their noise is.
+    It is sqrt(ERR^2 - 2 err^2 / n), with the ERR of the nearest pixel of the combined image. The exposure is
+    one of the n values that were combined, so the two errors are correlated: cov = err^2 / n. Where all
+    exposures are equally noisy, nothing is added (a median of n has ERR^2 = 1.6 err^2 / n); where some of
+    the combined exposures are noisier, their noise is added.
     """
     at = np.rint(np.nan_to_num(pixmap[ys, xs], nan=-1)).astype(int)
     inside = (at >= 0).all(axis=1) & (at < nused.shape[::-1]).all(axis=1)

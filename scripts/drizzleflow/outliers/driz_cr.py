@@ -1,17 +1,18 @@
-"""The cosmic-ray test of AstroDrizzle: a chip against the blotted median, with the noise that the model predicts.
+"""Flag cosmic rays as AstroDrizzle does: a chip against the blotted median, with the noise of a model.
 
-Source: the documentation of drizzlepac's `driz_cr`, and what drizzlepac 3.11.0 does when it runs; masks are compared bit by bit in
-tests/parity/test_astrodrizzle_steps.py. `drizzleflow.outliers.thresholds` has the sibling of the JWST pipeline, whose noise is ERR.
+Source: the documentation of drizzlepac's `driz_cr`, and what drizzlepac 3.11.0 does when it runs; masks are
+compared bit by bit in tests/parity/test_astrodrizzle_steps.py. `drizzleflow.outliers.thresholds` has the
+corresponding test of the JWST pipeline, whose noise is ERR.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from drizzleflow.arrays.morphology import EDGES, abs_deriv, grown
 from drizzleflow.errors import InputError
-from drizzleflow.outliers.thresholds import abs_deriv, beyond_both, pair
+from drizzleflow.outliers.thresholds import beyond_both, pair
 
-DERIVATIVE_EDGES = ("neighbours", "zero")
 SKY_COUNTED = ("once", "twice")
 CRBIT = 4096
 
@@ -32,7 +33,7 @@ def driz_cr(
     sky_counted="once",
     err=None,
 ) -> np.ndarray:
-    """Cosmic rays of one chip.
+    """Flag the cosmic rays of one chip.
 
     With D = ``|data - blotted|``, G the derivative of `blotted` and E the noise, a pixel is hit when
     ``D > scale2 * G + snr2 * E`` and some pixel of its 3 x 3 neighbourhood has ``D > scale1 * G + snr1 * E``.
@@ -43,11 +44,11 @@ def driz_cr(
     data : float32 (ny, nx)
         The chip, electrons, sky included.
     blotted : float32 (ny, nx)
-        The median at the chip's pixels as AstroDrizzle blots it: electrons (median rate times exposure time), and the
-        sky that was subtracted before drizzling *added again*.
+        The median at the chip's pixels as AstroDrizzle blots it: electrons (median rate times exposure time),
+        and the sky that was subtracted before drizzling *added again*.
     gain : float
-        Electrons per unit of `data`: 1 for data in electrons. (The peer's effective gain; for WFPC2, STIS and NICMOS it keeps the
-        detector's gain here although the data are in electrons by then.)
+        Electrons per unit of `data`: 1 for data in electrons. (AstroDrizzle's effective gain; for WFPC2, STIS
+        and NICMOS AstroDrizzle keeps the detector's gain here although the data are in electrons by then.)
     readnoise : float
         Electrons.
     sky : float
@@ -55,19 +56,20 @@ def driz_cr(
     snr, scale : pairs of float
         The first of each is for the seed of a cosmic ray, the second for its surroundings.
     grow : int
-        Width of the box by which hits grow: 1 is none, 3 is 3 x 3. With an even width they grow one pixel further to the
-        right and above. (`driz_cr_grow` of the peer, which is this width and no radius.)
+        Width of the box by which hits grow: 1 is none, 3 is 3 x 3. With an even width they grow one pixel
+        further to the right and above. (AstroDrizzle's `driz_cr_grow`, which is this width, not a radius.)
     ctegrow : int
         Length of the charge trail that is masked along the column of each hit. 0 is none.
     cte_dir : -1, 0 or 1
-        Where the trail lies: 1 towards lower rows, -1 towards higher rows, 0 masks none (there the peer takes
-        the whole frame for a trail where `ctegrow` is not 0). See `drizzleflow.formats.hst.cte_direction`.
+        Where the trail lies: 1 towards lower rows, -1 towards higher rows; 0 masks no trail (with 0 and a
+        `ctegrow` above 0 AstroDrizzle masks the whole frame). See `drizzleflow.formats.hst.cte_direction`.
     derivative_edges : 'neighbours' or 'zero'
-        The derivative at the frame's edges: from the neighbours that there are, or as the peer (see `zero_padded_deriv`), which
-        finds next to no cosmic rays on the first row and column and the last two rows and columns; trails are then mirrored
-        at the frame's edges, as the peer's are.
+        The derivative at the frame's edges: 'neighbours' uses the neighbours that exist; 'zero' does as
+        AstroDrizzle (see `abs_deriv`), which flags almost no cosmic rays on the first row and column and the
+        last two rows and columns. With 'zero' trails are mirrored at the frame's edges, as in AstroDrizzle.
     sky_counted : 'once' or 'twice'
-        'twice' adds the photons of `sky` although `blotted` has them, as the peer: fewer cosmic rays.
+        'twice' adds the photons of `sky` although `blotted` has them, as AstroDrizzle does; this flags fewer
+        cosmic rays.
     err : float32 (ny, nx), optional
         The noise, electrons, instead of the model's. A pixel without a finite one is never hit.
 
@@ -88,13 +90,11 @@ def driz_cr(
         )
     snr, scale = pair(snr, "snr"), pair(scale, "scale")
     _check(gain, readnoise, grow, ctegrow, cte_dir)
-    if derivative_edges not in DERIVATIVE_EDGES:
-        raise InputError(
-            f"derivative_edges: {derivative_edges!r}; expected one of {', '.join(DERIVATIVE_EDGES)}"
-        )
+    if derivative_edges not in EDGES:
+        raise InputError(f"derivative_edges: {derivative_edges!r}; expected one of {', '.join(EDGES)}")
     if sky_counted not in SKY_COUNTED:
         raise InputError(f"sky_counted: {sky_counted!r}; expected one of {', '.join(SKY_COUNTED)}")
-    derivative = abs_deriv(blotted) if derivative_edges == "neighbours" else zero_padded_deriv(blotted)
+    derivative = abs_deriv(blotted, derivative_edges)
     if err is None:
         extra = float(sky) if sky_counted == "twice" else 0.0
         noise = _model_noise(blotted, float(gain), float(readnoise), extra)
@@ -109,7 +109,10 @@ def driz_cr(
 
 
 def _model_noise(blotted, gain, readnoise, extra):
-    """sqrt(G |B + K| + r^2) / G in float32."""
+    """Return the noise sqrt(G |B + K| + r^2) / G, float32.
+
+    G is the gain, B the blot, K the extra sky and r the read noise.
+    """
     g, r2 = np.float32(gain), np.float32(readnoise**2)
     return np.sqrt(g * np.abs(blotted + np.float32(extra)) + r2) / g
 
@@ -129,54 +132,12 @@ def _check(gain, readnoise, grow, ctegrow, cte_dir):
         raise InputError(f"cte_dir: {cte_dir}; expected -1, 0 or 1")
 
 
-def zero_padded_deriv(array) -> np.ndarray:
-    """The derivative of the peer: largest difference of a pixel from its four neighbours, missing ones taken as zero.
-
-    Missing are those outside, those in the last row or column, and all neighbours of a pixel in the last row or
-    column. There, and on the first row and column, the result is about the pixel's own value. float32 in and out;
-    NaN where the pixel is NaN, a NaN neighbour is left out.
-    """
-    array = np.asarray(array, np.float32)
-    out = np.abs(array)
-    out[1:-2, 1:-2] = 0
-    inner = abs_deriv(array[:-1, :-1])
-    np.fmax(out[:-1, :-1], inner, out=out[:-1, :-1])
-    return out
-
-
-def grown(mask, grow: int = 1, ctegrow: int = 0, cte_dir: int = 0, *, mirror: bool = False) -> np.ndarray:
-    """A mask and its growth: a `grow` x `grow` box and a trail of `ctegrow` pixels; see `driz_cr`. bool (ny, nx).
-
-    `mirror`: a trail that leaves the frame comes back from its edge, as with the peer.
-    """
-    mask = np.asarray(mask, bool)
-    out = mask
-    if grow > 1:
-        before, after = (grow - 1) // 2, grow // 2
-        out = _reach(_reach(out, 0, before, after), 1, before, after)
-    if ctegrow > 0 and cte_dir:  # of the hits themselves: the box does not widen the trail
-        edge = ctegrow if mirror else 0
-        source = np.pad(mask, ((edge, edge), (0, 0)), mode="symmetric")
-        trail = _reach(source, 0, ctegrow, 0) if cte_dir > 0 else _reach(source, 0, 0, ctegrow)
-        out = out | trail[edge : edge + len(mask)]
-    return out.copy()
-
-
-def _reach(mask, axis: int, before: int, after: int) -> np.ndarray:
-    """True from `before` pixels below each True pixel to `after` pixels above it, along an axis."""
-    out = mask.copy()
-    source, target = np.moveaxis(mask, axis, 0), np.moveaxis(out, axis, 0)
-    for step in range(1, min(before, len(source) - 1) + 1):
-        target[:-step] |= source[step:]
-    for step in range(1, min(after, len(source) - 1) + 1):
-        target[step:] |= source[:-step]
-    return out
-
-
 def clean(
     data, dq, mask, blotted, *, good_bits: int = 0, crbit: int = CRBIT
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A chip whose cosmic rays and bad pixels are replaced by the blotted median (`driz_cr_corr`, ``_crclean.fits``).
+    """Replace a chip's cosmic rays and bad pixels by the blotted median.
+
+    AstroDrizzle does this with `driz_cr_corr`; the file is ``_crclean.fits``.
 
     Parameters
     ----------
@@ -192,8 +153,8 @@ def clean(
     Returns
     -------
     float32 (ny, nx), int16 (ny, nx)
-        The clean image, and the flags that the peer writes with it: `crbit` where a pixel was replaced, 0 elsewhere. Where the
-        blot has no value the pixel stays as it is, and flagged.
+        The clean image, and the flags that AstroDrizzle writes with it: `crbit` where a pixel was replaced, 0
+        elsewhere. Where the blot has no value the pixel keeps its value and is flagged.
     """
     data, blotted = np.asarray(data, np.float32), np.asarray(blotted, np.float32)
     bad = np.array(mask, bool)

@@ -1,8 +1,9 @@
-"""Match a template to an exposure: what is left of registration and of the PSF's width, fitted as a 3 x 3 kernel.
+"""Match a template to an exposure: what is left of registration and of the PSF's width, fitted as a 3 x 3
+kernel.
 
-The template is the mean of other exposures. Around stars it differs from the exposure by small shifts and by its own, slightly
-wider PSF. A kernel of sum 1, fitted to the exposure where the template has structure, takes up both. (As the kernels of difference
-imaging do: Alard & Lupton 1998, ApJ 503, 325.)
+The template is the mean of other exposures. Around stars it differs from the exposure by small shifts and by
+its own, slightly wider PSF. A kernel of sum 1, fitted to the exposure where the template has structure, takes
+up both. (As the kernels of difference imaging do: Alard & Lupton 1998, ApJ 503, 325.)
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ STRUCTURE = 5.0  #: a pixel tells where the template's slope exceeds so many sig
 APPLIED = 4.0  #: the kernel is applied where the slope exceeds so many sigma: elsewhere it would add noise
 CLIP, ROUNDS = 4.0, 5  #: residuals beyond CLIP times their width are left out, in each round anew
 PRIOR = 0.3  #: standard deviation expected of a kernel's value
-FRACTION = 0.03  #: error expected of the template, as a part of its brightness: the brightest stars must not decide alone
+#: error expected of the template, as a part of its brightness: the brightest stars must not decide alone
+FRACTION = 0.03
 LEAST, MOST = 200, 60_000  #: pixels that are needed, and that are used
 
 
@@ -39,7 +41,9 @@ class Match(NamedTuple):
 
     @property
     def width(self) -> float:
-        """By how much the exposure is wider than the template: sqrt of the kernel's variance an axis, px; negative: sharper."""
+        """By how much the exposure is wider than the template: sqrt of the kernel's variance an axis, px;
+        negative: sharper.
+        """
         r = len(self.kernel) // 2
         squares = np.arange(-r, r + 1) ** 2
         dx, dy = self.shift
@@ -60,8 +64,8 @@ def fit_kernel(data, template, gradient, sigma, usable, radius: int = 1) -> Matc
     Parameters
     ----------
     data, template, gradient, sigma : float32 (ny, nx)
-        The exposure without its sky; the other exposures on its pixels (NaN where there are none) and their slope; the noise of the
-        difference; in one unit.
+        The exposure without its sky; the other exposures on its pixels (NaN where there are none) and their
+        slope; the noise of the difference; in one unit.
     usable : bool (ny, nx)
         Good pixels.
     radius : int
@@ -70,8 +74,9 @@ def fit_kernel(data, template, gradient, sigma, usable, radius: int = 1) -> Matc
     Returns
     -------
     Match
-        The identity where fewer than `LEAST` pixels tell. Weighted least squares on the differences of the shifted templates from
-        the template, clipped; at most `MOST` pixels, evenly taken in the order of the rows.
+        The identity where fewer than `LEAST` pixels tell. Weighted least squares on the differences of the
+        shifted templates from the template, clipped; at most `MOST` pixels, evenly taken in the order of the
+        rows.
     """
     same = identity(radius)
     if radius == 0:
@@ -110,7 +115,9 @@ def fit_kernel(data, template, gradient, sigma, usable, radius: int = 1) -> Matc
 
 
 def matched(template, gradient, sigma, match: Match) -> np.ndarray:
-    """The template with the kernel applied where it has structure (`APPLIED`), float32; as it is where the kernel touches NaN."""
+    """The template with the kernel applied where it has structure (`APPLIED`), float32; as it is where the
+    kernel touches NaN.
+    """
     if not match.fitted:
         return template
     radius, (ny, nx) = len(match.kernel) // 2, template.shape

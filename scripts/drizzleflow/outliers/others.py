@@ -9,37 +9,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from drizzleflow.combine.minmed import dilate
+from drizzleflow.arrays.morphology import abs_deriv, dilate
 from drizzleflow.outliers.matching import Match, fit_kernel, identity, matched
 from drizzleflow.outliers.sharpness import sharper, sharpness_of_sources
 from drizzleflow.outliers.significance import connected, noise_scale, steep_pixels, tolerance
-
-
-def slope(image, rows: int = 64) -> np.ndarray:
-    largest = np.zeros_like(image)
-    ny, nx = image.shape
-    step = np.empty((rows + 1, nx), image.dtype)
-    with np.errstate(invalid="ignore"):
-        for first in range(0, ny, rows):
-            last = min(first + rows, ny)
-            part, out = image[first:last], largest[first:last]
-            across = step[: last - first, :-1]
-            np.subtract(part[:, 1:], part[:, :-1], out=across)
-            np.abs(across, out=across)
-            np.fmax(out[:, :-1], across, out=out[:, :-1])
-            np.fmax(out[:, 1:], across, out=out[:, 1:])
-            top, bottom = max(first - 1, 0), min(last + 1, ny)
-            down = step[: bottom - top - 1]
-            np.subtract(image[top + 1 : bottom], image[top : bottom - 1], out=down[:])
-            np.abs(down, out=down)
-            n = last - first
-            lead = first - top
-            above = down[:n] if lead else down[: n - 1]
-            np.fmax(out[1 - lead :], above[: n - 1 + lead], out=out[1 - lead :])
-            below = down[lead:]
-            np.fmax(out[: len(below)], below, out=out[: len(below)])
-    return largest
-
 
 ROUNDS = 2  #: of the tolerance: the second without the pixels that the first took for outliers
 
@@ -102,7 +75,8 @@ def outliers(data, err, usable, template, variance=None, count=None, thresholds:
     usable : bool (ny, nx)
         Good pixels: measured on, and flagged.
     template : float32 (ny, nx)
-        The mean of the other exposures on this one's pixels (blotted), in the unit of `data`; NaN where there is none.
+        The mean of the other exposures on this one's pixels (blotted), in the unit of `data`; NaN where there
+        is none.
     variance : float32 (ny, nx), optional
         Of `template`, on the same pixels.
     count : integer (ny, nx), optional
@@ -121,11 +95,11 @@ def outliers(data, err, usable, template, variance=None, count=None, thresholds:
             sigma *= np.float32(p.template_noise)
             sigma += err * err
             np.sqrt(sigma, out=sigma)
-        gradient = slope(template)
+        gradient = abs_deriv(template)
         match = fit_kernel(data, template, gradient, sigma, usable, p.match) if p.match else identity(0)
         if match.fitted:
             template = matched(template, gradient, sigma, match)
-            gradient = slope(template)
+            gradient = abs_deriv(template)
         difference = data - template
         scale = noise_scale(difference, gradient, sigma, usable, p.noise_range)
         noise = sigma * np.float32(scale)

@@ -1,8 +1,9 @@
 """Cosmic rays of one exposure alone: pixels that stand out more sharply than any source does.
 
-Where no other exposure looks there is nothing to compare with. What is left is shape: a cosmic ray has edges that no telescope's
-PSF has. A pixel, alone or with one or two neighbours (two in a row, a line, a bend), is compared with the rest of its 3 x 3 pixels; how much
-sources leave there is measured on the exposure's own sources, those that other exposures confirm.
+Where no other exposure looks there is nothing to compare with. What is left is shape: a cosmic ray has edges
+that no telescope's PSF has. A pixel, alone or with one or two neighbours (two in a row, a line, a bend), is
+compared with the rest of its 3 x 3 pixels; how much sources leave there is measured on the exposure's own
+sources, those that other exposures confirm.
 """
 
 from __future__ import annotations
@@ -38,8 +39,8 @@ def sharpness_of_sources(data, err, confirmed) -> dict[str, float] | None:
     Returns
     -------
     dict or None
-        Class -> the ratio of the hit pixels' sum to that of the rest of the 3 x 3 that 99 % of the source pixels stay below. None
-        where fewer than `LEAST` pixels tell.
+        Class -> the ratio of the hit pixels' sum to that of the rest of the 3 x 3 that 99 % of the source
+        pixels stay below. None where fewer than `LEAST` pixels tell.
     """
     with np.errstate(invalid="ignore"):
         y, x = _inside(confirmed & (data > np.float32(BRIGHT) * err))
@@ -104,7 +105,9 @@ def _inside(where):
 
 
 def _above_surroundings(data, y, x):
-    """(values, the values of their eight neighbours) above the median of the 16 pixels of the 5 x 5 pixels' ring."""
+    """(values, the values of their eight neighbours) above the median of the 16 pixels of the 5 x 5 pixels'
+    ring.
+    """
     around = np.stack([data[y + dy, x + dx] for dy, dx in RING], axis=1)
     around.sort(axis=1)  # NaN last
     count, row = np.isfinite(around).sum(axis=1), np.arange(len(y))

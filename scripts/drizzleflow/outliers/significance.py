@@ -1,4 +1,6 @@
-"""What is significant in a difference image: its noise and its tolerance for sources, measured, and connected pixels."""
+"""What is significant in a difference image: its noise and its tolerance for sources, measured, and connected
+pixels.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,8 @@ DEFAULT_TOLERANCE = 0.5
 
 
 def noise_scale(difference, gradient, sigma, usable, limits: tuple[float, float]) -> float:
-    """How large the noise is in units of `sigma`: the robust width of difference / sigma where the template has no structure.
+    """How large the noise is in units of `sigma`: the robust width of difference / sigma where the template
+    has no structure.
 
     Parameters
     ----------
@@ -45,9 +48,11 @@ def steep_pixels(difference, gradient, sigma, usable) -> np.ndarray:
 
 
 def tolerance(difference, gradient, at, factor: float) -> float:
-    """How far sources are off, in units of the template's slope: `factor` times the 80th percentile of |difference| / slope.
+    """How far sources are off, in units of the template's slope: `factor` times the 80th percentile of
+    |difference| / slope.
 
-    The exposure itself says how well its sources agree with those of the others; 0.5 where fewer than `LEAST` pixels tell.
+    The exposure itself says how well its sources agree with those of the others; 0.5 where fewer than `LEAST`
+    pixels tell.
 
     Parameters
     ----------
@@ -64,7 +69,8 @@ def tolerance(difference, gradient, at, factor: float) -> float:
 
 
 def connected(difference, expected, alone: float, touching: float, where=None) -> np.ndarray:
-    """Outliers: pixels above `touching` times what is expected that touch another such pixel, or are above `alone` times it.
+    """Outliers: pixels above `touching` times what is expected that touch another such pixel, or are above
+    `alone` times it.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
-"""The static mask of AstroDrizzle: pixels of a chip that lie far below the sky in some exposure, bad in all of them.
+"""Make AstroDrizzle's static mask: pixels far below the sky in one exposure are bad in all of them.
 
-Source: the documentation of drizzlepac's `staticMask`, and what drizzlepac 3.11.0 does when it runs; masks are compared with its own in
-tests/parity/test_astrodrizzle_steps.py.
+Source: the documentation of drizzlepac's `staticMask`, and what drizzlepac 3.11.0 does when it runs; masks
+are compared with its own in tests/parity/test_astrodrizzle_steps.py.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from drizzleflow.errors import InputError
 
 
 class _Mode(SkyStats):
-    """Mode after three clips at 3 sigma, and the standard deviation of the last of them (`std`)."""
+    """Measure the mode after three clips at 3 sigma, and the standard deviation of the last clip (`std`)."""
 
     def __init__(self):
         super().__init__("mode", nclip=3, lsig=3.0, usig=3.0, binwidth=0.1)
@@ -27,9 +27,10 @@ class _Mode(SkyStats):
 
 
 def lower_limit(image, static_sig: float = 4.0) -> float:
-    """``mode - static_sig * stddev`` of the clipped pixels of an image, its unit; NaN where there is no histogram.
+    """Return the limit ``mode - static_sig * stddev`` of an image's clipped pixels, in the image's unit.
 
-    That is an image without finite pixels, with one, or with (nearly) constant ones: nothing of it is masked.
+    It is NaN, and nothing is masked, where the image has no histogram: no finite pixel, only one, or pixels
+    that are (nearly) constant.
     """
     measure = _Mode()
     try:
@@ -42,16 +43,16 @@ def lower_limit(image, static_sig: float = 4.0) -> float:
 
 
 def static_mask(images: Iterable, static_sig: float = 4.0) -> np.ndarray:
-    """The static mask of one chip signature (instrument and detector, shape, chip).
+    """Make the static mask of one chip: exposures of one instrument, detector, chip and shape.
 
-    A pixel is bad where it lies below ``mode - static_sig * stddev`` of any of the images; high pixels stay. The images are
-    taken as they are: no flags are used, no sky is subtracted.
+    A pixel is bad where it lies below ``mode - static_sig * stddev`` of any of the images; high pixels stay.
+    The images are taken as they are: no flags are used, no sky is subtracted.
 
     Parameters
     ----------
     images : iterable of float32 (ny, nx)
-        That chip in all exposures, in any unit; consumed one at a time. NaN pixels are left out of the statistics and are
-        never bad here.
+        That chip in all exposures, in any unit; consumed one at a time. NaN pixels are left out of the
+        statistics and are never bad here.
     static_sig : float
         Standard deviations below the mode, 0 or more.
 
@@ -74,21 +75,24 @@ def static_mask(images: Iterable, static_sig: float = 4.0) -> np.ndarray:
             raise InputError(f"static mask: image {number} has shape {image.shape}; expected {expected}")
         if good is None:
             good = np.ones(image.shape, bool)
-        limit = np.float64(lower_limit(image, static_sig))  # compared in float64, as the peer does
+        limit = np.float64(lower_limit(image, static_sig))  # compared in float64, as AstroDrizzle does
         with np.errstate(invalid="ignore"):
-            good &= ~(image < limit)  # NaN: nothing is below
+            good &= ~(image < limit)  # where the limit is NaN, no pixel lies below it
     if good is None:
         raise InputError("static mask: no image of the chip; expected one or more")
     return good
 
 
 def signature(member: dict, frame) -> tuple:
-    """What frames share a static mask: detector, chip and shape."""
+    """Return the key by which frames share a static mask: detector, chip and shape."""
     return (member.get("instrument") or "", member.get("detector") or "", frame.chip or "1", *frame.shape)
 
 
 class StaticMasks:
-    """The static masks of a product's detectors, from the file that the rule wrote; without a file nothing is masked."""
+    """Hold the static masks of a product's detectors, read from the file of the rule.
+
+    Without a file nothing is masked.
+    """
 
     def __init__(self, paths=()):
         from drizzleflow.io.fits import open_fits
@@ -101,9 +105,16 @@ class StaticMasks:
                     key = (h["INSTRUME"], h["DETECTOR"], h["CHIP"], h["NAXIS2"], h["NAXIS1"])
                     self.good[key] = np.array(hdu.data, bool)
 
+    def of(self, member: dict, frame) -> np.ndarray | None:
+        """Return the mask of a frame's whole detector, bool (ny, nx), True at good pixels; or None."""
+        return self.good.get(signature(member, frame))
+
     def apply(self, member: dict, frame, rows=None):
-        """`frame` with its badly low pixels NaN in ``data``; `rows` (first, end) are those that it holds, if not all."""
-        good = self.good.get(signature(member, frame))
+        """Return the frame with the pixels of its static mask set to NaN in ``data``.
+
+        `rows` (first, end) are the detector rows that the frame holds; None: all.
+        """
+        good = self.of(member, frame)
         if good is not None and frame.data is not None:
             held = good if len(frame.data) == len(good) else good[slice(*rows)]
             frame.data[~held] = np.nan

@@ -1,14 +1,21 @@
-"""Flagging outliers: a frame against the blotted median (seed 000). `drizzleflow.outliers` has the names in public."""
+"""Flag the outliers of a frame against the blotted median, with ERR as the noise.
+
+Source: jwst.outlier_detection. Users import these functions from `drizzleflow.outliers`.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
+from drizzleflow.arrays.morphology import abs_deriv, dilate
 from drizzleflow.errors import InputError
 
 
 def pair(text, name: str) -> tuple[float, float]:
-    """The two numbers of ``snr`` or ``scale``: ``"5.0 4.0"``, ``"5,4"``, a list, or one number used twice."""
+    """Return the two numbers of ``snr`` or ``scale``.
+
+    Accepted are ``"5.0 4.0"``, ``"5,4"``, a list, or one number, which is then used twice.
+    """
     words = text.replace(",", " ").split() if isinstance(text, str) else np.atleast_1d(text).tolist()
     try:
         numbers = [float(word) for word in words]
@@ -19,45 +26,22 @@ def pair(text, name: str) -> tuple[float, float]:
     return numbers[0], numbers[-1]
 
 
-def abs_deriv(array) -> np.ndarray:
-    """Largest absolute difference of each pixel from its (up to) four neighbours; same dtype.
-
-    A neighbour that is missing or not finite is left out; NaN where the pixel itself is.
-    """
-    out = np.zeros_like(array)
-    with np.errstate(invalid="ignore"):
-        for axis in (0, 1):
-            difference = np.abs(np.diff(array, axis=axis))
-            difference[~np.isfinite(difference)] = 0
-            lower = out[:-1] if axis == 0 else out[:, :-1]
-            upper = out[1:] if axis == 0 else out[:, 1:]
-            np.maximum(lower, difference, out=lower)
-            np.maximum(upper, difference, out=upper)
-    if np.issubdtype(array.dtype, np.floating):
-        out[np.isnan(array)] = np.nan
-    return out
-
-
-def dilate(mask) -> np.ndarray:
-    """Boolean mask grown by its eight neighbours."""
-    out = mask.copy()
-    out[1:] |= mask[:-1]
-    out[:-1] |= mask[1:]
-    rows = out.copy()
-    out[:, 1:] |= rows[:, :-1]
-    out[:, :-1] |= rows[:, 1:]
-    return out
-
-
 def noise(err, err_nan: str = "invalid") -> np.ndarray:
-    """ERR as a noise level: `err_nan` says what NaN means, ``invalid`` (never flagged) or ``zero`` (no noise, as jwst)."""
+    """Return ERR as the noise of each pixel, in ERR's unit.
+
+    `err_nan` says what a NaN means: ``invalid`` (the pixel is never flagged) or ``zero`` (the pixel has no
+    noise, as in jwst).
+    """
     if err_nan == "zero":
         return np.nan_to_num(err)
     return err
 
 
 def flag_crs(sci, err, reference, snr: float, err_nan: str = "invalid") -> np.ndarray:
-    """Outliers of a frame against an image on its own pixels: ``|sci - reference| > snr * err``; bool."""
+    """Flag a frame's outliers against an image on its own pixels: ``|sci - reference| > snr * err``.
+
+    The mask is bool (ny, nx), True at outliers.
+    """
     with np.errstate(invalid="ignore"):
         return np.abs(sci - reference) > snr * noise(err, err_nan)
 
@@ -72,10 +56,11 @@ def flag_resampled_crs(
     err_nan: str = "invalid",
     more_noise=None,
 ) -> np.ndarray:
-    """Outliers of a frame against the blotted median.
+    """Flag a frame's outliers against the blotted median.
 
     With D = ``|sci - blot - backg|`` and G the derivative of the blot, a pixel is an outlier when
-    ``D > scale2 * G + snr2 * err`` and some pixel of its 3 x 3 neighbourhood has ``D > scale1 * G + snr1 * err``.
+    ``D > scale2 * G + snr2 * err`` and some pixel of its 3 x 3 neighbourhood has ``D > scale1 * G + snr1 *
+    err``.
 
     Parameters
     ----------
@@ -83,11 +68,12 @@ def flag_resampled_crs(
         In one unit. NaN in `sci` or `blot` is never flagged.
     snr, scale : pairs of float
     backg : float
-        Background of `sci` that `blot` does not have.
+        Background that is in `sci` and not in `blot`, in their unit.
     err_nan : 'invalid' or 'zero'
         What a NaN error means; see `noise`.
     more_noise : callable, optional
-        ``more_noise(ys, xs)``: float32 noise of the blot at some pixels, which is added to `err` in quadrature.
+        ``more_noise(ys, xs)`` returns the blot's noise (float32) at the pixels given; it is added to `err`
+        in quadrature.
 
     Returns
     -------
@@ -101,13 +87,16 @@ def flag_resampled_crs(
 
 
 def beyond_both(difference, derivative, noise, snr, scale, more_noise=None) -> np.ndarray:
-    """Where `difference` exceeds the second threshold, and within one pixel the first: see `flag_resampled_crs`; bool (ny, nx)."""
+    """Return where `difference` exceeds the second threshold and, within one pixel, the first.
+
+    The mask is bool (ny, nx); `flag_resampled_crs` defines the two thresholds.
+    """
     with np.errstate(invalid="ignore"):  # `>` is False for NaN
         beyond = [
             difference > np.float32(c) * derivative + np.float32(n) * noise
             for n, c in zip(snr, scale, strict=True)
         ]
-        if more_noise is not None:  # it only takes pixels away: looked up where there are any
+        if more_noise is not None:  # more noise can only remove candidates, so it is computed at these alone
             at = np.nonzero(beyond[0] | beyond[1])
             total = np.hypot(noise[at], more_noise(*at))
             for mask, n, c in zip(beyond, snr, scale, strict=True):
@@ -116,13 +105,16 @@ def beyond_both(difference, derivative, noise, snr, scale, more_noise=None) -> n
 
 
 def flag_cr(sci_image, blot_image, snr="5.0 4.0", scale="1.2 0.7", backg=0.0, resample_data=True, *, flag=17):
-    """Mask outliers in a science image by updating its DQ in place (seed 000).
+    """Flag outliers in a science image's DQ, in place.
+
+    Source: ``flag_cr`` of jwst.outlier_detection.
 
     Parameters
     ----------
     sci_image : object
-        Has ``data``, ``err`` (float32) and ``dq`` (unsigned integers), such as a `drizzleflow.frames.frame.Frame`; where it has
-        a ``level`` that is not ``subtracted``, that replaces `backg`.
+        Has ``data``, ``err`` (float32) and ``dq`` (unsigned integers), such as a
+        `drizzleflow.frames.frame.Frame`. Where it has a sky ``level`` that is not ``subtracted``, this level
+        is used in place of `backg`.
     blot_image : object
         Has ``data``: the median blotted to the frame's pixels, or the median itself without resampling.
     snr, scale : str

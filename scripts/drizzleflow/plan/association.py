@@ -1,4 +1,4 @@
-"""Associations: tables of exposures that make one product.
+"""Read associations, the tables of exposures that make one product.
 
 Three forms, told apart by the end of the name: JWST level-3 JSON (``.json``), HST tables (``_asn.fits``) and
 ``.csv``. Members' paths are relative to the association. This module reads tables; `drizzleflow.plan` looks
@@ -7,45 +7,28 @@ at the files.
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import re
 import reprlib
 from dataclasses import dataclass, field
 
+from drizzleflow import formats
 from drizzleflow.errors import InputError, has_control
-from drizzleflow.io.files import why_no_file
+from drizzleflow.io.columns import ASSOCIATION_SCHEMA
+from drizzleflow.io.files import fingerprint, read_text, why_no_file
+from drizzleflow.plan.files import read_hst_table, read_sheet
 
 #: what a product, member or group may be called: it becomes a file name, safe for any shell or glob
 SAFE_NAME = re.compile(r"(?!\.{1,2}$)(?!-)[A-Za-z0-9._+-]{1,200}", re.ASCII)
-#: endings that are not part of a member's name (every format's SUFFIXES; a test compares)
-SUFFIXES = (
-    "_cal",
-    "_calints",
-    "_crf",
-    "_crfints",
-    "_rate",
-    "_rateints",
-    "_tweakreg",
-    "_skymatch",
-    "_match",
-    "_flt",
-    "_flc",
-    "_c0m",
-    "_c0f",
-    "_sci",
-)
 _EXTENSION = re.compile(r"\.(fits?|fts|asdf)(\.(gz|fz|bz2|xz))?$|\.(gz|fz)$", re.IGNORECASE)
-#: the columns of a CSV association
-COLUMNS = ("path", "member", "exptype", "group", "product", "dq", "ivar", "flux_scale")
-#: HST: the endings tried for a rootname, in this order
+#: HST tables: the endings tried for a rootname, in this order
 HST_ENDINGS = ("flc", "flt")
 
 
 @dataclass
 class Association:
-    """One product and the files that make it.
+    """Hold one product's name and the files that make it.
 
     Each of `members` is a dict: ``path`` (as found: absolute, or relative to the working folder), ``member``
     (name), ``exptype`` (lower case), and where given ``group``, ``dq`` and ``ivar`` (paths), ``flux_scale``
@@ -62,24 +45,30 @@ class Association:
         return [member for member in self.members if member["exptype"] == "science"]
 
 
-def member_name(path) -> str:
-    """The default name of a member: its file's stem without an ending such as ``_cal`` or ``_flc``."""
+def member_name(path, suffixes=None) -> str:
+    """Return a member's default name: its file's stem without an ending such as ``_cal`` or ``_flc``.
+
+    `suffixes`: those that count, by default the declared ones of all formats.
+    """
     stem = _EXTENSION.sub("", os.path.basename(path))
-    for suffix in SUFFIXES:
+    for suffix in formats.suffixes() if suffixes is None else suffixes:
         if stem.lower().endswith(suffix) and len(stem) > len(suffix):
             return stem[: -len(suffix)]
     return stem
 
 
-def read(path, hst_table=None) -> list[Association]:
-    """The products of an association file, in order of first appearance.
+def read(path, table=lambda path, about, read: read(path), suffixes=None) -> list[Association]:
+    """Read the products of an association file, in order of first appearance.
 
     Parameters
     ----------
     path : path
         Ends in ``.json``, ``.fits`` or ``.csv``.
-    hst_table : callable, optional
-        Used in place of `read_hst_table` (a cache of it).
+    table : callable, optional
+        ``table(path, about, read)`` gives ``read(path)``, lists of plain values, or what a cache keeps of it;
+        `about` says what was asked.
+    suffixes : sequence of str, optional
+        See `member_name`, which names the members that the association does not.
 
     Raises
     ------
@@ -95,14 +84,19 @@ def read(path, hst_table=None) -> list[Association]:
         raise InputError(f"{path}: {why_no_file(path)}")
     _expect_plain_path(path, path, "path")
     if ending.endswith(".json"):
-        return _read_json(path)
-    if ending.endswith(".csv"):
-        return _read_csv(path)
-    if ending.endswith((".fits", ".fit", ".fits.gz")):
-        return [_read_hst(path, (hst_table or read_hst_table)(path))]
-    raise InputError(
-        f"{path}: unknown kind of association, expected a name that ends in .json, _asn.fits or .csv"
-    )
+        made = _read_json(path)
+    elif ending.endswith(".csv"):
+        about = f"sheet {fingerprint(ASSOCIATION_SCHEMA)['sha256']}"
+        made = _read_csv(path, table(path, about, read_sheet))
+    elif ending.endswith((".fits", ".fit", ".fits.gz")):
+        made = [_read_hst(path, table(path, "rows", read_hst_table))]
+    else:
+        raise InputError(
+            f"{path}: unknown kind of association, expected a name that ends in .json, _asn.fits or .csv"
+        )
+    for member in (member for association in made for member in association.members):
+        member["member"] = member["member"] or member_name(member["path"], suffixes)
+    return made
 
 
 def check(association: Association) -> None:
@@ -150,7 +144,7 @@ def check(association: Association) -> None:
 
 
 def _expect_plain_path(source, path, what) -> None:
-    """Paths to read may be anything that a rule's input can be: Snakemake fills in what is in braces, of either kind."""
+    """Raise InputError for a path that cannot be a rule's input: Snakemake replaces text in braces."""
     if has_control(path):
         raise InputError(f"{source}: {what} {path!r} has control characters, expected none")
     if set("{}<>") & set(path):
@@ -168,13 +162,13 @@ def _check_name(source, what, name) -> None:
 
 
 def safe_name(name: str) -> str:
-    """`name` with what cannot be in a file name replaced by ``_``."""
+    """Return `name` with the characters that a file name cannot have replaced by ``_``."""
     cleaned = re.sub(r"[^A-Za-z0-9._+-]", "_", name, flags=re.ASCII).lstrip("-.")[:200]
     return cleaned or "product"
 
 
 def _beside(source, name: str) -> str:
-    """A path that an association gives, relative to it."""
+    """Return a path that an association gives relative to its own folder."""
     joined = os.path.join(os.path.dirname(source), name)
     tidy = os.path.normpath(joined)
     if ".." not in name or not os.path.exists(joined):
@@ -183,21 +177,8 @@ def _beside(source, name: str) -> str:
     return tidy if os.path.realpath(tidy) == os.path.realpath(joined) else joined
 
 
-def _text(path) -> str:
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            text = file.read()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not a text file in UTF-8 (byte {error.start})") from None
-    if "\0" in text:
-        raise InputError(f"{path}: a binary file, expected a table in text form")
-    return text
-
-
 def _read_json(path) -> list[Association]:
-    text = _text(path)
+    text = read_text(path)
     try:
         table = json.loads(text)
     except json.JSONDecodeError as error:
@@ -243,7 +224,7 @@ def _read_json(path) -> list[Association]:
 def _member(source, file, exptype, name=None, group=None, **more) -> dict:
     member = {
         "path": _beside(source, file),
-        "member": name or member_name(file),
+        "member": name or "",
         "exptype": exptype.strip().lower(),
     }
     if group not in (None, ""):
@@ -251,91 +232,26 @@ def _member(source, file, exptype, name=None, group=None, **more) -> dict:
     return {**member, **more}
 
 
-def _read_csv(path) -> list[Association]:
-    lines = [line for line in _text(path).splitlines() if line.strip() and not line.lstrip().startswith("#")]
-    try:
-        rows = list(csv.reader(lines, strict=True, skipinitialspace=True))
-    except csv.Error as error:
-        raise InputError(f"{path}: not valid CSV ({error})") from None
-    if not rows:
-        raise InputError(f"{path}: empty, expected a line of column names with at least 'path'")
-    names = [name.strip().lower() for name in rows[0]]
-    for name in names:
-        if name not in COLUMNS or names.count(name) > 1:
-            fault = "twice" if name in COLUMNS else "unknown"
-            raise InputError(f"{path}: column {name!r} is {fault}, expected some of {', '.join(COLUMNS)}")
-    if "path" not in names:
-        raise InputError(f"{path}: no column 'path' (found {', '.join(names)}), expected one")
+def _read_csv(path, rows) -> list[Association]:
     default = os.path.splitext(os.path.basename(path))[0]
-    found: dict[str, Association] = {}
-    for number, row in enumerate(rows[1:], start=1):
-        if len(row) != len(names):
-            raise InputError(
-                f"{path}: row {number} has {len(row)} values, expected {len(names)} as the first line"
-            )
-        given = {key: value.strip() for key, value in zip(names, row, strict=True) if value.strip()}
-        if "path" not in given:
-            raise InputError(f"{path}: row {number}: path is empty, expected a file")
-        product = given.get("product", default)
-        more = {key: _beside(path, given[key]) for key in ("dq", "ivar") if key in given}
-        if "flux_scale" in given:
-            more["flux_scale"] = _scale(path, number, given["flux_scale"])
+    products: dict[str, Association] = {}
+    for row in rows:
+        product = row.get("product", default)
+        more = {key: _beside(path, row[key]) for key in ("dq", "ivar") if key in row}
+        if "flux_scale" in row:
+            more["flux_scale"] = row["flux_scale"]
         member = _member(
-            path,
-            given["path"],
-            given.get("exptype", "science"),
-            given.get("member"),
-            given.get("group"),
-            **more,
+            path, row["path"], row.get("exptype", "science"), row.get("member"), row.get("group"), **more
         )
-        found.setdefault(product, Association(product, path)).members.append(member)
-    if not found:
-        raise InputError(f"{path}: no rows, expected one for each exposure")
-    return list(found.values())
-
-
-def _scale(path, number, text) -> float:
-    try:
-        scale = float(text)
-    except ValueError:
-        scale = 0.0
-    if not 0 < scale < float("inf"):
-        raise InputError(f"{path}: row {number}: flux_scale is {text!r}, expected a number > 0")
-    return scale
-
-
-def read_hst_table(path) -> list[list]:
-    """Rows ``[memname, memtype, present]`` of an HST association table (lower case, upper case, bool)."""
-    from astropy.io import fits
-
-    from drizzleflow.io import fits_layout
-
-    fits_layout.units(path)
-    try:
-        with fits.open(path) as hdus:
-            table = next((hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU)), None)
-            columns = [] if table is None else [name.upper() for name in table.columns.names]
-            missing = [name for name in ("MEMNAME", "MEMTYPE", "MEMPRSNT") if name not in columns]
-            if missing:
-                raise InputError(f"{path}: no column {missing[0]}, expected an HST association table")
-            data = table.data
-            return [
-                [str(name).strip().lower(), str(kind).strip().upper(), bool(present)]
-                for name, kind, present in zip(
-                    *(data[name] for name in ("MEMNAME", "MEMTYPE", "MEMPRSNT")), strict=True
-                )
-            ]
-    except InputError:
-        raise
-    except Exception as error:  # astropy raises many kinds for a broken file
-        raise InputError(f"{path}: not a readable FITS table ({' '.join(str(error).split())})") from None
+        products.setdefault(product, Association(product, path)).members.append(member)
+    return list(products.values())
 
 
 def _read_hst(path, rows) -> Association:
-    """MEMNAME is a rootname; its file is beside the table, ``{root}_flc.fits`` or ``{root}_flt.fits``.
+    """Read an HST association table, whose MEMNAME is a rootname.
 
-    The product is named by the present PROD-DTH row, else PROD-RPT, else PROD-CRJ, else the table's own name
-    before the underscore.
+    A member's file is beside the table, ``{root}_flc.fits`` or ``{root}_flt.fits``. The product is named
+    by the present PROD-DTH row, else PROD-RPT, else PROD-CRJ, else the table's name before the underscore.
     """
     products = {kind: name for name, kind, present in reversed(rows) if present and kind.startswith("PROD")}
     order = ("PROD-DTH", "PROD-RPT", "PROD-CRJ")

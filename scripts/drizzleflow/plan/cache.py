@@ -1,4 +1,4 @@
-"""The plan's cache: what was read of files, kept by path, size and modification time."""
+"""Keep the plan's cache: what was read of files, by path, size and modification time."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ def package_folder() -> str:
     return os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
-def products_file() -> str:
-    """The module whose code fills the cache."""
-    return os.path.join(os.path.dirname(os.path.abspath(__file__)), "products.py")
+def filling_module() -> str:
+    """The file of the module whose code fills the cache: `drizzleflow.plan.files`."""
+    return os.path.join(os.path.dirname(os.path.abspath(__file__)), "files.py")
 
 
 def _content_hash(path) -> str:
@@ -29,9 +29,10 @@ def _content_hash(path) -> str:
 class Cache:
     """Headers, tables and code hashes by path, size and modification time, in one JSON file.
 
-    A missing, broken or outdated file is an empty cache: it never decides what a run makes. Outdated is what other code has
-    filled: descriptions of files carry the code hash of `drizzleflow.plan.products` and all that it reaches, code hashes the
-    content of `drizzleflow.plan.codehash`.
+    A missing, broken or outdated file is an empty cache: it never decides what a run makes. Outdated is
+    what other code has filled: what was read of files carries the code hash of `drizzleflow.plan.files`
+    and all that it reaches (readers and formats, one that is added too), code hashes carry the content of
+    `drizzleflow.plan.codehash`.
     """
 
     def __init__(self, path):
@@ -45,16 +46,15 @@ class Cache:
         known = isinstance(stored, dict) and stored.get("hashes") == _content_hash(codehash.__file__)
         self.code: dict = stored["code"] if known else {}  #: for `drizzleflow.plan.codehash.code_hash`
         same = known and stored.get("version") == self._version
-        self.files: dict = stored["files"] if same else {}
+        self.files: dict = stored["files"] if same else {}  #: "path about" -> [size, mtime_ns, value]
+        self.formats: dict = stored["formats"] if same else {}  #: for `drizzleflow.plan.files.Formats`
         self.replaced: set[str] = set()  #: paths that had another size or time when the cache was written
-        self.git: dict | None = (
-            stored.get("git") if same else None
-        )  #: of `drizzleflow.jobs.checkout.describe`
+        self.git: dict | None = stored["git"] if same else None  #: of `drizzleflow.jobs.checkout.describe`
         self._stored = text if same else ""
 
     @cached_property
     def _version(self) -> str:
-        return codehash.code_hash(products_file(), package_folder(), self.code)
+        return codehash.code_hash(filling_module(), package_folder(), self.code)
 
     @property
     def saved(self) -> bool:
@@ -63,7 +63,7 @@ class Cache:
 
     def _text(self) -> str:
         stored = {"version": self._version, "hashes": _content_hash(codehash.__file__)}
-        stored |= {"files": self.files, "code": self.code, "git": self.git}
+        stored |= {"files": self.files, "formats": self.formats, "code": self.code, "git": self.git}
         return json.dumps(stored, sort_keys=True)
 
     def save(self) -> None:
@@ -85,7 +85,9 @@ class Cache:
         return self._key(path, about) in self.files
 
     def lookup(self, path, about, make, trust=False):
-        """``make(path)`` or what the cache has of it; `about` says what was asked. Failures are not kept.
+        """Return ``make(path)``, or what the cache has of it; `about` says what was asked.
+
+        Failures are not kept.
 
         Returns (value, size in bytes). With `trust` a stored value is good without a look at the file.
         """

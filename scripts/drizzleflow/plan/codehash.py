@@ -1,12 +1,14 @@
-"""A hash of the code that a rule runs: its script and every drizzleflow module that the script reaches.
+"""Hash the code that a rule runs: its script, the drizzleflow modules that it imports, and data files.
 
 Snakemake re-runs a job when its script changes but never looks inside the modules that the script imports,
 and takes a touched file for a changed one. The hash is of syntax trees without docstrings, so comments,
 formatting and docstrings do not count, and a formula does. Only static imports are followed: absolute,
 relative, inside functions, and ``import_module`` of a literal;
-``import_module(f"drizzleflow.formats.{name}")`` reaches every module of that package. Two places in a module are not
-followed: its ``__getattr__``, which finds names of another module for people who ask for them, and its command line. Rules
-use neither, and tests compare with what real jobs load. The hash is the same under every Python from 3.11 on.
+``import_module(f"drizzleflow.formats.{name}")`` reaches every module of that package. A package that is
+reached brings its data files (`DATA`, such as the template of the report), whose bytes all count. Two places
+in a module are not followed: its ``__getattr__``, which finds names of another module for people who ask for
+them, and its command line. Rules use neither, and tests compare with what real jobs load. The hash is the
+same under every Python from 3.11 on.
 """
 
 from __future__ import annotations
@@ -18,10 +20,13 @@ import os
 from drizzleflow.errors import InputError
 
 PACKAGE = "drizzleflow"
+DATA = (
+    ".j2",
+)  #: ends of names of the files that packages ship beside their modules (pyproject.toml, package-data)
 
 
 def code_hash(script_path, package_root, cache: dict | None = None) -> str:
-    """SHA-256 (hex) of the syntax of a script and the package modules that it reaches.
+    """Return the SHA-256 (hex) of the syntax of a script and the package modules that it imports.
 
     Parameters
     ----------
@@ -45,20 +50,25 @@ def code_hash(script_path, package_root, cache: dict | None = None) -> str:
 
 
 def closure(script_path, package_root, cache: dict | None = None) -> list[str]:
-    """Dotted names of the package's modules that a script reaches, sorted."""
+    """Return the dotted names of the package's modules that a script imports, sorted."""
     root = _package(package_root)
     found = _walk(os.path.abspath(script_path), root, {} if cache is None else cache)
-    return sorted(_name(path, root) for path in found if path.startswith(root + os.sep))
+    return sorted(
+        _name(path, root) for path in found if path.startswith(root + os.sep) and not path.endswith(DATA)
+    )
 
 
 def _walk(script, root, cache) -> dict[str, str]:
-    """path -> hash of a script and all that it reaches."""
+    """Return the hash of a script and of each file that it imports, by path."""
     found, waiting = {}, [script]
     while waiting:
         path = waiting.pop()
         if path not in found:
             found[path], imports = _module(path, root, cache)
             waiting += [file for name in imports for file in _files(name, root)]
+            folder, name = os.path.split(path)
+            if name == "__init__.py":
+                waiting += [os.path.join(folder, file) for file in os.listdir(folder) if file.endswith(DATA)]
     return found
 
 
@@ -68,12 +78,12 @@ def _package(folder) -> str:
 
 
 def _name(path, root) -> str:
-    relative = os.path.splitext(os.path.relpath(path, os.path.dirname(root)))[0]
+    relative = os.path.relpath(path, os.path.dirname(root)).removesuffix(".py")
     return relative.replace(os.sep, ".").removesuffix(".__init__")
 
 
 def _files(name, root) -> list[str]:
-    """The files that importing a dotted name runs: the packages on the way and the module."""
+    """Return the files that importing a dotted name runs: the packages on the way and the module."""
     if name.endswith("*"):  # the known start of a name that is put together at run time
         package, start = os.path.join(root, *name.split(".")[1:-1]), name.split(".")[-1][:-1]
         inside = sorted(os.listdir(package)) if os.path.isdir(package) else []
@@ -100,7 +110,11 @@ def _module(path, root, cache) -> tuple[str, list[str]]:
         if entry and entry[0] == status.st_size and entry[1] == status.st_mtime_ns:
             return entry[2], entry[3]
         with open(path, "rb") as source:
-            tree = ast.parse(source.read())
+            content = source.read()
+        if path.endswith(DATA):
+            cache[path] = [status.st_size, status.st_mtime_ns, hashlib.sha256(content).hexdigest(), []]
+            return cache[path][2], []
+        tree = ast.parse(content)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     except (SyntaxError, ValueError) as error:
@@ -123,7 +137,10 @@ def _module(path, root, cache) -> tuple[str, list[str]]:
 
 
 def _text(node) -> str:
-    """A syntax tree as text. Not `ast.dump`: each version of Python gives nodes new fields, empty mostly, and shows them its way."""
+    """Write a syntax tree as text that is the same under every version of Python.
+
+    `ast.dump` is not used: each version gives nodes new, mostly empty fields and writes them differently.
+    """
     if isinstance(node, ast.AST):
         fields = [
             (name, value)
@@ -135,14 +152,17 @@ def _text(node) -> str:
 
 
 def _followed(statement) -> bool:
-    """Whether imports in a module's statement count: not in its own ``__getattr__`` and not in its command line."""
+    """Return whether imports in a module's statement are followed.
+
+    Those in the module's own ``__getattr__`` and in its command line are not.
+    """
     if isinstance(statement, ast.If) and ast.unparse(statement.test) == "__name__ == '__main__'":
         return False
     return not (isinstance(statement, ast.FunctionDef) and statement.name == "__getattr__")
 
 
 def _imports(tree, package) -> set[str]:
-    """Dotted names that a module imports from our package; ``from a import b`` gives ``a.b``."""
+    """Return the dotted names that a module imports from our package; ``from a import b`` gives ``a.b``."""
     names = set()
     # a script has no package: it is the command line
     for node in (n for part in tree.body if not package or _followed(part) for n in ast.walk(part)):

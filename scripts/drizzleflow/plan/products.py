@@ -1,4 +1,4 @@
-"""The plan: what a run makes of which files, looked up once when the Snakefile is parsed.
+"""Make the plan of a run: its products and their files, read once when the Snakefile is parsed.
 
 Headers (primary headers mostly, 2-3 ms a file) are cached by path, size and modification time, so that the
 many Snakemake processes of a cluster run read only the cache. A wrong association becomes a `Product` with an
@@ -7,81 +7,19 @@ many Snakemake processes of a cluster run read only the cache. A wrong associati
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 
 from drizzleflow.errors import InputError
-from drizzleflow.plan import association, config
+from drizzleflow.plan import association, config, files
 from drizzleflow.plan.cache import Cache
-
-#: exposure types of JWST and Roman and the road that they take (the lists of the pipelines' outlier_detection steps)
-ROADS = {
-    "WFI_IMAGE": "imaging",
-    **dict.fromkeys(("NRC_IMAGE", "MIR_IMAGE", "NRS_IMAGE", "NIS_IMAGE", "FGS_IMAGE"), "imaging"),
-    **dict.fromkeys(("NRC_CORON", "MIR_LYOT", "MIR_4QPM"), "coron"),
-    **dict.fromkeys(("NRS_IFU", "MIR_MRS"), "ifu"),
-    **dict.fromkeys(("NIS_SOSS", "MIR_LRS-SLITLESS", "NRC_TSGRISM", "NRS_BRIGHTOBJ", "NRC_TSIMAGE"), "tso"),
-}
-BUILT = ("imaging",)
-_DESCRIBED = "group nframes cube nx ny instrument detector exp_type filter exptime err".split()
-
-
-@dataclass(frozen=True)
-class Member:
-    """One file of a product, in plain types that a rule may carry as a parameter."""
-
-    member: str  #: safe name, unique in the product
-    path: str  #: absolute, or relative to the working folder
-    exptype: str  #: lower case: science, psf, background ...
-    group: str = ""  #: members of one exposure share it
-    format: str = ""  #: name of the `drizzleflow.formats` module
-    nframes: int = 0  #: SCI extensions, or integrations of a cube
-    cube: bool = False
-    nx: int = 0
-    ny: int = 0
-    instrument: str = ""
-    detector: str = ""
-    exp_type: str = ""
-    filter: str = ""
-    exptime: float | None = None  #: s
-    err: bool = False  #: whether every frame has its uncertainty
-    size: int = 0  #: bytes of the file
-    dq: str | None = None  #: a file beside it
-    ivar: str | None = None
-    flux_scale: float | None = None  #: the data are multiplied by it
-
-    def asdict(self) -> dict:
-        return asdict(self)
-
-
-@dataclass
-class Product:
-    """One mosaic: its members, the groups they form and the settings that hold for it."""
-
-    name: str
-    source: str
-    road: str = "imaging"
-    error: str | None = None  #: why it cannot be made, one line
-    members: list[Member] = field(default_factory=list)  #: science
-    others: list[Member] = field(default_factory=list)  #: another exptype; never opened
-    options: dict = field(default_factory=dict)  #: {section: {key: value}}
-    asn_id: str = ""
-    #: group -> [(member, [extver, ...]), ...], in order of first appearance
-    groups: dict[str, list[tuple[str, list[int]]]] = field(default_factory=dict)
-    batches: dict[str, list[str]] = field(default_factory=dict)  #: batch -> member names
-
-    def __post_init__(self):
-        self._by_name = {member.member: member for member in self.members}
-
-    def member(self, name: str) -> Member:
-        return self._by_name[name]
+from drizzleflow.plan.product import Member, Product
+from drizzleflow.plan.roads import ROADS
 
 
 @dataclass
 class Plan:
-    """All products of a run, by name, and the cache that the plan was made with."""
+    """Hold all products of a run, by name, and the cache with which the plan was made."""
 
     products: dict[str, Product]
     cache: Cache
@@ -93,7 +31,7 @@ class Plan:
 
 
 def build(settings: dict, cache_path, main_process: bool = True) -> Plan:
-    """The plan of a run.
+    """Make the plan of a run.
 
     Parameters
     ----------
@@ -105,15 +43,16 @@ def build(settings: dict, cache_path, main_process: bool = True) -> Plan:
         False in the processes that Snakemake starts for jobs: a file that the cache knows is not looked at
         (it may be changing, and the run must not change its mind), and the cache is not written.
 
-    Nothing that an association or a file holds raises: it is the `Product.error` of the products it concerns.
+    A wrong association or file raises nothing: it becomes the `Product.error` of the products concerned.
     """
     cache = Cache(cache_path)
+    known = files.Formats(cache.formats)
     listed = settings["associations"]
     found: list[association.Association | Product] = []
     for source in [listed] if isinstance(listed, str) else listed:
         try:
             found += association.read(
-                source, lambda path: cache.lookup(path, "hst", association.read_hst_table)[0]
+                source, lambda path, about, read: cache.lookup(path, about, read)[0], known.suffixes
             )
         except InputError as error:
             stem = os.path.splitext(os.path.basename(source.rstrip("/")))[0]
@@ -129,7 +68,7 @@ def build(settings: dict, cache_path, main_process: bool = True) -> Plan:
             product = entries[0]
         else:
             try:
-                product = _product(entries[0], settings, cache, main_process)
+                product = _product(entries[0], settings, cache, known, main_process)
             except InputError as error:
                 product = Product(name, entries[0].source, error=str(error), asn_id=entries[0].asn_id)
         product.name = _unique(association.safe_name(name), products)
@@ -157,8 +96,8 @@ def _unique(name, taken) -> str:
     return free
 
 
-def _product(table: association.Association, settings, cache, main_process) -> Product:
-    about = _about(settings)
+def _product(table: association.Association, settings, cache, known, main_process) -> Product:
+    about = files.about(settings)
     if main_process or not table.science or not all(cache.knows(m["path"], about) for m in table.science):
         association.check(table)
     members = [
@@ -171,41 +110,41 @@ def _product(table: association.Association, settings, cache, main_process) -> P
             f"{table.source}: product {table.name}: members of several formats ({listed}), expected one"
         )
     first = members[0]
-    for member in members:
+    declared = known[first.format]
+    for member in members if not declared.takes_companions else ():
         extra = [key for key in ("dq", "ivar", "flux_scale") if getattr(member, key) is not None]
-        if extra and member.format != "simple":
+        if extra:
             raise InputError(
-                f"{table.source}: product {table.name}: member {member.member}: {extra[0]} is for plain FITS "
-                f"files, expected none with {member.format} files"
+                f"{table.source}: product {table.name}: member {member.member}: {extra[0]} is for "
+                f"{known.titles(lambda one: one.takes_companions)} files, expected none with {member.format} "
+                "files"
             )
     options = config.for_product(settings, first.instrument, first.exp_type, first.filter)
     product = Product(
         table.name,
         table.source,
-        _road(table, members, settings["mode"]),
+        _road(table, members, declared.roads, settings["mode"]),
         members=members,
         others=[Member(**member) for member in table.members if member["exptype"] != "science"],
         options=options,
         asn_id=table.asn_id,
+        format=declared,
+        methods=tuple(settings["outlier_method"]),
+        keeps=settings["save_intermediate_results"],
     )
     product.groups = _groups(table, members)
-    _expect_errors(table, product, settings)
+    _expect_errors(table, product)
     product.batches = _batches(members, settings["batch_size"])
     return product
-
-
-def _about(settings) -> str:
-    """What the description of a file depends on besides the file."""
-    return hashlib.sha256(json.dumps(settings["simple"], sort_keys=True).encode()).hexdigest()[:12]
 
 
 def _member(table, entry, settings, about, cache, trust) -> Member:
     path = entry["path"]
     try:
-        described, size = cache.lookup(path, about, lambda p: _describe(p, settings), trust)
+        described, size = cache.lookup(path, about, lambda p: files.describe(p, settings), trust)
         for key in ("dq", "ivar"):
             if key in entry:
-                cache.lookup(entry[key], "layout", _expect_whole, trust)
+                cache.lookup(entry[key], "layout", files.expect_whole, trust)
     except InputError as error:
         raise InputError(f"{table.source}: product {table.name}: {error}") from None
     except Exception as error:  # astropy raises many kinds for a broken file
@@ -214,51 +153,32 @@ def _member(table, entry, settings, about, cache, trust) -> Member:
             f"({type(error).__name__}: {error})"
         ) from None
     described = {**described, "err": described.get("err") or "ivar" in entry}
-    known = {key: described.get(key) for key in ("format", *_DESCRIBED)}
+    known = {key: described.get(key) for key in ("format", *files.DESCRIBED)}
     known["group"] = entry.get("group") or known["group"] or entry["member"]
     more = {key: entry[key] for key in ("dq", "ivar", "flux_scale") if key in entry}
     return Member(member=entry["member"], path=path, exptype=entry["exptype"], size=size, **known, **more)
 
 
-def _describe(path, settings) -> dict:
-    from drizzleflow import formats
-
-    _expect_whole(path)
-    header = formats.header(path)
-    name = formats.detect(header)
-    described = formats.get(name).describe(path, header, settings["simple"])
-    return {"format": name, **{key: described.get(key) for key in _DESCRIBED}}
-
-
-def _expect_whole(path) -> None:
-    """Refuse a FITS file that does not hold what its headers describe, before astropy sees it: of gzipped ones it may never end."""
-    from drizzleflow import formats
-    from drizzleflow.io import fits_layout
-
-    if not formats.is_asdf(path):
-        fits_layout.units(path)
-
-
-def _expect_errors(table, product, settings) -> None:
-    """Outliers are found by comparing with each pixel's uncertainty: better told now than after the median."""
-    options, resampled = product.options, product.options["single_drizzle"]["resample_data"]
-    images = len(product.groups) if resampled else sum(member.nframes for member in product.members)
-    compared = "blot" in settings["outlier_method"] and options["median"]["median"] and images > 1
-    if compared and (options["crmask"]["noise"] == "err" or not resampled):
+def _expect_errors(table, product) -> None:
+    """Refuse members without uncertainties where outliers are to be found, before anything is made."""
+    options = product.options
+    compared = "blot" in product.methods and options["median"]["median"] and len(product.stack) > 1
+    if compared and (options["crmask"]["noise"] == "err" or not product.resampled):
         for member in product.members:
             if not member.err:
                 raise InputError(
-                    f"{table.source}: product {table.name}: {member.path}: no error plane, expected ERR or an inverse variance "
-                    "(without one, set outlier_method: none)"
+                    f"{table.source}: product {table.name}: {member.path}: no error plane, expected ERR or "
+                    "an inverse variance (without one, set outlier_method: none)"
                 )
 
 
-def _road(table, members, mode) -> str:
+def _road(table, members, declared, mode) -> str:
+    """Return the road of the members by their exposure types; `declared`: their format's `ROADS`."""
     if mode == "imaging":
         return mode
     roads = {}
     for member in members:
-        road = ROADS.get(member.exp_type.upper(), "") if member.format in ("jwst", "roman") else "imaging"
+        road = "imaging" if declared is None else declared.get(member.exp_type.upper(), "")
         roads.setdefault(road, member)
     where = f"{table.source}: product {table.name}"
     hint = "set mode: imaging to treat every image as an exposure of its own"
@@ -269,7 +189,7 @@ def _road(table, members, mode) -> str:
         listed = ", ".join(f"{member.exp_type} ({member.member})" for member in roads.values())
         raise InputError(f"{where}: exposure types of several roads: {listed}, expected one road")
     ((road, member),) = roads.items()
-    if road not in BUILT:
+    if road not in ROADS:
         raise InputError(f"{where}: {member.exp_type}: the {road} road is not built yet; {hint}")
     return road
 

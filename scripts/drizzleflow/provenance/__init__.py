@@ -1,10 +1,11 @@
-"""Where a product comes from: every file and every job behind it, as W3C PROV in its JSON form.
+"""This package writes down where a product comes from, as W3C PROV in JSON: every file and every job.
 
-Files are entities, jobs are activities that ``used`` some and generated others (``wasGeneratedBy``), and the software of
-a job is the agent it ``wasAssociatedWith``. Which frame went into which product (``wasDerivedFrom``) has its window of the grid and
-its mask. https://www.w3.org/submissions/prov-json/ defines the layout.
+Files are PROV's entities. Jobs are its activities, which ``used`` some files and made others
+(``wasGeneratedBy``). The software of a job is the agent it ``wasAssociatedWith``. ``wasDerivedFrom`` says
+which frame went into which product, with the frame's window of the grid and its mask. The layout is that of
+https://www.w3.org/submissions/prov-json/.
 
-``python -m drizzleflow.provenance`` traces one pixel and exports a run: see `drizzleflow.provenance.__main__`.
+``python -m drizzleflow.provenance`` traces one pixel or exports a run: see `drizzleflow.provenance.__main__`.
 """
 
 from __future__ import annotations
@@ -27,36 +28,38 @@ PREFIX = {
 
 
 def collect(records, product: str, out_path, sources=(), config=(), own: dict | None = None) -> dict:
-    """Write the provenance of one product.
+    """Write ``provenance.json``: all files and jobs behind one product.
 
     Parameters
     ----------
     records : list of paths
-        Records of the product's jobs (see `drizzleflow.jobs.record`), in any order: the result does not depend on it.
+        Records of the product's jobs (see `drizzleflow.jobs.record`), in any order: the result does not
+        depend on it.
     product : str
         Name of the product.
     out_path : path
         The JSON file.
     sources : list of paths
-        Files that no job made (the association, members, tables). Those that no record has hashed are hashed here.
+        Files that no job made (the association, members, tables). A file without a hash in any record is
+        hashed here.
     config : list of paths
         The configuration files of the run.
     own : dict, optional
-        What the job that writes `out_path` says of itself (`drizzleflow.jobs.record.Job.account`): it is an activity like the others,
-        without an end; the file cannot hold its own hash.
+        What the job that writes `out_path` says of itself (`drizzleflow.jobs.record.Job.account`). It becomes
+        an activity like the others, but without an end time. The file cannot hold its own hash.
 
     Returns
     -------
     dict
-        What was written. Paths are relative to the working folder where they lie in it. Attributes that are tables
-        (``df:params``, ``df:wildcards``) are JSON text, since PROV knows only plain values.
+        The content of the file. Paths are relative to the working folder if they lie in it. Attributes that
+        are tables (``df:params``, ``df:wildcards``) are JSON text, since PROV knows only plain values.
 
     Raises
     ------
     InputError
         A record cannot be read.
     FileNotFoundError
-        A source is gone.
+        A source file does not exist.
     """
     files, jobs = _Files(), []
     for path in sorted({relative(path) for path in records}):
@@ -111,22 +114,22 @@ def collect(records, product: str, out_path, sources=(), config=(), own: dict | 
 
 
 def relative(path) -> str:
-    """`path` from the working folder where it lies in it; otherwise absolute."""
+    """Return `path` relative to the working folder if it lies in it, otherwise absolute."""
     full, here = os.path.abspath(path), os.getcwd()
     inside = full == here or full.startswith(here.rstrip(os.sep) + os.sep)
     return os.path.relpath(full, here) if inside else full
 
 
 class _Files:
-    """Entities: one for each content that a path has had."""
+    """The files of the run, as PROV entities: one for each content that a path has had."""
 
     def __init__(self):
-        self._first: dict[str, str | None] = {}  # path -> hash that its plain name stands for
+        self._first: dict[str, str | None] = {}  # path -> hash of the content that has the plain name
         self._all: dict[tuple[str, str | None], dict] = {}
         self._named: dict[str, dict] = {}
 
     def made(self, entry) -> None:
-        """A file with its hash, as its maker saw it: this is what the path stands for."""
+        """Add a file with the hash that its maker recorded; the path's plain name means this content."""
         self._first.setdefault(relative(entry["path"]), entry["sha256"])
         self.seen(entry)
 
@@ -139,7 +142,7 @@ class _Files:
         return relative(path) in self._first
 
     def name(self, path, sha256: str | None = None) -> str:
-        """The entity's name; a second content of one path gets its hash in its name."""
+        """Return the entity's name; a second content of the same path has its hash in the name."""
         path = relative(path)
         first = self._first.get(path)
         sha256 = sha256 or first
@@ -149,12 +152,12 @@ class _Files:
         return name
 
     def entities(self) -> dict:
-        found = {}
+        entities = {}
         for name, entry in self._named.items():
-            found[name] = {"prov:label": os.path.basename(entry["path"]), "df:path": entry["path"]}
+            entities[name] = {"prov:label": os.path.basename(entry["path"]), "df:path": entry["path"]}
             if "sha256" in entry:
-                found[name].update({"df:sha256": entry["sha256"], "df:size": entry["size"]})
-        return found
+                entities[name].update({"df:sha256": entry["sha256"], "df:size": entry["size"]})
+        return entities
 
 
 def _add_job(document, files: _Files, path: str | None, entry: dict) -> str:
@@ -163,7 +166,7 @@ def _add_job(document, files: _Files, path: str | None, entry: dict) -> str:
     name = "job:" + "/".join(
         quote(part, safe="+,=~") for part in (entry["rule"], *map(str, wildcards.values()))
     )
-    if name in document["activity"]:  # the same rule and wildcards below two folders
+    if name in document["activity"]:  # the same rule and wildcards ran in two folders
         name += "@" + quote(path, safe="/+,=~")
     activity = {
         "prov:label": label,
@@ -192,7 +195,11 @@ def _add_job(document, files: _Files, path: str | None, entry: dict) -> str:
 
 
 def _add_contributions(document, files: _Files, job: str, entry: dict, masks: dict) -> None:
-    """Which frame went into which product: its window of the grid, and the mask of the frame or of the copy that stands for it."""
+    """Write which frame went into which product (``wasDerivedFrom``).
+
+    Each relation has the frame's window of the grid and the mask of the frame. The frame may be a copy of the
+    member, such as the flagged copy.
+    """
     for how in entry.get("contributions") or ():
         product, source = files.name(how["product"]), files.name(how["source"])
         relation = {"prov:generatedEntity": product, "prov:usedEntity": source, "prov:activity": job}
@@ -210,7 +217,7 @@ def _unique(entries) -> list[dict]:
 
 
 def _agent(document, versions: dict, git: dict | None) -> str:
-    """One software agent for each set of versions, and commit of drizzleflow, that jobs ran with."""
+    """Return the name of the software agent: one for each set of versions and commit of drizzleflow."""
     text = json.dumps([versions, git] if git else versions, sort_keys=True)
     name = "software:" + hashlib.sha256(text.encode()).hexdigest()[:16]
     document["agent"][name] = {
@@ -223,7 +230,7 @@ def _agent(document, versions: dict, git: dict | None) -> str:
 
 
 def _add_product(document, files: _Files, product: str, jobs) -> str:
-    """The product: a collection of the files that bear its name; the entity's name."""
+    """Add the product as the collection of its files, and return the name of the entity."""
     name = "product:" + quote(product, safe="+,=~")
     kind = {"$": "prov:Collection", "type": "prov:QUALIFIED_NAME"}
     document["entity"][name] = {"prov:type": kind, "prov:label": product}

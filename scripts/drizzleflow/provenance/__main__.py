@@ -1,4 +1,4 @@
-"""``python -m drizzleflow.provenance``: how one pixel of a product came to be (trace), and a run as an RO-Crate (crate)."""
+"""``python -m drizzleflow.provenance`` traces one pixel of a product, or exports a run as an RO-Crate."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ from drizzleflow.jobs.record import plain
 COLUMNS = ("x", "y", "overlap", "weight", "overlap*weight", "data", "value", "DQ", "")
 
 
-def table(found: dict) -> str:
-    """The text of a trace (see `drizzleflow.provenance.trace.trace`)."""
-    lines = [f"{found['product']}: pixel {found['pixel'][0]} {found['pixel'][1]} (0-based)"]
-    if found["sky"]:
+def table(trail: dict) -> str:
+    """Return the text that shows a trace (see `drizzleflow.provenance.trace.trace`)."""
+    lines = [f"{trail['product']}: pixel {trail['pixel'][0]} {trail['pixel'][1]} (0-based)"]
+    if trail["sky"]:
         lines.append(
-            f"grid {found['grid'][0]} {found['grid'][1]}   RA {found['sky'][0]:.7f}   Dec {found['sky'][1]:.7f}"
+            f"grid {trail['grid'][0]} {trail['grid'][1]}   RA {trail['sky'][0]:.7f}   Dec {trail['sky'][1]:.7f}"
         )
-    lines.append("holds   " + _numbers(found["values"], found["unit"]))
-    if found["sum"] is not None:
+    lines.append("holds   " + _numbers(trail["values"], trail["unit"]))
+    if trail["sum"] is not None:
         lines.append(
             "sum     "
-            + _numbers(found["sum"], found["unit"])
-            + ("   agrees" if found["agrees"] else "   DOES NOT AGREE")
+            + _numbers(trail["sum"], trail["unit"])
+            + ("   agrees" if trail["agrees"] else "   DOES NOT AGREE")
         )
-    lines += [*found["notes"], ""]
-    for image in found.get("images", ()):
+    lines += [*trail["notes"], ""]
+    for image in trail.get("images", ()):
         verdict = "used" if image["used"] else "not used"
         lines.append(
             f"image {image['file']}: {verdict}, value {image['value']:.7g}, weight {image['weight']:.7g}"
             f" (counts from {image['threshold']:.4g})"
         )
         lines += [f"  {line}" for frame in image["frames"] for line in _frame(frame)]
-    for frame in found.get("frames", ()):
+    for frame in trail.get("frames", ()):
         lines += _frame(frame)
-    if not found.get("images") and not found.get("frames"):
+    if not trail.get("images") and not trail.get("frames"):
         lines.append("no frame reaches this pixel")
     return "\n".join(lines).rstrip()
 
@@ -93,7 +93,11 @@ def _frame(frame: dict):
 
 
 def main(argv=None) -> int:
-    """Returns the exit code: 0; 1 with a line on stderr for what cannot be done, or where a traced pixel does not agree."""
+    """Run the command line and return its exit code: 0, or 1 for a failure.
+
+    It is 1, with a line on stderr, if the command cannot be done, and 1 if a traced pixel does not agree with
+    the sum of its parts.
+    """
     parser = argparse.ArgumentParser(
         prog="python -m drizzleflow.provenance", description=__doc__, allow_abbrev=False
     )
@@ -127,12 +131,12 @@ def main(argv=None) -> int:
             return 0
         from drizzleflow.provenance.trace import trace
 
-        found = trace(options.product, *options.pixel)
+        trail = trace(options.product, *options.pixel)
     except InputError as error:
         print(f"provenance: {error}", file=sys.stderr)
         return 1
-    print(json.dumps(plain(found), indent=1, ensure_ascii=False) if options.json else table(found))
-    return 1 if found["agrees"] is False else 0
+    print(json.dumps(plain(trail), indent=1, ensure_ascii=False) if options.json else table(trail))
+    return 1 if trail["agrees"] is False else 0
 
 
 if __name__ == "__main__":

@@ -1,65 +1,26 @@
-"""Are the files of an output folder still those that the jobs made?
+"""The audit tests whether the files of an output folder are still those that the jobs made.
 
     python -m drizzleflow.audit OUTDIR
 
-Nothing is trusted but the bytes: every hash in the records and every checksum in a FITS product is computed again, in one
-reading of each file. The audit only reads. What a run would make again, only the workflow knows: `snakemake audit` tells it.
+It trusts only the bytes: it computes every hash in the records and every checksum in a FITS product again,
+and reads each file once. It changes nothing. Which files a run would make again is known to the workflow
+alone; `snakemake audit` asks it.
 """
 
 from __future__ import annotations
 
-import fnmatch
-import hashlib
-import importlib.metadata
-import json
 import logging
-import os
-import platform
-import stat
-from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
 from drizzleflow.errors import InputError
-from drizzleflow.io.fits_layout import units
-from drizzleflow.io.fits_verify import PIECE, Sums
-from drizzleflow.jobs import record
+from drizzleflow.plan import roads
+from drizzleflow.provenance.evidence import Evidence, Finding, key_of
 
 logger = logging.getLogger("drizzleflow")
 
-#: what lies beside the products, and in each product's folder, without being one
-BESIDE, WITHIN = (".lock", ".plan.json", "audit.log"), ("log", "benchmark")
-TEMPORARY = ("*/mosaic/*",)  #: products that every run removes when they have been used
-NOTES = ("unplanned", "versions")  #: kinds that are no fault
-
-
-@dataclass(frozen=True, order=True)
-class Finding:
-    """One file that is not as it should be, or (`NOTES`) something that a reviewer should know."""
-
-    path: str  #: as found below the output folder, or as named in the record
-    kind: str  #: missing, altered, stale, unknown; unplanned, versions
-    detail: str  #: what was found and what was expected
-
-    def __str__(self) -> str:
-        line = f"{self.kind}: {self.path}: {self.detail}"
-        return line if line.isprintable() else repr(line)[1:-1]  # names may hold anything
-
-    @property
-    def harmless(self) -> bool:
-        return self.kind in NOTES
-
-
-@dataclass(frozen=True)
-class Claim:
-    """What is recorded about a file, and by which job."""
-
-    path: str
-    sha256: str
-    size: int  #: bytes
-    by: str  #: key of the record, or of the provenance file
-    ended: str  #: when that job ended, ISO 8601
+#: paths below the output folder of products that every run removes after use
+TEMPORARY = tuple(f"*/{pattern}" for pattern in roads.temporary(intermediate=False))
 
 
 def audit(
@@ -75,26 +36,28 @@ def audit(
     Parameters
     ----------
     outdir : path
-        The output folder; records are the JSON files in ``{product}/record`` below it. Paths in records are taken from the
-        working folder, as at the time of the run.
+        The output folder; records are the JSON files in ``{product}/record`` below it. Paths in records are
+        taken from the working folder, as at the time of the run.
     temporary : patterns
-        Outputs that the workflow itself may have removed: their absence is no finding. Patterns are `fnmatch`'s, on
-        the path from `outdir`; ``*`` also matches ``/``.
+        Outputs that the workflow itself may have removed; the audit does not report them as missing. Patterns
+        are those of `fnmatch`, applied to the path from `outdir`; ``*`` also matches ``/``.
     planned : function, optional
-        Gives every file that a run would have, with the reason for which it would make it again: None where it would not, ""
-        where there is none of its own. Called when the files have been read.
+        Returns every file of a complete run, each with the reason why a run would make it again: None if it
+        would not, "" if the file itself gives no reason. It is called after the files have been read.
     code : hashes
-        Those of the workflow's present code: tells changed code from changed settings.
+        Hashes of the workflow's present code; they tell changed code from changed settings.
     threads : int
-        Files that are read at the same time.
+        Number of files that are read at the same time.
 
     Returns
     -------
     list of Finding
-        Sorted by path, one a file; empty when all is well. ``missing``: a recorded file is gone, or a planned one was never
-        made. ``altered``: its bytes are others, or its FITS checksums do not fit them; raw inputs included. ``stale``: a run
-        would make it again, or a provenance file is older than a record that it describes. ``unknown``: no record knows the
-        file. Harmless: ``unplanned``, healthy files of another configuration; ``versions``, other packages than installed here.
+        One for each file, sorted by path; empty if nothing is wrong. ``missing``: a recorded file does not
+        exist, or a planned one was never made. ``altered``: the bytes of a product or raw input have changed,
+        or its FITS checksums are wrong. ``stale``: a run would make the file again, or a provenance file is
+        older than a record that it describes. ``unknown``: no record names the file. Two kinds are harmless:
+        ``unplanned``, intact files of another configuration; ``versions``, the jobs ran with other versions
+        of packages than are installed here.
 
     Raises
     ------
@@ -103,16 +66,16 @@ def audit(
     """
     evidence = Evidence(outdir, temporary)
     with ThreadPoolExecutor(threads) as pool:
-        # large files first, so that no thread is left with one at the end
-        faults = {_key(f.path): f for f in pool.map(evidence.check, evidence.by_size()) if f}
+        # large files come first, so that no thread still reads one when the others have finished
+        faults = {key_of(f.path): f for f in pool.map(evidence.check, evidence.by_size()) if f}
     for path in evidence.found.values():
         if not evidence.knows(path):
-            faults.setdefault(_key(path), evidence.stranger(path))
+            faults.setdefault(key_of(path), evidence.stranger(path))
     notes = evidence.versions()
     if planned is not None:
-        plan = {_key(path): (path, reason) for path, reason in planned().items()}
+        plan = {key_of(path): (path, reason) for path, reason in planned().items()}
         for fault in evidence.stale(plan, set(code)):
-            faults.setdefault(_key(fault.path), fault)
+            faults.setdefault(key_of(fault.path), fault)
         notes += evidence.unplanned(plan, faults)
     logger.info(
         "%d records, %d files compared, %d findings", len(evidence.jobs), len(evidence.by_size()), len(faults)
@@ -120,266 +83,8 @@ def audit(
     return sorted([*faults.values(), *notes])
 
 
-class Evidence:
-    """What the records below an output folder say of its files and of the raw inputs.
-
-    Raises
-    ------
-    InputError
-        The folder does not exist, or no record lies in it.
-    """
-
-    def __init__(self, outdir, temporary: Iterable[str] = TEMPORARY):
-        self.outdir, self.temporary = os.fspath(outdir), tuple(temporary)
-        if not os.path.isdir(self.outdir):
-            raise InputError(f"{self.outdir}: no such output folder")
-        self.found = {_key(path): path for path in sorted(_walk(self.outdir))}
-        self.claims: dict[str, Claim] = {}  #: outputs and raw inputs, the last job's word counting
-        self.vouched: dict[str, Claim] = {}  #: records, by the hash that a provenance file has of them
-        self.jobs: dict[str, dict] = {}  #: readable records without their pictures
-        self._broken: dict[str, str] = {}
-        self._logs: set[str] = set()
-        records = [path for path in self.found.values() if self._is_record(path)]
-        if not records:
-            raise InputError(f"{self.outdir}: no records in it: nothing to compare with")
-        raw: dict[str, Claim] = {}
-        for path in records:
-            try:
-                self._read(path, raw)
-            except (InputError, KeyError, TypeError, ValueError, AttributeError) as error:
-                self._broken[_key(path)] = f"not a readable record ({error})"
-        for key in list(self.claims):
-            if os.path.basename(key) == "provenance.json":
-                self._read_provenance(key, raw)
-        self._made = set(self.claims)
-        self.claims = raw | self.claims
-
-    def _read(self, path: str, raw: dict) -> None:
-        key, content = _key(path), record.read(path)
-        ended = str(content["ended"])
-        outputs = [_claim(entry, key, ended) for entry in content["outputs"]]
-        inputs = [_claim(entry, key, ended) for entry in content["inputs"] if entry.get("sha256")]
-        content.pop("thumbnails", None)
-        self.jobs[key] = content
-        if content.get("log"):
-            self._logs.add(_key(content["log"]))
-        for claims, entries in ((self.claims, outputs), (raw, inputs)):
-            for claim in entries:
-                known = claims.get(_key(claim.path))
-                if known is None or claim.ended >= known.ended:
-                    claims[_key(claim.path)] = claim
-
-    def _read_provenance(self, key: str, raw: dict) -> None:
-        """The hashes that a provenance file has of records, and of raw inputs that no record has."""
-        try:
-            with open(key, encoding="utf-8") as stream:
-                document = json.load(stream)
-            settings = {
-                relation["prov:influencer"] for relation in document.get("wasInfluencedBy", {}).values()
-            }
-            for name, entry in document["entity"].items():
-                if name in settings:  # what has changed in the configuration, the dry run tells
-                    continue
-                if "df:sha256" in entry:
-                    entry = {"path": entry["df:path"], "sha256": entry["df:sha256"], "size": entry["df:size"]}
-                    claim = _claim(entry, key, self.claims[key].ended)
-                    inside = os.path.relpath(_key(claim.path), os.path.dirname(key))
-                    if inside.startswith("record" + os.sep):
-                        self.vouched[_key(claim.path)] = claim
-                    else:
-                        raw.setdefault(_key(claim.path), claim)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            self._broken[key] = f"not readable as provenance ({error})"
-
-    def by_size(self) -> list[str]:
-        """Keys (absolute paths) of all files that something is recorded about, the largest first."""
-        keys = {*self.jobs, *self._broken, *self.vouched, *self.claims}
-        return sorted(keys, key=lambda key: (-self.claims[key].size if key in self.claims else 0, key))
-
-    def knows(self, path) -> bool:
-        """Whether a file is recorded, or lies where files are that are no products."""
-        parts = os.path.relpath(path, self.outdir).split(os.sep)
-        beside = parts[0] in BESIDE if len(parts) == 1 else len(parts) > 2 and parts[1] in WITHIN
-        known = (self.claims, self.jobs, self._broken, self.vouched, self._logs)
-        return beside or any(_key(path) in group for group in known)
-
-    def check(self, path) -> Finding | None:
-        """Read a recorded file again: what is wrong with it."""
-        key = _key(path)
-        shown = self.found.get(key) or (self.claims.get(key) or self.vouched.get(key)).path
-        try:
-            if not os.path.lexists(key):
-                inside = os.path.relpath(key, _key(self.outdir))
-                if any(fnmatch.fnmatchcase(inside, pattern) for pattern in self.temporary):
-                    return None
-                return Finding(shown, "missing", "recorded, but not there")
-            if key not in self.claims:
-                return self._check_record(key, shown)
-            claim = self.claims[key]
-            problem = _compare(
-                key, claim, fits=key in self._made and key.endswith(".fits")
-            ) or self._broken.get(key)
-        except OSError as error:
-            problem = f"cannot be read ({error.strerror})"
-        return Finding(shown, "altered", problem) if problem else None
-
-    def _check_record(self, key: str, shown: str) -> Finding | None:
-        if key in self._broken:
-            return Finding(shown, "altered", self._broken[key])
-        with open(key, "rb") as stream:
-            text = stream.read()
-        if not record.intact(text):
-            return Finding(shown, "altered", "not as its job wrote it (its seal is another)")
-        claim = self.vouched.get(key)
-        if claim is None or hashlib.sha256(text).hexdigest() == claim.sha256:
-            return None
-        book = self.found.get(claim.by, claim.by)
-        if str(json.loads(text).get("ended")) > claim.ended:  # made again since: provenance has to follow
-            return Finding(book, "stale", f"older than {shown}")
-        return Finding(shown, "altered", f"not the record that {book} describes")
-
-    def stranger(self, path: str) -> Finding:
-        leftover = ".tmp-" in os.path.basename(path)
-        return Finding(path, "unknown", "left by an interrupted job" if leftover else "no record names it")
-
-    def stale(self, plan: dict[str, tuple], code: set[str]) -> list[Finding]:
-        """Files that a run would make again, and why; or for the first time."""
-        findings = []
-        for key, (path, reason) in plan.items():
-            if reason is None:
-                continue
-            claim = self.claims.get(key)
-            job = self.jobs.get(claim.by if claim else key)
-            if job is None and not os.path.lexists(key):
-                findings.append(Finding(path, "missing", "planned, but not there"))
-            elif os.path.lexists(key):
-                if reason == "params changed" and job:
-                    made = job.get("code") in code
-                    reason = "made with other parameters" if made else "made with other code"
-                findings.append(Finding(path, "stale", reason or self._cause(job or {}, plan)))
-        return findings
-
-    def _cause(self, job: dict, plan) -> str:
-        if not job:
-            return "its record is missing or broken"
-        for entry in job.get("outputs", ()):
-            if not os.path.lexists(entry["path"]):
-                return f"its job also makes {entry['path']}, which is not there"
-        for entry in job.get("inputs", ()):
-            key = _key(entry["path"])
-            if plan.get(key, ("", None))[1] is not None or not os.path.lexists(key):
-                return f"made from {entry['path']}, which a run would make again"
-        return "its job did not end well"
-
-    def unplanned(self, plan, faults) -> list[Finding]:
-        """Products that a healthy record knows and the configuration does not."""
-        count: Counter = Counter()
-        for key in self.claims:
-            if key in self.found and key not in plan and key not in faults:
-                count[os.path.relpath(key, _key(self.outdir)).split(os.sep)[0]] += 1
-        text = "of another configuration, as their records say"
-        return [
-            Finding(
-                os.path.join(self.outdir, product),
-                "unplanned",
-                f"{number} {'file' if number == 1 else 'files'} {text}",
-            )
-            for product, number in count.items()
-        ]
-
-    def versions(self) -> list[Finding]:
-        """Packages whose installed version is not that of some job."""
-        recorded = defaultdict(Counter)
-        for job in self.jobs.values():
-            for name, version in dict(job.get("versions") or {}).items():
-                recorded[name][version] += 1
-        notes = []
-        for name, counts in recorded.items():
-            installed = _installed(name)
-            others = {version: number for version, number in counts.items() if version != installed}
-            if others:
-                listed = ", ".join(
-                    f"{version} in {number} records" for version, number in sorted(others.items())
-                )
-                notes.append(Finding(self.outdir, "versions", f"{name} {listed}, {installed or 'none'} here"))
-        return notes
-
-    def _is_record(self, path: str) -> bool:
-        """Whether the path is ``{product}/record/….json`` below the output folder, and no leftover."""
-        parts = os.path.relpath(path, self.outdir).split(os.sep)
-        return (
-            len(parts) > 2
-            and parts[1] == "record"
-            and parts[-1].endswith(".json")
-            and not parts[-1].startswith(".")
-        )
-
-
-def _key(path) -> str:
-    return os.path.abspath(path)
-
-
-def _claim(entry, by: str, ended: str) -> Claim:
-    return Claim(str(entry["path"]), str(entry["sha256"]), int(entry["size"]), by, ended)
-
-
-def _walk(folder, above=()):
-    """All files below a folder, those behind links to folders too; no folder twice on a way down."""
-    try:
-        status = os.stat(folder)
-        names = os.listdir(folder)
-    except OSError as error:
-        raise InputError(f"{folder}: cannot be read ({error.strerror})") from None
-    here = (status.st_dev, status.st_ino)
-    for name in names if here not in above else ():
-        path = os.path.join(folder, name)
-        if os.path.isdir(path):
-            yield from _walk(path, (*above, here))
-        else:
-            yield path
-
-
-def _compare(path, claim: Claim, fits: bool) -> str:
-    """What is wrong with a file; "" if nothing. It is read once."""
-    if not stat.S_ISREG(os.stat(path).st_mode):
-        return "not a regular file"
-    problems, sums, digest, buffer = [], None, hashlib.sha256(), bytearray(PIECE)
-    with open(path, "rb") as stream:
-        size = os.fstat(stream.fileno()).st_size
-        if size != claim.size:
-            return f"{size} bytes, recorded {claim.size}"
-        if fits:
-            try:
-                sums = Sums(units(path))
-            except InputError as error:
-                problems.append(str(error).removeprefix(f"{path}: ").removeprefix(os.fspath(path)))
-        while length := stream.readinto(buffer):
-            piece = memoryview(buffer)[:length]
-            digest.update(piece)
-            if sums:
-                sums.update(piece)
-    if digest.hexdigest() != claim.sha256:
-        problems.insert(0, f"sha256 {digest.hexdigest()[:16]}…, recorded {claim.sha256[:16]}…")
-    for unit, keyword, fault in sums.faults() if sums else ():
-        problems.append(f"[{unit.name}]: {fault or f'no {keyword}'}")
-    return "; ".join(problems)
-
-
-def _installed(name: str) -> str | None:
-    if name == "python":
-        return platform.python_version()
-    try:
-        return (
-            record.drizzleflow.__version__
-            if name == "drizzleflow"
-            else importlib.metadata.version({"PIL": "pillow"}.get(name, name))
-        )
-    except importlib.metadata.PackageNotFoundError:
-        return None
-
-
 def main(arguments=None) -> int:
-    """The command line: prints the findings, one a line; 1 if any is a fault."""
+    """Run the command line: print the findings, one a line, and return 1 if any is a fault, otherwise 0."""
     import argparse
     import sys
 
@@ -402,7 +107,7 @@ def main(arguments=None) -> int:
 
 
 def tell(findings: list[Finding], say) -> int:
-    """Call `say` with a line for each finding and the verdict; 1 if any is a fault, otherwise 0."""
+    """Call `say` with a line for each finding and with the verdict; return 1 if any is a fault, else 0."""
     for finding in findings:
         say(str(finding))
     faults = sum(not finding.harmless for finding in findings)

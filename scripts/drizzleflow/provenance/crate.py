@@ -1,7 +1,9 @@
-"""A finished run as an RO-Crate (https://www.researchobject.org/ro-crate/), by the profile Workflow Run Crate.
+"""Export a finished run as an RO-Crate by the profile Workflow Run Crate.
 
-The crate says in schema.org's words what provenance.json says in W3C PROV's: files with hash and size, the workflow, one
-action for the run and one for each job. ``rocrate`` writes it and reads it back.
+See https://www.researchobject.org/ro-crate/.
+
+The crate says in schema.org's terms what provenance.json says in W3C PROV's: files with hash and size, the
+workflow, one action for the run and one for each job. The library ``rocrate`` writes it and can read it.
 """
 
 from __future__ import annotations
@@ -17,11 +19,12 @@ from pathlib import Path
 from drizzleflow.errors import InputError
 from drizzleflow.io.files import fingerprint, write_text
 from drizzleflow.jobs import checkout, record
+from drizzleflow.plan import layout, roads
 from drizzleflow.plan.association import safe_name
 from drizzleflow.provenance.run import Run
 
 METADATA = "ro-crate-metadata.json"
-ROOT = Path(__file__).resolve().parents[3]  #: of the checkout
+ROOT = Path(__file__).resolve().parents[3]  #: folder of the project
 CODE = (
     "Snakefile",
     "pyproject.toml",
@@ -38,11 +41,7 @@ PROFILES = {
     "https://w3id.org/workflowhub/workflow-ro-crate/1.0": ("Workflow RO-Crate", "1.0"),
 }
 TERMS = "https://w3id.org/ro/terms/workflow-run/context"  #: where ``sha256`` is defined
-TEMPORARY = (
-    "mosaic/*.npz",
-    "single/*.fits",
-    "*_median.fits",
-)  #: may be gone after a run (save_intermediate_results)
+TEMPORARY = roads.temporary(intermediate=True)  #: files that may have been removed after a run
 FORMATS = {
     ".fits": "application/fits",
     ".asdf": "application/x-asdf",
@@ -52,28 +51,29 @@ FORMATS = {
 
 
 def export(folder, out=None, license: str | None = None) -> Path:
-    """Write the RO-Crate of a product's run.
+    """Write the RO-Crate of one product's run.
 
     Parameters
     ----------
     folder : path
         ``{outdir}/{product}`` of a finished run.
     out : path, optional
-        A folder or, where it ends in ``.zip``, a file to be made: a copy of everything, with the raw inputs and the workflow's
-        code. Without it ``ro-crate-metadata.json`` is written into `folder` and nothing is copied: the crate is the folder itself,
-        and what lies outside is named by its ``file:`` URI. It has a record, as the run's files have, by which the audit knows it.
+        A new folder or, if the name ends in ``.zip``, a new file. It gets a copy of everything, with the raw
+        inputs and the workflow's code. Without `out`, ``ro-crate-metadata.json`` is written into `folder` and
+        nothing is copied: the folder itself is the crate, and files outside it are named by their ``file:``
+        URI. The metadata file gets a record, like every file of the run, so that the audit knows it.
     license : str, optional
         URI or text of the data's licence.
 
     Returns
     -------
     Path
-        The metadata file, or `out`.
+        Path of the metadata file, or `out` if it was given.
 
     Raises
     ------
     InputError
-        The run is not finished, a file is not the one that provenance.json describes, or `out` exists.
+        The run is not finished, a file differs from what provenance.json describes, or `out` exists.
     """
     run = Run(folder)
     if out is None:
@@ -99,9 +99,9 @@ def export(folder, out=None, license: str | None = None) -> Path:
 
 
 def _keep_record(run: Run, path: Path) -> None:
-    """A record beside those of the jobs: the crate lies in the output folder, and every file there has one."""
+    """Write a record of the crate's file, as the audit expects one for every file in the output folder."""
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
-    given = run.folder / "provenance.json"
+    given = run.file("provenance", "provenance")
     entry = {
         "format": record.FORMAT,
         "rule": "crate",
@@ -122,11 +122,11 @@ def _keep_record(run: Run, path: Path) -> None:
         "seconds": 0.0,
         "thumbnails": {},
     }
-    write_text(run.folder / "record/crate.json", record.sealed(entry))
+    write_text(run.folder / layout.RECORD / "crate.json", record.sealed(entry))
 
 
 def _document(run: Run) -> dict:
-    path = run.folder / "provenance.json"
+    path = run.file("provenance", "provenance")
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
         if not all(
@@ -141,14 +141,14 @@ def _document(run: Run) -> dict:
 
 
 class _Builder:
-    """The crate of a run, put together in memory."""
+    """The crate of a run, built in memory."""
 
     def __init__(self, run: Run, copied: bool):
         from rocrate.rocrate import ROCrate
 
         self.run, self.copied, self.document = run, copied, _document(run)
         self.crate = ROCrate(version="1.1")
-        self.files: dict[str, object] = {}  # name of an entity in provenance.json -> the crate's
+        self.files: dict[str, object] = {}  # name of an entity in provenance.json -> its entity in the crate
         self.taken: set[str] = set()
 
     def build(self, license: str | None):
@@ -166,11 +166,10 @@ class _Builder:
         for name, entity in sorted(self.document["entity"].items()):
             if "df:path" in entity:
                 self._add_file(name, entity)
-        for name in ("provenance.json", "record/provenance.json"):  # no file can hold its own hash
-            self._add_file(
-                f"file:{self.run.recorded(self.run.folder / name)}",
-                {"df:path": self.run.recorded(self.run.folder / name)},
-            )
+        # no file can hold its own hash
+        for name in (roads.path("provenance", "provenance"), layout.PROVENANCE.record):
+            path = self.run.recorded(self.run.folder / name)
+            self._add_file(f"file:{path}", {"df:path": path})
         workflow = self._add_workflow()
         self._add_actions(workflow, started, ended)
         crate.root_dataset["conformsTo"] = [
@@ -195,7 +194,7 @@ class _Builder:
         found = fingerprint(path)
         if entity.get("df:sha256") not in (None, found["sha256"]):
             if "@" in name:
-                return  # an earlier content of the same path
+                return  # this is an earlier content of the same path
             raise InputError(
                 f"{path}: not the file that provenance.json describes; run snakemake again, or see snakemake audit"
             )
@@ -222,7 +221,7 @@ class _Builder:
         return name
 
     def _add_workflow(self):
-        """The Snakefile and, in a copy, all the code that it includes."""
+        """Add the Snakefile and, if files are copied, all code that it includes."""
         agents = self.document.get("agent", {}).values()
         versions = sorted(
             {
@@ -282,7 +281,14 @@ class _Builder:
         return workflow
 
     def _add_actions(self, workflow, started: str, ended: str) -> None:
-        """One for the run: from what no job made to what is no job's own account; and one for each job."""
+        """Add one action for the whole run and one for each job.
+
+        The action of the run leads from the files that no job made to those that a job made. The records of
+        the jobs are in neither list.
+
+        The action of the run leads from the files that no job made to those that a job made. The job that
+        wrote provenance.json itself is left out of the latter.
+        """
         used, made = {}, {}
         for kind, found in (("used", used), ("wasGeneratedBy", made)):
             for relation in self.document[kind].values():
@@ -291,7 +297,7 @@ class _Builder:
                         self.files[relation["prov:entity"]]
                     )
         generated = {id(file) for files in made.values() for file in files}
-        own = {id(self.files[name]) for name in self.files if "/record/" in f"/{name}"}
+        own = {id(self.files[name]) for name in self.files if f"/{layout.RECORD}/" in f"/{name}"}
         files = list({id(file): file for file in self.files.values()}.values())
         run = self._context(
             "#run",

@@ -1,120 +1,114 @@
-"""Which pixels of a frame fall on one pixel of the grid, with the very weights that drizzle gives them."""
+"""Find the pixels of a frame that fall on one pixel of the grid, with the weights that drizzle gives them."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 import numpy as np
 
 from drizzleflow import formats
 from drizzleflow.arrays.dq import good_mask_value
 from drizzleflow.errors import InputError
-from drizzleflow.frames.variances import add_sky_variance
-from drizzleflow.geometry.pixmap import shift
+from drizzleflow.frames.frame import Frame
+from drizzleflow.frames.window import Window
 from drizzleflow.io.fits import open_fits
-from drizzleflow.jobs.inputs import MosaicInputs
-from drizzleflow.outliers.static_mask import signature
+from drizzleflow.jobs.reader import FrameReader
 from drizzleflow.resample import single
-from drizzleflow.resample.kernels import kernel_reach
-from drizzleflow.resample.models import frame_model
-from drizzleflow.resample.resample import Resample
+from drizzleflow.resample.drizzle_window import IMAGE_ONLY, WindowDrizzle
 
-MARGIN = 3  #: pixels around those that may fall on it: a drop's corners are interpolated between neighbours
+MARGIN = (
+    3  #: px added around the pixels that may fall on it; drop corners are interpolated between neighbours
+)
 
 
 class Drops:
-    """What frames give to a pixel of the grid, by the settings of one step.
+    """What each frame contributes to a pixel of the grid, with the settings of one step.
 
     Parameters
     ----------
     run : drizzleflow.provenance.run.Run
     grid : Grid
     options : dict
-        Those of the step's job: the section `step`, ``grid`` and ``simple``.
+        The options of the step's job: the sections `step`, ``grid`` and ``simple``.
     step : 'mosaic' or 'single_drizzle'
-    files : object
-        As for `drizzleflow.jobs.inputs.MosaicInputs`.
+    lattices, static : list of path
+    sky : path
+        As for `drizzleflow.jobs.reader.FrameReader`.
 
     Raises
     ------
     InputError
-        Lattices or sky levels are gone.
+        The files of lattices or sky levels do not exist.
     """
 
-    def __init__(self, run, grid, options: dict, step: str, files):
-        gone = [path for path in (*files.lattices, *files.static, files.sky) if not os.path.exists(path)]
+    def __init__(self, run, grid, options: dict, step: str, *, lattices, static, sky):
+        gone = [path for path in (*lattices, *static, sky) if not os.path.exists(path)]
         if gone:
             raise InputError(f"{gone[0]}: gone; run snakemake again")
         self.run, self.grid, self.options, self.settings = run, grid, options, options[step]
-        self.flags_count = step == "mosaic"  # singles are made before anything is flagged
-        self.reach = kernel_reach(self.settings["kernel"], grid.coarsest)
-        self.inputs = MosaicInputs(files, grid, {**options, "mosaic": self.settings})
+        self.flags_count = step == "mosaic"  # single drizzles are made before outliers are flagged
+        self.reader = FrameReader(options, step, grid=grid, lattices=lattices, sky=sky, static=static)
 
     def frame(self, member: dict, extver: int, x: int, y: int, source) -> dict | None:
-        """What a frame gives to grid pixel (x, y), as `drizzleflow.provenance.trace.trace` lists it; None where it cannot reach it.
+        """Return what a frame contributes to grid pixel (x, y); None if it cannot reach that pixel.
+
+        `drizzleflow.provenance.trace.trace` describes the keys of the dict.
 
         Parameters
         ----------
         member : dict
-            Of members.csv; ``path`` is the file to read, the flagged copy for a mosaic.
+            A row of members.csv; ``path`` is the file to read, for a mosaic the flagged copy.
         source : path
             The member's raw file.
         """
-        lattice = self.inputs.lattices.lattice(member["member"], extver)
-        x0, x1, y0, y1 = window = self.inputs.window(lattice)
-        if not (x0 <= x < x1 and y0 <= y < y1):
+        reader = self.reader
+        window = reader.window(reader.lattice(member, extver))
+        if not window.holds(x, y):
             return None
-        found = self._describe(member, extver, window, source)
+        described = self._describe(member, extver, window, source)
         if not os.path.exists(member["path"]):
-            return found
-        rows = lattice.rows_meeting(self.grid, y - self.reach, y + self.reach + 1)
-        frame, pixmap, level = self.inputs.read(member, extver, self._planes(member), lambda _: rows)
-        with np.errstate(invalid="ignore"):
-            near = (np.abs(pixmap[..., 0] - x) <= self.reach) & (np.abs(pixmap[..., 1] - y) <= self.reach)
-        js, columns = np.nonzero(near)
-        if not len(js):
+            return described
+        module = formats.get(member["format"])
+        flags = {"good_bits": self._good_bits(member), "flags": module.DQ_FLAGS}
+        drizzle = self._onto(x, y, self.settings, **flags)
+        rows = drizzle.rows_of(reader.lattice(member, extver))
+        frame, level = reader.frame(member, extver, rows=rows), reader.level(member, extver)
+        pixmap = reader.pixmap(frame, rows)
+        patch = _patch(pixmap, drizzle.near)
+        if patch is None:
             return None
-        top, left = max(0, js.min() - MARGIN), max(0, columns.min() - MARGIN)
-        patch = np.s_[top : js.max() + MARGIN + 1, left : columns.max() + MARGIN + 1]
-        data = frame.data[patch]
-        model = {
-            key: np.ascontiguousarray(value[patch]) if isinstance(value, np.ndarray) else value
-            for key, value in frame_model(frame, pixmap, level).items()
-        }
-        weights = self._resample(member).build_weight(model)
-        values = model["data"] if level is None else model["data"] - np.float32(model["level"])
-        first = rows[0] + top
-        place = np.s_[first : first + len(data), left : left + data.shape[1]]
-        why = self._reasons(member, frame, extver, data, model["dq"], weights, place)
+        frame, pixmap = frame.cut(*patch), pixmap[tuple(slice(*edges) for edges in patch)]
+        first, left = rows[0] + patch[0][0], patch[1][0]
+        weights, values = drizzle.weight_of(frame), frame.to_product(frame.data)
+        if level is not None:
+            values = values - np.float32(frame.to_product(level))
+        why = self._reasons(member, frame, extver, weights, (first, left))
         pixels = []
-        for (j, i), overlap in self._overlaps(model["pixmap"], near[patch], x, y).items():
+        for (j, i), overlap in self._overlaps(pixmap, x, y).items():
             pixels.append(
                 {
                     "x": int(left + i),
                     "y": int(first + j),
                     "overlap": overlap,
                     "weight": float(weights[j, i]),
-                    "data": float(data[j, i]),
+                    "data": float(frame.data[j, i]),
                     "value": float(values[j, i]),
-                    "dq": None if model["dq"] is None else int(model["dq"][j, i]),
+                    "dq": None if frame.dq is None else int(frame.dq[j, i]),
                     "why": why(j, i),
                 }
             )
-        return found | {"sky": level, **_added(pixels)}
+        return described | {"sky": level, **_added(pixels)}
 
     def unresampled(self, member: dict, extver: int, x: int, y: int, source) -> dict:
-        """The pixel itself, of a frame that is stacked as it is; nothing is subtracted."""
-        found = self._describe(member, extver, None, source)
+        """Return the pixel itself, of a frame that is stacked without resampling; no sky is subtracted."""
+        described = self._describe(member, extver, None, source)
         if not os.path.exists(member["path"]):
-            return found
-        planes, settings = self._planes(member), self.settings
-        frame = formats.read(member, extver, planes, self.options["simple"]).on_grid(self.grid)
-        self.inputs.static.apply(member, frame)
-        if settings["weight_type"] == "ivm-sky":
-            add_sky_variance(frame)
+            return described
+        frame = self.reader.frame(member, extver)
         module, bits = formats.get(member["format"]), self._good_bits(member)
-        made = single.unresampled(frame, None, settings, good_bits=bits, flags=module.DQ_FLAGS)
-        why = self._reasons(member, frame, extver, frame.data, frame.dq, made.wht, np.s_[:, :])
+        made = single.unresampled(frame, None, self.settings, good_bits=bits, flags=module.DQ_FLAGS)
+        why = self._reasons(member, frame, extver, made.wht, (0, 0))
         pixel = {
             "x": x,
             "y": y,
@@ -125,17 +119,17 @@ class Drops:
             "dq": None if frame.dq is None else int(frame.dq[y, x]),
             "why": why(y, x),
         }
-        return found | _added([pixel])
+        return described | _added([pixel])
 
     def _describe(self, member, extver, window, source) -> dict:
-        name, mask = member["member"], self.run.folder / f"crmask/{member['member']}_crmask.fits"
+        name, mask = member["member"], self.run.file("crmask", "mask", member=member["member"])
         return {
             "member": name,
             "extver": extver,
             "group": member["group"],
             "file": self.run.name(member["path"]),
             "source": os.fspath(source),
-            "sha256": self.inputs.lattices.sha256(name),
+            "sha256": self.reader.sha256(member),
             "mask": self.run.name(mask) if self.flags_count else None,
             "window": window and list(window),
             "sky": None,
@@ -144,77 +138,44 @@ class Drops:
             "pixels": None,
         }
 
-    def _planes(self, member) -> tuple[str, ...]:
-        if self.settings["weight_type"] == "exptime":
-            return ("data", "dq")
-        return (
-            ("data", "dq", "var", "err") if formats.get(member["format"]).ERR_ALONE else ("data", "dq", "var")
-        )
-
     def _good_bits(self, member):
         module = formats.get(member["format"])
         return formats.good_bits(
             module, "mosaic" if self.flags_count else "single", self.settings["good_bits"]
         )
 
-    def _resample(self, member, box=(0, 1, 0, 1)) -> Resample:
-        """The step's own resampling, onto a box of the grid."""
-        s, grid = self.settings, self.grid
-        made = Resample(
-            {
-                "wcs": grid.window(*box),
-                "pixel_scale": grid.pixel_scale,
-                "pixel_scale_ratio": grid.pixel_scale_ratio,
-            },
-            pixfrac=s["pixfrac"],
-            kernel=s["kernel"],
-            fillval=s["fillval"],
-            weight_type=s["weight_type"] if member else "exptime",
-            good_bits=self._good_bits(member) if member else None,
-            enable_ctx=False,
-            enable_var=False,
-        )
-        made.dq_flag_name_map = formats.get(member["format"]).DQ_FLAGS if member else None
-        return made
+    def _onto(self, x: int, y: int, settings: dict, **flags) -> WindowDrizzle:
+        """Return the drizzle of the step, of the image alone, onto one pixel of the grid."""
+        pad, box = self.options["grid"]["pad"], Window.placed((1, 1), (x, y))
+        return WindowDrizzle(self.grid, box, settings | IMAGE_ONLY, pad=pad, **flags)
 
-    def _overlaps(self, pixmap, near, x: int, y: int) -> dict:
-        """(row, column) -> overlap with grid pixel (x, y), of those `near` pixels that have one: each drizzled alone, with weight 1."""
-        ny, nx = self.grid.shape
-        outer = (
-            self.reach if self.options["grid"]["pad"] else 0
-        )  # beyond the grid's edge the step has dropped pixels
-        x0, x1 = max(x - self.reach, -outer), min(x + self.reach + 1, nx + outer)
-        y0, y1 = max(y - self.reach, -outer), min(y + self.reach + 1, ny + outer)
-        alone = self._resample(None, (x0, x1, y0, y1))
-        pixmap = shift(pixmap.copy(), x0, y0)
-        known = dict.fromkeys(("dq", "start_time", "end_time", "duration", "pixelarea_steradians", "level"))
-        known |= {
-            "filename": "one pixel",
-            "group_id": "1",
-            "exposure_time": 1.0,
-            "measurement_time": 1.0,
-            "subtracted": True,
-        }
-        found, data = {}, np.full(near.shape, np.nan, np.float32)  # no weight where there is no value
-        for j, i in zip(*np.nonzero(near), strict=True):
-            alone.reset_arrays()
+    def _overlaps(self, pixmap, x: int, y: int) -> dict:
+        """Map (row, column) to the overlap with grid pixel (x, y); each pixel is drizzled alone, weight 1."""
+        alone = self._onto(x, y, self.settings | {"weight_type": "exptime"})
+        shape, overlaps = pixmap.shape[:2], {}
+        data = np.full(shape, np.nan, np.float32)  # a pixel that is NaN has no weight
+        frame = Frame("one pixel", 1, "1", shape, data=data, exposure_time=1.0)
+        for j, i in np.argwhere(_reaching(pixmap, alone.near)):
+            alone.restart()
             data[j, i] = 1
-            alone.add_model({**known, "data": data, "pixmap": pixmap})
+            alone.add(frame, pixmap.copy(), None)
             data[j, i] = np.nan
-            overlap = float(alone.output_model["wht"][y - y0, x - x0])
+            overlap = float(alone.weight[0, 0])
             if overlap:
-                found[int(j), int(i)] = overlap
-        return found
+                overlaps[int(j), int(i)] = overlap
+        return overlaps
 
-    def _reasons(self, member, frame, extver, data, dq, weights, place):
-        """A function of (row, column) that says why a pixel does not count, "" where it does; `place`: of the arrays on the detector."""
+    def _reasons(self, member, frame, extver, weights, origin) -> Callable[[int, int], str]:
+        """Return a function (row, column) -> why that pixel of a patch does not count; "" if it does.
+
+        `origin` is the detector (row, column) of the patch's first pixel.
+        """
         module, simple = formats.get(member["format"]), self.options["simple"]
+        data, dq = frame.data, frame.dq
+        place = tuple(slice(first, first + n) for first, n in zip(origin, data.shape, strict=True))
         good = good_mask_value(self._good_bits(member), module.DQ_FLAGS)
-        outlier = simple["outlier_bit"] if member["format"] == "simple" else module.OUTLIER
-        static, mask = (
-            self.inputs.static.good.get(signature(member, frame)),
-            self._outliers(member, extver, place),
-        )
+        outlier = formats.outlier_bits(module, simple)
+        static, mask = self.reader.masks.of(member, frame), self._outliers(member, extver, place)
 
         def why(j, i):
             if weights[j, i] > 0 and np.isfinite(data[j, i]):
@@ -231,7 +192,7 @@ class Drops:
         return why
 
     def _outliers(self, member, extver, place):
-        path = self.run.folder / f"crmask/{member['member']}_crmask.fits"
+        path = self.run.file("crmask", "mask", member=member["member"])
         if not self.flags_count or not path.is_file():
             return None
         with open_fits(path) as hdus:
@@ -240,8 +201,23 @@ class Drops:
             return hdus["CRMASK", extver].section[place] != 0
 
 
+def _reaching(pixmap, window: Window) -> np.ndarray:
+    """Mark the pixels whose centres lie between those of a window's outermost pixels: bool (ny, nx)."""
+    x, y = pixmap[..., 0], pixmap[..., 1]
+    with np.errstate(invalid="ignore"):
+        return (x >= window.x0) & (x <= window.x1 - 1) & (y >= window.y0) & (y <= window.y1 - 1)
+
+
+def _patch(pixmap, window: Window):
+    """Return ((first row, end), (first column, end)) of the pixels that may fall in a window, or None."""
+    rows, columns = np.nonzero(_reaching(pixmap, window))
+    if not len(rows):
+        return None
+    return tuple((max(0, int(k.min()) - MARGIN), int(k.max()) + MARGIN + 1) for k in (rows, columns))
+
+
 def _added(pixels) -> dict:
-    """The pixels, the sum of their weights, and their weighted mean (NaN without weight)."""
+    """Return the pixels, the sum of their weights and their weighted mean (NaN if the sum is 0)."""
     parts = [(pixel["overlap"] * pixel["weight"], pixel["value"]) for pixel in pixels if not pixel["why"]]
     weight = sum(part for part, _ in parts)
     value = sum(part * value for part, value in parts) / weight if weight else float("nan")

@@ -1,120 +1,123 @@
-"""How one pixel of a product came to be: which pixels of which members fell on it, with which weights, and which did not count.
+"""Trace one pixel of a product: the members' pixels on it, their weights, and why some do not count.
 
-The numbers are the workflow's own: the same pixel maps, weights and sky levels, and `drizzleflow.resample.Resample` on the few
-pixels around the one asked for. What they add up to is compared with what the product holds.
+The numbers are the workflow's own: the same pixel maps, weights and sky levels, and
+`drizzleflow.resample.Resample` on the few pixels around the one asked for. Their sum is compared with the
+value in the product.
 """
 
 from __future__ import annotations
 
 import os
-from types import SimpleNamespace
 
 import numpy as np
 
 from drizzleflow.combine.parameters import Parameters
 from drizzleflow.combine.stack import median_image
 from drizzleflow.errors import InputError
+from drizzleflow.frames.window import Window
 from drizzleflow.frames.windowed import Windowed
 from drizzleflow.geometry.grid import Grid
 from drizzleflow.io.fits import open_fits
-from drizzleflow.io.tables import read_members
+from drizzleflow.io.light_tables import read_members
 from drizzleflow.provenance.drops import Drops
 from drizzleflow.provenance.run import Run
 
-TOLERANCE = 1e-5  #: relative; float32 sums in another order
+TOLERANCE = 1e-5  #: relative; a float32 sum depends on the order of its terms
 STALE = "stale: the product does not hold what the files beside it make"
 
 
 def trace(product, x: int, y: int) -> dict:
-    """The members, pixels, weights and masks behind a pixel.
+    """Return the members, pixels, weights and masks behind one pixel of a product.
 
     Parameters
     ----------
     product : path
-        A mosaic (``{product}_i2d.fits``), a median or a single, in the folder that the run made.
+        A mosaic (``{product}_i2d.fits``), a median or a single drizzle, in the folder that the run made.
     x, y : int
-        Column and row of the product's own pixels, 0-based: (0, 0) is the first.
+        Column and row in the product's own pixels, 0-based: (0, 0) is the first pixel.
 
     Returns
     -------
     dict
-        ``product``, ``kind`` (mosaic, median, single), ``pixel`` [x, y], ``grid`` [column, row] of the association's grid (None
-        without resampling), ``sky`` [RA, Dec] in degrees, ``unit``, ``values`` (what the file holds: SCI, WHT ...; of CON the
-        numbers of the frames), ``sum`` (what the listed pixels give; None where files are missing), ``agrees``, ``notes`` (what is
-        stale, altered or missing, one line each), and
+        ``product``, ``kind`` (mosaic, median, single), ``pixel`` [x, y], ``grid`` [column, row] of the
+        association's grid (None without resampling), ``sky`` [RA, Dec] in degrees, ``unit``, ``values`` (as
+        in the file: SCI, WHT ...; for CON the numbers of the frames), ``sum`` (what the listed pixels add up
+        to; None if files are missing), ``agrees``, ``notes`` (what is stale, altered or missing, one line
+        each), and
 
-        of a mosaic and a single ``frames``: a dict for each frame that can reach the pixel: ``member``, ``extver``, ``group``,
-        ``file``, ``source`` and its ``sha256``, ``mask``, ``window`` [x0, x1, y0, y1] on the grid, ``sky`` (the level that was
-        subtracted, in the file's unit; None where none was), ``bit`` and ``in_context`` (of a mosaic's CON), ``weight`` and
-        ``value`` (of its part of the sum), and ``pixels``: dicts of ``x``, ``y`` (0-based, of the detector), ``overlap`` (of the
-        drop with the output pixel, as drizzle weighs it), ``weight``, ``data`` in the file's unit, ``value`` in the product's
-        without the sky, ``dq``, ``why`` it does not count (empty: it does);
+        for a mosaic or single drizzle ``frames``, a dict for each frame that can reach the pixel: ``member``,
+        ``extver``, ``group``, ``file``, ``source`` and its ``sha256``, ``mask``, ``window`` [x0, x1, y0, y1]
+        on the grid, ``sky`` (the level that was subtracted, in the file's unit; None if none was), ``bit``
+        and ``in_context`` (the frame's bit in a mosaic's CON), ``weight`` and ``value`` (the frame's part of
+        the sum), and ``pixels``: dicts of ``x``, ``y`` (0-based detector pixel), ``overlap`` (of the drop
+        with the output pixel, as drizzle weighs it), ``weight``, ``data`` in the file's unit, ``value`` in
+        the product's unit without the sky, ``dq``, ``why`` the pixel does not count (empty if it does);
 
-        of a median ``images``: ``file``, ``value``, ``weight``, ``threshold`` (of the weight), ``used``, ``agrees`` and ``frames``.
+        for a median ``images``, a dict for each single drizzle: ``file``, ``value``, ``weight``,
+        ``threshold`` (of the weight), ``used``, ``agrees`` and ``frames``.
 
     Raises
     ------
     InputError
-        Not a product of a run, a pixel outside it, or tables that the trace needs are gone.
+        The file is not a product of a run, the pixel is outside it, or a table for the trace is missing.
     """
     run, kind = Run.of(product)
-    found = {"mosaic": _mosaic, "median": _median, "single": _single}[kind](
+    trail = {"mosaic": _mosaic, "median": _median, "single": _single}[kind](
         run, os.path.abspath(product), int(x), int(y)
     )
-    return found | {"product": os.fspath(product)}
+    return trail | {"product": os.fspath(product)}
 
 
 def _mosaic(run: Run, path: str, x: int, y: int) -> dict:
-    found, grid = _begin(run, "mosaic", path, x, y), _grid(run)
+    trail, grid = _begin(run, "mosaic", path, x, y), _grid(run)
     jobs = [name for name in ("mosaic", "mosaic_band/0000") if (run.folder / f"record/{name}.json").is_file()]
     lattices, static = (
         [p for name in jobs for p in run.inputs(name, *where)]
-        for where in (("footprint",), ("", "static_mask.fits"))
+        for where in (("footprint", "lattices"), ("static_mask", "static"))
     )
-    files = SimpleNamespace(
-        lattices=list(dict.fromkeys(lattices)), static=static[:1], sky=run.folder / "sky.csv"
-    )
-    drops, context = Drops(run, grid, run.options("mosaic"), "mosaic", files), found["values"].get("CON")
-    bit = 0
-    members = run.folder / "members.csv"
-    crfs = [os.fspath(crf) for crf in run.inputs("mosaic", "crf")]
+    files = {
+        "lattices": list(dict.fromkeys(lattices)),
+        "static": static[:1],
+        "sky": run.file("skymatch", "sky"),
+    }
+    drops = Drops(run, grid, run.options("mosaic"), "mosaic", **files)
+    bit, context = 0, trail["values"].get("CON")
+    members = run.file("members", "table")
+    crfs = [os.fspath(crf) for crf in run.inputs("mosaic", "crmask", "crf")]
     for source, member in zip(read_members(members), read_members(members, crfs), strict=True):
         for extver in range(1, member["nframes"] + 1):
             frame = drops.frame(_beside(run, member), extver, x, y, run.path(source["path"]))
             if frame is not None:
-                found["frames"].append(
+                trail["frames"].append(
                     {**frame, "bit": bit, "in_context": None if context is None else bit in context}
                 )
             bit += 1
-    makers = {f"crmask/{frame['member']}": run.folder / frame["file"] for frame in found["frames"]}
-    return _end(run, found, "mosaic", makers)
+    makers = {f"crmask/{frame['member']}": run.folder / frame["file"] for frame in trail["frames"]}
+    return _end(run, trail, "mosaic", makers)
 
 
 def _single(run: Run, path: str, x: int, y: int) -> dict:
-    name, found = _record_of(path), _begin(run, "single", path, x, y)
-    found["frames"] = _frames(run, name, found["grid"], found["pixel"])
-    return _end(run, found, name, {})
+    name, trail = _record_of(run, path), _begin(run, "single", path, x, y)
+    trail["frames"] = _frames(run, name, trail["grid"], trail["pixel"])
+    return _end(run, trail, name, {})
 
 
 def _median(run: Run, path: str, x: int, y: int) -> dict:
-    found, settings = _begin(run, "median", path, x, y), run.options("median")["median"]
-    files, images = run.inputs("median", "single"), []
-    column, row = found["grid"] or found["pixel"]
-    one = column, column + 1, row, row + 1
+    trail, settings = _begin(run, "median", path, x, y), run.options("median")["median"]
+    files, images = run.inputs("median", "single_drizzle", "single"), []
+    column, row = trail["grid"] or trail["pixel"]
+    one = Window.placed((1, 1), (column, row))
     alone = Parameters.of({**settings, "combine_type": "median", "combine_nlow": 0, "combine_nhigh": 0})
     for file in files:
         if not file.is_file():
-            continue  # told below
+            continue  # the notes report it below
         image = Windowed.open(file, threshold_of=settings["threshold_of"])
         images.append(image)
-        x0, x1, y0, y1 = image.window
-        if x0 <= column < x1 and y0 <= row < y1:
-            held = {
-                plane: float(image.read(plane, row - y0, row - y0 + 1)[0, column - x0])
-                for plane in ("SCI", "WHT")
-            }
-            frames = _frames(run, _record_of(file), found["grid"], [column - x0, row - y0])
-            found["images"].append(
+        if image.window.holds(column, row):
+            x, y = column - image.window.x0, row - image.window.y0
+            held = {plane: float(image.read(plane, y, y + 1)[0, x]) for plane in ("SCI", "WHT")}
+            frames = _frames(run, _record_of(run, file), trail["grid"], [x, y])
+            trail["images"].append(
                 {
                     "file": run.name(file),
                     "value": held["SCI"],
@@ -127,41 +130,44 @@ def _median(run: Run, path: str, x: int, y: int) -> dict:
                     "frames": frames,
                 }
             )
-    found["notes"] += run.doubts(path, "median", {_record_of(file): file for file in files})
+    trail["notes"] += run.doubts(path, "median", {_record_of(run, file): file for file in files})
     if len(images) == len(files):
         made = median_image(images, one, Parameters.of(settings))
-        found["sum"] = {"SCI": float(made.sci[0, 0]), "NUSED": int(made.nused[0, 0])}
-        found["agrees"] = all(_close(found["values"][key], value) for key, value in found["sum"].items())
-        if not found["agrees"]:
-            found["notes"].append(STALE)
-    return found
+        trail["sum"] = {"SCI": float(made.sci[0, 0]), "NUSED": int(made.nused[0, 0])}
+        trail["agrees"] = all(_close(trail["values"][key], value) for key, value in trail["sum"].items())
+        if not trail["agrees"]:
+            trail["notes"].append(STALE)
+    return trail
 
 
-def _record_of(single) -> str:
-    return "single_drizzle/" + os.path.basename(single).removesuffix("_outlier_i2d.fits")
+def _record_of(run: Run, single) -> str:
+    return run.record_of(single, "single_drizzle", "single")
 
 
 def _grid(run: Run) -> Grid:
-    path = run.folder / "grid.json"
+    path = run.file("grid", "grid")
     if not path.is_file():
         raise InputError(f"{path}: gone; run snakemake again")
     return Grid.load(path)
 
 
 def _beside(run: Run, member: dict) -> dict:
-    """A member whose files beside it are where they are now."""
+    """Return a member whose companion files (flags, inverse variance) have their present paths."""
     return {**member, **{key: os.fspath(run.path(member[key])) for key in ("dq", "ivar") if member[key]}}
 
 
 def _frames(run: Run, name: str, grid, pixel) -> list[dict]:
-    """The frames of the single with the record `name`, at a pixel of the grid, or without resampling at its own."""
+    """Return the frames of the single drizzle with the record `name`, at one pixel.
+
+    The pixel is one of the grid or, without resampling, of the frame itself.
+    """
     options = run.options(name)
-    files = SimpleNamespace(
-        lattices=run.inputs(name, "footprint"),
-        static=run.inputs(name, "", "static_mask.fits"),
-        sky=run.folder / "sky.csv",
-    )
-    drops, frames = Drops(run, _grid(run), options, "single_drizzle", files), []
+    files = {
+        "lattices": run.inputs(name, "footprint", "lattices"),
+        "static": run.inputs(name, "static_mask", "static"),
+        "sky": run.file("skymatch", "sky"),
+    }
+    drops, frames = Drops(run, _grid(run), options, "single_drizzle", **files), []
     for member, extvers in options["frames"]:
         source = run.path(member["path"])
         member = {**_beside(run, member), "path": os.fspath(source)}
@@ -172,7 +178,7 @@ def _frames(run: Run, name: str, grid, pixel) -> list[dict]:
 
 
 def _begin(run: Run, kind: str, path: str, x: int, y: int) -> dict:
-    """What the product itself holds at the pixel."""
+    """Return what the product itself holds at the pixel."""
     with open_fits(path) as hdus:
         if "SCI" not in hdus:
             raise InputError(f"{path}[SCI]: no such extension; expected a product of drizzleflow")
@@ -206,34 +212,34 @@ def _begin(run: Run, kind: str, path: str, x: int, y: int) -> dict:
 
 
 def _bits(planes) -> list[int]:
-    """Numbers of the frames whose bits are set in the planes of a pixel's context."""
+    """Return the numbers of the frames whose bits are set in the planes of a pixel's context image."""
     planes = [int(plane) & 0xFFFFFFFF for plane in np.atleast_1d(planes)]
     return [32 * number + bit for number, plane in enumerate(planes) for bit in range(32) if plane >> bit & 1]
 
 
-def _end(run: Run, found: dict, made_by: str, makers: dict) -> dict:
-    """The sum of all frames, compared with the product."""
-    makers = makers | {"grid": run.folder / "grid.json", "skymatch": run.folder / "sky.csv"}
-    found["notes"] += run.doubts(found["product"], made_by, makers)
-    frames = found["frames"]
+def _end(run: Run, trail: dict, made_by: str, makers: dict) -> dict:
+    """Add up all frames and compare the sum with the product."""
+    makers = makers | {"grid": run.file("grid", "grid"), "skymatch": run.file("skymatch", "sky")}
+    trail["notes"] += run.doubts(trail["product"], made_by, makers)
+    frames = trail["frames"]
     missing = sorted({frame["file"] for frame in frames if frame["pixels"] is None})
-    found["notes"] += [f"missing: {file}" for file in missing if f"missing: {file}" not in found["notes"]]
-    found["sum"] = _sum(frames)
-    if found["sum"] is None:
-        return found
-    found["agrees"] = _agree(found["values"], found["sum"], frames)
-    if "CON" in found["values"]:
-        found["sum"]["CON"] = [
+    trail["notes"] += [f"missing: {file}" for file in missing if f"missing: {file}" not in trail["notes"]]
+    trail["sum"] = _sum(frames)
+    if trail["sum"] is None:
+        return trail
+    trail["agrees"] = _agree(trail["values"], trail["sum"], frames)
+    if "CON" in trail["values"]:
+        trail["sum"]["CON"] = [
             frame["bit"] for frame in frames if any(not pixel["why"] for pixel in frame["pixels"])
         ]
-        found["agrees"] = found["agrees"] and found["sum"]["CON"] == found["values"]["CON"]
-    if not found["agrees"]:
-        found["notes"].append(STALE)
-    return found
+        trail["agrees"] = trail["agrees"] and trail["sum"]["CON"] == trail["values"]["CON"]
+    if not trail["agrees"]:
+        trail["notes"].append(STALE)
+    return trail
 
 
 def _sum(frames) -> dict | None:
-    """Weight and value of some frames together; None where a file is missing."""
+    """Return weight and value of some frames together; None if a file is missing."""
     if any(frame["pixels"] is None for frame in frames):
         return None
     weight = sum(frame["weight"] for frame in frames)
@@ -246,7 +252,7 @@ def _sum(frames) -> dict | None:
 
 
 def _agree(held: dict, made: dict | None, frames) -> bool | None:
-    """Whether WHT and SCI are those of the sum; SCI only where there is weight: elsewhere it is a fill value."""
+    """Tell whether WHT and SCI are those of the sum; without weight, SCI is a fill value and is ignored."""
     if made is None:
         return None
     parts = [abs(pixel["value"]) for frame in frames for pixel in frame["pixels"] if not pixel["why"]]
@@ -256,7 +262,10 @@ def _agree(held: dict, made: dict | None, frames) -> bool | None:
 
 
 def _close(held: float, made: float, scale: float = 0.0) -> bool:
-    """Whether two numbers are one up to float32's rounding, relative to them or, in a sum that cancels, to its largest part."""
+    """Tell whether two numbers are equal but for the rounding of float32.
+
+    The rounding is relative to the numbers or, where terms of a sum cancel, to the largest term (`scale`).
+    """
     if np.isnan(held) or np.isnan(made):
         return bool(np.isnan(held) and np.isnan(made))
     return bool(abs(held - made) <= TOLERANCE * max(abs(held), abs(made), scale))

@@ -1,1 +1,1 @@
-"""The report of a product: one HTML page from the records of its jobs."""
+"""Make the report of a product: one HTML page from the records of its jobs."""

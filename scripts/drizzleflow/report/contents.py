@@ -1,23 +1,25 @@
-"""One self-contained page about a product: pictures, sky levels, flagged fractions, parameters, times, warnings.
+"""Write one self-contained page on a product: pictures, sky levels, flagged fractions, settings, warnings.
 
-Everything on it comes from the jobs' records and two small tables, never from an intermediate image (these may be gone).
+Its contents come from the jobs' records and two small tables, never from an intermediate image, which may
+have been deleted. The page is a Jinja template, ``page.html.j2``; it loads nothing and runs no script.
 """
 
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from operator import itemgetter
+from pathlib import Path
 
+from drizzleflow.io.columns import MEMBERS, SKY
 from drizzleflow.io.files import write_text
 from drizzleflow.jobs import record
-from drizzleflow.report.page import PAGE
+from drizzleflow.plan import roads
 
 MAX_WARNINGS = 200  #: different messages listed
-MAX_SINGLES = 12  #: single-drizzled images shown
+MAX_SINGLES = 12  #: images of a step that are shown, such as single drizzles
 FOLD = 40  #: longer tables are folded
-#: parameters that say which files a job had, not how it worked
+#: parameters that name a job's files, not its method
 FILES = {"member", "members", "frames", "others", "error", "sources"}
 
 
@@ -27,9 +29,11 @@ def make(records, members, sky, out_path, product: str) -> None:
     Parameters
     ----------
     records : list of paths
-        Records of the product's jobs (see `drizzleflow.jobs.record`), in any order; the page does not depend on it.
-    members, sky : lists of dicts
-        Rows of ``members.csv`` and ``sky.csv`` (see `drizzleflow.io.tables.rows`); either may be empty.
+        Records of the product's jobs (see `drizzleflow.jobs.record`), in any order; the page does not depend
+        on it.
+    members, sky : DataFrames
+        ``members.csv`` and ``sky.csv`` (see `drizzleflow.io.tables`), or some of their columns; either may be
+        empty.
     out_path : path
         The HTML file.
     product : str
@@ -40,24 +44,26 @@ def make(records, members, sky, out_path, product: str) -> None:
     InputError
         A record cannot be read.
     """
-    from jinja2 import Environment
+    from jinja2 import Environment, FileSystemLoader
 
     jobs = _load(records)
     masks, warnings = _masks(jobs, members), _warnings(jobs)
-    page = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(PAGE)
-    text = page.render(
+    pages = Environment(
+        autoescape=True, trim_blocks=True, lstrip_blocks=True, loader=FileSystemLoader(Path(__file__).parent)
+    )
+    text = pages.get_template("page.html.j2").render(
         product=product,
         fold=FOLD,
         facts=_facts(jobs, members, masks, warnings),
-        pictures=_pictures(jobs, ("mosaic", "mosaic"), ("mosaic", "coverage")),
-        exposures=_pictures(jobs, ("median", "median"), ("single_drizzle", "single")),
+        pictures=_pictures(jobs, *roads.shown("pictures")),
+        exposures=_pictures(jobs, *roads.shown("exposures")),
         blink=_blink(jobs),
-        members=_grid(members),
-        sky=_grid(sky, rounded=True),
+        members=_grid(members, MEMBERS),
+        sky=_grid(sky, SKY, rounded=True),
         masks=masks,
         numbers=[
             (rule, _pairs(entry["statistics"]))
-            for rule in ("grid", "skymatch", "median", "mosaic")
+            for rule in [step.name for step in roads.STEPS.values() if step.numbers]
             for entry in jobs
             if entry["rule"] == rule and entry.get("statistics")
         ],
@@ -70,22 +76,24 @@ def make(records, members, sky, out_path, product: str) -> None:
 
 
 def _load(records) -> list[dict]:
-    """Records by rule and wildcards, with only those pictures that the page can show: thousands must fit in memory."""
-    jobs, blink, singles = [], None, 0
+    """Return the records by rule and wildcards, with only the pictures that the page can show.
+
+    Thousands of records then fit in memory.
+    """
+    jobs, blink, shown = [], None, Counter()
+    exposures = {step for step, _ in roads.shown("exposures")}
     for path in sorted(map(str, records)):
         entry = record.read(path)
-        entry["rule"] = re.sub(
-            "(_asdf)?_(product|member|group)$", "", entry["rule"]
-        )  # the step: crmask for crmask_member
+        entry["rule"] = roads.step_of(entry["rule"])  # crmask for crmask_member
         wildcards = entry.get("wildcards") or {}
         entry["name"] = (
             ", ".join(str(wildcards[key]) for key in wildcards if key != "product") or entry["rule"]
         )
         entry["statistics"] = entry.get("statistics") or {}
         pictures = entry.get("thumbnails") or {}
-        if entry["rule"] == "single_drizzle":
-            singles += 1
-            pictures = pictures if singles <= MAX_SINGLES else {}
+        if entry["rule"] in exposures:
+            shown[entry["rule"]] += 1
+            pictures = pictures if shown[entry["rule"]] <= MAX_SINGLES else {}
         elif {"before", "after"} <= set(pictures):
             if blink is None or _flagged(entry) > _flagged(blink):
                 if blink is not None:
@@ -108,10 +116,10 @@ def _flagged(entry) -> int:
 
 
 def _masks(jobs, members) -> list[dict]:
-    """A row a frame: member, extver, status, flagged, npix, fraction; in the order of `members`."""
-    rows = []
+    """Return a row per frame, in the order of `members`: member, extver, status, flagged, npix, fraction."""
+    rows, flagging = [], {step.name for step in roads.STEPS.values() if step.flags}
     for entry in jobs:
-        if entry["rule"] != "crmask":
+        if entry["rule"] not in flagging:
             continue
         for frame in _frames(entry):
             flagged, npix, fraction = frame.get("flagged"), frame.get("npix"), frame.get("fraction")
@@ -129,21 +137,21 @@ def _masks(jobs, members) -> list[dict]:
                     "fraction": fraction,
                 }
             )
-    order = {row.get("member"): number for number, row in enumerate(members)}
+    order = {name: number for number, name in enumerate(members.get("member", ()))}
     return sorted(
         rows, key=lambda row: (order.get(row["member"], len(order)), row["member"], row["extver"] or 0)
     )
 
 
 def _facts(jobs, members, masks, warnings) -> list[tuple[str, str]]:
-    science = [row for row in members if str(row.get("exptype", "science")).lower() == "science"]
-    facts = [("members", str(len(science)))] if members else []
-    if any("group" in row for row in science):
-        facts.append(("groups", str(len({row["group"] for row in science}))))
+    science = members[members.exptype.str.lower() == "science"] if "exptype" in members else members
+    facts = [("members", str(len(science)))] if len(members) else []
+    if len(science) and "group" in science:
+        facts.append(("groups", str(science.group.nunique())))
     for key in ("instrument", "detector", "filter"):
-        found = sorted({row[key] for row in science if row.get(key)})
-        if found:
-            facts.append((key, ", ".join(found[:20]) + (" ..." if len(found) > 20 else "")))
+        names = sorted(set(science[key]) - {""}) if key in science else []
+        if names:
+            facts.append((key, ", ".join(names[:20]) + (" ..." if len(names) > 20 else "")))
     known = {entry["rule"]: entry["statistics"] for entry in jobs if entry["rule"] in ("grid", "mosaic")}
     grid, mosaic = known.get("grid", {}), known.get("mosaic", {})
     if {"nx", "ny", "pixel_scale"} <= set(grid):
@@ -172,18 +180,18 @@ def _facts(jobs, members, masks, warnings) -> list[tuple[str, str]]:
 
 
 def _pictures(jobs, *wanted) -> list[tuple[str, str]]:
-    """Title and PNG of the pictures (rule, name) that are wanted, in that order."""
-    found = []
+    """Return title and PNG of the wanted pictures (rule, name), in the order wanted."""
+    found, whole = [], {step for step, _ in roads.shown("pictures")}
     for rule, name in wanted:
         for entry in jobs:
             if entry["rule"] == rule and name in entry["thumbnails"]:
                 title = entry["name"] if entry["name"] != rule else name
-                found.append((name if rule == "mosaic" else title, entry["thumbnails"][name]))
+                found.append((name if rule in whole else title, entry["thumbnails"][name]))
     return found
 
 
 def _blink(jobs) -> dict | None:
-    """The pictures of the frame with the most flagged pixels."""
+    """Return the pictures of the frame with the most flagged pixels."""
     pairs = [entry for entry in jobs if {"before", "after"} <= set(entry["thumbnails"])]
     if not pairs:
         return None
@@ -194,48 +202,36 @@ def _blink(jobs) -> dict | None:
     }
 
 
-def _grid(rows, rounded: bool = False) -> dict | None:
-    """A list of dicts as columns and cells; None when empty. `rounded`: text that is a number, but no name, also.
+def _grid(table, declared, rounded: bool = False) -> dict | None:
+    """Return a table as columns and cells, `rounded` with numbers to 7 digits; None when it is empty.
 
-    Columns that are empty are left out, and those that are the same in all of several rows are told once (``same``).
+    Empty columns are left out; a column with the same value in all rows is given once (``same``).
     """
-    if not rows:
+    if table is None or table.empty:
         return None
-    columns = [
-        column
-        for column in rows[0]
-        if column is not None and any(row.get(column) not in (None, "") for row in rows)
-    ]
-    names = ("member", "group", "path") if rounded else columns
-    same = [
-        c
-        for c in columns
-        if len(rows) > 1
-        and c not in ("member", "group", "path", "sky")
-        and len({row.get(c) for row in rows}) == 1
-    ]
-    columns = [column for column in columns if column not in same]
-
-    def text(row, key):
-        return _short(row.get(key) if key in names else _number(row.get(key)))
-
+    cells = {}
+    for column in declared:
+        if column.name in table:
+            short = rounded and column.kind == "float"
+            values = table[column.name].astype(object)
+            values = values.where(values.notna(), None)
+            texts = [
+                _short(value) if short and value is not None else column.write(value) for value in values
+            ]
+            if any(texts):
+                cells[column.name] = texts
+    own = ("member", "group", "path", "sky")
+    same = [name for name in cells if len(table) > 1 and name not in own and len(set(cells[name])) == 1]
+    columns = [name for name in cells if name not in same]
     return {
         "columns": columns,
-        "rows": [[text(row, key) for key in columns] for row in rows],
-        "same": [f"{key} {text(rows[0], key)}" for key in same],
+        "rows": [list(row) for row in zip(*(cells[name] for name in columns), strict=True)],
+        "same": [f"{name} {cells[name][0]}" for name in same],
     }
 
 
-def _number(value):
-    """Text that is a number with a fraction or an exponent, as float."""
-    try:
-        return float(value) if isinstance(value, str) and set(value) & set(".eE") else value
-    except ValueError:
-        return value
-
-
 def _short(value) -> str:
-    """Numbers to 7 digits, other values as text."""
+    """Return a number as text with 7 digits, another value as text."""
     if value is None:
         return ""
     if isinstance(value, float):
@@ -248,7 +244,7 @@ def _pairs(statistics: dict) -> list[tuple[str, str]]:
 
 
 def _warnings(jobs) -> dict:
-    """Different messages and their counts, the most frequent first."""
+    """Return the different messages and their counts, the most frequent first."""
     counts = Counter((entry["rule"], text) for entry in jobs for text in entry.get("warnings") or ())
     lines = [{"rule": rule, "text": text, "count": n} for (rule, text), n in counts.items()]
     lines.sort(key=lambda line: (-line["count"], line["rule"], line["text"]))
@@ -257,7 +253,7 @@ def _warnings(jobs) -> dict:
 
 
 def _times(jobs) -> list[dict]:
-    """A row a rule, in the order in which the rules began."""
+    """Return one row per rule, in the order in which the rules began."""
     rows: dict[str, dict] = {}
     for entry in jobs:
         empty = {"jobs": 0, "seconds": 0.0, "longest": 0.0, "peak": 0.0, "first": ""}
@@ -272,7 +268,10 @@ def _times(jobs) -> list[dict]:
 
 
 def _parameters(jobs) -> list[dict]:
-    """The settings, each section once: name, the rules that had it where not all agree, keys and values."""
+    """Return the settings, each section once: name, keys and values.
+
+    Where rules had different settings, the rules are named too.
+    """
     seen: dict[tuple[str, str], dict] = {}
     for entry in jobs:
         params = entry.get("params") or {}

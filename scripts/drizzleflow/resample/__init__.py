@@ -1,6 +1,8 @@
-"""Drizzling frames onto the output grid (`stcal.resample`): one group alone, or all frames into the mosaic.
+"""Frames drizzled onto the output grid (`stcal.resample`): one group alone, or all frames into the mosaic.
 
-`Resample` adds model after model to an output image; `single` and `mosaic` use it for the workflow.
+Start at `Resample`, which adds model after model to an output image. `drizzle_window` makes any window of the
+grid with it, `single` and `mosaic` those of the workflow; `utils` has the functions of
+`stcal.resample.utils`.
 """
 
 from importlib import import_module
@@ -10,7 +12,7 @@ __all__ = sorted(_HOMES)
 
 
 def __getattr__(name):
-    """Public names, looked up when they are asked for: a job imports the module that it needs."""
+    """Import a public name's module when the name is first used, so that `import` alone costs nothing."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"drizzleflow.{_HOMES[name]}"), name)

@@ -1,10 +1,10 @@
-"""Exposure times of a product."""
+"""The exposure times of a product."""
 
 from __future__ import annotations
 
 
 class ExposureTimes:
-    """Times of a product, where the frames of one group were exposed together and count once."""
+    """The exposure times of a product; the frames of one group were exposed together and count once."""
 
     SUMMED = ("exposure_time", "duration", "measurement_time")
 
@@ -13,7 +13,10 @@ class ExposureTimes:
         self._values = {**dict.fromkeys(self.SUMMED, 0.0), "start_time": None, "end_time": None}
 
     def add(self, group, times: dict) -> None:
-        """Count `times` (s; start and end in MJD) unless the group has been counted. A sum with an unknown is unknown."""
+        """Count the times of a group, unless it has been counted.
+
+        `times` has seconds, and the start and end in MJD. A sum with an unknown time is unknown (None).
+        """
         if group in self.groups:
             return
         self.groups.append(group)
@@ -27,6 +30,6 @@ class ExposureTimes:
                 values[key] = value if values[key] is None else choose(values[key], value)
 
     def values(self) -> dict:
-        """Of the product: seconds, MJD, and ``pointings``, the number of groups."""
+        """The product's times in s, its start and end in MJD, and ``pointings``, the number of groups."""
         elapsed = self._values["duration"]
         return {"pointings": len(self.groups), **self._values, "elapsed_exposure_time": elapsed}

@@ -1,4 +1,4 @@
-"""The ``i2d`` product: its file, and what its header takes from the inputs' headers."""
+"""Write the ``i2d`` product, with what its header takes from the inputs' headers."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ def headers(path) -> list[tuple]:
 def merge_headers(paths, headers=headers, hashes: dict | None = None) -> list[tuple]:
     """Cards that have one value in all files, in the first file's order; `headers` gives those of a file.
 
-    What differs between the inputs (times, pointings, detectors) and what describes a single file is left out. `hashes` is filled:
-    path -> PROVIN, the hash of the file that a flagged copy was made from.
+    What differs between the inputs (times, pointings, detectors) and what describes a single file is left
+    out. `hashes` is filled: path -> PROVIN, the hash of the file that a flagged copy was made from.
     """
     merged: dict[str, tuple] | None = None
     for path in paths:
@@ -73,7 +73,8 @@ def write_i2d(
     Parameters
     ----------
     model : dict
-        ``data``, ``wht``, and optionally ``err``, ``con``, ``var_poisson``, ``var_rnoise``, ``var_flat``, ``dq``; times.
+        ``data``, ``wht``, and optionally ``err``, ``con``, ``var_poisson``, ``var_rnoise``, ``var_flat``,
+        ``dq``; times.
     parameters : dict
         ``pixfrac``, ``kernel``, ``weight_type``, ``fillval`` for the header.
     cards : list
@@ -127,12 +128,12 @@ def write_i2d(
 
 
 def _unique(cards):
-    """The last of each keyword wins, at the first's place."""
+    """Return each keyword's last card, at the place of its first."""
     return list({card[0]: card for card in cards}.values())
 
 
 def _signed(con):
-    """Context bits as the signed 32-bit planes that the peers write."""
+    """Return context bits as signed 32-bit planes, as jwst and AstroDrizzle write them."""
     return None if con is None else con.view(np.int32) if con.dtype == np.uint32 else con
 
 

@@ -1,4 +1,4 @@
-"""Drizzle's kernels: which there are, how far they reach, and how a fill value is spelled."""
+"""Drizzle's kernels: their names, how far they reach, and how a fill value is written."""
 
 from __future__ import annotations
 
@@ -13,11 +13,14 @@ LOSSY = ("gaussian", "lanczos2", "lanczos3")  #: kernels that do not conserve fl
 def kernel_reach(kernel: str, scale: float = 1.0) -> int:
     """How many output pixels beyond a pixel's mapped centre a kernel can touch.
 
-    drizzle drops input pixels whose centre falls outside the output frame, so a window, band or tile needs this many
-    pixels of margin for its border to be that of the full frame (measured: 1 to 3 at scale 1).
+    drizzle drops input pixels whose centre falls outside the output array. A window, band or tile therefore
+    needs this many pixels of margin, so that its border is that of the whole mosaic (measured: 1 to 3 at
+    scale 1).
 
     Parameters
     ----------
+    kernel : str
+        One of `KERNELS`.
     scale : float
         Output pixels per input pixel.
     """
@@ -26,7 +29,13 @@ def kernel_reach(kernel: str, scale: float = 1.0) -> int:
 
 
 def parse_fillval(value) -> str:
-    """``fillval`` as drizzle takes it: a number, ``INDEF`` (None) or ``NAN``, any case."""
+    """``fillval`` as the drizzle package takes it: the text of a number, ``INDEF`` (for None) or ``NAN``.
+
+    Raises
+    ------
+    InputError
+        The value is none of these.
+    """
     text = "INDEF" if value is None else str(value).strip().upper()
     if text in ("INDEF", "NONE"):
         return "INDEF"

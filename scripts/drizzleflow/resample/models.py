@@ -1,14 +1,12 @@
-"""A frame in the form that the class of seed 002 takes it."""
+"""Convert a frame to the model dictionary that the class Resample takes, as in stcal.resample."""
 
 from __future__ import annotations
-
-import numpy as np
 
 from drizzleflow.frames.frame import Frame
 
 
 def frame_model(frame: Frame, pixmap, level: float | None) -> dict:
-    """A frame as the model dictionary of `drizzleflow.resample.Resample`, in the product's unit.
+    """Return a frame as the model dictionary of `drizzleflow.resample.Resample`, in the product's unit.
 
     Parameters
     ----------
@@ -17,15 +15,14 @@ def frame_model(frame: Frame, pixmap, level: float | None) -> dict:
     level : float or None
         Sky to subtract, in the frame's unit per pixel.
     """
-    factor = np.float32(frame.rate_factor)
-    convert = (lambda a, power=1: a) if factor == 1 else (lambda a, power=1: a * factor**power)
     return {
-        "data": convert(frame.data),
+        "data": frame.to_product(frame.data),
         "dq": frame.dq,
-        "err": None if frame.err is None else convert(frame.err),
+        "err": None if frame.err is None else frame.to_product(frame.err),
         **dict.fromkeys(("var_rnoise", "var_poisson", "var_flat", "var_sky")),
-        **{f"var_{key}": convert(plane, 2) for key, plane in frame.var.items()},
+        **{f"var_{key}": frame.to_product(plane, 2) for key, plane in frame.var.items()},
         "pixmap": pixmap,
+        "unit": frame.product_unit or frame.unit,
         "filename": frame.member,
         "group_id": frame.group,
         "exposure_time": frame.exposure_time,
@@ -33,7 +30,7 @@ def frame_model(frame: Frame, pixmap, level: float | None) -> dict:
         "duration": frame.duration,
         "start_time": frame.start_time,
         "end_time": frame.end_time,
-        "level": None if level is None else level * float(factor),
+        "level": None if level is None else frame.to_product(level),
         "subtracted": False,
         "pixelarea_steradians": frame.pixelarea_steradians,
     }

@@ -1,7 +1,7 @@
-"""What a model dictionary says about itself: times, masks, weights, pixel area, and its pixel map (seed 002).
+"""What a model dictionary says about itself: times, masks, weights, pixel area and pixel map.
 
-A model is the dictionary that `drizzleflow.resample.Resample.add_model` takes; the functions are called as their namesakes in
-`stcal.resample.utils`.
+A model is the dictionary that `drizzleflow.resample.Resample.add_model` takes. The functions have the names
+and arguments of those in `stcal.resample.utils`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from drizzleflow.errors import InputError
 from drizzleflow.frames.frame import SkyWCS
 from drizzleflow.geometry import pixmap as maps
 from drizzleflow.geometry.footprint import mean_pixel_area
-from drizzleflow.resample.weights import build_driz_weight as array_weight
+from drizzleflow.geometry.lattice import Lattice
+from drizzleflow.resample.weights import weight_map
 
 log = logging.getLogger("drizzleflow")
 
@@ -27,21 +28,22 @@ class UnsupportedWCSError(InputError, RuntimeError):
 
 
 def check_model(model: dict, needed, planes) -> None:
-    """Refuse a model before anything is computed.
+    """Refuse a model that cannot be resampled, before anything is computed.
 
     Parameters
     ----------
+    model : dict
     needed : list of str
-        Keys that it has to have. A plane that there is not is there as None.
+        Keys that it must have. A plane that it does not have is given as None.
     planes : list of str
-        Keys of planes that have the shape of ``data``, where they are there.
+        Keys of planes that must have the shape of ``data``, unless they are None or missing.
 
     Raises
     ------
     KeyError
         A key is missing.
     InputError
-        Data that are not an image, planes of other shapes, an exposure time that is not positive.
+        The data are not an image, a plane has another shape, or the exposure time is not positive.
     """
     name = model.get("filename") or "model"
     for key in needed:
@@ -73,13 +75,19 @@ def get_tmeasure(model) -> tuple[float, bool]:
 
 
 def build_mask(dqarr, bitvalue, flag_name_map=None) -> np.ndarray:
-    """uint8, 1 where a pixel may be used: ``bitvalue`` are the good bits (see `drizzleflow.arrays.dq`)."""
+    """The mask of an array of flags: uint8, 1 where a pixel may be used, 0 elsewhere.
+
+    ``bitvalue`` are the bits that a good pixel may have (see `drizzleflow.arrays.dq`).
+    """
     return dq_bits.good_pixels(np.asarray(dqarr), bitvalue, flag_name_map).astype(np.uint8)
 
 
 def get_inverse_variance(array, data_shape, array_name) -> np.ndarray:
-    """float32 reciprocal of a variance, 0 where that is no positive finite number; all 1 (and a warning) without it."""
-    return array_weight(data_shape, "ivm", variance=_known(array, data_shape, array_name))
+    """The reciprocal of a variance, float32; 0 where the variance is not a positive finite number.
+
+    Where `array` is None or has another shape, all values are 1 and a warning is logged.
+    """
+    return weight_map(data_shape, "ivm", variance=_known(array, data_shape, array_name))
 
 
 def _known(array, shape, name):
@@ -90,19 +98,22 @@ def _known(array, shape, name):
 
 
 def build_driz_weight(model, weight_type=None, good_bits=None, flag_name_map=None) -> np.ndarray:
-    """The float32 weight of each pixel of a model.
+    """The weight of each pixel of a model, (ny, nx) float32: `drizzleflow.resample.weights.weight_map` of its
+    planes.
 
     Parameters
     ----------
-    weight_type : 'ivm', 'ivm-sky', 'exptime' or None
-        Inverse of ``var_rnoise`` or ``var_sky`` (1 where the model has none, with a warning), `get_tmeasure`, or 1.
+    model : dict
+    weight_type : {'ivm', 'ivm-sky', 'exptime', None}
+        The inverse of ``var_rnoise``, the inverse of ``var_sky`` (1 where the model has no such plane, with a
+        warning), the time that `get_tmeasure` gives, or 1.
     good_bits, flag_name_map
         See `drizzleflow.arrays.dq`.
 
     Raises
     ------
     InputError
-        Another weight type.
+        `weight_type` is another word.
     """
     shape, variance, time = np.shape(model["data"]), None, 1.0
     if weight_type in VARIANCE_OF_WEIGHT:
@@ -113,7 +124,7 @@ def build_driz_weight(model, weight_type=None, good_bits=None, flag_name_map=Non
     elif weight_type is not None:
         raise InputError(f"Invalid weight type: {weight_type!r}; expected ivm, ivm-sky, exptime or None")
     good = dq_bits.good_pixels(model.get("dq"), good_bits, flag_name_map, shape)
-    return array_weight(shape, weight_type or "exptime", good, variance=variance, exposure_time=time)
+    return weight_map(shape, weight_type or "exptime", good, variance=variance, exposure_time=time)
 
 
 def is_flux_density(unit) -> bool:
@@ -178,7 +189,17 @@ def array_shape(wcs) -> tuple[int, int]:
 
 
 def resample_range(data_shape, bbox=None) -> tuple[int, int, int, int]:
-    """(xmin, xmax, ymin, ymax), inclusive, of the pixels of an image that its WCS's bounding box ((x1, x2), (y1, y2)) touches.
+    """The range of an image's pixels that the bounding box of its WCS touches.
+
+    Parameters
+    ----------
+    data_shape : (ny, nx)
+    bbox : ((x1, x2), (y1, y2)), optional
+        By default the edges of the image.
+
+    Returns
+    -------
+    (xmin, xmax, ymin, ymax), both ends included
 
     Raises
     ------
@@ -196,15 +217,20 @@ def resample_range(data_shape, bbox=None) -> tuple[int, int, int, int]:
 
 
 def compute_mean_pixel_area(wcs, shape=None) -> float:
-    """Mean pixel area in steradians inside the bounding box, or the whole array; NaN where the WCS is not finite."""
+    """Mean pixel area in steradians inside the bounding box, or the whole array.
+
+    It is NaN where the WCS is not finite.
+    """
     return mean_pixel_area(sky_wcs(wcs, shape))
 
 
 def correlated_noise(pixfrac: float, pixel_scale_ratio: float) -> float:
-    """How much noisier a large area of a mosaic is than its pixels' ERR would make it if they were independent.
+    """How much noisier a large area of a mosaic is than independent pixels of the same ERR would make it.
 
-    Fruchter & Hook 2002 (PASP 114, 144), equations 9 and 10, for the square kernel and well spread dithers; the exact ERR is
-    that of single pixels. With r = pixfrac / pixel_scale_ratio: r / (1 - 1 / (3 r)) from r = 1 on, 1 / (1 - r / 3) below.
+    Drizzling correlates the noise of neighbouring pixels, while the exact ERR is that of single pixels. The
+    formula is for the square kernel and well spread dithers; with r = pixfrac / pixel_scale_ratio it is r /
+    (1 - 1 / (3 r)) for r >= 1, and 1 / (1 - r / 3) below. Source: Fruchter & Hook 2002 (PASP 114, 144),
+    equations 9 and 10.
     """
     r = pixfrac / pixel_scale_ratio
     return r / (1 - 1 / (3 * r)) if r >= 1 else 1 / (1 - r / 3)
@@ -217,21 +243,24 @@ def calc_pixmap(
 
     Parameters
     ----------
-    wcs_from, wcs_to : gwcs.WCS, astropy.wcs.WCS, drizzleflow.geometry.grid.Grid or drizzleflow.frames.frame.SkyWCS
+    wcs_from, wcs_to : gwcs.WCS, astropy.wcs.WCS, Grid or SkyWCS
+        The input and the output (`drizzleflow.geometry.grid.Grid`, `drizzleflow.frames.frame.SkyWCS`).
     shape : (ny, nx), optional
-        Of the input image; that of `wcs_from` by default.
-    disable_bbox : 'to', 'from', 'both' or 'none'
-        Whose bounding box is not looked at; outside those that are the map is NaN.
+        Of the input image; by default that of `wcs_from`.
+    disable_bbox : {'to', 'from', 'both', 'none'}
+        Whose bounding box is ignored; outside a bounding box that is not ignored the map is NaN.
     stepsize : float or 'auto'
-        1: the WCS at every pixel. More: on a grid of about this step (at most a tenth of the image), interpolated. 'auto':
-        on the coarsest lattice whose checked error is under `tolerance` (px of `wcs_to`).
-    order : 1 or 3
+        1: the WCS is evaluated at every pixel. More: on a grid of about this step (at most a tenth of the
+        image), and interpolated. 'auto': on the coarsest lattice whose measured error is under `tolerance`.
+    order : {1, 3}
         Of the interpolation: bilinear or bicubic.
+    tolerance : float
+        Pixels of `wcs_to`.
 
     Raises
     ------
     InputError
-        A shape that cannot be told, an unknown option.
+        The shape is not known, or an option has another value.
     """
     if disable_bbox not in ("to", "from", "both", "none"):
         raise InputError(f"disable_bbox {disable_bbox!r}: expected to, from, both or none")
@@ -256,11 +285,14 @@ def calc_pixmap(
 
 
 def _interpolated(source, target, stepsize, order, tolerance):
-    """The map by interpolation; None where it is to be exact: a step of 1, a small image, a WCS that is not finite."""
+    """The interpolated map; None where it has to be exact.
+
+    That is so with a step of 1, for a small image, and for a WCS that is not finite everywhere.
+    """
     if stepsize != "auto" and (stepsize <= 1 or max(source.shape) <= 10):
         return None
     try:
-        lattice = maps.Lattice.sample(source, stepsize=stepsize, order=order, tolerance=tolerance)
+        lattice = Lattice.sample(source, stepsize=stepsize, order=order, tolerance=tolerance)
     except ValueError:
         return None
     if stepsize == "auto" and not lattice.error(target) <= tolerance:

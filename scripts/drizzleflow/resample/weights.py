@@ -1,4 +1,4 @@
-"""Weight maps for drizzling, and the weight below which a drizzled pixel is not trusted."""
+"""Compute weight maps for drizzling, and the mean weights by which low-weight pixels are left out."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import numpy as np
 from drizzleflow.arrays.statistics import clipped_median, sums
 
 
-def build_driz_weight(shape, weight_type: str, good=None, *, variance=None, exposure_time=None) -> np.ndarray:
-    """The (ny, nx) float32 weight of each input pixel (seed 002, ``weight_type``).
+def weight_map(shape, weight_type: str, good=None, *, variance=None, exposure_time=None) -> np.ndarray:
+    """Return the weight of each input pixel, float32 (ny, nx), as ``weight_type`` of stcal.resample.
 
     Parameters
     ----------
@@ -17,8 +17,8 @@ def build_driz_weight(shape, weight_type: str, good=None, *, variance=None, expo
     good : bool (ny, nx), optional
         Bad pixels get no weight.
     variance : float (ny, nx), optional
-        Read-noise variance for ``ivm``, sky variance for ``ivm-sky``. A pixel whose variance is not a positive finite
-        number gets no weight.
+        Read-noise variance for ``ivm``, sky variance for ``ivm-sky``. A pixel whose variance is not a
+        positive finite number gets no weight.
     """
     if weight_type == "exptime":
         weight = np.full(shape, exposure_time, np.float32)
@@ -37,11 +37,12 @@ def build_driz_weight(shape, weight_type: str, good=None, *, variance=None, expo
 
 
 def mean_weights(weight) -> dict[str, float]:
-    """``mean`` of the finite, non-zero weights, and ``clipped_mean``: after clipping at 3 sigma about the median, at most 5 times.
+    """Return the ``mean`` and the ``clipped_mean`` of the finite, non-zero weights.
 
-    ``maskpt`` times one of them is the threshold of the outlier step (seeds 000, 001): the clipped mean for jwst, the plain one
-    for drizzlepac. Their documents speak of a percentage of the maximum; it is these means that their code uses. NaN where no
-    pixel has weight.
+    The second is clipped at 3 sigma about the median, at most 5 times. Both are NaN where no pixel has
+    weight. ``maskpt`` times one of them is the threshold of the outlier step: the clipped mean in jwst, the
+    plain mean in drizzlepac's createMedian. Their documents speak of a percentage of the maximum, but their
+    code uses these means.
     """
     values = weight[np.isfinite(weight) & (weight != 0)]
     count = len(values)

@@ -1,6 +1,8 @@
-"""Simulated dithered exposures with planted cosmic rays and the truth kept: JWST, Roman, HST and plain files.
+"""Simulated dithered exposures with planted cosmic rays, as JWST, Roman, HST and plain FITS files.
 
-``python -m drizzleflow.simulate OUTDIR`` writes them, ``python -m drizzleflow.simulate score TRUTH RESULTS/PRODUCT`` compares masks with the truth.
+``python -m drizzleflow.simulate OUTDIR`` writes exposures and the truth, and ``python -m drizzleflow.simulate
+score TRUTH RESULTS/PRODUCT`` compares a run's masks with it. Start at `simulate`; `scene` has the sky and the
+detector, and `jwst`, `roman`, `hst` and `simple` write the files.
 """
 
 from importlib import import_module
@@ -10,7 +12,7 @@ __all__ = sorted(_HOMES)
 
 
 def __getattr__(name):
-    """Public names, looked up when they are asked for: a job imports the module that it needs."""
+    """Import a public name's module when the name is first used, so that `import` alone costs nothing."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"drizzleflow.{_HOMES[name]}"), name)

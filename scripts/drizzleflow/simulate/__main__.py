@@ -1,4 +1,4 @@
-"""``python -m drizzleflow.simulate``: see `drizzleflow.simulate.exposures`."""
+"""``python -m drizzleflow.simulate`` simulates exposures (`drizzleflow.simulate.exposures`)."""
 
 from drizzleflow.simulate.exposures import main
 

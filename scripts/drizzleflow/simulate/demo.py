@@ -1,6 +1,7 @@
-"""The demonstration: simulate dithered exposures, run the workflow on them, count the cosmic rays that it found.
+"""The demonstration: it simulates exposures, runs the workflow on them, and counts the cosmic rays flagged.
 
-``python -m drizzleflow.demo FOLDER SNAKEMAKE`` is what ``make demo`` runs. A second call makes only what is missing.
+``make demo`` runs it as ``python -m drizzleflow.demo FOLDER SNAKEMAKE``. A second call makes only what is
+missing.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ from pathlib import Path
 
 from drizzleflow.errors import InputError
 from drizzleflow.io.files import write_text
+from drizzleflow.plan import roads
 from drizzleflow.plan.codehash import code_hash
 
-#: of `drizzleflow.simulate.simulate`
+#: arguments of `drizzleflow.simulate.simulate`
 PARAMETERS = {"flavour": "jwst", "exposures": 6, "detectors": 2, "shape": [1024, 1024], "seed": 1}
 CORES = 2
 TAIL = 40  #: lines of the log that are shown after a failure
@@ -28,7 +30,7 @@ _RULE = re.compile(r"^\s*(?:local)?(?:rule|checkpoint) (\w+):")
 
 
 def simulated(folder: Path, parameters: dict = PARAMETERS) -> dict:
-    """The simulated exposures in `folder`, made unless they are there from the same parameters and code.
+    """Simulate exposures in `folder`, unless it has those of the same parameters and code.
 
     Returns
     -------
@@ -38,9 +40,9 @@ def simulated(folder: Path, parameters: dict = PARAMETERS) -> dict:
     stamp = folder / "simulation.json"
     wanted = {"parameters": parameters, "code": code_hash(PACKAGE / "simulate/exposures.py", PACKAGE)}
     try:
-        found = json.loads(stamp.read_text(encoding="utf-8"))
-        made = found.pop("made")
-        if found == wanted and all(
+        there = json.loads(stamp.read_text(encoding="utf-8"))
+        made = there.pop("made")
+        if there == wanted and all(
             (folder / p).exists() for p in [*made["members"], *made["associations"], made["truth"]]
         ):
             print(f"exposures: those of an earlier run in {folder}")
@@ -58,14 +60,16 @@ def simulated(folder: Path, parameters: dict = PARAMETERS) -> dict:
     for key in ("associations", "members"):
         made[key] = [os.path.relpath(path, folder) for path in made[key]]
     made["truth"] = os.path.relpath(made["truth"], folder)
-    write_text(
-        stamp, json.dumps({**wanted, "made": made}, indent=1) + "\n"
-    )  # last: it says that all is there
+    # written last, since it says that all is there
+    write_text(stamp, json.dumps({**wanted, "made": made}, indent=1) + "\n")
     return made
 
 
 def run(folder: Path, snakemake: str, log: Path) -> int:
-    """Run the whole workflow in `folder` with its ``config.yaml``; output to `log`, progress to the screen; exit status."""
+    """Run the whole workflow in `folder` with its ``config.yaml``, and return the exit status.
+
+    The output goes to `log`, and the progress to the screen.
+    """
     command = [snakemake, "--snakefile", str(SNAKEFILE), "--cores", str(CORES), "--configfile", "config.yaml"]
     path = os.pathsep.join([os.path.dirname(snakemake), os.environ.get("PATH", "")])
     rule, shown, started = "", 0.0, time.monotonic()
@@ -85,15 +89,13 @@ def run(folder: Path, snakemake: str, log: Path) -> int:
         for line in process.stdout:
             out.write(line)
             out.flush()
-            if found := _RULE.match(line):
-                rule = found[1]
-            if found := _DONE.match(line):
-                done, total, now = int(found[1]), int(found[2]), time.monotonic()
+            if started_rule := _RULE.match(line):
+                rule = started_rule[1]
+            if step := _DONE.match(line):
+                done, total, now = int(step[1]), int(step[2]), time.monotonic()
                 if done == total or now - shown >= 4:
-                    print(
-                        f"  {done:3d} of {total} jobs  {now - started:4.0f} s  {rule if done < total else 'done'}",
-                        flush=True,
-                    )
+                    last = rule if done < total else "done"
+                    print(f"  {done:3d} of {total} jobs  {now - started:4.0f} s  {last}", flush=True)
                     shown = now
     if not process.returncode and not shown:
         print("  nothing to do: everything is there", flush=True)
@@ -101,17 +103,18 @@ def run(folder: Path, snakemake: str, log: Path) -> int:
 
 
 def tell(folder: Path, made: dict) -> None:
-    """Print where the products are and how the masks compare with the planted cosmic rays."""
+    """Print where the products are, and how many of the planted cosmic rays the masks have."""
     from drizzleflow.simulate.score import score
 
     for product in made["products"]:
         home = folder / "results" / product
         total = score(folder / "exposures" / made["truth"], home)["total"]
-        print(f"mosaic:  {home / product}_i2d.fits")
-        print(f"report:  {home / 'report.html'}")
+        print(f"mosaic:  {home / roads.path('mosaic', 'mosaic', product=product)}")
+        print(f"report:  {home / roads.path('report', 'report')}")
         print(
-            f"cosmic rays: {total['found']} of {total['events']} planted ones found ({_percent(total, 'completeness')}); "
-            f"{total['found_deep']} of {total['events_deep']} where three or more exposures overlap "
+            f"cosmic rays: {total['found']} of {total['events']} planted ones found "
+            f"({_percent(total, 'completeness')}); {total['found_deep']} of {total['events_deep']} "
+            "where three or more exposures overlap "
             f"({_percent(total, 'completeness_deep')})"
         )
         false = total["false"] / total["flags"] if total["flags"] else 0.0
@@ -126,20 +129,27 @@ def _percent(total: dict, key: str) -> str:
 
 
 def demo(folder, snakemake, parameters: dict = PARAMETERS) -> int:
-    """Simulate, run, tell.
+    """Simulate exposures, run the workflow on them, and print the result.
 
     Parameters
     ----------
     folder : path
-        Made if missing: ``exposures/``, ``config.yaml``, ``results/`` and ``snakemake.log`` come into it.
+        Where ``exposures/``, ``config.yaml``, ``results/`` and ``snakemake.log`` are written; made if
+        missing.
     snakemake : path
         The snakemake command; a name without a slash is looked for in PATH.
     parameters : dict
-        Of the simulation; see `drizzleflow.simulate.simulate`.
+        Arguments of `drizzleflow.simulate.simulate`.
 
     Returns
     -------
-    int, 0 when the workflow ended well
+    int
+        0 if the workflow ended well, else 1.
+
+    Raises
+    ------
+    InputError
+        There is no such command, or no Snakefile beside the library.
     """
     started, folder = time.monotonic(), Path(folder)
     snakemake = os.fspath(snakemake)
@@ -153,10 +163,8 @@ def demo(folder, snakemake, parameters: dict = PARAMETERS) -> int:
     made = simulated(folder / "exposures", parameters)
     config, log = folder / "config.yaml", folder / "snakemake.log"
     listed = "".join(f"  - exposures/{path}\n" for path in made["associations"])
-    write_text(
-        config,
-        f"# written by the demo; every other setting is a default of config/config.yaml\nassociations:\n{listed}",
-    )
+    note = "# written by the demo; every other setting is a default of config/config.yaml\n"
+    write_text(config, f"{note}associations:\n{listed}")
     print(
         f"workflow: snakemake --cores {CORES} --configfile config.yaml, in {folder} (its output: {log})",
         flush=True,
@@ -173,6 +181,7 @@ def demo(folder, snakemake, parameters: dict = PARAMETERS) -> int:
 
 
 def main(argv=None) -> int:
+    """Run the command ``python -m drizzleflow.demo``; return its exit status."""
     arguments = sys.argv[1:] if argv is None else argv
     if len(arguments) != 2:
         print("usage: python -m drizzleflow.demo FOLDER SNAKEMAKE", file=sys.stderr)

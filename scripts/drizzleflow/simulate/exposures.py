@@ -1,8 +1,8 @@
-"""Simulated dithered, rolled exposures with planted cosmic rays and the truth kept: JWST, Roman, HST and plain files.
+"""Simulate dithered, rolled exposures with planted cosmic rays, as JWST, Roman, HST or plain FITS files.
 
-``python -m drizzleflow.simulate OUTDIR`` writes exposures, an association and ``truth/``; ``python -m
-drizzleflow.simulate score TRUTH RESULTS/PRODUCT`` compares a run's cosmic-ray masks with it. The same arguments give
-the same bytes.
+``python -m drizzleflow.simulate OUTDIR`` writes exposures, an association and ``truth/``, and ``python -m
+drizzleflow.simulate score TRUTH RESULTS/PRODUCT`` compares a run's masks with the truth. The same arguments
+give the same bytes.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from drizzleflow.io.fits import image_header, write_hdus
 from drizzleflow.simulate import scene
 from drizzleflow.simulate.specs import CAMERAS, FileSpec, FrameSpec
 
-#: streams of random numbers: each (seed, stream, ...) is independent, so that a frame does not depend on the others
+#: streams of random numbers: those of each (seed, stream, ...) are independent, so that frames are, too
 POINTING, SOURCES, SKY, DETECTOR, RAYS, NOISE = range(6)
 
 
@@ -32,7 +32,11 @@ def _rng(seed, *stream):
 
 
 def pointings(seed: int, exposures: int, radec, dither: float, roll: float):
-    """(ra, dec, roll) of each exposure: a spiral of radius `dither` (arcsec), rolls within +-`roll`/2 degrees."""
+    """The (ra, dec, roll) of each exposure, degrees.
+
+    Pointings follow a spiral of radius `dither` (arcsec) around `radec`; rolls differ by up to `roll`
+    degrees.
+    """
     rng = _rng(seed, POINTING)
     first = rng.uniform(0, 2 * math.pi)
     out = []
@@ -68,34 +72,52 @@ def simulate(
     product: str | None = None,
     projection: str = "TPV",
 ) -> dict:
-    """Write simulated exposures, their association(s) and the truth.
+    """Write simulated exposures, their associations and the truth.
 
     Parameters
     ----------
     outdir : path
         Made if missing; files of the same names are replaced.
-    flavour : 'jwst', 'roman', 'hst' or 'simple'
-        ``_cal.fits`` with GWCS (one file a detector) · WFI-like ``_cal.asdf`` · ACS-like two-chip ``_flt.fits`` · plain FITS.
+    flavour : {'jwst', 'roman', 'hst', 'simple'}
+        jwst: ``_cal.fits`` with GWCS, one for each detector. roman: ``_cal.asdf`` like those of WFI. hst:
+        two-chip ``_flt.fits`` like those of ACS. simple: plain FITS.
     exposures, detectors : int
-        Of the `wcs` folder, the first of them are taken; there `detectors` may be names, 'nrca1,nrcb1'. An ACS-like
-        file always has two chips.
+        How many; with `wcs` the first ones of the folder, and `detectors` may be names, 'nrca1,nrcb1'. A file
+        of hst always has two chips.
     shape : (ny, nx), optional
-        Of a frame (a chip); by default 1024 x 1024, and 2048 x 2048 with `wcs`, where a smaller shape takes the
-        detector's corner at the origin.
+        Of a frame (a chip). By default 1024 x 1024, and 2048 x 2048 with `wcs`, where a smaller shape takes
+        the detector's corner at the origin.
+    seed : int
+        Of all random numbers.
     wcs : path, optional
-        Folder of real GWCS (``*.asdf`` with `wcs` and `wcsinfo`); a ``*.ecsv`` with RA DEC MAG rh is its source list.
+        A folder of real GWCS (``*.asdf`` with `wcs` and `wcsinfo`). A file ``*.ecsv`` in it is the catalogue.
     cosmic_rays : float
-        Below 1: the fraction of pixels hit; otherwise the mean number of pixels hit in a frame. 0: none.
+        Below 1, the fraction of pixels hit; otherwise the mean number of pixels hit in a frame. 0: none.
     dither : float, optional
-        Radius (arcsec) of the dither spiral; 5 % of the frame's side by default. roll : full range of rolls, degrees.
+        Radius of the spiral of pointings, arcsec; by default 5 % of a frame's side.
+    roll : float
+        Range of the exposures' rolls, degrees.
+    exptime : float, optional
+        s; by default that of the camera.
+    filter_name : str, optional
     stars, galaxies : float
-        A million pixels. sky_spread : MJy/sr, of the exposures' sky.
+        How many in a million pixels.
+    sky_spread : float, optional
+        Range of the exposures' skies, MJy/sr; by default that of the camera.
+    bad_fraction : float
+        Fraction of bad pixels.
     border : int, optional
-        Rows and columns of reference pixels at the edges; 4 in a full frame, else none.
+        Rows and columns of reference pixels at the edges; by default 4 in frames of 2048 x 2048, else none.
     nints : int
-        JWST: more than one writes ``_calints.fits`` cubes.
-    projection : 'TPV', 'TAN'
-        Of the simple flavour.
+        Integrations; with more than one jwst writes cubes, ``_calints.fits``.
+    radec : (ra, dec)
+        Centre of the field, degrees.
+    catalogue : path, optional
+        Sources: a table with RA, DEC, MAG (AB) and rh (half-light radius).
+    product : str, optional
+        Name of the product.
+    projection : {'TPV', 'TAN'}
+        Of simple.
 
     Returns
     -------
@@ -105,7 +127,7 @@ def simulate(
     Raises
     ------
     InputError
-        An unknown flavour, an empty WCS folder.
+        The flavour is unknown, or an argument does not go with it; the WCS folder is empty.
     """
     if flavour not in CAMERAS:
         raise InputError(f"flavour {flavour!r}: expected one of {', '.join(CAMERAS)}")
@@ -224,7 +246,7 @@ def _flavour_module(flavour):
 
 
 def _map_frames(files):
-    """Give every frame its tangent-plane map; return the common tangent point (ra, dec)."""
+    """Give every frame its map to the tangent plane; return the common tangent point (ra, dec), degrees."""
     centres = []
     for f in files:
         for frame in f.frames:
@@ -243,7 +265,7 @@ def _map_frames(files):
 
 
 def _sources(files, tangent, seed, stars, galaxies, mags, catalogue):
-    """The field's sources and their rows for truth.json."""
+    """The sources of the field, a `Catalogue`, and their rows for truth.json."""
     corners = []
     for f in files:
         for frame in f.frames:
@@ -265,7 +287,7 @@ def _sources(files, tangent, seed, stars, galaxies, mags, catalogue):
 
 
 def _read_catalogue(path, tangent, bounds, rng):
-    """An ECSV of RA DEC MAG (AB) rh (half-light radius, 0.03 arcsec pixels; below 4: a star)."""
+    """Read an ECSV with RA, DEC, MAG (AB) and rh, the half-light radius in 0.03 arcsec (below 4: a star)."""
     with open(path) as lines:
         rows = [line.split() for line in lines if not line.startswith("#")]
     if rows[0][:4] != ["RA", "DEC", "MAG", "rh"]:
@@ -282,7 +304,11 @@ def _read_catalogue(path, tangent, bounds, rng):
 
 
 def _write_truth(path, f: FileSpec, planes, files) -> dict:
-    """Truth planes of one member: CRMASK, CRFLUX (MJy/sr), CRSIGMA (CRFLUX over ERR), DEPTH (groups that see it)."""
+    """Write the truth of one member, and return its counts of planted pixels and cosmic rays.
+
+    The planes are CRMASK, CRFLUX (MJy/sr), CRSIGMA (CRFLUX over ERR) and DEPTH (number of groups that cover a
+    pixel).
+    """
     from drizzleflow.simulate.score import events
 
     hdus = [(image_header(None, primary=True, cards=[("MEMBER", f.member, "")]), None)]
@@ -303,7 +329,7 @@ def _write_truth(path, f: FileSpec, planes, files) -> dict:
 
 
 def _depth(frame: FrameSpec, mask, files):
-    """uint8 (ny, nx): at planted pixels, the number of groups whose frames contain that place of the sky."""
+    """The number of groups that cover each planted pixel's place on the sky, uint8 (ny, nx); 0 elsewhere."""
     y, x = np.nonzero(mask)
     depth = np.zeros(mask.shape, np.uint8)
     if not x.size:
@@ -321,6 +347,7 @@ def _depth(frame: FrameSpec, mask, files):
 
 
 def main(argv=None) -> int:
+    """Run the command ``python -m drizzleflow.simulate``; return its exit status."""
     argv = sys.argv[1:] if argv is None else argv
     try:
         if argv[:1] == ["score"]:

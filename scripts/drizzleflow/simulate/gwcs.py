@@ -1,6 +1,6 @@
-"""The coordinate chain of JWST and Roman files, for the simulator: detector -> polynomial -> v2v3 -> sky rotation.
+"""GWCS of simulated JWST and Roman files: detector, distortion polynomial, V2 and V3, rotation to the sky.
 
-Made of astropy and gwcs models, so that any asdf with gwcs opens it.
+They consist of models of astropy and gwcs, so that any program with asdf and gwcs can open them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,11 @@ def _polynomial(degree: int, terms: dict):
 
 
 def _distortion(terms, reach: float, scale: float):
-    """(x, y) models of a detector, arcsec of centred pixels, and their inverses (1e-6 px within `reach`)."""
+    """The distortion of a detector: polynomials from centred pixels to arcsec, and their inverses.
+
+    Each is a list of two models, of x and y. The inverses are good to 1e-6 px within `reach` pixels of the
+    centre.
+    """
     forward = [_polynomial(5, axis) for axis in terms]
     degree = 7
     nodes = np.cos(np.pi * (np.arange(32) + 0.5) / 32) * reach
@@ -35,7 +39,10 @@ def _distortion(terms, reach: float, scale: float):
 
 
 def _attitude(v2, v3, ra, dec, roll):
-    """Matrix from V unit vectors to ICRS unit vectors: (v2, v3) is at (ra, dec), V3 there at angle `roll`."""
+    """The matrix from unit vectors in V1, V2, V3 to those in ICRS.
+
+    (v2, v3) points to (ra, dec), where V3 has the position angle `roll`; all in degrees.
+    """
 
     def rotate(axis, degrees):
         c, s = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
@@ -51,7 +58,7 @@ def _attitude(v2, v3, ra, dec, roll):
 
 
 def _pointing(matrix, v2, v3):
-    """(ra, dec, roll) in degrees at the telescope coordinates (v2, v3) in degrees."""
+    """(ra, dec, roll) in degrees at (v2, v3) in degrees; roll is the position angle of V3 there."""
     v2, v3 = math.radians(v2), math.radians(v3)
     vector = matrix @ [math.cos(v2) * math.cos(v3), math.sin(v2) * math.cos(v3), math.sin(v3)]
     up = matrix @ [-math.cos(v2) * math.sin(v3), -math.sin(v2) * math.sin(v3), math.cos(v3)]
@@ -62,17 +69,28 @@ def _pointing(matrix, v2, v3):
 
 
 def telescope_wcs(shape, reference, angle: float, aim, pointing, terms, scale: float):
-    """(gwcs, wcsinfo) of one detector.
+    """The GWCS of one detector, and its wcsinfo.
 
     Parameters
     ----------
     shape : (ny, nx)
-    reference : (v2, v3) of the detector's centre, arcsec.
-    angle : degrees, from V3 to the detector's y axis (``v3yangle``).
-    aim : (v2, v3) of what is pointed, arcsec.
-    pointing : (ra, dec, roll) of `aim`, degrees; roll is the position angle of V3 there.
-    terms : two dictionaries, of x and y: (i, j) -> arcsec a pixel^(i+j), up to the fifth order.
-    scale : arcsec a pixel, about.
+    reference : (v2, v3)
+        The detector's centre, arcsec.
+    angle : float
+        From V3 to the detector's y axis, degrees (``v3yangle``).
+    aim : (v2, v3)
+        The point of the focal plane that is pointed to the sky, arcsec.
+    pointing : (ra, dec, roll)
+        Of `aim`, degrees; roll is the position angle of V3 there.
+    terms : two dictionaries, of x and y
+        (i, j) -> coefficient, arcsec a pixel^(i+j), up to the fifth order.
+    scale : float
+        arcsec a pixel, about.
+
+    Returns
+    -------
+    wcs : gwcs.WCS
+    wcsinfo : dict
     """
     import astropy.units as u
     from astropy.coordinates import ICRS
@@ -122,7 +140,7 @@ def telescope_wcs(shape, reference, angle: float, aim, pointing, terms, scale: f
 
 
 def s_region(wcs, shape) -> str:
-    """The frame's corners as the pipeline writes them: pixel coordinates 0 and n (half a pixel too high)."""
+    """S_REGION as the JWST pipeline writes it: with corners at the pixels 0 and n, half a pixel too high."""
     ny, nx = shape
     ra, dec = wcs(np.array([0.0, 0, nx, nx]), np.array([0.0, ny, ny, 0]), with_bounding_box=False)
     return "POLYGON ICRS  " + " ".join(f"{a % 360:.9f} {d:.9f}" for a, d in zip(ra, dec, strict=True))

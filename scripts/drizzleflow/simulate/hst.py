@@ -1,6 +1,6 @@
-"""HST flavour of the simulator: ACS/WFC-like two-chip ``_flt.fits`` in electrons, TAN-SIP, and ``_asn.fits``.
+"""Simulated HST files: two-chip ``_flt.fits`` like ACS/WFC's, in electrons, with SIP, and ``_asn.fits``.
 
-The headers hold the keywords that AstroDrizzle needs without any reference file (``IDCTAB = 'N/A'``).
+The headers have the keywords that AstroDrizzle needs to work without reference files (``IDCTAB = 'N/A'``).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ ROOT = "jsim01"
 
 
 def wcs_cards(shape, ra: float, dec: float, roll: float, scale=SCALE, sip=SIP):
-    """FITS WCS cards of a frame centred on (ra, dec) whose +y axis is at position angle `roll` (degrees)."""
+    """The WCS cards of a frame centred on (ra, dec), its y axis at the position angle `roll` (degrees)."""
     ny, nx = shape
     s, c = math.sin(math.radians(roll)) * scale / 3600, math.cos(math.radians(roll)) * scale / 3600
     suffix = "-SIP" if sip else ""
@@ -58,7 +58,7 @@ def wcs_cards(shape, ra: float, dec: float, roll: float, scale=SCALE, sip=SIP):
 
 
 def to_sky_of(cards):
-    """``(x, y) -> (ra, dec)`` of a FITS WCS: 0-based pixels to ICRS degrees."""
+    """The function ``(x, y) -> (ra, dec)`` of WCS cards: from 0-based pixels to ICRS degrees."""
     from astropy.wcs import WCS
 
     wcs = WCS(fits.Header([fits.Card(*card) for card in cards]))
@@ -66,14 +66,17 @@ def to_sky_of(cards):
 
 
 def offset_pointing(ra, dec, roll, dx, dy):
-    """The sky position (dx, dy) arcsec along the detector's axes from a pointing with +y at position angle `roll`."""
+    """(ra, dec) in degrees of the point at (dx, dy) arcsec, along the detector's axes, from the pointing.
+
+    The detector's y axis has the position angle `roll` (degrees).
+    """
     s, c = math.sin(math.radians(roll)), math.cos(math.radians(roll))
     lon, lat = to_sphere(-c * dx + s * dy, s * dx + c * dy, (ra, dec))
     return float(lon), float(lat)
 
 
 def plan(points, *, shape, wcs, filter_name, product, **_):
-    """One two-chip file an exposure."""
+    """The files to write: one with two chips for each exposure."""
     from drizzleflow.simulate.specs import FileSpec, FrameSpec
 
     if wcs is not None:
@@ -92,7 +95,7 @@ def plan(points, *, shape, wcs, filter_name, product, **_):
 
 
 def unit_factor(camera, exptime) -> float:
-    """The file's unit (electrons) for 1 MJy/sr."""
+    """The value of 1 MJy/sr in the file's unit (electrons)."""
     return camera.conversion * exptime
 
 
@@ -169,7 +172,7 @@ def write(path, spec, planes, *, exptime, camera, **_):
 
 
 def write_associations(outdir, files, products) -> list[str]:
-    """``{product}_asn.fits``: a table of MEMNAME, MEMTYPE, MEMPRSNT; names are roots, without suffix."""
+    """Write ``{product}_asn.fits`` for each product, with MEMNAME, MEMTYPE and MEMPRSNT; return the paths."""
     paths = []
     for product in products:
         rows = [(f.member.upper(), "EXP-DTH") for f in files if f.product == product]

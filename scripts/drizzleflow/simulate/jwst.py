@@ -1,7 +1,7 @@
-"""JWST flavour of the simulator: NIRCam-like or real NIRCam GWCS, ``_cal.fits`` / ``_calints.fits`` and the ASN.
+"""Simulated JWST files: ``_cal.fits`` or ``_calints.fits`` with a GWCS, and their association (JSON).
 
-The coordinate chain is that of the JWST pipeline (detector -> polynomial -> v2v3 -> sky rotation) made of astropy and
-gwcs models, so that any asdf with gwcs opens it. Keywords are those of the JWST keyword dictionary.
+The GWCS is one like NIRCam's (`drizzleflow.simulate.gwcs`), or a real one from a folder. The keywords are
+those of the JWST keyword dictionary.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from drizzleflow.simulate.scene import SR, to_plane
 
 SCALE = 0.0311  #: arcsec a pixel
 DETECTORS = ("NRCA1", "NRCA2", "NRCA3", "NRCA4", "NRCB1", "NRCB2", "NRCB3", "NRCB4")
-#: core FWHM (arcsec): the short filters are undersampled
+#: filter -> FWHM of the point-spread function's core, arcsec; the short filters are undersampled
 FWHM = {
     "F090W": 0.033,
     "F115W": 0.040,
@@ -34,7 +34,8 @@ FWHM = {
     "F356W": 0.116,
     "F444W": 0.145,
 }
-#: quadratic and cubic distortion, arcsec a pixel^(i+j): like NIRCam's, some pixels at the corners of 2048 x 2048
+#: quadratic and cubic distortion, arcsec a pixel^(i+j): like NIRCam's, some pixels at the corners of 2048 x
+#: 2048
 DISTORTION = {
     "x": {(1, 0): 0.03098, (0, 1): 1.0e-5, (2, 0): 3.1e-8, (1, 1): -1.9e-7, (0, 2): -2.2e-8,
           (3, 0): 1.18e-11, (2, 1): -3e-13, (1, 2): 1.25e-11, (0, 3): 8e-13, (4, 0): -5e-16, (2, 2): -1.5e-16,
@@ -47,10 +48,11 @@ EPOCH = 59850.0  #: MJD of the first exposure
 
 
 def nircam_like(detector: int, shape, ra: float, dec: float, roll: float):
-    """(gwcs, wcsinfo) of one detector of a module pointed at (ra, dec) with V3 at position angle `roll` (degrees).
+    """The GWCS and wcsinfo of one of eight detectors of a camera like NIRCam's short-wave channel.
 
-    Detectors 0-3 are a square of four with gaps of 4.5 arcsec, 4-7 a second square beside it; frames smaller than
-    2048 x 2048 are a small camera of the same pixels with gaps in proportion.
+    The camera is pointed at (ra, dec), with V3 at the position angle `roll` (degrees). Detectors 0 to 3 are a
+    square of four with gaps of 4.5 arcsec, 4 to 7 a second square beside it. Frames smaller than 2048 x 2048
+    belong to a small camera of the same pixels, with gaps in proportion.
     """
     ny, nx = shape
     gap = 4.5 * min(1.0, max(shape) / 2048)
@@ -59,7 +61,7 @@ def nircam_like(detector: int, shape, ra: float, dec: float, roll: float):
     centre = 86.0 - (2 * side_x + 38.0) * (detector // 4)
     reference = centre + side_x * (0.5 - column), -493.6 + side_y * (row - 0.5)
     angle = (-0.58, -0.22, 0.27, 0.07, 0.28, -0.06, -0.35, 0.11)[detector % 8]
-    # detectors differ by some per cent, as real ones do
+    # detectors' distortions differ by some per cent, as those of real ones
     vary = 1 + 0.05 * math.sin(2.4 * detector + 0.3)
     terms = [
         {(i, j): c * (vary if i + j > 1 else 1.0) for (i, j), c in DISTORTION[axis].items()} for axis in "xy"
@@ -68,26 +70,26 @@ def nircam_like(detector: int, shape, ra: float, dec: float, roll: float):
 
 
 def list_wcs_folder(folder) -> dict:
-    """{exposure and detector's name: path} of a folder's ``*.asdf``, in order of names.
+    """The ``*.asdf`` files of a folder, {name of exposure and detector: path}, in the order of names.
 
     Raises
     ------
     InputError
-        No such file, or a name that is not a JWST exposure's.
+        There is no such file, or a name is not that of a JWST exposure.
     """
-    found = {}
+    paths = {}
     for path in sorted(glob.glob(os.path.join(glob.escape(os.fspath(folder)), "*.asdf"))):
         stem = re.match(r"jw\d{11}_\d{5}_\d{5}_[a-z0-9]+", os.path.basename(path))
         if not stem:
             raise InputError(f"{path}: expected a name like jw01345001001_02201_00001_nrca1*.asdf")
-        found[stem.group(0)] = path
-    if not found:
+        paths[stem.group(0)] = path
+    if not paths:
         raise InputError(f"{folder}: no *.asdf file; expected one GWCS for each exposure and detector")
-    return found
+    return paths
 
 
 def read_wcs(path):
-    """(gwcs, wcsinfo) of an ASDF tree with ``wcs`` and ``wcsinfo``."""
+    """Read the GWCS and the wcsinfo of an ASDF file, its entries ``wcs`` and ``wcsinfo``."""
     import asdf
     import gwcs  # noqa: F401  (its converters must be installed for asdf to find)
 
@@ -99,7 +101,7 @@ def read_wcs(path):
 
 
 def name_parts(name: str) -> dict:
-    """The observation keywords in a JWST exposure's name (``jw98765001001_02101_00001_nrca1``)."""
+    """The observation keywords that a JWST exposure's name states (``jw98765001001_02101_00001_nrca1``)."""
     m = re.fullmatch(r"jw(\d{5})(\d{3})(\d{3})_(\d\d)(\d)(\d\d)_(\d{5})_([a-z0-9]+)", name)
     if not m:
         raise InputError(f"{name}: not a JWST exposure's name")
@@ -120,7 +122,7 @@ def _date(mjd: float) -> str:
 def primary_cards(
     name, filename, exposure: int, exptime: float, filter_name: str, shape, nints: int, cube: bool
 ):
-    """Cards of the primary header."""
+    """The cards of a primary header, and the exposure's start (MJD), end (MJD) and duration (s)."""
     parts = name_parts(name)
     ny, nx = shape
     duration = nints * exptime + 10.7
@@ -181,13 +183,14 @@ def primary_cards(
 
 
 def science_cards(wcs, info, shape, pixel_area: float, conversion: float, times, exptime: float):
-    """Cards of SCI: photometry, wcsinfo, S_REGION and the linear TAN WCS at the frame's centre.
+    """The cards of SCI: times, photometry, wcsinfo, S_REGION and the linear TAN WCS at the frame's centre.
 
-    pixel_area : nominal, square arcsec.
+    `pixel_area` is the nominal area of a pixel in square arcsec, `conversion` the electrons a second and
+    pixel for 1 MJy/sr.
     """
     ny, nx = shape
     x0, y0 = (nx - 1) / 2, (ny - 1) / 2
-    # the simple headers know the sky only near the centre; the GWCS is the truth
+    # the header's TAN WCS is good near the centre only; programs use the GWCS
     ra, dec = wcs(np.array([x0, x0 + 1, x0]), np.array([y0, y0, y0 + 1]), with_bounding_box=False)
     xi, eta = to_plane(ra, dec, (ra[0], dec[0]))
     start, end, duration = times
@@ -229,7 +232,7 @@ def science_cards(wcs, info, shape, pixel_area: float, conversion: float, times,
 def write_cal(
     path, name, planes: list[dict], wcs, info, *, exposure, exptime, filter_name, conversion, pixel_area
 ):
-    """Write one member; several integrations make a cube (the name of `path` should then end in _calints.fits)."""
+    """Write one member; several `planes` (integrations) make a cube, whose name ends in _calints.fits."""
     cube = len(planes) > 1
     shape = planes[0]["sci"].shape
     cards, times = primary_cards(
@@ -253,7 +256,7 @@ def write_cal(
 
 
 def asdf_hdu(content: bytes):
-    """(header, data) of the binary table of one cell that JWST files keep their ASDF tree in."""
+    """(header, data) of a binary table of one cell, in which JWST files keep their ASDF tree."""
     header = fits.Header()
     for key, value in (
         ("XTENSION", "BINTABLE"),
@@ -273,7 +276,7 @@ def asdf_hdu(content: bytes):
 
 
 def write_association(path, product: str, members: list[str], program="98765"):
-    """A level-3 image association (JSON) with paths relative to itself."""
+    """Write a level-3 image association (JSON), in which paths are relative to the file."""
     content = {
         "asn_type": "image3",
         "asn_rule": "DMS_Level3_Base",
@@ -291,7 +294,11 @@ def write_association(path, product: str, members: list[str], program="98765"):
 
 
 def plan(points, *, exposures, detectors, shape, wcs, filter_name, nints, product, **_):
-    """The members to be written (see `simulate.simulate`): simulated pointings, or the GWCS of a folder."""
+    """The files to write: simulated pointings, or those with the GWCS of a folder.
+
+    The arguments are those of `drizzleflow.simulate.simulate`; `points` gives the pointings for a frame of
+    some size.
+    """
     from drizzleflow.simulate.specs import FileSpec, FrameSpec
 
     suffix = "calints" if nints > 1 else "cal"
@@ -307,14 +314,14 @@ def plan(points, *, exposures, detectors, shape, wcs, filter_name, nints, produc
                 name = f"jw98765001001_02101_{e + 1:05d}_{DETECTORS[d].lower()}"
                 entries.append((name, model, info, e, short))
     else:
-        found = list_wcs_folder(wcs)
-        groups = list(dict.fromkeys(name.rsplit("_", 1)[0] for name in found))[:exposures]
-        names = sorted({name.rsplit("_", 1)[1] for name in found})
+        paths = list_wcs_folder(wcs)
+        groups = list(dict.fromkeys(name.rsplit("_", 1)[0] for name in paths))[:exposures]
+        names = sorted({name.rsplit("_", 1)[1] for name in paths})
         if isinstance(detectors, int):
             names = names[:detectors]
         else:
             names = [name.strip().lower() for name in detectors.split(",")]
-        for name, path in found.items():
+        for name, path in paths.items():
             group, detector = name.rsplit("_", 1)
             if group in groups and detector in names:
                 model, info = read_wcs(path)
@@ -340,7 +347,7 @@ def plan(points, *, exposures, detectors, shape, wcs, filter_name, nints, produc
 
 
 def write(path, spec, planes, *, exptime, camera, **_):
-    """Write one member; `planes` is [[readout, ...]] of its only frame."""
+    """Write one member; `planes` is [[readout, ...]] with the integrations of its only frame."""
     frame = spec.frames[0]
     write_cal(
         path,
@@ -357,12 +364,12 @@ def write(path, spec, planes, *, exptime, camera, **_):
 
 
 def unit_factor(camera, exptime) -> float:
-    """The file's unit for 1 MJy/sr."""
+    """The value of 1 MJy/sr in the file's unit, which is MJy/sr."""
     return 1.0
 
 
 def write_associations(outdir, files, products) -> list[str]:
-    """One association a product."""
+    """Write an association for each product; return the paths."""
     paths = []
     for number, product in enumerate(products, start=1):
         members = [f for f in files if f.product == product]

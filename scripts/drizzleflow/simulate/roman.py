@@ -1,6 +1,6 @@
-"""Roman flavour of the simulator: WFI level-2 ``_cal.asdf`` files with a GWCS, and their association (JSON).
+"""Simulated Roman files: level-2 ``_cal.asdf`` of WFI with a GWCS, in DN/s, and their association (JSON).
 
-Trees of plain types with the names of roman_datamodels' schemas; data in DN/s.
+The trees consist of plain types, with the names of roman_datamodels' schemas.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from drizzleflow.simulate.gwcs import s_region, telescope_wcs
 from drizzleflow.simulate.scene import SR
 
 SCALE = 0.11  #: arcsec a pixel
-DETECTORS = 18
+DETECTORS = 18  #: of the camera
 AIM = (1546.4, -892.8)  #: (v2, v3) of the camera's centre, arcsec
 ANGLE = -60.0  #: degrees, from V3 to the detectors' y axes
-#: core FWHM (arcsec)
+#: filter -> FWHM of the point-spread function's core, arcsec
 FWHM = {
     "F062": 0.073,
     "F087": 0.080,
@@ -34,8 +34,10 @@ FWHM = {
 }
 #: quadratic and cubic distortion, arcsec a pixel^(i+j): a few pixels at the corners of 4088 x 4088
 DISTORTION = {
-    "x": {(1, 0): 0.1098, (0, 1): 2.1e-5, (2, 0): 6.2e-8, (1, 1): -4.1e-8, (0, 2): 2.3e-8, (3, 0): 2.6e-12, (1, 2): 2.2e-12},
-    "y": {(1, 0): -1.7e-5, (0, 1): 0.1069, (2, 0): 1.9e-8, (1, 1): 5.4e-8, (0, 2): -3.7e-8, (2, 1): 2.4e-12, (0, 3): 2.9e-12},
+    "x": {(1, 0): 0.1098, (0, 1): 2.1e-5, (2, 0): 6.2e-8, (1, 1): -4.1e-8, (0, 2): 2.3e-8,
+          (3, 0): 2.6e-12, (1, 2): 2.2e-12},
+    "y": {(1, 0): -1.7e-5, (0, 1): 0.1069, (2, 0): 1.9e-8, (1, 1): 5.4e-8, (0, 2): -3.7e-8,
+          (2, 1): 2.4e-12, (0, 3): 2.9e-12},
 }  # fmt: skip
 GAIN = 2.0  #: electrons a DN
 EPOCH = 61500.0  #: MJD of the first exposure
@@ -44,9 +46,11 @@ VISIT_ID = "0099901001001001001"
 
 
 def wfi_like(detector: int, shape, ra: float, dec: float, roll: float):
-    """(gwcs, wcsinfo) of detector 0 to 17 of a camera pointed at (ra, dec) with V3 at position angle `roll` (degrees).
+    """The GWCS and wcsinfo of one of 18 detectors of a camera like WFI.
 
-    Three rows of six with gaps of a tenth of a side; frames smaller than 4088 x 4088 are a small camera of the same pixels.
+    The camera is pointed at (ra, dec), with V3 at the position angle `roll` (degrees). The detectors lie in
+    three rows of six, with gaps of a tenth of a side. Frames smaller than 4088 x 4088 belong to a small
+    camera of the same pixels.
     """
     column, row = detector // 3 - 2.5, detector % 3 - 1
     x, y = 1.1 * shape[1] * SCALE * column, 1.1 * shape[0] * SCALE * row
@@ -60,7 +64,7 @@ def wfi_like(detector: int, shape, ra: float, dec: float, roll: float):
 
 
 def plan(points, *, exposures, detectors, shape, wcs, filter_name, product, **_):
-    """One file a detector and exposure; one detector is in the camera's middle."""
+    """The files to write: one for each detector and exposure."""
     from drizzleflow.simulate.specs import FileSpec, FrameSpec
 
     if wcs is not None:
@@ -87,12 +91,12 @@ def plan(points, *, exposures, detectors, shape, wcs, filter_name, product, **_)
 
 
 def unit_factor(camera, exptime) -> float:
-    """The file's unit (DN/s) for 1 MJy/sr."""
+    """The value of 1 MJy/sr in the file's unit (DN/s)."""
     return camera.conversion / GAIN
 
 
 def write(path, spec, planes, *, exptime, camera, **_):
-    """Write one member; `planes` is [[readout]] of its only frame."""
+    """Write one member; `planes` is [[readout]] with that of its only frame."""
     from astropy.time import Time
 
     frame, readout = spec.frames[0], planes[0][0]
@@ -160,7 +164,7 @@ def write(path, spec, planes, *, exptime, camera, **_):
 
 
 def write_associations(outdir, files, products) -> list[str]:
-    """One association a product, as romancal writes and reads them."""
+    """Write an association for each product, in the form of romancal's; return the paths."""
     paths = []
     for number, product in enumerate(products, start=1):
         members = [{"expname": f.filename, "exptype": "science"} for f in files if f.product == product]

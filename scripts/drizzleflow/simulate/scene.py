@@ -1,9 +1,9 @@
 """The sky, the detector and the cosmic rays of a simulated exposure.
 
-Sources are defined on the sky (a common tangent plane, arcsec) and rendered in detector pixels through the frame's own
-WCS, inverted to rounding error, so that dithered, rolled and distorted exposures of one field agree as real ones do.
-Images are surface brightness (MJy/sr), as calibrated images are: a point source's signal in a pixel is its flux in
-that pixel over the pixel's true area.
+Sources lie on the sky (on a common tangent plane, in arcsec). They are rendered in detector pixels through
+each frame's own WCS, inverted to rounding error, so that dithered, rolled and distorted exposures of one
+field agree as real ones do. Images are surface brightness (MJy/sr), as calibrated images are: the signal of a
+point source in a pixel is its flux in that pixel divided by the pixel's true area.
 """
 
 from __future__ import annotations
@@ -16,13 +16,14 @@ from numpy.polynomial import chebyshev
 
 ARCSEC = math.radians(1 / 3600)
 SR = ARCSEC**2  #: steradians in a square arcsecond
+#: DQ bits of JWST
 DO_NOT_USE, SATURATED, JUMP_DET, DEAD, HOT = 1, 2, 4, 1024, 2048
 
 _erf = np.frompyfunc(math.erf, 1, 1)
 
 
 def to_plane(ra, dec, tangent):
-    """Gnomonic projection of ICRS degrees about `tangent` (ra, dec): (xi east, eta north) in arcsec."""
+    """Project ICRS degrees on the plane at `tangent` (ra, dec): xi to the east, eta to the north, arcsec."""
     ra, dec = np.radians(ra), np.radians(dec)
     ra0, dec0 = np.radians(tangent)
     depth = np.sin(dec0) * np.sin(dec) + np.cos(dec0) * np.cos(dec) * np.cos(ra - ra0)
@@ -32,7 +33,7 @@ def to_plane(ra, dec, tangent):
 
 
 def to_sphere(xi, eta, tangent):
-    """The inverse of `to_plane`: ICRS degrees."""
+    """The inverse of `to_plane`: (ra, dec) in ICRS degrees."""
     xi, eta = np.asarray(xi) * ARCSEC, np.asarray(eta) * ARCSEC
     ra0, dec0 = np.radians(tangent)
     depth = np.cos(dec0) - eta * np.sin(dec0)
@@ -42,21 +43,22 @@ def to_sphere(xi, eta, tangent):
 
 
 class FieldMap:
-    """A frame's pixels on the tangent plane: a Chebyshev fit of the exact WCS, cheap to evaluate and to invert.
+    """The map from a frame's pixels to the tangent plane: a Chebyshev fit of the WCS, quick to evaluate.
 
     Parameters
     ----------
     to_sky : callable
-        ``(x, y) -> (ra, dec)``, 0-based pixels to ICRS degrees.
+        ``(x, y) -> (ra, dec)``, from 0-based pixels to ICRS degrees.
     shape : (ny, nx)
-    tangent : (ra, dec) in degrees
+    tangent : (ra, dec)
+        Degrees.
     tolerance : float
-        Largest error (pixels) of the fit, checked between its nodes.
+        Largest error of the fit, pixels; it is measured between the nodes.
 
     Raises
     ------
     ValueError
-        The WCS is not smooth enough (lookup tables).
+        The WCS is not smooth enough for a fit, as one with lookup tables.
     """
 
     DEGREE = 7
@@ -73,7 +75,8 @@ class FieldMap:
         # indexed [order in y, order in x]
         self.coefficients = [inverse @ plane.reshape(n, n) @ inverse.T for plane in values]
         self.scale = math.sqrt(abs(self.area(*self.centre)))
-        # the affine inverse, and how far (pixels) it is off at worst: where Newton starts, and most of `contains`
+        # the affine inverse and its largest error (pixels): the start of Newton's method, and enough for most
+        # points
         design = np.stack([np.ones(x.size), *values], axis=1)
         self.affine = np.linalg.lstsq(design, np.stack([x.ravel(), y.ravel()], axis=1), rcond=None)[0]
         self.bend = 1.1 * np.abs(design @ self.affine - np.stack([x.ravel(), y.ravel()], axis=1)).max() + 0.5
@@ -89,7 +92,7 @@ class FieldMap:
         return u, (np.asarray(y, float) - self.centre[1]) / self.half[1]
 
     def _depth(self, x, y):
-        """How far inside the frame's edges points lie, pixels."""
+        """How many pixels inside the frame's edges points lie."""
         return np.minimum(
             self.half[0] - np.abs(x - self.centre[0]), self.half[1] - np.abs(y - self.centre[1])
         )
@@ -106,7 +109,7 @@ class FieldMap:
         return tuple(chebyshev.chebval2d(v, u, c) for c in self.coefficients)
 
     def jacobian(self, x, y):
-        """(dxi/dx, dxi/dy, deta/dx, deta/dy) in arcsec a pixel at points."""
+        """(dxi/dx, dxi/dy, deta/dx, deta/dy) at the points (x, y), arcsec a pixel."""
         u, v = self._unit(x, y)
         out = []
         for c in self.coefficients:
@@ -115,14 +118,15 @@ class FieldMap:
         return out
 
     def area(self, x, y):
-        """Signed pixel area, square arcsec (on the tangent plane, which over a field differs from the sky by 1e-6)."""
+        """The signed area of pixels in square arcsec on the tangent plane (1e-6 from that on the sky)."""
         a, b, c, d = self.jacobian(x, y)
         return a * d - b * c
 
     def invert(self, xi, eta, margin=0.0):
-        """Pixel positions of tangent-plane points: (x, y, inside), where `inside` allows `margin` pixels around.
+        """The pixels at which points of the tangent plane lie: (x, y, inside).
 
-        Newton's method on the fit, to rounding error; positions of points outside are not refined and meaningless.
+        `inside` is True up to `margin` pixels outside the frame. Positions are computed by Newton's method on
+        the fit, to rounding error; those of points outside mean nothing.
         """
         xi, eta = np.atleast_1d(np.asarray(xi, float)), np.atleast_1d(np.asarray(eta, float))
         x, y = self._linear(xi, eta)
@@ -133,7 +137,7 @@ class FieldMap:
             now = self.points(x, y)
             a, b, c, d = self.jacobian(x, y)
             du, dv, det = xi - now[0], eta - now[1], a * d - b * c
-            # a step never leaves the surroundings of the frame, where the fit would run away
+            # steps end near the frame, since the fit diverges far from it
             x = np.clip(x + (d * du - b * dv) / det, self.centre[0] - reach_x, self.centre[0] + reach_x)
             y = np.clip(y + (a * dv - c * du) / det, self.centre[1] - reach_y, self.centre[1] + reach_y)
         return x, y, near & (self._depth(x, y) >= -margin)
@@ -142,7 +146,7 @@ class FieldMap:
         return (self.affine[0, i] + self.affine[1, i] * xi + self.affine[2, i] * eta for i in (0, 1))
 
     def contains(self, xi, eta):
-        """Whether each tangent-plane point lies in the frame (bool), exact at the edges."""
+        """Whether each point of the tangent plane lies in the frame (bool array), exact at the edges."""
         x, y = self._linear(xi, eta)
         depth = self._depth(x, y)
         inside = depth > self.bend
@@ -153,12 +157,12 @@ class FieldMap:
 
 @dataclass
 class Catalogue:
-    """Sources on the tangent plane; all arrays (N,)."""
+    """Sources on the tangent plane; all arrays are (n,) float64."""
 
     xi: np.ndarray  #: arcsec east
     eta: np.ndarray  #: arcsec north
     flux: np.ndarray  #: MJy
-    radius: np.ndarray  #: half-light radius, arcsec; 0 for a star
+    radius: np.ndarray  #: half-light radius of a galaxy, arcsec; 0 for a star
     index: np.ndarray  #: Sersic index
     ratio: np.ndarray  #: minor over major axis
     angle: np.ndarray  #: of the major axis, radians, east of north
@@ -168,14 +172,23 @@ class Catalogue:
 
 
 def flux_of(mag):
-    """MJy of an AB magnitude."""
+    """The flux of an AB magnitude, MJy."""
     return 10 ** (-0.4 * (np.asarray(mag) - 8.90)) * 1e-6
 
 
 def random_catalogue(rng, bounds, nstars: int, ngalaxies: int, mags, scale: float) -> Catalogue:
-    """Stars and galaxies, uniform over `bounds` (xi1, xi2, eta1, eta2); counts rise towards faint magnitudes.
+    """Random stars and galaxies, with uniform density and with numbers that rise towards faint magnitudes.
 
-    `mags` is (bright, faint) AB; `scale` the pixel in arcsec, so that galaxies are resolved by any instrument.
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    bounds : (xi1, xi2, eta1, eta2)
+        arcsec.
+    nstars, ngalaxies : int
+    mags : (bright, faint)
+        AB magnitudes.
+    scale : float
+        arcsec a pixel; galaxies are some pixels large, so that any instrument resolves them.
     """
     n = nstars + ngalaxies
     xi, eta = rng.uniform(bounds[0], bounds[1], n), rng.uniform(bounds[2], bounds[3], n)
@@ -196,9 +209,16 @@ PSF = ((0.80, 1.0), (0.16, 2.3), (0.04, 7.0))
 
 
 def render(field: FieldMap, sources: Catalogue, fwhm: float, limit: float) -> np.ndarray:
-    """The noiseless image of the sources: float64 (ny, nx), MJy/sr, pixel-integrated for stars.
+    """The noiseless image of the sources, float64 (ny, nx), MJy/sr.
 
-    fwhm : arcsec, of the PSF's core. limit : surface brightness (MJy/sr) below which a source's wings are dropped.
+    Parameters
+    ----------
+    field : FieldMap
+    sources : Catalogue
+    fwhm : float
+        Of the point-spread function's core, arcsec.
+    limit : float
+        Surface brightness (MJy/sr) below which a source's wings are cut off.
     """
     ny, nx = field.shape
     image = np.zeros(field.shape)
@@ -218,7 +238,7 @@ def _window(centre, reach, n):
 
 
 def _star(image, x, y, brightness, sigma, limit):
-    """Add a star: Gaussians integrated over each pixel, so that undersampled cores are right at any pixel phase."""
+    """Add a star: Gaussians that are integrated over each pixel, since cores may be undersampled."""
     for share, width in PSF:
         s = sigma * width
         peak = brightness * share * min(1.0, 1 / (2 * math.pi * s * s))
@@ -235,7 +255,7 @@ def _star(image, x, y, brightness, sigma, limit):
 
 
 def _galaxy(image, field, sources, i, x, y, softening, limit):
-    """Add a Sersic profile softened at the centre by the PSF's width, evaluated at exact tangent-plane offsets."""
+    """Add a galaxy: a Sersic profile on the tangent plane, softened at its centre by the PSF's width."""
     n, ratio, radius = sources.index[i], sources.ratio[i], sources.radius[i]
     b = 2 * n - 1 / 3
     r = radius * np.geomspace(1e-3, 40, 400)
@@ -259,12 +279,28 @@ def _galaxy(image, field, sources, i, x, y, softening, limit):
 
 
 def cosmic_rays(rng, shape, pixels: float, median: float, floor: float):
-    """Cosmic-ray tracks: (charge in electrons as float32 (ny, nx), table of the tracks).
+    """Random tracks of cosmic rays.
 
-    pixels : the mean number of pixels to be hit. median : electrons a pixel of path (log-normal, sigma 1.2).
-    floor : charges below this are not planted. Four in ten hits are steep (1-2 pixels), the others are lines with
-    exponential lengths (mean 9, at most 60 pixels) at any angle; a few per cent of the charge leaks to neighbours.
-    Table columns: x, y (start), length (pixels), angle (radians), electrons a pixel of path.
+    Four in ten cosmic rays are steep (1 or 2 pixels); the others are lines at any angle with exponential
+    lengths (mean 9, at most 60 pixels). A few per cent of the charge leaks to neighbouring pixels.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    shape : (ny, nx)
+    pixels : float
+        Mean number of pixels that are hit.
+    median : float
+        Median of the electrons in each pixel of a path (log-normal, sigma 1.2).
+    floor : float
+        Charges below this many electrons are not planted.
+
+    Returns
+    -------
+    charge : float32 (ny, nx)
+        Electrons.
+    table : float64 (n, 5)
+        Of each track x, y (start), length (pixels), angle (radians), and electrons a pixel of path.
     """
     ny, nx = shape
     mean_path = 0.4 * 1.6 + 0.6 * 9 * 1.27  # pixels a track touches
@@ -284,7 +320,7 @@ def cosmic_rays(rng, shape, pixels: float, median: float, floor: float):
     along = (rank + 0.5) / steps[which] * length[which]
     px = np.rint(x[which] + along * np.cos(angle[which])).astype(int)
     py = np.rint(y[which] + along * np.sin(angle[which])).astype(int)
-    # a steep track crosses the whole depth of its pixel: it leaves at least one pixel's charge
+    # a steep track crosses the whole depth of its pixel, and leaves at least the charge of one pixel
     charge = (rate * np.maximum(length, 1.0) / steps)[which]
     inside = (px >= 0) & (px < nx) & (py >= 0) & (py < ny)
     flat = np.bincount(py[inside] * nx + px[inside], weights=charge[inside], minlength=nx * ny)
@@ -293,7 +329,7 @@ def cosmic_rays(rng, shape, pixels: float, median: float, floor: float):
 
 
 def _leak(image, floor):
-    """Spread charge to the neighbours (1.5 % over an edge, 0.4 % over a corner), then cut below `floor`."""
+    """Spread charge to neighbours (1.5 % over edges, 0.4 % over corners); drop what is below `floor`."""
     out = image * np.float32(1 - 4 * 0.015 - 4 * 0.004)
     ny, nx = image.shape
     for dy in (-1, 0, 1):
@@ -309,20 +345,24 @@ def _leak(image, floor):
 
 @dataclass
 class Detector:
-    """What is fixed on a detector from exposure to exposure."""
+    """The properties of a detector that are the same in all exposures."""
 
     conversion: float  #: electrons a second and pixel for 1 MJy/sr
     readnoise: np.ndarray  #: electrons, float32 (ny, nx)
-    flat: np.ndarray  #: residual flat-field error, 1 + small, float32
-    flat_error: float  #: its standard deviation
-    bad: np.ndarray  #: DQ bits, uint32
-    full_well: float  #: electrons
+    flat: np.ndarray  #: what is left after the flat-field correction, near 1, float32 (ny, nx)
+    flat_error: float  #: standard deviation of `flat`
+    bad: np.ndarray  #: DQ bits, uint32 (ny, nx)
+    full_well: float  #: charge at which a pixel saturates, electrons
 
 
 def make_detector(
     rng, shape, conversion, readnoise, *, bad_fraction=0.003, flat_error=0.001, border=0, full_well=4e5
 ):
-    """Read-noise map, flat-field error and bad pixels (dead, hot, clusters, an optional reference border)."""
+    """A random detector: read-noise map, flat-field errors, dead and hot pixels, and clusters of dead ones.
+
+    `border` is the number of rows and columns of reference pixels at each edge; the other arguments are in
+    `Detector`.
+    """
     ny, nx = shape
     noise = (readnoise * (1 + 0.05 * rng.standard_normal(shape, dtype=np.float32))).astype(np.float32)
     noise[rng.uniform(size=shape) < 0.002] *= np.float32(2.5)
@@ -344,18 +384,31 @@ def make_detector(
 
 
 def expose(rng, scene, sky: float, exptime: float, detector: Detector, rays, nan_bad: bool = True) -> dict:
-    """One readout of a scene.
+    """Expose a scene and read the detector out.
 
-    scene, sky : MJy/sr. exptime : s. rays : electrons (ny, nx) or None.
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    scene : (ny, nx) array
+        MJy/sr.
+    sky : float
+        MJy/sr.
+    exptime : float
+        s.
+    detector : Detector
+    rays : (ny, nx) array or None
+        The charge of cosmic rays, electrons.
+    nan_bad : bool
+        True: SCI, ERR and VAR_* are NaN where DQ has DO_NOT_USE. False: dead pixels are 0, and hot ones
+        bright.
 
     Returns
     -------
-    dict
-        ``sci, err, var_poisson, var_rnoise, var_flat`` (float32; MJy/sr, squared for variances), ``dq`` (uint32; JWST
-        bits), ``crmask`` (uint8), ``crflux`` (float32, MJy/sr) and ``crsigma`` (float32, crflux over ERR). ERR holds
-        the Poisson noise of source, sky and cosmic ray, the read noise and the flat-field error. Where DQ has
-        DO_NOT_USE nothing is planted, and with `nan_bad` SCI, ERR and VAR_* are NaN; otherwise dead pixels are 0 and hot
-        ones bright.
+    dict of (ny, nx) arrays
+        ``sci``, ``err`` (float32, MJy/sr), ``var_poisson``, ``var_rnoise``, ``var_flat`` (float32,
+        MJy^2/sr^2), ``dq`` (uint32, JWST's bits), ``crmask`` (uint8), ``crflux`` (float32, MJy/sr) and
+        ``crsigma`` (float32, crflux over ERR). ERR has the Poisson noise of source, sky and cosmic ray, the
+        read noise and the flat-field error. No cosmic ray is planted where DQ has DO_NOT_USE.
     """
     to_electrons = detector.conversion * exptime
     expected = (scene + sky) * to_electrons

@@ -1,4 +1,4 @@
-"""How many planted cosmic rays a run found, and how many flags are false."""
+"""The score of a run on simulated exposures: how many planted cosmic rays it flagged, and false flags."""
 
 from __future__ import annotations
 
@@ -10,13 +10,31 @@ import numpy as np
 
 from drizzleflow.errors import InputError
 from drizzleflow.io.fits import open_fits
+from drizzleflow.plan import roads
 
-SIGMA = 5.0  #: a planted pixel counts as findable above this many times ERR
-EIGHT = np.ones((3, 3), bool)  #: pixels that touch by an edge or a corner are one event
+SIGMA = 5.0  #: a planted pixel counts where its signal is above this many times ERR
+EIGHT = np.ones((3, 3), bool)  #: planted pixels that touch by an edge or a corner are one cosmic ray
 
 
 def events(mask, sigma):
-    """Connected planted events: (labels int32 (ny, nx), their number, labels of those with a pixel above `SIGMA`)."""
+    """Label the planted cosmic rays, each a set of connected pixels.
+
+    Parameters
+    ----------
+    mask : (ny, nx) array
+        Non-zero where a cosmic ray is planted.
+    sigma : (ny, nx) array
+        The planted signal over ERR.
+
+    Returns
+    -------
+    labels : int32 (ny, nx)
+        The number of the cosmic ray in each pixel, from 1 on; 0 elsewhere.
+    count : int
+        How many there are.
+    bright : int array
+        The numbers of those with a pixel above `SIGMA`.
+    """
     from scipy import ndimage
 
     labels, count = ndimage.label(mask, structure=EIGHT)
@@ -25,12 +43,24 @@ def events(mask, sigma):
 
 
 def score_frame(mask, planted, sigma, depth) -> dict:
-    """Counts of one frame.
+    """Compare one frame's mask with the planted cosmic rays.
 
-    mask, planted : (ny, nx), non-zero = flagged, planted. sigma : planted signal over ERR. depth : groups that see a
-    planted pixel. Keys: events (planted, with a pixel above 5 sigma), found (any pixel flagged), events_deep and
-    found_deep (of those seen by three groups or more), pixels (planted above 5 sigma) and pixels_found, pixels_deep and
-    pixels_deep_found, flags, false (not within one pixel of a planted pixel).
+    Parameters
+    ----------
+    mask, planted : (ny, nx) arrays
+        Non-zero where a pixel is flagged, and where one is planted.
+    sigma : (ny, nx) array
+        The planted signal over ERR.
+    depth : (ny, nx) array
+        The number of groups that cover a planted pixel.
+
+    Returns
+    -------
+    dict of int
+        ``events``: planted cosmic rays with a pixel above 5 sigma; ``found``: those with a flagged pixel;
+        ``pixels``: planted pixels above 5 sigma; ``pixels_found``: those that are flagged; ``events_deep``,
+        ``found_deep``, ``pixels_deep``, ``pixels_deep_found``: the same where three groups or more overlap;
+        ``flags``: flagged pixels; ``false``: those farther than one pixel from every planted one.
     """
     from scipy import ndimage
 
@@ -70,26 +100,28 @@ def _ratios(counts: dict) -> dict:
 
 
 def score(truth_dir, product_dir, product: str | None = None) -> dict:
-    """Compare a run's masks with the planted truth.
+    """Compare a run's masks with the planted cosmic rays.
 
     Parameters
     ----------
     truth_dir : path
-        The simulator's ``truth`` folder.
+        The folder ``truth`` of the simulation.
     product_dir : path
-        ``{outdir}/{product}``, where ``crmask/{member}_crmask.fits`` are.
+        The folder ``{outdir}/{product}``, which has ``crmask/{member}_crmask.fits``.
     product : str, optional
-        Only the members of this product; by default the product that `product_dir` is named after, if the truth has it.
+        The product whose members are compared; by default the one with the name of `product_dir`, if the
+        truth has it, and otherwise all members.
 
     Returns
     -------
     dict
-        ``members``: {member: counts and ratios (see `score_frame`)}, ``total``: their sum.
+        ``members``: {member: counts (see `score_frame`) and their ratios}; ``total``: the sums and their
+        ratios.
 
     Raises
     ------
     InputError
-        A file is missing, or a mask's shape is not the truth's.
+        A file is missing, or a mask has another shape than the truth.
     """
     path = os.path.join(truth_dir, "truth.json")
     try:
@@ -112,7 +144,7 @@ def score(truth_dir, product_dir, product: str | None = None) -> dict:
 
 
 def _score_member(name, truth_dir, product_dir) -> dict:
-    mask_path = os.path.join(product_dir, "crmask", f"{name}_crmask.fits")
+    mask_path = os.path.join(product_dir, roads.path("crmask", "mask", member=name))
     truth_path = os.path.join(truth_dir, f"{name}_truth.fits")
     total: dict = {}
     with open_fits(mask_path) as masks, open_fits(truth_path) as truth:
@@ -136,7 +168,7 @@ def _score_member(name, truth_dir, product_dir) -> dict:
 
 
 def table(scores: dict) -> str:
-    """The scores as lines of text."""
+    """The scores (see `score`) as a table of text."""
 
     def percent(value):
         return "     -" if value is None else f"{100 * value:5.1f}%"
@@ -160,7 +192,8 @@ def table(scores: dict) -> str:
     c = scores["total"]
     lines.append(
         f"where three or more exposures overlap: {c['found_deep']} of {c['events_deep']} cosmic rays found "
-        f"({percent(c['completeness_deep']).strip()}), {percent(c['pixel_completeness_deep']).strip()} of their pixels"
+        f"({percent(c['completeness_deep']).strip()}), "
+        f"{percent(c['pixel_completeness_deep']).strip()} of their pixels"
     )
     lines.append(
         "a cosmic ray counts with a pixel above 5 sigma; a flag is false when no planted pixel touches it"
@@ -169,6 +202,7 @@ def table(scores: dict) -> str:
 
 
 def main(argv) -> int:
+    """Run the command ``python -m drizzleflow.simulate score``; return its exit status."""
     p = argparse.ArgumentParser(prog="python -m drizzleflow.simulate score")
     p.add_argument("truth", help="the simulation's truth folder")
     p.add_argument("product", help="RESULTS/PRODUCT")

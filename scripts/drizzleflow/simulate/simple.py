@@ -1,4 +1,4 @@
-"""Plain flavour of the simulator: FITS files with SCI, ERR, DQ and a TPV or TAN WCS, and a CSV association."""
+"""Simulated plain FITS files with SCI, ERR, DQ and a TPV or TAN WCS, and their CSV association."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ SCALE = 0.27  #: arcsec a pixel
 FWHM = 0.80  #: arcsec
 GAIN = 2.0  #: electrons a DN
 EPOCH = 57000.0  #: MJD of the first exposure
-#: TPV terms (degrees): a little quadratic, and a radial cubic of about a pixel at the corners of 1024 x 1024
+#: TPV terms (degrees): small quadratic ones, and a radial cubic one of about a pixel at the corners of 1024 x
+#: 1024
 TPV = {
     "PV1_1": 1.0,
     "PV1_4": 4e-3,
@@ -32,7 +33,7 @@ BAD, SATURATED_BIT = 1, 4  #: bits of the written DQ
 
 
 def plan(points, *, detectors, shape, wcs, filter_name, product, projection, **_):
-    """One file a detector and exposure; detectors side by side."""
+    """The files to write: one for each detector and exposure; the detectors lie side by side."""
     from drizzleflow.simulate.specs import FileSpec, FrameSpec
 
     if wcs is not None:
@@ -56,12 +57,12 @@ def plan(points, *, detectors, shape, wcs, filter_name, product, projection, **_
 
 
 def unit_factor(camera, exptime) -> float:
-    """The file's unit (DN/s) for 1 MJy/sr."""
+    """The value of 1 MJy/sr in the file's unit (DN/s)."""
     return camera.conversion / GAIN
 
 
 def write(path, spec, planes, *, exptime, camera, **_):
-    """Write one file: keywords in the primary header, SCI and ERR in DN/s, DQ bits (int32: 1 bad, 4 saturated)."""
+    """Write one file: keywords in the primary header, SCI and ERR in DN/s, int32 DQ (1 bad, 4 saturated)."""
     frame, readout = spec.frames[0], planes[0][0]
     factor = np.float32(unit_factor(camera, exptime))
     cards = [
@@ -87,7 +88,7 @@ def write(path, spec, planes, *, exptime, camera, **_):
 
 
 def write_associations(outdir, files, products) -> list[str]:
-    """One ``{product}.csv`` a product: path, exptype, group, product."""
+    """Write ``{product}.csv`` for each product, with path, exptype, group and product; return the paths."""
     paths = []
     for product in products:
         rows = [f"{f.filename},science,{f.group},{product}" for f in files if f.product == product]

@@ -1,4 +1,4 @@
-"""What is simulated: cameras, files and frames."""
+"""Descriptions of what is simulated: cameras, files and frames."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from drizzleflow.simulate import scene
 
 @dataclass
 class Camera:
-    """What differs between the flavours; rates are electrons a second and pixel for 1 MJy/sr."""
+    """What differs from one flavour to another."""
 
-    conversion: float
+    conversion: float  #: electrons a second and pixel for 1 MJy/sr
     readnoise: float  #: electrons
     exptime: float  #: s
-    sky: float  #: MJy/sr
-    sky_spread: float  #: MJy/sr, largest offset of an exposure's sky
-    mags: tuple[float, float]  #: AB, bright and faint end of the sources
-    charge: float  #: median electrons of a cosmic ray, a pixel of its path
+    sky: float  #: lowest sky of an exposure, MJy/sr
+    sky_spread: float  #: range of the exposures' skies above it, MJy/sr
+    mags: tuple[float, float]  #: AB magnitudes of the brightest and the faintest sources
+    charge: float  #: median electrons that a cosmic ray leaves in each pixel of its path
 
 
 CAMERAS = {
@@ -31,20 +31,20 @@ CAMERAS = {
 
 @dataclass
 class FrameSpec:
-    """One detector image to be made."""
+    """One detector image to be simulated."""
 
-    detector: str  #: same name, same bad pixels, flat and read noise
+    detector: str  #: frames of one name have the same bad pixels, flat field and read noise
     shape: tuple[int, int]
-    to_sky: Any
+    to_sky: Any  #: function (x, y), 0-based pixels -> (ra, dec), degrees
     extver: int = 1
-    fwhm: float = 0.04  #: arcsec
+    fwhm: float = 0.04  #: of the point-spread function's core, arcsec
     payload: dict = field(default_factory=dict)  #: what the flavour's writer needs
     map: scene.FieldMap | None = None
 
 
 @dataclass
 class FileSpec:
-    """One member to be written."""
+    """One member of an association, to be written as a file."""
 
     member: str
     filename: str

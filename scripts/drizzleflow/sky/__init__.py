@@ -1,7 +1,7 @@
-"""Sky levels (`jwst.skymatch`, `stcal.skymatch`): measured in frames and their overlaps, and solved for all frames together.
+"""Sky levels, measured in frames and their overlaps, and solved for all frames together (`stcal.skymatch`).
 
-`match` matches images in memory; `SkyImage`, `SkyGroup` and `SkyStats` are what it takes. The workflow measures in `overlaps` and `cells`
-and solves in `levels`.
+Start at `match`, which matches images in memory; it takes `SkyImage`, `SkyGroup` and `SkyStats`. The workflow
+measures the sky in `overlaps` and `cells`, and solves for the levels in `levels`.
 """
 
 from importlib import import_module
@@ -16,7 +16,7 @@ __all__ = sorted(_HOMES)
 
 
 def __getattr__(name):
-    """Public names, looked up when they are asked for: a job imports the module that it needs."""
+    """Import a public name's module when the name is first used, so that `import` alone costs nothing."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"drizzleflow.{_HOMES[name]}"), name)

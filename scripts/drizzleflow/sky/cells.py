@@ -1,9 +1,10 @@
-"""Differences of sky levels from cells of the sky that two frames have in common.
+"""Differences of sky levels, measured in small cells of the sky that two frames have in common.
 
-A frame's pixels are sorted once into the cells of a tiling that all frames share, and each cell's clipped mean is kept: a small image
-of what the frame sees. Two frames see the same stars, nebulae and galaxies in a cell, so that the cells of one minus those of the
-other is the difference of the two skies, again and again; cells that disagree with the rest (a ray, a bright star, a cell that one
-frame covers in part) lose their weight. How many neighbours a frame has costs nothing: its pixels are read once.
+Each frame's pixels are sorted once into the cells of a tiling that all frames share, and the clipped mean of
+each cell is kept: a small image of the frame. Two frames see the same stars, nebulae and galaxies in a cell,
+so that each cell of one frame minus that of the other measures the difference of the two skies. Cells that
+disagree with the rest (a cosmic ray, a bright star, a cell that one frame covers in part) get no weight. A
+frame's pixels are read once, however many neighbours it has.
 """
 
 from __future__ import annotations
@@ -15,34 +16,39 @@ from functools import lru_cache
 import numpy as np
 
 from drizzleflow.arrays.statistics import NOTHING, Sky
+from drizzleflow.frames.window import Window
 
-SIDE = 6  #: of a cell in grid pixels: more than a star, less than most structure
-CLIP = 3.0  #: widths of a cell's pixels within which they count
-ROUNDS = 2  #: of clipping a cell
+SIDE = 6  #: side of a cell in grid pixels: more than a star, less than most structure
+CLIP = 3.0  #: clipping limit of a cell's pixels, in widths (half of their middle 68 %)
+ROUNDS = 2  #: rounds of clipping a cell
 TUKEY = 4.685  #: standard deviations beyond which a cell has no weight (95 % efficient for Gaussian noise)
-COMMON = 0.7  #: least ratio of a cell's pixels in the two frames
-LEAST = 3  #: cells of that kind; with fewer all count
+COMMON = 0.7  #: least ratio of the numbers of pixels that two frames have in a cell
+LEAST = 3  #: fewest cells with that ratio; where there are fewer, all cells count
 KEPT = 32  #: frames whose cells stay in memory
 STEPS = 50  #: most iterations of the robust mean
 KINDS = {"level": np.float32, "variance": np.float32, "npix": np.int32, "x": np.float16, "y": np.float16}
-_ZERO = (
-    1 << 15
-)  #: number of the grid's first column and row of cells in a key, whose halves are row and column
+#: number of the grid's first column and row of cells in a cell's number, whose two halves are row and column
+_ZERO = 1 << 15
 _HALF = np.uint32((1 << 16) - 1)
-_MEDIAN_CHI2 = 0.4549  #: of one degree of freedom
+_MEDIAN_CHI2 = 0.4549  #: median of the chi-squared distribution with one degree of freedom
 
 
 @dataclass
 class SkyCells:
-    """What one frame sees in the cells of a tiling, over the rectangle of cells that it meets.
+    """One frame averaged in the cells of a tiling, over the rectangle of cells that it covers.
 
     Attributes
     ----------
-    corner : (x, y), the number of the first column and row of cells
-    level : (ny, nx) float32, the clipped mean of the cell's pixels; NaN where there is none
-    variance : (ny, nx) float32, the variance of `level`
-    npix : (ny, nx) int32, usable pixels in the cell
-    x, y : (ny, nx) float16, their mean position, in cells from the cell's own edge
+    corner : (x, y)
+        The number of the first column and row of cells.
+    level : (ny, nx) float32 array
+        The clipped mean of each cell's pixels; NaN where there is none.
+    variance : (ny, nx) float32 array
+        The variance of `level`.
+    npix : (ny, nx) int32 array
+        The number of usable pixels in each cell.
+    x, y : (ny, nx) float16 arrays
+        Their mean position, in cells from the cell's own edge.
     """
 
     corner: tuple[int, int]
@@ -54,14 +60,15 @@ class SkyCells:
 
     @classmethod
     def measure(cls, blocks: Iterable[tuple], side: float = SIDE) -> SkyCells:
-        """Cells of the pixels of a frame.
+        """Average the pixels of a frame in cells.
 
         Parameters
         ----------
         blocks : iterable of (values, x, y)
-            (n,) arrays: finite values (float32) of the usable pixels, and where they lie on the grid, px; see `by_rows`.
+            (n,) arrays: the finite values (float32) of usable pixels, and their positions on the grid, px;
+            `by_rows` gives them.
         side : float
-            Of a cell, px of the grid.
+            Side of a cell, px of the grid.
 
         Raises
         ------
@@ -89,25 +96,27 @@ class SkyCells:
         number -= column[0]
         del cell
         count = np.bincount(number, minlength=nx * ny)
-        found = np.flatnonzero(count)
+        filled = np.flatnonzero(count)
         planes = {name: np.full(nx * ny, np.nan, kind) for name, kind in KINDS.items() if name != "npix"}
         planes["npix"] = count.astype(np.int32)
-        count = count[found]
+        count = count[filled]
         for name, offset in (("x", dx), ("y", dy)):
-            planes[name][found] = np.bincount(number, offset, nx * ny)[found] / count
+            planes[name][filled] = np.bincount(number, offset, nx * ny)[filled] / count
         del number, dx, dy, offset
         key.sort()  # by cell, and by value in each
-        planes["level"][found], planes["variance"][found] = _clipped(key, np.cumsum(count) - count, count)
+        planes["level"][filled], planes["variance"][filled] = _clipped(key, np.cumsum(count) - count, count)
         corner = (int(column[0]) - _ZERO, int(row[0]) - _ZERO)
         return cls(corner, **{name: planes[name].reshape(ny, nx) for name in KINDS})
 
     def minus(self, other: SkyCells) -> Sky:
-        """This frame's level less another's, its pixels of both in the cells used, and its uncertainty; `NOTHING` without a cell in common."""
-        first = np.maximum(self.corner, other.corner)
-        end = np.minimum(*(np.add(cells.corner, cells.npix.shape[::-1]) for cells in (self, other)))
-        if (end <= first).any():
+        """The sky of this frame minus that of another, its uncertainty, and the number of pixels used.
+
+        It is `drizzleflow.arrays.statistics.NOTHING` where the frames have no cell in common.
+        """
+        both = self.window.intersection(other.window)
+        if both.empty:
             return NOTHING
-        a, b = (cells._cut(*first, *end) for cells in (self, other))
+        a, b = (cells._cut(both) for cells in (self, other))
         low, high = np.minimum(a.npix, b.npix), np.maximum(a.npix, b.npix)
         used = low > 0
         alike = used & (low >= COMMON * high)
@@ -117,31 +126,38 @@ class SkyCells:
             return NOTHING
         difference = a.level.astype(float) - b.level
         slopes = _slopes(0.5 * (a.level.astype(float) + b.level))
-        for slope, name in zip(slopes, ("y", "x"), strict=True):  # the same cell, but not the same pixels
+        for slope, name in zip(slopes, ("y", "x"), strict=True):  # pixels' mean positions differ in a cell
             difference -= slope * (getattr(a, name).astype(float) - getattr(b, name))
         value, sigma, weight = robust_mean(difference[used], (a.variance.astype(float) + b.variance)[used])
         return Sky(value, int((a.npix + b.npix)[used][weight > 0].sum()), sigma)
 
-    def _cut(self, x0, y0, x1, y1) -> SkyCells:
-        x, y = self.corner
-        part = np.s_[y0 - y : y1 - y, x0 - x : x1 - x]
-        return SkyCells((x0, y0), **{name: getattr(self, name)[part] for name in KINDS})
+    @property
+    def window(self) -> Window:
+        """The cells' columns and rows."""
+        return Window.placed(self.npix.shape, self.corner)
+
+    def _cut(self, window: Window) -> SkyCells:
+        part = window.inside(self.window)
+        return SkyCells(window.origin, **{name: getattr(self, name)[part] for name in KINDS})
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """For `numpy.savez`; `CellFiles` reads them."""
+        """The arrays by name, for `numpy.savez`; `CellFiles` reads them."""
         return {"corner": np.array(self.corner)} | {name: getattr(self, name) for name in KINDS}
 
 
 def by_rows(data, good, place, step: int = 256) -> Iterator[tuple]:
-    """The blocks of `SkyCells.measure`, some rows at a time.
+    """Yield the blocks for `SkyCells.measure`, some rows at a time.
 
     Parameters
     ----------
     data : (ny, nx) float32 array
     good : (ny, nx) bool array
-        Usable pixels, of finite value.
+        True where a pixel is usable and its value finite.
     place : callable
-        (first, end) -> (end - first, nx, 2) positions of these rows on the grid, x first; NaN where a pixel has none.
+        (first, end) -> positions of these rows on the grid, (end - first, nx, 2), x first; NaN where a pixel
+        has none.
+    step : int
+        Rows in a block.
     """
     for first in range(0, len(data), step):
         rows = slice(first, min(first + step, len(data)))
@@ -151,7 +167,7 @@ def by_rows(data, good, place, step: int = 256) -> Iterator[tuple]:
 
 
 class CellFiles:
-    """The cells that jobs saved: ``.npz`` files with keys ``member/extver/array``."""
+    """Cells that jobs have saved, in ``.npz`` files with the keys ``member/extver/array``."""
 
     def __init__(self, paths):
         self._where = {}
@@ -161,7 +177,7 @@ class CellFiles:
         self.read = lru_cache(KEPT)(self._read)
 
     def _read(self, frame: tuple[str, int]) -> SkyCells:
-        """The cells of (member, extver); kept for the next pairs."""
+        """The cells of a frame (member, extver); those of the last `KEPT` frames stay in memory."""
         name = "/".join(map(str, frame))
         with np.load(self._where[name]) as stored:
             corner, *planes = (stored[f"{name}/{key}"] for key in ("corner", *KINDS))
@@ -169,7 +185,7 @@ class CellFiles:
 
 
 def differences(near_to: Mapping, frames: Mapping, read: Callable[[Hashable], SkyCells]) -> Iterator[tuple]:
-    """Measured differences of the frames of neighbouring groups, as `drizzleflow.sky.solve` takes them.
+    """Measure the sky differences of the frames of neighbouring groups, for `drizzleflow.sky.levels.solve`.
 
     Parameters
     ----------
@@ -178,12 +194,12 @@ def differences(near_to: Mapping, frames: Mapping, read: Callable[[Hashable], Sk
     frames : dict
         group -> its frames, in order.
     read : callable
-        frame -> its cells; called for each pair.
+        frame -> its `SkyCells`; called for each pair.
 
     Yields
     ------
     (frame, other, difference, npix, sigma)
-        Each pair of frames once, where they have a cell in common.
+        Once for each pair of frames that have a cell in common; sigma is the uncertainty of the difference.
     """
     order = {group: k for k, group in enumerate(frames)}
     for group, others in near_to.items():
@@ -191,18 +207,25 @@ def differences(near_to: Mapping, frames: Mapping, read: Callable[[Hashable], Sk
             if order[group] < order[other]:
                 for a in frames[group]:
                     for b in frames[other]:
-                        found = read(a).minus(read(b))
-                        if found.npix:
-                            yield a, b, *found
+                        difference = read(a).minus(read(b))
+                        if difference.npix:
+                            yield a, b, *difference
 
 
 def robust_mean(values, variance):
-    """Weighted mean by Tukey's biweight of values of known variance and an unknown common scatter beside it.
+    """The weighted mean of values, by Tukey's biweight.
+
+    Each value has a known variance; beside it all may share an unknown scatter, which is estimated from the
+    values.
+
+    Parameters
+    ----------
+    values, variance : (n,) float arrays
 
     Returns
     -------
     value, sigma : float
-        The mean and its uncertainty, from the values' own scatter where that is larger.
+        The mean and its uncertainty, which is that of the values' scatter where this is larger.
     weight : (n,) float array
         0 for values that do not count.
     """
@@ -212,7 +235,7 @@ def robust_mean(values, variance):
         inverse = 1.0 / (variance + excess)
         reduced = (values - centre) ** 2 * inverse
         weight = inverse * np.maximum(1.0 - reduced / TUKEY**2, 0.0) ** 2
-        if not weight.any():  # values far apart, two or three of them
+        if not weight.any():  # two or three values that are far apart
             weight = inverse
         before, centre = centre, float((weight * values).sum() / weight.sum())
         sigma = 1.0 / float(inverse.sum()) ** 0.5
@@ -223,7 +246,10 @@ def robust_mean(values, variance):
 
 
 def _slopes(level):
-    """Change of a (ny, nx) image from one row and from one column to the next: the mean of both sides', or the one that there is."""
+    """Yield the slopes of a (ny, nx) image: from one row to the next, then from one column to the next.
+
+    It is the mean of the differences from both neighbours, or the difference from the one that is finite.
+    """
     for axis in (0, 1):
         step = np.diff(level, axis=axis)
         gap = np.full_like(level.take([0], axis), np.nan)
@@ -233,7 +259,7 @@ def _slopes(level):
 
 
 def _sorted_into(values, x, y, side):
-    """Keys (cell, then value) and cells of pixels, and where in its cell each lies (0 to 1)."""
+    """Sort keys of pixels (by cell, then by value), their cells, and their places in them (x, y; 0 to 1)."""
     numbers, inside = [], []
     for place in (y, x):
         place = np.asarray(place) / side
@@ -248,19 +274,22 @@ def _sorted_into(values, x, y, side):
 
 
 def _ordered(values) -> np.ndarray:
-    """uint32 numbers that sort as float32 values do."""
+    """The bits of float32 values, as uint32 numbers that sort as the values do."""
     bits = np.ascontiguousarray(values, np.float32).view(np.uint32)
     return np.where(bits >> 31, ~bits, bits | np.uint32(1 << 31))
 
 
 def _values(key) -> np.ndarray:
-    """The values, as float64, of the lower halves of keys."""
+    """The float64 values in the lower halves of sort keys."""
     bits = key.astype(np.uint32)
     return np.where(bits >> 31, bits & np.uint32((1 << 31) - 1), ~bits).view(np.float32).astype(float)
 
 
 def _clipped(key, start, n):
-    """Clipped mean and its variance of each cell, from all cells' sorted keys, where each starts and how many it has."""
+    """The clipped mean of each cell, and its variance.
+
+    `key` are the sorted keys of all pixels; cell k has those from `start`[k] on, `n`[k] of them.
+    """
     base, values = key[start] >> np.uint64(32) << np.uint64(32), _values(key)
     centre = 0.5 * (values[start + (n - 1) // 2] + values[start + n // 2])
     width = 0.5 * (
@@ -268,10 +297,9 @@ def _clipped(key, start, n):
         - values[start + np.rint(0.1587 * (n - 1)).astype(int)]
     )
     many = n >= max(8, 0.5 * np.median(n))
-    width = np.maximum(
-        width, 0.7 * np.median(width[many]) if many.any() else 0.0
-    )  # equal values, and few, are no reason to clip
-    zero = float(np.median(centre))  # sums keep their digits
+    # few values may be close to each other by chance: no reason to clip
+    width = np.maximum(width, 0.7 * np.median(width[many]) if many.any() else 0.0)
+    zero = float(np.median(centre))  # subtracted, so that sums keep their digits
     values -= zero
     sums = np.cumsum(values, out=values)
 
@@ -285,6 +313,6 @@ def _clipped(key, start, n):
             high = np.searchsorted(key, base | _ordered(centre + CLIP * width), "right")
         kept = np.maximum(high - low, 1)
         centre = np.where(high > low, zero + (total(high) - total(low)) / kept, centre)
-    # where nothing tells the noise, pixels of the same
+    # a cell whose pixels tell no noise gets that of the others
     typical = np.median(width[width > 0]) if (width > 0).any() else 1.0
     return centre, np.where(width > 0, width, typical) ** 2 / kept

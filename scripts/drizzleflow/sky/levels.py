@@ -1,10 +1,9 @@
-"""Sky levels: statistics of sky pixels, in frames and in their overlaps, and the levels that match the
-frames.
+"""Solve for the sky levels of frames, from sky measured in the frames and in their overlaps.
 
-Seed document 004 (jwst.skymatch): the methods 'local', 'global', 'match' and 'global+match'. A group of
-frames exposed together shares one level. Limits that matching has by its nature: 'match' alone gives relative
-levels; point sources, cosmic rays and structured backgrounds enter the statistics as far as clipping lets
-them; `lower` and `upper` apply to all images whatever their level.
+The methods 'local', 'global', 'match' and 'global+match' are those of jwst.skymatch. A group of frames
+exposed together shares one level. Matching has limits by its nature: 'match' alone gives relative levels;
+point sources, cosmic rays and structured backgrounds enter the statistics as far as clipping lets them;
+`lower` and `upper` apply to all images, whatever their level.
 """
 
 from __future__ import annotations
@@ -68,7 +67,9 @@ def solve(
     reference="component",
     differences: Iterable[SkyDifference] = (),
 ) -> list[SkyLevel]:
-    """Sky level of every frame from the statistics of frames, and of overlaps or the differences measured in them.
+    """Solve for the sky level of every frame, from the sky of frames and of their overlaps.
+
+    Overlaps enter by their statistics, or by the differences measured in them.
 
     Parameters
     ----------
@@ -174,7 +175,11 @@ def check_connected(levels: list[SkyLevel], disconnected: str) -> None:
 
 
 def _combine(rows, differences, groups, index):
-    """Of frames to groups: the lowest whole-frame sky, and (i, j), i < j -> level i - level j as a `Sky`; pixels behind each frame."""
+    """Combine the measurements of frames to measurements of groups.
+
+    They are each group's lowest whole-frame sky, and for each pair (i, j), i < j, level i - level j as a
+    `Sky`; beside them the number of pixels behind each frame.
+    """
     whole, sides, terms, edges, pixels = {}, {}, {}, {}, {frame: [0, 0] for frame in groups}
 
     place = {frame: index[group] for frame, group in groups.items()}
@@ -218,7 +223,7 @@ def _combine(rows, differences, groups, index):
 
 
 def _pooled(terms) -> Sky:
-    """The mean weighted by pixels."""
+    """Return the mean of measured differences, weighted by their numbers of pixels."""
     sky, npix, sigma = terms.T
     total = npix.sum()
     return Sky(
@@ -227,7 +232,7 @@ def _pooled(terms) -> Sky:
 
 
 def _match(n, edges, names, match_down, weights, reference):
-    """Relative levels (n,), their sigma, validity and component of the groups."""
+    """Return the groups' relative levels (n,), with their sigma, validity and component."""
     pairs = sorted(edges)
     i, j = np.array(pairs, int).reshape(-1, 2).T
     difference, npix, sigma = np.array([edges[pair] for pair in pairs], float).reshape(-1, 3).T

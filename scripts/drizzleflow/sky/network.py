@@ -1,21 +1,23 @@
-"""Levels from measured differences: the least squares of a levelling network.
+"""Sky levels from measured differences, by least squares, as heights in a surveyor's levelling network.
 
-Nodes are groups of images, an edge is the measured difference of two groups' sky in their overlap. The normal
-matrix is a graph Laplacian; it is eliminated without a subtraction where it is small, and by a sparse
-factorisation where it is large, always in one thread and in a fixed order: the same bits on any machine with
-the same libraries.
+The nodes of the network are groups of images; an edge is the measured difference of two groups' sky in their
+overlap. The normal matrix is a graph Laplacian. A small one is solved by an elimination without subtractions,
+a large one by a sparse factorisation, always in one thread and in a fixed order, so that any machine with the
+same libraries gives the same bits.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-DENSE = 400  #: nodes of a component up to which it is solved densely, with exact uncertainties
-DRAWS = 200  #: noise realisations behind the uncertainties of larger ones: good to 5 %
+from drizzleflow.arrays.forest import joins
+
+DENSE = 400  #: most nodes of a component that is solved densely, with exact uncertainties
+DRAWS = 200  #: noise realisations behind the uncertainties of larger components, which are good to 5 %
 
 
 def spanning_forest(n, i, j, weight, difference):
-    """Components of a graph, and levels that satisfy the heaviest edges exactly.
+    """The connected components of a graph, and levels that satisfy its heaviest edges exactly.
 
     Parameters
     ----------
@@ -24,33 +26,23 @@ def spanning_forest(n, i, j, weight, difference):
     i, j : (m,) int arrays
         Ends of the edges.
     weight : (m,) float array
-        > 0; the forest takes heavy edges first.
+        > 0; the forest is built from heavy edges first.
     difference : (m,) float array
         Measured level[i] - level[j].
 
     Returns
     -------
     component : (n,) int array
-        Number of each node's component: 0, 1, ... in order of their first node.
+        Number of each node's component: 0, 1, ... in the order of the components' first nodes.
     level : (n,) float64 array
         Levels along the forest, 0 at the first node of a component.
     """
-    parent = list(range(n))
-
-    def root(k):
-        while parent[k] != k:
-            parent[k] = parent[parent[k]]
-            k = parent[k]
-        return k
-
     branches = [[] for _ in range(n)]
-    for e in np.argsort(-weight, kind="stable").tolist():
+    order = np.argsort(-weight, kind="stable")
+    for e in order[joins(n, zip(i[order].tolist(), j[order].tolist(), strict=True))].tolist():
         a, b = int(i[e]), int(j[e])
-        root_a, root_b = root(a), root(b)
-        if root_a != root_b:
-            parent[max(root_a, root_b)] = min(root_a, root_b)
-            branches[a].append((b, -difference[e]))
-            branches[b].append((a, difference[e]))
+        branches[a].append((b, -difference[e]))
+        branches[b].append((a, difference[e]))
     component, level, count = np.full(n, -1), np.zeros(n), 0
     for first in range(n):
         if component[first] >= 0:
@@ -68,17 +60,32 @@ def spanning_forest(n, i, j, weight, difference):
 
 
 class Network:
-    """One connected component: `n` nodes, edges from `i` to `j` with least-squares weights `weight`."""
+    """One connected component of the network.
+
+    Parameters
+    ----------
+    n : int
+        Number of nodes.
+    i, j : (m,) int arrays
+        Ends of the edges.
+    weight : (m,) float array
+        Least-squares weights, > 0.
+    """
 
     def __init__(self, n, i, j, weight):
         self.n, self.i, self.j, self.weight = n, i, j, weight / weight.max()
         self._factors = None
 
     def levels(self, difference, start):
-        """Least-squares levels with mean zero, the minimum-norm solution.
+        """The least-squares levels with mean zero (the minimum-norm solution), (n,) float64.
 
-        `start` are levels to correct (those of the forest): the normal equations then see residuals only, so
-        that a weak edge between heavy ones keeps its digits.
+        Parameters
+        ----------
+        difference : (m,) float array
+            Measured level[i] - level[j].
+        start : (n,) float array
+            Levels to correct (those of `spanning_forest`). The normal equations then have residuals only on
+            their right side, so that a weak edge between heavy ones keeps its digits.
         """
         level = np.array(start, float)
         for _ in range(2):
@@ -87,7 +94,10 @@ class Network:
         return level - level.mean()
 
     def covariances(self, variance, reference):
-        """Variance of each level minus that of node `reference`, for edges of such variances."""
+        """The variance of each level minus that of node `reference`, (n,) float64.
+
+        `variance` are the variances of the measured differences, (m,).
+        """
         if self.n <= DENSE:
             inverse = self.solve(np.eye(self.n))
             if np.ptp(variance * self.weight) <= 1e-9 * variance.max() * self.weight.max():
@@ -106,16 +116,18 @@ class Network:
         return np.maximum(spread, 0.0)
 
     def solve(self, right):
-        """Solution of the Laplacian system with the last node at zero; `right` is (n,) or (n, k) and sums to
-        zero, but
-        for an identity, whose solution is the inverse with the last row and column zero."""
+        """Solve the Laplacian system with the last node at zero.
+
+        `right` is (n,) or (n, k); its columns sum to zero. It may also be the identity, whose solution is the
+        inverse with zeros in the last row and column.
+        """
         right = np.array(right, float)
         columns = right.reshape(self.n, -1)
         out = self._dense(columns) if self.n <= DENSE else self._sparse(columns)
         return out.reshape(right.shape)
 
     def _normal(self, flow):
-        """Each node's sum of the flows that leave it: K^T of a weighted right side."""
+        """The right side of the normal equations: each node's sum of weighted differences at its edges."""
         out = np.zeros((self.n, *flow.shape[1:]))
         np.add.at(out, self.i, flow)
         np.subtract.at(out, self.j, flow)
@@ -129,7 +141,7 @@ class Network:
         return matrix
 
     def _dense(self, right):
-        """Star-mesh elimination: taking out a node adds positive weights, nothing cancels."""
+        """Solve by star-mesh elimination: it only adds positive weights, so that no digits cancel."""
         if self._factors is None:
             weight = -self._laplacian(self.weight)
             np.fill_diagonal(weight, 0.0)

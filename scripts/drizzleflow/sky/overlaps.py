@@ -1,4 +1,4 @@
-"""Statistics of a frame's sky: whole, and where the frame overlaps each other group."""
+"""Measure a frame's sky: over the whole frame, and where it overlaps each other group."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from drizzleflow.sky.levels import SkyRow
 
 
 def overlap_statistics(data, good, outline, to_pixel, others, stats: SkyStats, mode="centers", frame=None):
-    """Sky of one frame: over the whole of it, and in its overlap with each of the other groups.
+    """Measure the sky of one frame, over the whole of it and in its overlap with each other group.
 
     Parameters
     ----------
@@ -24,8 +24,8 @@ def overlap_statistics(data, good, outline, to_pixel, others, stats: SkyStats, m
     others : dict
         other group -> list of the outlines of its frames. Groups that are too far away cost nothing much.
     mode : {'centers', 'scan'}
-        See `drizzleflow.geometry.overlap.rasterise`; 'scan' also takes the vertices from `spherical_geometry`, as the
-        peer does.
+        See `drizzleflow.geometry.overlap.rasterise`; 'scan' also takes the vertices from
+        `spherical_geometry`, as stcal.skymatch does.
     frame : hashable, optional
         Put into the rows.
 

@@ -1,10 +1,10 @@
-"""Images and groups of images whose sky is to be matched: `SkyImage`, `SkyGroup` (seed document 004).
+"""`SkyImage` and `SkyGroup`: images, and groups of images, whose sky levels are to be matched.
 
-The names, parameters and results are those of ``stcal.skymatch`` 1.20; what is beyond them is keyword-only.
-`drizzleflow.sky.skymatch.match` finds and applies the levels.
+Names, parameters and results are those of ``stcal.skymatch`` 1.20; additional parameters are keyword-only.
+`drizzleflow.sky.skymatch.match` computes the levels and applies them.
 
-Units: pixel values, `sky` and what `calc_sky` returns are all in the unit of `image`, a surface brightness
-that all images share; areas are steradians.
+Pixel values, `sky` and the results of `calc_sky` are all in the unit of `image`, a surface brightness that
+all images share. Areas are in steradians.
 """
 
 from __future__ import annotations
@@ -24,21 +24,20 @@ __all__ = ["SkyGroup", "SkyImage"]
 
 log = logging.getLogger(__name__)
 
-ENGINES = {
-    "scan": "spherical_geometry",
-    "centers": "clip",
-}  #: pixels of an overlap -> how its vertices are found
-WORTH = 1e-3  #: of the smaller outline's area: what `spherical_geometry` must not lose
+#: which pixels are in an overlap -> how the vertices of the overlap are computed
+ENGINES = {"scan": "spherical_geometry", "centers": "clip"}
+#: an overlap of more than this fraction of the smaller image is clipped where `spherical_geometry` loses it
+WORTH = 1e-3
 NO_SKY = (None, 0, 0.0)
 
 
 def shared_polygons(outline, others, mode="scan") -> list:
-    """Polygons (lon, lat) that an outline has in common with each of others.
+    """The overlaps of an outline with each of others: a list of polygons (lon, lat) in degrees.
 
-    Those of 'scan' come from `spherical_geometry`, as the peer's. It loses some overlaps, where edges of both
-    lie on one great circle; one that is worth the name is then clipped, and the log says so.
+    With 'scan' they are computed by `spherical_geometry`, as in stcal.skymatch. It loses some overlaps where
+    edges of both outlines lie on one great circle; these are computed by clipping, and the log says so.
     """
-    found = []
+    polygons = []
     for other in (others[k] for k in near(outline, others)) if len(others) else ():
         parts = overlap_vertices(outline, other, ENGINES[mode])
         if not parts and mode == "scan":
@@ -49,41 +48,42 @@ def shared_polygons(outline, others, mode="scan") -> list:
                     "spherical_geometry found no overlap of two outlines that overlap: they are clipped"
                 )
                 parts = lost
-        found += parts
-    return found
+        polygons += parts
+    return polygons
 
 
 class SkyImage:
-    """One image, the sky that it has, and where it lies.
+    """One image, its sky level, and where it lies on the sky.
 
     Parameters
     ----------
     image : (ny, nx) float array
         Surface brightness. Not copied; `match` with ``subtract=True`` changes it in place.
     mask : (ny, nx) array or None
-        Non-zero: the pixel may be used for the sky (a user's mask). None: all may. Pixels that are not
-        finite are left out in any case.
+        Non-zero where the pixel may be used for the sky (a user's mask). None: all pixels may. Pixels that
+        are not finite are never used.
     wcs_fwd : callable
-        ``x, y`` (0-based pixels, arrays) -> ``lon, lat`` (degrees). Called with ``with_bounding_box=False``, as
-        gwcs and astropy.modeling understand it, and without if that is a TypeError.
+        ``x, y`` (0-based pixels, arrays) -> ``lon, lat`` (degrees). It is called with
+        ``with_bounding_box=False``, as gwcs and astropy.modeling understand it, and without it if that raises
+        a TypeError.
     wcs_inv : callable
-        ``lon, lat`` (degrees) -> ``x, y``; the same.
+        ``lon, lat`` (degrees) -> ``x, y``; called likewise.
     skystat : callable or None
-        Array -> ``(value, npix)``; `SkyStats` is one, and the default: the clipped mean.
+        Array -> ``(value, npix)``, such as a `SkyStats`. None: `SkyStats()`, the clipped mean.
     sky_id : any, optional
-        Name in messages and in `match`'s `skylist`; also readable as `id`.
+        The image's name in messages and in `match`'s `skylist`; also readable as `id`.
     stepsize : number, optional
-        Largest distance of neighbouring vertices of the outline, px; None: the four corners.
+        Largest distance of neighbouring vertices of the outline, px. None: the outline has four vertices.
     meta : any, optional
-        Kept, not looked at.
+        Kept for the caller; not used.
     convf : float
-        > 0: `image` is ``convf`` times the data in their native unit. Levels are printed in the native unit,
-        as seed 004 does; nothing else depends on it.
+        > 0: `image` is ``convf`` times the data in their native unit. It only serves to print levels in the
+        native unit.
     dq : (ny, nx) integer array, optional
         Data-quality flags; used with `dqbits`.
     dqbits : int, str, list or None
-        The flags that a pixel of the sky may have, with ``~`` in front those that it may not:
-        see `drizzleflow.arrays.dq`. None: `dq` is not looked at.
+        The flags that a pixel of the sky may have or, after ``~``, those that it may not have: see
+        `drizzleflow.arrays.dq`. None: `dq` is ignored.
     dq_flags : dict, optional
         flag name -> bit, for names in `dqbits`.
 
@@ -92,12 +92,12 @@ class SkyImage:
     image, mask, meta, sky_id, skystat, convf
         As given.
     sky : float
-        The level that has been found so far, 0.0 at the beginning; in the unit of `image`.
+        The sky level so far, 0.0 at first; in the unit of `image`.
     is_sky_valid : bool
-        Whether `match` could find `sky`.
+        Whether `match` could measure `sky`.
     outline : (2, n) float64 array
-        lon, lat (degrees) of the outer edges of the outermost pixels, closed. An image whose outline is not
-        finite overlaps nothing; its own sky is measured as usual.
+        lon, lat (degrees) along the outer edges of the outermost pixels; the last vertex is the first. An
+        image whose outline is not finite overlaps nothing, but its own sky is measured.
 
     Raises
     ------
@@ -125,18 +125,16 @@ class SkyImage:
         dq_flags=None,
     ):
         self.image, self.mask, self.meta, self.sky_id, self.convf = image, mask, meta, sky_id, convf
-        self._wcs_fwd, self._wcs_inv, self.skystat = (
-            wcs_fwd,
-            wcs_inv,
-            SkyStats() if skystat is None else skystat,
-        )
+        self._wcs_fwd, self._wcs_inv = wcs_fwd, wcs_inv
+        self.skystat = SkyStats() if skystat is None else skystat
         shape = np.shape(image)
         if len(shape) != 2 or 0 in shape:
             raise InputError(f"{self._called}: 'image' must be a two-dimensional array, found shape {shape}")
         for name, plane in (("mask", mask), ("dq", dq)):
             if plane is not None and np.shape(plane) != shape:
                 raise InputError(
-                    f"{self._called}: '{name}' must have the same shape as 'image', {shape}, found {np.shape(plane)}"
+                    f"{self._called}: '{name}' must have the same shape as 'image', {shape}, "
+                    f"found {np.shape(plane)}"
                 )
         for name, number in (("convf", convf), ("stepsize", stepsize)):
             if number is not None and not (np.isfinite(number) and number > 0):
@@ -153,7 +151,7 @@ class SkyImage:
 
     @property
     def id(self):
-        """`sky_id`, by seed 004's name."""
+        """`sky_id`, under its old name in jwst.skymatch."""
         return self.sky_id
 
     @property
@@ -166,7 +164,7 @@ class SkyImage:
 
     @property
     def polygon(self) -> SphericalPolygon:
-        """The outline as a `spherical_geometry` polygon; one without area if it is not finite."""
+        """The outline as a `spherical_geometry` polygon, which is empty if the outline is not finite."""
         return self._polygon
 
     @cached_property
@@ -175,11 +173,14 @@ class SkyImage:
         return shared_area(self.outline, self.outline)
 
     def to_pixel(self, lon, lat):
-        """x, y (0-based pixels) of lon, lat (degrees), within the image or not."""
+        """x, y (0-based pixels) of lon, lat (degrees), also outside the image."""
         return _everywhere(self._wcs_inv, lon, lat)
 
     def good(self, data=None) -> np.ndarray:
-        """(ny, nx) bool array: the pixels that count, by mask, flags and values (`data`: those of `image`)."""
+        """(ny, nx) bool array: True where a pixel is usable by mask, flags and value.
+
+        `data` are the values, by default those of `image`.
+        """
         good = np.isfinite(np.asarray(self.image) if data is None else data)
         if self.mask is not None:
             good &= np.asarray(self.mask) != 0
@@ -188,7 +189,7 @@ class SkyImage:
         return good
 
     def inside(self, polygons, mode="scan") -> np.ndarray:
-        """(ny, nx) bool array: the pixels inside any of some polygons (lon, lat), as `calc_sky` takes them."""
+        """(ny, nx) bool array: True inside any of the polygons (lon, lat); `mode` as in `calc_sky`."""
         return rasterise([self.to_pixel(lon, lat) for lon, lat in polygons], np.shape(self.image), mode)
 
     def set_builtin_skystat(
@@ -200,7 +201,8 @@ class SkyImage:
     def intersection(self, skyimage) -> SphericalPolygon:
         """The region that is shared with another `SkyImage` or `SkyGroup` (or polygon), as one polygon.
 
-        Where `spherical_geometry` fails (MalformedPolygonError, or no area), the same region by clipping.
+        It is computed by `spherical_geometry` or, where that fails (MalformedPolygonError, or no area), by
+        clipping.
         """
         try:
             both = self._polygon.intersection(getattr(skyimage, "_polygon", skyimage))
@@ -208,7 +210,8 @@ class SkyImage:
                 return both
         except MalformedPolygonError as error:
             log.warning(
-                "Encountered MalformedPolygonError while computing the intersection of %s with %s: it is clipped (%s)",
+                "Encountered MalformedPolygonError while computing the intersection of %s with %s: "
+                "it is clipped (%s)",
                 self._called,
                 getattr(skyimage, "sky_id", "a polygon"),
                 error,
@@ -218,25 +221,26 @@ class SkyImage:
         )
 
     def calc_sky(self, overlap=None, delta=True, *, mode="scan"):
-        """Sky of the image, or of its part that overlaps something.
+        """Measure the sky of the image, or of the part of it that overlaps something.
 
         Parameters
         ----------
         overlap : SkyImage, SkyGroup, SphericalPolygon, (lon, lat) or None
-            None: the whole image. A group stands for the pixels in any of its members.
+            None: the whole image. Of a group, the pixels in any of its members count.
         delta : bool
-            True: the measured level minus `sky`; False: the measured level.
+            True: return the measured level minus `sky`; False: the measured level.
         mode : {'scan', 'centers'}
-            Which pixels are in an overlap: see `drizzleflow.geometry.overlap.rasterise`. 'scan' is the peer's.
+            Which pixels are in an overlap: see `drizzleflow.geometry.overlap.rasterise`. stcal.skymatch has
+            'scan'.
 
         Returns
         -------
         skyval : float or None
-            None: no overlap, or no pixel to measure.
+            None: there is no overlap, or no pixel to measure.
         npix : int
-            Pixels behind it, after clipping; 0 with None.
+            Pixels that were measured, after clipping; 0 with None.
         polyarea : float
-            Steradians of the outline, or of the overlap (summed over the members of a group); 0.0 with None.
+            Steradians of the image, or of the overlap (summed over the members of a group); 0.0 with None.
         """
         data = np.asarray(self.image)
         good, area = self.good(data), self.poly_area
@@ -251,15 +255,15 @@ class SkyImage:
 
 
 class SkyGroup:
-    """Images that share a change of level: the detectors of one exposure.
+    """Images whose levels change together: the detectors of one exposure.
 
-    A sequence of its members: ``len(group)``, ``group[k]``, ``for image in group``.
+    A group is a sequence of its members: ``len(group)``, ``group[k]``, ``for image in group``.
 
     Parameters
     ----------
     images : list of SkyImage
     sky_id : any, optional
-        Name in messages; also readable as `id`.
+        The group's name in messages; also readable as `id`.
 
     Raises
     ------
@@ -283,12 +287,12 @@ class SkyGroup:
 
     @property
     def id(self):
-        """`sky_id`, by seed 004's name."""
+        """`sky_id`, under its old name in jwst.skymatch."""
         return self.sky_id
 
     @property
     def sky(self) -> float:
-        """The group's own level, 0.0 at the beginning. Setting it changes every member's `sky` by the same difference."""
+        """The group's own level, 0.0 at first. Setting it changes every member's `sky` by the same amount."""
         return self._sky
 
     @sky.setter
@@ -299,7 +303,7 @@ class SkyGroup:
 
     @property
     def is_sky_valid(self) -> bool:
-        """Whether `match` could find the level: the members share it."""
+        """Whether `match` could measure the level; setting it sets it for all members."""
         return all(image.is_sky_valid for image in self._images)
 
     @is_sky_valid.setter
@@ -322,7 +326,7 @@ class SkyGroup:
 
     @property
     def polygon(self) -> SphericalPolygon:
-        """The union of the members' outlines, as `spherical_geometry` makes it; no level depends on it."""
+        """The union of the members' outlines, computed by `spherical_geometry`; no level depends on it."""
         return self._polygon
 
     def intersection(self, skyimage) -> SphericalPolygon:
@@ -330,23 +334,24 @@ class SkyGroup:
         return _union([image.intersection(skyimage) for image in self._images])
 
     def calc_sky(self, overlap=None, delta=True, *, mode="scan"):
-        """Sky of the group: parameters and returns are those of `SkyImage.calc_sky`.
+        """Measure the sky of the group; parameters and returns are those of `SkyImage.calc_sky`.
 
-        Of the whole group: its lowest member's. In an overlap: the mean of the members', each with its number
-        of pixels as weight, and the sum of their pixels and areas. `delta` subtracts each member's own `sky`.
+        The sky of the whole group is that of its lowest member. The sky of an overlap is the mean of the
+        members' skies, weighted by their numbers of pixels; numbers and areas are summed. `delta` subtracts
+        each member's own `sky`.
         """
-        found = [image.calc_sky(overlap, delta, mode=mode) for image in self._images]
-        found = [triple for triple in found if triple[0] is not None]
-        if not found:
+        skies = [image.calc_sky(overlap, delta, mode=mode) for image in self._images]
+        skies = [triple for triple in skies if triple[0] is not None]
+        if not skies:
             return NO_SKY
         if overlap is None:
-            return min(found, key=lambda triple: triple[0])
-        npix = sum(n for _, n, _ in found)
-        return sum(sky * n for sky, n, _ in found) / npix, npix, sum(area for _, _, area in found)
+            return min(skies, key=lambda triple: triple[0])
+        npix = sum(n for _, n, _ in skies)
+        return sum(sky * n for sky, n, _ in skies) / npix, npix, sum(area for _, _, area in skies)
 
 
 def _everywhere(transform, *position):
-    """A WCS outside its bounding box too: outer pixel edges are often not in it."""
+    """Evaluate a WCS, also outside its bounding box, which often leaves out the outer edges of pixels."""
     try:
         return transform(*position, with_bounding_box=False)
     except TypeError:
@@ -366,7 +371,13 @@ def _union(polygons) -> SphericalPolygon:
 
 
 def outlines_of(thing) -> list:
-    """The outlines (lon, lat) that a SkyImage, SkyGroup, SphericalPolygon or (lon, lat) consists of."""
+    """The outlines (lon, lat), in degrees, of a SkyImage, SkyGroup, SphericalPolygon or (lon, lat).
+
+    Raises
+    ------
+    TypeError
+        `thing` is none of these.
+    """
     if isinstance(thing, SkyImage):
         return [thing.outline]
     if isinstance(thing, SkyGroup):
@@ -379,6 +390,7 @@ def outlines_of(thing) -> list:
         outline = np.empty(0)
     if outline.ndim != 2 or len(outline) != 2:
         raise TypeError(
-            f"overlap: expected a SkyImage, SkyGroup, SphericalPolygon or (lon, lat), found {type(thing).__name__}"
+            "overlap: expected a SkyImage, SkyGroup, SphericalPolygon or (lon, lat), "
+            f"found {type(thing).__name__}"
         )
     return [outline]

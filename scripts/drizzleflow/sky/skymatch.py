@@ -1,6 +1,6 @@
-"""Sky levels of images in memory, found and applied: `match` (seed document 004).
+"""`match`: it finds the sky levels of images in memory and applies them, as `stcal.skymatch.match` does.
 
-The levels are `drizzleflow.sky.solve`'s, as in the workflow; here is what the peer's callers see.
+`drizzleflow.sky.levels.solve` computes the levels, as in the workflow.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from drizzleflow.arrays.statistics import measured
 from drizzleflow.errors import InputError
 from drizzleflow.geometry.neighbours import neighbours
-from drizzleflow.io.tables import read_skylist
+from drizzleflow.io.light_tables import read_skylist
 from drizzleflow.plan.association import member_name
 from drizzleflow.sky.levels import METHODS, SkyLevel, SkyRow, solve
 from drizzleflow.sky.skyimage import ENGINES, SkyGroup, SkyImage, shared_polygons
@@ -38,64 +38,71 @@ def match(
 ) -> list[SkyLevel]:
     """Find the sky levels of images and groups, add them to their `sky`, and subtract them if asked to.
 
-    One line an image goes to the log (INFO): its new level, the old one, and the difference, in the native
+    The log (INFO) gets one line for each image: its new level, the old one, and the difference, in the native
     unit (that of `image` divided by `convf`).
 
     Parameters
     ----------
     images : list of SkyImage and SkyGroup
-        A group gets one change of level for all its members.
+        All members of a group get the same change of level.
     skymethod : {'local', 'global', 'match', 'global+match', 'user'}, any case
-        local: each one's own level, of a group its lowest member's. global: the lowest of those, for all.
-        match: levels relative to each other, by least squares over all overlaps of ``level_i - level_j =
-        sky_i - sky_j``. global+match: match, and then the lowest remaining sky added. user: `skylist`.
+        local: each image gets its own level, and a group that of its lowest member. global: all get the
+        lowest of these levels. match: the levels relative to each other, from a least-squares solution of
+        ``level_i - level_j = sky_i - sky_j`` over all overlaps. global+match: match, and then the lowest
+        remaining sky is added to all. user: the levels of `skylist`.
     match_down : bool
-        match: the lowest level becomes 0 (True) or the highest (False). In global+match it makes no difference.
+        match: the lowest level becomes 0 (True), or the highest (False). It changes nothing in global+match.
     subtract : bool
-        False: statistics are of the pixels minus the `sky` that an image already has. True: of the pixels as
-        they are, and the levels are subtracted from `image` in place; global+match then takes its second
-        statistic from the matched pixels, which matters where `lower`, `upper` or a histogram's bins do.
+        False: the statistics are those of the pixels minus the `sky` that an image already has. True: they
+        are those of the pixels as they are, and the levels are subtracted from `image` in place; global+match
+        then takes its second statistic from the matched pixels, which matters where `lower`, `upper` or the
+        bins of a histogram do.
     weights : {'npix', 'variance'}
-        An overlap's least-squares weight: the square of its mean number of pixels, as the peer, or the
-        inverse variance of the measured difference (better where overlaps differ in noise; the default of
-        the workflow). A statistic without a method `measure` (see `SkyStats`) tells no variance: pixels count alike.
+        The least-squares weight of an overlap. npix: the square of its mean number of pixels, as in
+        stcal.skymatch. variance: the inverse variance of the measured difference, which is better where
+        overlaps differ in noise, and the default of the workflow. A statistic without a method `measure` (see
+        `SkyStats`) does not tell its variance; then all pixels count alike.
     reference : {'component', 'all'}
-        What the lowest and highest levels range over. Images that no chain of overlaps connects have no
-        measured difference, and a warning names the sets. component: each connected set is matched inside
-        itself, with its own zero and its own lowest sky; an image without overlaps keeps its own sky in
-        global+match. all: one zero for all, as the peer, whose answer for several sets means nothing.
+        Among which images the lowest and highest levels are sought. Images that no chain of overlaps connects
+        have no measured difference, and a warning names the sets. component: each connected set has its own
+        zero and its own lowest sky, and in global+match an image without overlaps keeps its own sky. all: one
+        zero for all, as in stcal.skymatch, whose levels for several sets mean nothing.
     overlap : {'scan', 'centers'}
-        Which pixels are in an overlap. scan: the peer's polygons and polygon fill, one row or column more on
-        one side. centers: the pixels whose centre lies inside; also many times faster where images are small.
+        Which pixels are in an overlap. scan: those that the polygons and polygon fill of stcal.skymatch take,
+        one row or column more on one side. centers: those whose centre lies inside; it is also many times
+        faster where images are small.
     max_overlaps : int, optional
-        Compare each with this many that share the largest area with it, and with those that keep all
-        connected that are. None: all that overlap, as the peer.
+        Compare each image with this many others that share the largest area with it, and with those that keep
+        connected what is connected. None: with all that overlap, as in stcal.skymatch.
     skylist : mapping or path, optional
-        user: sky_id -> level of each *image*, in the unit of `image`; or a file with two columns, file name
-        and level, compared by names without folder, extension and an ending such as ``_cal``.
+        For user: sky_id -> level of each *image*, in the unit of `image`; or a file with two columns, file
+        name and level, where names are compared without folder, extension and an ending such as ``_cal``.
 
     Returns
     -------
     list of SkyLevel
-        One an image, in the order of `images`: see `drizzleflow.sky.solve`; `frame` is its number, `sky` what
-        was added to its `sky`, `component` its connected set (0: no matching).
-
-    An image whose level cannot be found keeps its `sky` and its pixels, has `is_sky_valid` False and is named
-    in a warning: of match, one without overlaps (with reference='all', it gets the lowest sky of all in
-    global+match); of the others, one without good pixels (but not of global, where the others' lowest is its
-    level).
+        One for each image, in the order of `images` (`drizzleflow.sky.levels.SkyLevel`): `frame` is the
+        number of the image, `sky` what was added to its `sky`, `component` its connected set (0: no
+        matching).
 
     Raises
     ------
     InputError
-        (a ValueError) unknown `skymethod` or other word; no image; an image given twice; with `subtract`, an
-        `image` that is not of floating numbers or cannot be written; user: levels missing, too many, or no
-        numbers.
+        (a ValueError) `skymethod` or another word is unknown; there is no image, or one is given twice; with
+        `subtract`, an `image` is not an array of floating numbers or cannot be written; for user, levels are
+        missing, too many, or no numbers.
     TypeError
         `skymethod` is not a string, `images` is not a list, or an element is not a SkyImage or SkyGroup.
 
-    Source: seed document 004; the behaviour and documents of stcal.skymatch 1.20.0. Defaults are the peer's
-    but for `reference`.
+    Notes
+    -----
+    An image whose level cannot be measured keeps its `sky` and its pixels, has `is_sky_valid` False and is
+    named in a warning. With match this is an image without overlaps (with reference='all' it gets the lowest
+    sky of all in global+match), with the other methods one without good pixels (but in global its level is
+    the lowest of the others).
+
+    Source: the behaviour and documents of `stcal.skymatch` 1.20.0. The defaults are its own, but for
+    `reference`.
     """
     method = _method(skymethod)
     items = _checked(images, subtract, overlap, max_overlaps)
@@ -112,7 +119,7 @@ def match(
         rows = _measure(flat, groups, overlap, max_overlaps, "match" in method, old=not subtract)
         options = {"weights": weights, "reference": reference}
         if method == "global+match" and subtract:
-            with _quiet(logging.getLogger(solve.__module__)):  # what it warns of, the second solution says
+            with _quiet(logging.getLogger(solve.__module__)):  # the second solution gives the same warnings
                 matched = solve(rows, groups, "match", match_down, **options)
             rows = _measured_again(flat, rows, matched)
         levels = solve(rows, groups, method, match_down, **options)
@@ -140,14 +147,15 @@ def _method(skymethod) -> str:
 
 
 def _checked(images, subtract, overlap, max_overlaps) -> list:
-    """The items, all known to be usable: nothing is changed before."""
+    """The images and groups as a list, after all checks: no image is changed before they have passed."""
     if isinstance(images, (SkyImage, SkyGroup)) or not hasattr(images, "__iter__"):
         raise TypeError(f"'images' must be a list of SkyImage and SkyGroup, found {type(images).__name__}")
     items = list(images)
     for item in items:
         if not isinstance(item, (SkyImage, SkyGroup)):
             raise TypeError(
-                f"Each element of the 'images' must be either a 'SkyImage' or a 'SkyGroup', found {type(item).__name__}"
+                "Each element of the 'images' must be either a 'SkyImage' or a 'SkyGroup', "
+                f"found {type(item).__name__}"
             )
     if not items:
         raise InputError("Argument 'images' must contain at least one image")
@@ -162,7 +170,8 @@ def _checked(images, subtract, overlap, max_overlaps) -> list:
         seen.add(id(image))
         if subtract and not _writable(image.image):
             raise InputError(
-                f"Image ID={image.sky_id}: subtract=True needs a writable array of floating numbers as 'image'"
+                f"Image ID={image.sky_id}: subtract=True needs a writable array of floating numbers "
+                "as 'image'"
             )
     return items
 
@@ -176,7 +185,7 @@ def _members(item):
 
 
 def _names(items) -> list[str]:
-    """A name for each item that tells whom it is made of; no two alike."""
+    """A name for each image and group, which lists a group's members; all names are different."""
     names = []
     for number, item in enumerate(items):
         name = f"number {number}" if item.sky_id is None else str(item.sky_id)
@@ -190,9 +199,9 @@ def _names(items) -> list[str]:
 
 
 def _measure(flat, groups, overlap, max_overlaps, matching, old):
-    """Statistics of all images, whole and where they overlap their neighbours; each image is read once.
+    """Measure all images, whole and where they overlap their neighbours (a list of `SkyRow`).
 
-    `old`: minus the sky that the image already has.
+    With `old`, the sky that an image already has is subtracted from what is measured.
     """
     outlines = [image.outline for image in flat]
     near_to, members_of = {}, {}
@@ -204,32 +213,31 @@ def _measure(flat, groups, overlap, max_overlaps, matching, old):
     for k, image in enumerate(flat):
         data = np.asarray(image.image)
         good, zero, known = image.good(data), image.sky if old else 0.0, {}
-        found = {"": measured(image.skystat, data[good])}
+        skies = {"": measured(image.skystat, data[good])}
         for other in near_to.get(groups[k], ()):
             # exposures that repeat a pointing (the integrations of a cube) have the same overlap
             key = b"".join(outline.tobytes() for outline in members_of[other])
             if key not in known:
                 polygons = shared_polygons(outlines[k], members_of[other], overlap)
                 known[key] = measured(image.skystat, data[image.inside(polygons, overlap) & good])
-            found[other] = known[key]
-        rows += [SkyRow(k, other, sky.value - zero, sky.npix, sky.sigma) for other, sky in found.items()]
+            skies[other] = known[key]
+        rows += [SkyRow(k, other, sky.value - zero, sky.npix, sky.sigma) for other, sky in skies.items()]
     return rows
 
 
 def _measured_again(flat, rows, matched):
-    """`rows` with each whole image's sky as it is measured after the matching is subtracted."""
+    """Replace each image's sky in `rows` by the one measured after its matched level is subtracted."""
     rows = [row for row in rows if row.other]
     for k, (image, level) in enumerate(zip(flat, matched, strict=True)):
         changed = image.image - level.sky
         whole = measured(image.skystat, changed[image.good(changed)])
-        rows.append(
-            SkyRow(k, "", whole.value + level.sky, whole.npix, whole.sigma)
-        )  # `solve` takes the level off again
+        # `solve` subtracts the level again
+        rows.append(SkyRow(k, "", whole.value + level.sky, whole.npix, whole.sigma))
     return rows
 
 
 def _user(flat, groups, skylist, subtract) -> list[SkyLevel]:
-    """The levels of `skylist`, as changes of what the images have."""
+    """The levels of `skylist`, as changes of the levels that the images have."""
     if skylist is None:
         raise InputError("skymethod='user' needs a 'skylist'")
     by_file = not isinstance(skylist, Mapping)
@@ -259,11 +267,11 @@ def _user(flat, groups, skylist, subtract) -> list[SkyLevel]:
 
 
 def _apply(items, flat, levels, subtract):
-    """Add the levels to the images' sky, subtract them from their pixels, and say so."""
-    found = {id(image): level for image, level in zip(flat, levels, strict=True)}
+    """Add the levels to the images' sky, subtract them from the pixels, and log them."""
+    level_of = {id(image): level for image, level in zip(flat, levels, strict=True)}
     for item in items:
         images = _members(item)
-        old, changes = [image.sky for image in images], [found[id(image)].sky for image in images]
+        old, changes = [image.sky for image in images], [level_of[id(image)].sky for image in images]
         if isinstance(item, SkyGroup) and len(set(changes)) == 1:
             item.sky += changes[0]
         else:
@@ -271,7 +279,7 @@ def _apply(items, flat, levels, subtract):
                 image.sky += change
         where = f" (group ID={item.sky_id})" if isinstance(item, SkyGroup) else ""
         for image, before, change in zip(images, old, changes, strict=True):
-            image.is_sky_valid = found[id(image)].valid
+            image.is_sky_valid = level_of[id(image)].valid
             if subtract and change:
                 image.image -= change
             native = (value / image.convf for value in (image.sky, before, change))

@@ -1,4 +1,6 @@
-"""On PYTHONPATH while a run is watched: each process writes the modules of drizzleflow that it has loaded, by its end."""
+"""On PYTHONPATH while a run is watched: each process writes the modules of drizzleflow that it has loaded, by
+its end.
+"""
 
 import atexit
 import os

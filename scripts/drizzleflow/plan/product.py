@@ -1,0 +1,105 @@
+"""Describe a product: its members, the groups and batches that they form, and its settings."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+
+from drizzleflow.formats import Declared
+
+
+@dataclass(frozen=True)
+class Member:
+    """Describe one file of a product, in plain types that a rule can have as a parameter."""
+
+    member: str  #: safe name, unique in the product
+    path: str  #: absolute, or relative to the working folder
+    exptype: str  #: lower case: science, psf, background ...
+    group: str = ""  #: members of one exposure share it
+    format: str = ""  #: name of the `drizzleflow.formats` module
+    nframes: int = 0  #: SCI extensions, or integrations of a cube
+    cube: bool = False
+    nx: int = 0
+    ny: int = 0
+    instrument: str = ""
+    detector: str = ""
+    exp_type: str = ""
+    filter: str = ""
+    exptime: float | None = None  #: s
+    err: bool = False  #: whether every frame has its uncertainty
+    size: int = 0  #: bytes of the file
+    dq: str | None = None  #: a file beside it
+    ivar: str | None = None
+    flux_scale: float | None = None  #: the data are multiplied by it
+
+    def asdict(self) -> dict:
+        return asdict(self)
+
+
+@dataclass
+class Product:
+    """Describe one product: its members, the groups they form and its settings."""
+
+    name: str
+    source: str
+    road: str = "imaging"
+    error: str | None = None  #: why it cannot be made, one line
+    members: list[Member] = field(default_factory=list)  #: science
+    others: list[Member] = field(default_factory=list)  #: another exptype; never opened
+    options: dict = field(default_factory=dict)  #: {section: {key: value}}
+    asn_id: str = ""
+    #: group -> [(member, [extver, ...]), ...], in order of first appearance
+    groups: dict[str, list[tuple[str, list[int]]]] = field(default_factory=dict)
+    batches: dict[str, list[str]] = field(default_factory=dict)  #: batch -> member names
+    format: Declared | None = None  #: what the members' format declares
+    methods: tuple[str, ...] = ()  #: the setting outlier_method
+    keeps: bool = False  #: the setting save_intermediate_results
+
+    def __post_init__(self):
+        self._by_name = {member.member: member for member in self.members}
+
+    def member(self, name: str) -> Member:
+        return self._by_name[name]
+
+    @property
+    def resampled(self) -> bool:
+        """Whether groups are compared on the grid, and not single frames on their own pixels."""
+        return self.options["single_drizzle"]["resample_data"]
+
+    @cached_property
+    def stack(self) -> dict[str, list[tuple[str, list[int]]]]:
+        """What is compared, in the form of `groups`: groups when resampled, single frames otherwise."""
+        if self.resampled:
+            return self.groups
+        return {
+            (m.member if m.nframes == 1 else f"{m.member}-{'i' if m.cube else 'v'}{v:04d}"): [(m.member, [v])]
+            for m in self.members
+            for v in range(1, m.nframes + 1)
+        }
+
+    @cached_property
+    def batch_of(self) -> dict[str, str]:
+        """The batch of each member, by the member's name."""
+        return {name: batch for batch, names in self.batches.items() for name in names}
+
+    @cached_property
+    def nframes(self) -> int:
+        return sum(member.nframes for member in self.members)
+
+    @cached_property
+    def total_pixels(self) -> int:
+        """The number of pixels of all frames."""
+        return sum(m.nx * m.ny * m.nframes for m in self.members)
+
+    def frame_pixels(self, names=None) -> int:
+        """Return the number of pixels of the largest frame among some members, by default all."""
+        members = self.members if names is None else [self.member(name) for name in names]
+        return max(m.nx * m.ny for m in members)
+
+    @cached_property
+    def bands(self) -> int:
+        """The number of bands of rows of the mosaic; `auto` depends on the amount of data alone."""
+        wanted = self.options["mosaic"]["bands"]
+        if wanted != "auto":
+            return int(wanted)
+        return 1 if self.total_pixels < 8e6 else min(16, max(2, round(self.total_pixels / 60e6)))

@@ -1,0 +1,144 @@
+"""What jobs ask for, by hand from the measured figures."""
+
+import json
+import os
+from types import SimpleNamespace
+
+import pytest
+from planned import product
+
+from drizzleflow.plan import figures
+
+MIB = 2**20
+BIG = (2048, 2048)  #: 4 MiB of pixels
+
+
+class Input(SimpleNamespace):
+    """Snakemake's, as far as figures ask: files by name, `keys`."""
+
+    def keys(self):
+        return vars(self).keys()
+
+
+@pytest.fixture
+def grid(tmp_path):
+    path = tmp_path / "grid.json"
+    windows = {"a": [0, 2048, 0, 1024], "b": [1024, 3072, 0, 2048], "c": [5, 5, 5, 5]}
+    path.write_text(
+        json.dumps(
+            {"shape": [2048, 4096], "pixel_scale_ratio": 0.5, "windows": windows, "tilt": 0.25, "more": 1}
+        )
+    )
+    return path
+
+
+def names(**wildcards):
+    return SimpleNamespace(product="p", **wildcards)
+
+
+def test_what_is_asked_for():
+    assert figures.asked(10) == 200 and figures.asked(1000) == 1330
+    assert figures.asked(1000, attempt=2) == 2660 and figures.asked(10, engines=2) == 460
+    assert figures.minutes(0) == 10 and figures.minutes(1e9) == 30
+    assert figures.constant(140)(None, None, None) == 140
+    assert figures.records(0.6)(None, None, SimpleNamespace(size_mb=100)) == 90
+
+
+@pytest.mark.parametrize(
+    "format, step, expected",
+    [
+        ("jwst", "static_mask", 52 + 20 * 4),
+        ("hst", "static_mask", 52 + 16 * 4),
+        ("hst", "crclean", 52 + 52 * 4),
+        ("jwst", "crclean", 52 + 52 * 4),  # fails in its job, with a reason
+    ],
+)
+def test_a_frame_after_the_other(format, step, expected):
+    section = {"crclean": "crmask"}.get(step, step)
+    assert figures.frames(step, section)(product(format=format, shape=BIG), names(), None) == expected
+
+
+def test_only_the_frames_of_the_job_count():
+    made = product(shape=BIG)
+    small = product(["a", "b", "c"], shape=(1024, 1024))
+    made.members[2:] = small.members[2:]
+    made.__post_init__()
+    figure = figures.frames("sky_overlaps", "skymatch")
+    assert figure(made, names(batch="batch0001"), None) == 52 + 68 * 4
+    assert figure(made, names(batch="batch0002"), None) == 52 + 68
+    assert figure(made, names(member="c"), None) == 52 + 68
+    plain = product(shape=BIG, skymatch={"skystat": "median"})
+    assert figure(plain, names(), None) == 52 + 29 * 4
+
+
+def test_exact_coordinates_take_more():
+    made, other = product(), product(format="hst")
+    assert figures.exact(made, {"pixmap_stepsize": "auto"}) == (0, 0)
+    assert figures.exact(made, {"pixmap_stepsize": 1}) == (75, 5) and figures.exact(
+        other, {"pixmap_stepsize": 1}
+    ) == (0, 5)
+    assert figures.exact(made, {"pixmap_stepsize": "astrodrizzle"}) == (75, 22)
+    assert figures.exact(made, {"overlap": "scan"}) == (75, 0)
+
+
+def test_singles(grid):
+    made, read = product(shape=BIG), Input(grid=str(grid))
+    assert figures.single(made, names(group="a"), read) == 50 + (18 + 28) * 4 + 16 * 2
+    weights = product(shape=BIG, single_drizzle={"weight_type": "exptime"})
+    assert figures.single(weights, names(group="a"), read) == 50 + 24 * 4 + 16 * 2
+    alone = product(shape=BIG, single_drizzle={"resample_data": False})
+    assert figures.single(alone, names(group="a"), None) == 50 + (18 + 28 + 16) * 4
+    with pytest.raises(FileNotFoundError, match="no window of d yet"):
+        figures.window_of(read, "d")
+
+
+def test_a_grid_that_is_not_there_or_of_no_use(grid, tmp_path):
+    """Snakemake says <TBD> for a FileNotFoundError, and asks again."""
+    for text in (None, "{", "[]", "{}", '{"shape": 1}'):
+        other = tmp_path / f"other{text}.json".replace("/", "")
+        if text is not None:
+            other.write_text(text)
+        with pytest.raises(FileNotFoundError):
+            figures.grid_of(Input(grid=str(other)))
+    first = figures.grid_of(Input(grid=str(grid)))
+    assert first["extent"] == (0, 3072, 0, 2048) and figures.grid_of(Input(grid=grid)) is first
+    grid.write_text(grid.read_text().replace("3072", "4096"))
+    os.utime(grid, ns=(1, 1))
+    assert figures.grid_of(Input(grid=grid))["extent"] == (0, 4096, 0, 2048)
+
+
+def test_the_median(grid):
+    made = product()
+    pixels = 3072 * 2048
+    buffer = 2**20 * (0.8 * 3 + 2.6)
+    kept = 10 if made.options["median"]["combine_type"] == "auto" else 6
+    expected = 48 + (kept * pixels + max(6 * pixels, buffer)) / MIB
+    assert figures.median(made, names(), Input(grid=grid)) == pytest.approx(expected)
+
+
+def test_masks(grid):
+    read = Input(grid=grid)
+    assert figures.crmask(product(shape=BIG), names(member="a"), read) == 50 + (80 + 7 * 3) * 4
+    cube = product(shape=BIG, nframes=10, cube=True)
+    assert figures.crmask(cube, names(member="a"), read) == 50 + 600 * 4
+    chips = product(shape=BIG, format="hst", nframes=2, single_drizzle={"resample_data": False})
+    assert figures.crmask(chips, names(member="a"), None) == 50 + (67 + 14) * 4
+
+
+def test_the_mosaic(grid):
+    made = product(shape=BIG, mosaic={"bands": 2})
+    assert figures.mosaic(made, names(), Input(grid=grid, bands=["x"])) == 50 + 1024 * 4096 * (12 + 4) / MIB
+    settings = made.options["mosaic"]
+    planes = 2 + 1 + settings["propagate_dq"] + 3
+    reach = 2048 * (1024 * 0.5 * 1.25 + 2048 * 0.25)
+    expected = 50 + (4 * planes * 1024 * 4096 + max(63 * reach, 12 * 1024 * 4096)) / MIB
+    assert (settings["compute_err"], settings["variance"]) != ("driz_err", "reference")
+    assert figures.mosaic(made, names(), Input(grid=grid)) == pytest.approx(expected)
+
+
+def test_tables(tmp_path):
+    (tmp_path / "cells.npz").write_bytes(bytes(3 * MIB))
+    made = product()
+    assert figures.grid(made, None, None) == 112 + 0.02 * 3
+    cells = figures.skymatch(made, None, Input(cells=[tmp_path / "cells.npz"]))
+    assert cells == pytest.approx(80 + 0.02 * 3 + 9 * 1)
