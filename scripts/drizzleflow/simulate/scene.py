@@ -1,4 +1,4 @@
-"""The sky, the detector and the cosmic rays of a simulated exposure.
+"""The sky and the detector of a simulated exposure.
 
 Sources are defined on the sky (a common tangent plane, arcsec) and rendered in detector pixels through the frame's own
 WCS, inverted to rounding error, so that dithered, rolled and distorted exposures of one field agree as real ones do.
@@ -258,55 +258,6 @@ def _galaxy(image, field, sources, i, x, y, softening, limit):
     image[y1:y2, x1:x2] += amplitude * np.exp(-b * r2 ** (0.5 / n))
 
 
-def cosmic_rays(rng, shape, pixels: float, median: float, floor: float):
-    """Cosmic-ray tracks: (charge in electrons as float32 (ny, nx), table of the tracks).
-
-    pixels : the mean number of pixels to be hit. median : electrons a pixel of path (log-normal, sigma 1.2).
-    floor : charges below this are not planted. Four in ten hits are steep (1-2 pixels), the others are lines with
-    exponential lengths (mean 9, at most 60 pixels) at any angle; a few per cent of the charge leaks to neighbours.
-    Table columns: x, y (start), length (pixels), angle (radians), electrons a pixel of path.
-    """
-    ny, nx = shape
-    mean_path = 0.4 * 1.6 + 0.6 * 9 * 1.27  # pixels a track touches
-    count = int(rng.poisson(pixels / mean_path))
-    steep = rng.uniform(size=count) < 0.4
-    short, long = rng.uniform(0.2, 1.2, count), np.minimum(1.5 + rng.exponential(8.0, count), 60.0)
-    length = np.where(steep, short, long)
-    angle = rng.uniform(0, 2 * np.pi, count)
-    x, y = rng.uniform(-0.5, nx - 0.5, count), rng.uniform(-0.5, ny - 0.5, count)
-    rate = median * np.exp(rng.normal(0, 1.2, count))
-    table = np.stack([x, y, length, angle, rate], axis=1)
-
-    step = 0.1
-    steps = np.maximum(2, np.ceil(length / step)).astype(int)
-    which = np.repeat(np.arange(count), steps)
-    rank = np.arange(which.size) - np.repeat(np.cumsum(steps) - steps, steps)
-    along = (rank + 0.5) / steps[which] * length[which]
-    px = np.rint(x[which] + along * np.cos(angle[which])).astype(int)
-    py = np.rint(y[which] + along * np.sin(angle[which])).astype(int)
-    # a steep track crosses the whole depth of its pixel: it leaves at least one pixel's charge
-    charge = (rate * np.maximum(length, 1.0) / steps)[which]
-    inside = (px >= 0) & (px < nx) & (py >= 0) & (py < ny)
-    flat = np.bincount(py[inside] * nx + px[inside], weights=charge[inside], minlength=nx * ny)
-    image = flat.reshape(shape).astype(np.float32)
-    return _leak(image, floor), table
-
-
-def _leak(image, floor):
-    """Spread charge to the neighbours (1.5 % over an edge, 0.4 % over a corner), then cut below `floor`."""
-    out = image * np.float32(1 - 4 * 0.015 - 4 * 0.004)
-    ny, nx = image.shape
-    for dy in (-1, 0, 1):
-        for dx in (-1, 0, 1):
-            if dy or dx:
-                share = np.float32(0.004 if dy and dx else 0.015)
-                out[max(0, dy) : ny + min(0, dy), max(0, dx) : nx + min(0, dx)] += (
-                    share * image[max(0, -dy) : ny + min(0, -dy), max(0, -dx) : nx + min(0, -dx)]
-                )
-    out[out < floor] = 0
-    return out
-
-
 @dataclass
 class Detector:
     """What is fixed on a detector from exposure to exposure."""
@@ -343,43 +294,60 @@ def make_detector(
     return Detector(conversion, noise, flat, flat_error, bad, full_well)
 
 
-def expose(rng, scene, sky: float, exptime: float, detector: Detector, rays, nan_bad: bool = True) -> dict:
+def expose(
+    rng,
+    scene,
+    sky: float,
+    exptime: float,
+    detector: Detector,
+    rays,
+    nan_bad: bool = True,
+    *,
+    trail=None,
+    photons_in_err: bool = True,
+) -> dict:
     """One readout of a scene.
 
-    scene, sky : MJy/sr. exptime : s. rays : electrons (ny, nx) or None.
+    scene, sky : MJy/sr. exptime : s. rays, trail : electrons (ny, nx) or None; charge trails behind the rays.
 
     Returns
     -------
     dict
         ``sci, err, var_poisson, var_rnoise, var_flat`` (float32; MJy/sr, squared for variances), ``dq`` (uint32; JWST
         bits), ``crmask`` (uint8), ``crflux`` (float32, MJy/sr) and ``crsigma`` (float32, crflux over ERR). ERR holds
-        the Poisson noise of source, sky and cosmic ray, the read noise and the flat-field error. Where DQ has
-        DO_NOT_USE nothing is planted, and with `nan_bad` SCI, ERR and VAR_* are NaN; otherwise dead pixels are 0 and hot
-        ones bright.
+        the Poisson noise of source, sky and (with `photons_in_err`, as real files have it) cosmic ray, the read noise
+        and the flat-field error. Where DQ has DO_NOT_USE nothing is planted, and with `nan_bad` SCI, ERR and VAR_* are
+        NaN; otherwise dead pixels are 0 and hot ones bright. ``noise``: as ERR, without the cosmic ray's photons and
+        never NaN. ``trail``: float32, MJy/sr, charge behind rays.
     """
     to_electrons = detector.conversion * exptime
     expected = (scene + sky) * to_electrons
     signal = expected * detector.flat
-    if rays is not None:
-        rays = np.where(detector.bad & DO_NOT_USE, np.float32(0), rays)
-        signal += rays
-        expected += rays
+    quiet = _variances(expected, to_electrons, detector)
+    planted = [
+        None if p is None else np.where(detector.bad & DO_NOT_USE, np.float32(0), p) for p in (rays, trail)
+    ]
+    for charge in planted:
+        if charge is not None:
+            signal += charge
+            if photons_in_err:
+                expected += charge
+    rays, trail = planted
     dq = detector.bad.copy()
     dq[rng.random(size=dq.shape, dtype=np.float32) < 0.005] |= JUMP_DET
     saturated = signal > detector.full_well
     dq[saturated] |= SATURATED | DO_NOT_USE
     electrons = rng.poisson(signal) + detector.readnoise * rng.standard_normal(dq.shape, dtype=np.float32)
-    planes = {
-        "sci": (electrons / to_electrons).astype(np.float32),
-        "var_poisson": (expected / to_electrons**2).astype(np.float32),
-        "var_rnoise": (detector.readnoise.astype(np.float64) ** 2 / to_electrons**2).astype(np.float32),
-        "var_flat": ((expected * (detector.flat_error / to_electrons)) ** 2).astype(np.float32),
-    }
-    planes["err"] = np.sqrt(planes["var_poisson"] + planes["var_rnoise"] + planes["var_flat"])
+    planes = {"sci": (electrons / to_electrons).astype(np.float32)}
+    planes |= _variances(expected, to_electrons, detector)
+    planes["err"], noise = _sum(planes), _sum(quiet)
     unusable = (dq & DO_NOT_USE) != 0
     flux = np.zeros(dq.shape, np.float32) if rays is None else (rays / to_electrons).astype(np.float32)
     flux[unusable] = 0
-    planes.update(dq=dq, crflux=flux, crmask=(flux > 0).astype(np.uint8), crsigma=flux / planes["err"])
+    planes.update(
+        dq=dq, crflux=flux, crmask=(flux > 0).astype(np.uint8), crsigma=flux / planes["err"], noise=noise
+    )
+    planes["trail"] = np.zeros_like(flux) if trail is None else (trail / to_electrons).astype(np.float32)
     if nan_bad:
         for name in ("sci", "err", "var_poisson", "var_rnoise", "var_flat"):
             planes[name][unusable] = np.nan
@@ -387,3 +355,16 @@ def expose(rng, scene, sky: float, exptime: float, detector: Detector, rays, nan
         planes["sci"][(dq & DEAD) != 0] = 0
         planes["sci"][(dq & HOT) != 0] += np.float32(3000 / to_electrons)
     return planes
+
+
+def _variances(expected, to_electrons, detector: Detector) -> dict:
+    """VAR_* of a readout (float32, (MJy/sr)^2) from its expected electrons."""
+    return {
+        "var_poisson": (expected / to_electrons**2).astype(np.float32),
+        "var_rnoise": (detector.readnoise.astype(np.float64) ** 2 / to_electrons**2).astype(np.float32),
+        "var_flat": ((expected * (detector.flat_error / to_electrons)) ** 2).astype(np.float32),
+    }
+
+
+def _sum(variances):
+    return np.sqrt(variances["var_poisson"] + variances["var_rnoise"] + variances["var_flat"])

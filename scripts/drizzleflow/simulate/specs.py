@@ -38,6 +38,7 @@ class FrameSpec:
     to_sky: Any
     extver: int = 1
     fwhm: float = 0.04  #: arcsec
+    trail: int = 0  #: where charge trails lie: 1 towards lower rows, -1 towards higher, 0 nowhere
     payload: dict = field(default_factory=dict)  #: what the flavour's writer needs
     map: scene.FieldMap | None = None
 
