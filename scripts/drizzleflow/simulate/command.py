@@ -54,6 +54,9 @@ def _main(argv) -> int:
     p.add_argument("--projection", default="TPV", choices=("TPV", "TAN"), help="of the simple flavour")
     p.add_argument("--fwhm", type=float, help="pixels, of the point-spread function's core")
     p.add_argument(
+        "--bright-galaxies", type=float, default=0.0, metavar="MAG", help="so much brighter, and larger"
+    )
+    p.add_argument(
         "--wcs-error", type=float, default=0.0, metavar="PX", help="rms pointing error on either axis"
     )
     p.add_argument(

@@ -67,6 +67,7 @@ def simulate(
     product: str | None = None,
     projection: str = "TPV",
     fwhm: float | None = None,
+    bright_galaxies: float = 0.0,
     wcs_error: float = 0.0,
     depths=(1.0,),
     low_pixels: float = 0.0,
@@ -106,6 +107,8 @@ def simulate(
         Of the simple flavour.
     fwhm : float, optional
         Of the point-spread function's core, pixels; by default the filter's or the camera's own.
+    bright_galaxies : float
+        Magnitudes by which galaxies are brighter, and so larger; not those of a source list.
     wcs_error : float
         Pointing error: each exposure sees the sky shifted from what its files' coordinates say, on either axis by a
         random number of this standard deviation, pixels.
@@ -168,6 +171,7 @@ def simulate(
     }
     special = {  # written where they are not the defaults
         "fwhm": (fwhm, None),
+        "bright_galaxies": (bright_galaxies, 0),
         "wcs_error": (wcs_error, 0),
         "depths": (list(depths), [1]),
         "low_pixels": (low_pixels, 0),
@@ -206,7 +210,9 @@ def simulate(
             frame.fwhm = width
     if catalogue is None and wcs:
         catalogue = next(iter(sorted(glob.glob(os.path.join(glob.escape(os.fspath(wcs)), "*.ecsv")))), None)
-    sources, rows = make_sources(_rng(seed, SOURCES), files, tangent, stars, galaxies, camera.mags, catalogue)
+    sources, rows = make_sources(
+        _rng(seed, SOURCES), files, tangent, stars, galaxies, camera.mags, catalogue, bright_galaxies
+    )
 
     os.makedirs(outdir, exist_ok=True)
     truth_dir = os.path.join(outdir, "truth")

@@ -49,10 +49,11 @@ def map_frames(files, shifts=None):
     return tangent
 
 
-def make_sources(rng, files, tangent, stars, galaxies, mags, catalogue):
+def make_sources(rng, files, tangent, stars, galaxies, mags, catalogue, brighter=0.0):
     """The field's sources and their rows for truth.json.
 
     stars, galaxies : a million pixels. mags : AB, (bright, faint). catalogue : path of a source list, or None: random.
+    brighter : magnitudes; see `scene.random_catalogue`.
     """
     corners = []
     for f in files:
@@ -65,7 +66,7 @@ def make_sources(rng, files, tangent, stars, galaxies, mags, catalogue):
     if catalogue is None:
         megapixels = (bounds[1] - bounds[0]) * (bounds[3] - bounds[2]) / scale**2 / 2**20
         sources = scene.random_catalogue(
-            rng, bounds, round(stars * megapixels), round(galaxies * megapixels), mags, scale
+            rng, bounds, round(stars * megapixels), round(galaxies * megapixels), mags, scale, brighter
         )
     else:
         sources = _read_catalogue(catalogue, tangent, bounds, rng)

@@ -172,10 +172,13 @@ def flux_of(mag):
     return 10 ** (-0.4 * (np.asarray(mag) - 8.90)) * 1e-6
 
 
-def random_catalogue(rng, bounds, nstars: int, ngalaxies: int, mags, scale: float) -> Catalogue:
+def random_catalogue(
+    rng, bounds, nstars: int, ngalaxies: int, mags, scale: float, brighter: float = 0.0
+) -> Catalogue:
     """Stars and galaxies, uniform over `bounds` (xi1, xi2, eta1, eta2); counts rise towards faint magnitudes.
 
-    `mags` is (bright, faint) AB; `scale` the pixel in arcsec, so that galaxies are resolved by any instrument.
+    `mags` is (bright, faint) AB; `scale` the pixel in arcsec, so that galaxies are resolved by any instrument; they are
+    brighter by `brighter` magnitudes, and larger then.
     """
     n = nstars + ngalaxies
     xi, eta = rng.uniform(bounds[0], bounds[1], n), rng.uniform(bounds[2], bounds[3], n)
@@ -184,7 +187,7 @@ def random_catalogue(rng, bounds, nstars: int, ngalaxies: int, mags, scale: floa
     u = rng.uniform(size=n)
     low = 10 ** (slope * (bright - faint))
     mag = faint + np.log10(low + u * (1 - low)) / slope
-    mag[nstars:] += 0.5
+    mag[nstars:] += 0.5 - brighter
     radius = scale * 3.0 * 10 ** (rng.normal(0, 0.22, n)) * 10 ** (-0.08 * (mag - faint))
     radius[:nstars] = 0
     index, ratio, angle = rng.uniform(0.7, 2.5, n), rng.uniform(0.25, 1.0, n), rng.uniform(0, np.pi, n)
