@@ -101,7 +101,7 @@ def plant(folder, calm, truth):
             )
             hdus.writeto(folder / path.name, checksum=True)
         members.append(folder / path.name)
-        added[key] = {"deposits": deposits, "stars": stars, "touched": extra != 0}
+        added[key] = {"deposits": deposits, "stars": stars, "touched": np.abs(extra) > 0.1 * level(t)}
     association = folder / calm["association"].name
     shutil.copyfile(calm["association"], association)
     return {"association": association, "members": members, "product": calm["product"]}, added

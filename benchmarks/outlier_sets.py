@@ -18,7 +18,7 @@ from drizzleflow.plan.codehash import code_hash
 from drizzleflow.simulate.demo import simulated
 
 REPO = Path(__file__).resolve().parents[1]
-FIELD = {"detectors": 1, "cosmic_rays": 0.005, "fwhm": 2.0, "bright_galaxies": 3.0, "photons_in_err": False}
+FIELD = {"detectors": 1, "cosmic_rays": 0.005, "fwhm": 2.0, "bright_galaxies": 2.0, "photons_in_err": False}
 HARD = {"fwhm": 1.4, "wcs_error": 0.1}
 LOW = {"low_pixels": 0.001, "low_exposures": 1}
 #: kind of set -> what differs from `FIELD`; arguments of `drizzleflow.simulate.simulate`
@@ -71,7 +71,7 @@ class Set:
     exposures: int
     seed: int
     side: int  #: pixels, a frame's rows and columns
-    density: float = 1.0  #: of stars and galaxies: 1 is 250 and 900 a million pixels
+    density: float = 1.0  #: of stars and galaxies: 1 is 250 and 300 a million pixels
     dither: float = 0.2  #: radius of the dither pattern, in units of the side
 
     @property
@@ -87,7 +87,7 @@ class Set:
         )
         # an HST file has two chips
         rows = self.side // 2 if found.get("flavour") == "hst" else self.side
-        found |= {"stars": 250.0 * self.density, "galaxies": 900.0 * self.density, "shape": [rows, self.side]}
+        found |= {"stars": 250.0 * self.density, "galaxies": 300.0 * self.density, "shape": [rows, self.side]}
         return found | (
             {} if self.dither == 0.05 else {"dither": self.dither * self.side * SCALES[self.flavour]}
         )
