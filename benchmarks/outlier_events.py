@@ -1,10 +1,11 @@
 """Of `benchmarks/outliers.py`: what an outlier test makes of what is no cosmic ray.
 
-Into exposures without rays (kind calm: FWHM 2 px, dithered, rolls within 2 degrees) are added, with their photons in the data and in ERR:
-moving objects of 0.5, 2 and 8 px an exposure; in one exposure each a satellite trail, a snowball, and stars that are 10 %
-and 50 % brighter or 50 % fainter; in all exposures diffraction spikes along the detector's diagonals, and hot pixels
-that DQ does not know. Printed for each: how many pixels they change by more than 5 sigma and the flagged part of those, %;
-for variable stars how many there are and how many have a flag in the 3 x 3 pixels of their core. At last the flags elsewhere.
+Into exposures without rays (kind calm: FWHM 2 px, dithered, rolls within 2 degrees) are added, with their
+photons in the data and in ERR: moving objects of 0.5, 2 and 8 px an exposure; in one exposure each a
+satellite trail, a snowball, and stars that are 10 % and 50 % brighter or 50 % fainter; in all exposures
+diffraction spikes along the detector's diagonals, and hot pixels that DQ does not know. Printed for each: how
+many pixels they change by more than 5 sigma and the flagged part of those, %; for variable stars how many
+there are and how many have a flag in the 3 x 3 pixels of their core. At last the flags elsewhere.
 """
 
 import json
@@ -56,7 +57,7 @@ def percent(some, of):
 
 
 def plant(folder, calm, truth):
-    """Copies of the exposures with everything added: (what `run_on` takes, {(member, 1): {name: deposit or places}})."""
+    """Copies of the exposures with everything added: (what `run_on` takes, {(member, 1): what was added})."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     camera = CAMERAS["jwst"]

@@ -1,12 +1,14 @@
 """Of `benchmarks/outliers.py`: what flagging does to the brightness of stars in the mosaic.
 
-The exposures are copied, with their masks in DQ, and drizzled by our workflow with its defaults and the true sky levels; once
-with the masks of the truth (every pixel that holds a ray's deposit), once for each method with its own masks added to
-those. The two mosaics differ by the method's false flags alone: missed rays are another question. Where a star's own
-pixels are flagged, its flux comes from the other exposures, and it is too low where the flagged ones were high.
+The exposures are copied, with their masks in DQ, and drizzled by our workflow with its defaults and the true
+sky levels; once with the masks of the truth (every pixel that holds a ray's deposit), once for each method
+with its own masks added to those. The two mosaics differ by the method's false flags alone: missed rays are
+another question. Where a star's own pixels are flagged, its flux comes from the other exposures, and it is
+too low where the flagged ones were high.
 
-Printed: by brightness (peak S/N of a pixel in one exposure) the number of isolated stars that three exposures cover, and the
-change of their flux in an aperture of 3 pixels' radius, %: median, mean, the most negative and the most positive star.
+Printed: by brightness (peak S/N of a pixel in one exposure) the number of isolated stars that three exposures
+cover, and the change of their flux in an aperture of 3 pixels' radius, %: median, mean, the most negative and
+the most positive star.
 """
 
 import json
@@ -93,7 +95,7 @@ def changes_of(options, one) -> dict:
 
 
 def isolated(about, truth, scale):
-    """(stars, 3): RA, Dec, peak S/N of the stars without rivals that three exposures or more see, nowhere saturated."""
+    """(stars, 3): RA, Dec, peak S/N of the stars without rivals in three exposures or more, never saturated."""
     rows = np.array(about["sources"]["rows"])
     seen: dict[int, list] = {}
     for member, entry in about["members"].items():
@@ -146,7 +148,7 @@ def fluxes(options, one, made, about, masks, stars):
 
 
 def aperture(image, x, y, parts=7):
-    """Sum within `RADIUS` of (x, y), pixels on the edge in `parts` x `parts` pieces; NaN where a pixel is or at the edge."""
+    """Sum within `RADIUS` of (x, y), its rim in `parts` x `parts` pieces; NaN with a NaN or at the edge."""
     reach = int(RADIUS) + 2
     ny, nx = image.shape
     left, low = round(x) - reach, round(y) - reach

@@ -18,13 +18,14 @@ from drizzleflow.plan.codehash import code_hash
 from drizzleflow.simulate.demo import simulated
 
 REPO = Path(__file__).resolve().parents[1]
-FIELD = {"detectors": 1, "cosmic_rays": 0.005, "fwhm": 2.0, "bright_galaxies": 2.0, "photons_in_err": False}
+FIELD = {"detectors": 1, "cosmic_rays": 0.005, "fwhm": 2.0, "photons_in_err": False}
 HARD = {"fwhm": 1.4, "wcs_error": 0.1}
 LOW = {"low_pixels": 0.001, "low_exposures": 1}
 #: kind of set -> what differs from `FIELD`; arguments of `drizzleflow.simulate.simulate`
 KINDS = {
     "base": {},
     "hard": HARD,
+    "galaxies": {"bright_galaxies": 3.0},
     "dense": {"cosmic_rays": 0.03},
     "low": LOW,
     "lowclusters": LOW | {"low_clusters": 1.0},
@@ -47,6 +48,8 @@ OURS = {
     "jwst": {"preset": "jwst"},
     "hst": {"preset": "hst"},
 }
+#: of them, one for files of one flavour only
+ONLY = {"hst": "hst"}
 #: other programs -> the flavour that they read
 PEERS = {"jwst-3.0.0": "jwst", "astrodrizzle": "hst"}
 #: scripts whose code (and all that they import) makes our masks
@@ -131,16 +134,16 @@ def run(work: Path, one: Set, method: str, options) -> Path | None:
 
 
 def run_on(home: Path, made: dict, flavour: str, method: str, options) -> Path | None:
-    """Run a method on exposures unless its masks are in `home`; the folder with ``masks.npz`` and ``run.json``.
+    """Run a method on exposures unless its masks are in `home`; the folder of ``masks.npz`` and ``run.json``.
 
-    None where the method does not read such files or is not installed. ``masks.npz``: bool (ny, nx), True flagged, named
-    ``{member}.{extver}``.
+    None where the method does not read such files or is not installed. ``masks.npz``: bool (ny, nx), True
+    flagged, named ``{member}.{extver}``.
     """
+    if (PEERS | ONLY).get(method, flavour) != flavour:
+        return None
     folder = home / "runs" / method
     wanted = {"exposures": digest(made["members"])}
     if method in PEERS:
-        if PEERS[method] != flavour:
-            return None
         if not interpreter(method, options).exists():
             print(
                 f"{method}: no interpreter {interpreter(method, options)}: run `make parity`", file=sys.stderr

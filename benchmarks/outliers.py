@@ -1,24 +1,27 @@
-"""The outlier test on simulated exposures: what it finds and what it harms, beside other configurations and programs.
+"""The outlier test on simulated exposures: what it finds and harms, beside other settings and programs.
 
     .venv/bin/python benchmarks/outliers.py simulate --kinds base hard --exposures 2 4 8 --seeds 1 2
-    .venv/bin/python benchmarks/outliers.py run      --kinds base hard --exposures 4 --methods default jwst jwst-3.0.0
-    .venv/bin/python benchmarks/outliers.py score    --kinds base hard --exposures 4 --methods default jwst --output t.json
+    .venv/bin/python benchmarks/outliers.py run --kinds base hard --exposures 4 --methods default jwst-3.0.0
+    .venv/bin/python benchmarks/outliers.py score --kinds base --exposures 4 --methods default jwst --output t.json
     .venv/bin/python benchmarks/outliers.py photometry --kinds hard --exposures 8 --methods default jwst-3.0.0
-    .venv/bin/python benchmarks/outliers.py events   --methods default jwst
+    .venv/bin/python benchmarks/outliers.py events --methods default jwst
 
-Everything is kept in the work folder (--work) and made only where it is missing or made by other code: sets of exposures, named
-by kind, exposures, seed and side, and in each the masks of every method (``runs/METHOD/masks.npz``). `run` also simulates,
-`score` also runs. A method is one of our configurations (`default`, `others`, `jwst`, ... or --config NAME=JSON), run by the
-real workflow up to `crmask`, or a program of `make parity`: jwst 3.0.0 (skymatch and outlier_detection), drizzlepac's
-AstroDrizzle, both at their defaults. A program that is not installed is left out.
+Everything is kept in the work folder (--work) and made only where it is missing or made by other code: sets
+of exposures, named by kind, exposures, seed and side, and in each the masks of every method
+(``runs/METHOD/masks.npz``). `run` also simulates, `score` also runs. A method is one of our configurations
+(`default`, `others`, `jwst`, ... or --config NAME=JSON), run by the real workflow up to `crmask`, or a
+program of `make parity`: jwst 3.0.0 (skymatch and outlier_detection), drizzlepac's AstroDrizzle, both at
+their defaults. A program that is not installed is left out.
 
-Kinds: base, FWHM 2 px; hard, FWHM 1.4 px and pointing errors of 0.1 px; dense, rays on 3 % of the pixels instead of 0.5; low
-and lowclusters, 0.1 % of the first exposure's pixels are 10 to 300 sigma too low; depth2, depth5, every second exposure so
-many times as noisy; photons, hardphotons, ERR holds the rays' own photons, as in real files (not in the others); hst (photons
-in ERR, charge trails), roman, simple.
+Kinds: base, FWHM 2 px; hard, FWHM 1.4 px and pointing errors of 0.1 px; dense, rays on 3 % of the pixels
+instead of 0.5; galaxies, brighter and larger ones; low and lowclusters, 0.1 % of the first exposure's pixels
+are 10 to 300 sigma too low; depth2, depth5, every second exposure so many times as noisy; photons,
+hardphotons, ERR holds the rays' own photons, as in real files (not in the others); hst (photons in ERR,
+charge trails), roman, simple; calm, no rays at all.
 
-The table has a row a (kind, exposures, method), figures as mean (worst) of the seeds; `drizzleflow.simulate.outlier_scores`
-says what each column is. photometry: `outlier_photometry.py`; events: `outlier_events.py`.
+The table has a row a (kind, exposures, method), figures as mean (worst) of the seeds;
+`drizzleflow.simulate.outlier_scores` says what each column is. photometry: `outlier_photometry.py`; events:
+`outlier_events.py`.
 """
 
 import argparse
@@ -72,7 +75,7 @@ def arguments(argv=None):
     unknown = [m for m in options.methods if m not in options.configs and m not in sets.PEERS]
     if unknown:
         p.error(
-            f"methods {', '.join(unknown)}: expected {', '.join([*options.configs, *sets.PEERS])}, or --config NAME=JSON"
+            f"methods {', '.join(unknown)}: expected {', '.join([*options.configs, *sets.PEERS])}, or --config"
         )
     options.work = options.work.resolve()
     options.work.mkdir(parents=True, exist_ok=True)

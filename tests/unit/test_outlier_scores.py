@@ -58,12 +58,18 @@ def test_sources_and_unusable_pixels():
     truth = blank()
     truth.scene[:, :10] = 50.0  # 25 sigma
     truth.scene[:, 10:20] = 30.0
-    truth.flux[8, [5, 6, 15]] = 30
+    truth.scene[:, 20:25] = 5.0
+    truth.flux[8, [5, 6, 15, 22]] = 30
     truth.noise[9, 9] = np.nan
     mask = np.zeros(truth.noise.shape, bool)
     mask[8, 5] = mask[9, 9] = True
     counts = scores.frame_counts(mask, truth)
-    assert counts["src"] == [1, 2] and counts["all"] == [1, 3] and counts["pur"] == [1, 1]
+    assert (
+        counts["src"] == [1, 2]
+        and counts["src3"] == [1, 3]
+        and counts["all"] == [1, 4]
+        and counts["pur"] == [1, 1]
+    )
 
 
 def test_purity_knows_faint_deposits_trails_and_low_pixels():

@@ -1,4 +1,4 @@
-"""What the simulator can be asked for besides a plain field: PSF, pointing errors, depths, low pixels, trails, ERR, truth."""
+"""What else the simulator can be asked for: PSF, pointing errors, depths, low pixels, trails, ERR, truth."""
 
 import json
 import os
@@ -39,8 +39,8 @@ def test_the_width_of_stars_is_what_is_asked_for(tmp_path):
     widths = {}
     for fwhm in (1.4, 2.0, 4.0):
         made = simulate(
-            tmp_path / str(fwhm), fwhm=fwhm, scene_truth=True, galaxies=0, stars=100, cosmic_rays=0, shape=(128, 128),
-            exposures=1, detectors=1,
+            tmp_path / str(fwhm), fwhm=fwhm, scene_truth=True, galaxies=0, stars=100, cosmic_rays=0,
+            shape=(128, 128), exposures=1, detectors=1,
         )  # fmt: skip
         about, scene = planes(made, member(), "scene")
         ratios = []
@@ -82,7 +82,7 @@ def test_a_pointing_error_is_seen_in_the_centroids(tmp_path):
     checked = 0
     for about in truth["members"].values():
         wcs = jwst._open_wcs(os.path.join(tmp_path, about["file"]), (128, 128))
-        # rows of truth.json are true places; the files' coordinates put them `shift_px` away from where they are seen
+        # rows of truth.json are true places; by the files' coordinates they are `shift_px` from where they are seen
         differences = []
         for row, x, y in about["stars"]["1"]:
             px, py = wcs.to_pixel(*(np.array([v]) for v in truth["sources"]["rows"][row][:2]))

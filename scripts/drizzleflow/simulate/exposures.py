@@ -110,12 +110,12 @@ def simulate(
     bright_galaxies : float
         Magnitudes by which galaxies are brighter, and so larger; not those of a source list.
     wcs_error : float
-        Pointing error: each exposure sees the sky shifted from what its files' coordinates say, on either axis by a
-        random number of this standard deviation, pixels.
+        Pointing error: each exposure sees the sky shifted from what its files' coordinates say, on either
+        axis by a random number of this standard deviation, pixels.
     depths : sequence of float
-        Factors of the noise, of one exposure after the other, again from the first when they end: 1, 5 makes every
-        second exposure five times as noisy (its time is a 25th, its read noise a fifth). Cosmic rays stand as far above
-        the noise in all of them.
+        Factors of the noise, of one exposure after the other, again from the first when they end: 1, 5 makes
+        every second exposure five times as noisy (its time is a 25th, its read noise a fifth). Cosmic rays
+        stand as far above the noise in all of them.
     low_pixels : float
         Fraction of the pixels that are 10 to 300 standard deviations too low, others in every exposure.
     low_exposures : int, optional
@@ -127,7 +127,8 @@ def simulate(
     photons_in_err : bool
         Whether the cosmic rays' own photons are in ERR and VAR_POISSON, as in real files.
     scene_truth : bool
-        Also write ``{member}_scene.fits`` into the truth folder, and list in ``truth.json`` where each frame's stars are.
+        Also write ``{member}_scene.fits`` into the truth folder, and list in ``truth.json`` where each
+        frame's stars are.
 
     Returns
     -------

@@ -12,8 +12,9 @@ def cosmic_rays(rng, shape, pixels: float, median: float, floor: float):
     """Cosmic-ray tracks: (charge in electrons as float32 (ny, nx), table of the tracks).
 
     pixels : the mean number of pixels to be hit. median : electrons a pixel of path (log-normal, sigma 1.2).
-    floor : charges below this are not planted. Four in ten hits are steep (1-2 pixels), the others are lines with
-    exponential lengths (mean 9, at most 60 pixels) at any angle; a few per cent of the charge leaks to neighbours.
+    floor : charges below this are not planted. Four in ten hits are steep (1-2 pixels), the others are lines
+    with exponential lengths (mean 9, at most 60 pixels) at any angle; a few per cent of the charge leaks to
+    neighbours.
     Table columns: x, y (start), length (pixels), angle (radians), electrons a pixel of path.
     """
     ny, nx = shape
@@ -87,15 +88,16 @@ def low_pixels(rng, shape, fraction: float, clusters: float):
 
 
 def trails(charge, fraction: float, direction: int):
-    """The charge that is read out in its own pixel, and the trails behind it: two float32 (ny, nx), electrons.
+    """The charge read out in its own pixel, and the trails behind it: two float32 (ny, nx), electrons.
 
     Parameters
     ----------
     charge : float32 (ny, nx)
         Electrons.
     fraction : float
-        Part of its charge that a pixel loses on the way from the row farthest from the amplifiers; in other rows it is
-        in proportion to the way. (On the sky it depends on the charge and the background as well; not here.)
+        Part of its charge that a pixel loses on the way from the row farthest from the amplifiers; in other
+        rows it is in proportion to the way. (On the sky it depends on the charge and the background as well;
+        not here.)
     direction : 1 or -1
         Trails lie towards lower rows (1: read out at the top) or higher rows, and fade within a few.
     """

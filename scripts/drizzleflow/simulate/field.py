@@ -52,7 +52,8 @@ def map_frames(files, shifts=None):
 def make_sources(rng, files, tangent, stars, galaxies, mags, catalogue, brighter=0.0):
     """The field's sources and their rows for truth.json.
 
-    stars, galaxies : a million pixels. mags : AB, (bright, faint). catalogue : path of a source list, or None: random.
+    stars, galaxies : a million pixels. mags : AB, (bright, faint). catalogue : path of a source list, or
+    None: random.
     brighter : magnitudes; see `scene.random_catalogue`.
     """
     corners = []

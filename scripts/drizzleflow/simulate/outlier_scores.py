@@ -1,8 +1,8 @@
 """What an outlier test finds and what it harms, counted against the simulator's truth (`scene_truth`).
 
-S/N of a pixel is the cosmic ray's deposit over the noise that is expected without it. A flag is false where nothing was
-planted: no deposit (the simulator plants none below 0.3 sigma of blank sky), no trail, no low pixel. Flags on pixels
-that DQ calls unusable anyway do not count.
+S/N of a pixel is the cosmic ray's deposit over the noise that is expected without it. A flag is false where
+nothing was planted: no deposit (the simulator plants none below 0.3 sigma of blank sky), no trail, no low
+pixel. Flags on pixels that DQ calls unusable anyway do not count.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from drizzleflow.io.fits import open_fits
 from drizzleflow.simulate.score import SIGMA, events
 
 DEEP = 3  #: groups that see a pixel, its own among them, of figures at "coverage of three or more"
-SOURCE = 20.0  #: scene over noise above which a pixel lies on a source
+SOURCE, FAINT = 20.0, 3.0  #: scene over noise above which a pixel lies on a source: for `src` and `src3`
 STAR = 60.0  #: scene over noise of a bright star's highest pixel
 TRAIL = 0.3  #: a trail above this many sigma is something that a flag may mark
 
@@ -29,6 +29,7 @@ COLUMNS = {
     "s5_10": "% of the pixels raised by 5 to 10 sigma, coverage >= 3",
     "s3_5": "% of the pixels raised by 3 to 5 sigma, coverage >= 3",
     "src": "% of the pixels raised by more than 5 sigma on sources of more than 20 sigma, coverage >= 3",
+    "src3": "% of the same where sources are above 3 sigma",
     "alone": "% of the pixels raised by more than 5 sigma that no other exposure covers",
     "pur": "% of the flags that mark something that was planted",
     "star": "% of the stars of peak > 60 sigma with a false flag in the 3 x 3 pixels of their core",
@@ -70,7 +71,7 @@ class FrameTruth:
 
 
 def bright_stars(truth: FrameTruth):
-    """Places (y, x) of the highest pixels of stars above `STAR`, each once: stars in another's core are not apart."""
+    """Places (y, x) of the highest pixels of stars above `STAR`; stars in another's core are not apart."""
     ny, nx = truth.scene.shape
     out = []
     for x, y in truth.stars:
@@ -106,14 +107,15 @@ def frame_counts(mask, truth: FrameTruth) -> dict[str, list[float]]:
         return [int((mask & pixels).sum()), int(pixels.sum())]
 
     with np.errstate(invalid="ignore"):
-        on_source = truth.scene > SOURCE * truth.noise
+        source = np.where(usable, truth.scene / truth.noise, 0)
         trailing = (truth.trail > SIGMA * truth.noise) & ~(truth.flux > 0)
     counts = {
         "all": part(above),
         "full": _whole_rays(mask, truth, snr, above, deep),
         "s5_10": part(above & (snr <= 2 * SIGMA) & deep),
         "s3_5": part((snr > 3) & (snr <= SIGMA) & deep),
-        "src": part(above & on_source & deep),
+        "src": part(above & deep & (source > SOURCE)),
+        "src3": part(above & deep & (source > FAINT)),
         "alone": part(above & (truth.cover == 1)),
         "pur": [int((mask & planted).sum()), int(mask.sum())],
         "trail": part(trailing & usable),
@@ -130,7 +132,7 @@ def frame_counts(mask, truth: FrameTruth) -> dict[str, list[float]]:
 
 
 def _whole_rays(mask, truth, snr, above, deep):
-    """[rays all of whose pixels above 5 sigma are flagged, rays]; of those that three groups see at all those pixels."""
+    """[rays whose pixels above 5 sigma are all flagged, rays]; of those that three groups see wholly."""
     labels, count, bright = events(truth.flux > 0, snr)
     missed = np.bincount(labels[above & ~mask], minlength=count + 1)
     shallow = np.bincount(labels[above & ~deep], minlength=count + 1)

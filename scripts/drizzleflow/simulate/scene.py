@@ -177,8 +177,8 @@ def random_catalogue(
 ) -> Catalogue:
     """Stars and galaxies, uniform over `bounds` (xi1, xi2, eta1, eta2); counts rise towards faint magnitudes.
 
-    `mags` is (bright, faint) AB; `scale` the pixel in arcsec, so that galaxies are resolved by any instrument; they are
-    brighter by `brighter` magnitudes, and larger then.
+    `mags` is (bright, faint) AB; `scale` the pixel in arcsec, so that galaxies are resolved by any
+    instrument; they are brighter by `brighter` magnitudes, and larger then.
     """
     n = nstars + ngalaxies
     xi, eta = rng.uniform(bounds[0], bounds[1], n), rng.uniform(bounds[2], bounds[3], n)
@@ -316,12 +316,13 @@ def expose(
     Returns
     -------
     dict
-        ``sci, err, var_poisson, var_rnoise, var_flat`` (float32; MJy/sr, squared for variances), ``dq`` (uint32; JWST
-        bits), ``crmask`` (uint8), ``crflux`` (float32, MJy/sr) and ``crsigma`` (float32, crflux over ERR). ERR holds
-        the Poisson noise of source, sky and (with `photons_in_err`, as real files have it) cosmic ray, the read noise
-        and the flat-field error. Where DQ has DO_NOT_USE nothing is planted, and with `nan_bad` SCI, ERR and VAR_* are
-        NaN; otherwise dead pixels are 0 and hot ones bright. ``noise``: as ERR, without the cosmic ray's photons and
-        never NaN. ``trail``: float32, MJy/sr, charge behind rays.
+        ``sci, err, var_poisson, var_rnoise, var_flat`` (float32; MJy/sr, squared for variances), ``dq``
+        (uint32; JWST bits), ``crmask`` (uint8), ``crflux`` (float32, MJy/sr) and ``crsigma`` (float32, crflux
+        over ERR). ERR holds the Poisson noise of source, sky and (with `photons_in_err`, as real files have
+        it) cosmic ray, the read noise and the flat-field error. Where DQ has DO_NOT_USE nothing is planted,
+        and with `nan_bad` SCI, ERR and VAR_* are NaN; otherwise dead pixels are 0 and hot ones bright.
+        ``noise``: as ERR, without the cosmic ray's photons and never NaN. ``trail``: float32, MJy/sr, charge
+        behind rays.
     """
     to_electrons = detector.conversion * exptime
     expected = (scene + sky) * to_electrons

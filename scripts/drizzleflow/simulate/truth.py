@@ -1,4 +1,4 @@
-"""What a simulation keeps of what it planted: files of planes beside each member, and rows of ``truth.json``."""
+"""What a simulation keeps of what it planted: planes of each member, and rows of ``truth.json``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NEAR = 2.5  #: pixels; a flag so near the place of another exposure's low pixel 
 
 
 def write_rays(path, f: FileSpec, planes, files) -> dict:
-    """Truth planes of one member: CRMASK, CRFLUX (MJy/sr), CRSIGMA (CRFLUX over ERR), DEPTH (groups that see it)."""
+    """Truth planes of one member: CRMASK, CRFLUX (MJy/sr), CRSIGMA (CRFLUX over ERR), DEPTH (groups there)."""
     hdus = [(image_header(None, primary=True, cards=[("MEMBER", f.member, "")]), None)]
     counts = {"cr_pixels": 0, "cr_events": 0, "cr_events_5sigma": 0}
     for frame, readouts in zip(f.frames, planes, strict=True):
@@ -35,7 +35,7 @@ def write_rays(path, f: FileSpec, planes, files) -> dict:
 
 
 def _depth(frame: FrameSpec, mask, files):
-    """uint8 (ny, nx): at the pixels of `mask`, the number of groups whose frames contain that place of the sky."""
+    """uint8 (ny, nx): at the pixels of `mask`, the number of groups whose frames contain that place."""
     y, x = np.nonzero(mask)
     depth = np.zeros(mask.shape, np.uint8)
     if x.size:
@@ -60,7 +60,8 @@ def write_scene(path, f: FileSpec, planes, images, files) -> None:
     """What one member would show without cosmic rays, a set of planes for each frame.
 
     SCENE : float32, MJy/sr, the sources alone, without noise and sky.
-    NOISE : float32, MJy/sr, the noise that is expected of a pixel that no ray hits; NaN where DQ has DO_NOT_USE.
+    NOISE : float32, MJy/sr, the noise that is expected of a pixel that no ray hits; NaN where DQ has
+    DO_NOT_USE.
     COVER : uint8, groups whose frames contain the pixel's place on the sky, its own among them.
     TRAIL : float32, MJy/sr, charge that trails behind cosmic rays.
     """
@@ -93,8 +94,9 @@ def stars(f: FileSpec, sources) -> dict:
 
 
 def write_low(folder, files, lows) -> None:
-    """``{member}_low.fits`` of every member: LOW, its pixels that are too low, and NEAR, within `NEAR` pixels of where those
-    of other groups lie (both uint8, 1 there).
+    """``{member}_low.fits`` of every member: LOW, its low pixels, and NEAR, what is near those of other groups.
+
+    Both are uint8, 1 there; near is within `NEAR` pixels of their places on the sky.
 
     lows : {(member, EXTVER): (y, x)}
     """
