@@ -13,6 +13,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 SHARED_RUNS = ("modes", "undisturbed")
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks at the groups
 def pytest_collection_modifyitems(config, items):
     """With ``--dist loadgroup``: the tests of a file go to one worker, and those that share a run."""
     if config.pluginmanager.hasplugin("xdist"):
