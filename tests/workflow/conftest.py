@@ -1,14 +1,11 @@
 """Fixtures of the workflow tests; the functions behind them are in running.py and runs.py."""
 
-import os
 import shutil
 import time
-from pathlib import Path
 
 import pytest
 import variants
-from running import REPO
-from runs import CONFIG, KINDS, complete, products
+from runs import CONFIG, KINDS, complete, products, watching
 
 from drizzleflow.simulate import simulate
 
@@ -80,9 +77,3 @@ def fresh(data, tmp_path):
 def finished(undisturbed, tmp_path):
     """A working folder in which everything has run: the bytes and times of the undisturbed one."""
     return shutil.copytree(undisturbed, tmp_path / "run")
-
-
-def watching(folder: Path) -> dict[str, str]:
-    """The environment in which every process of Python writes at its end which of our modules it has loaded (watch/)."""
-    path = [Path(__file__).parent / "watch", REPO / "scripts"]
-    return {"LOADED": str(folder), "PYTHONPATH": os.pathsep.join(map(str, path))}

@@ -223,3 +223,9 @@ def copy_checkout(folder: Path) -> Path:
         )
     shutil.copy2(REPO / "Snakefile", folder)
     return folder
+
+
+def watching(folder: Path) -> dict[str, str]:
+    """The environment in which each process writes at its end which of our modules it has loaded (watch/)."""
+    path = [Path(__file__).parent / "watch", REPO / "scripts"]
+    return {"LOADED": str(folder), "PYTHONPATH": os.pathsep.join(map(str, path))}

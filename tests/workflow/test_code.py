@@ -7,9 +7,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import watching
 from running import REPO, write_table
-from runs import AFTER_CRMASK, CONFIG, complete, copy_checkout, jobs
+from runs import AFTER_CRMASK, CONFIG, complete, copy_checkout, jobs, watching
 
 from drizzleflow.plan.codehash import closure
 from drizzleflow.simulate import simulate
