@@ -23,7 +23,7 @@ demo: env
 WORKERS ?= 2
 
 test: env
-	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup --no-loadscope-reorder tests/workflow tests/security tests/unit
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder tests/workflow tests/security tests/unit
 
 # jwst and drizzlepac mostly use one core: two at a time
 parity: env .venv-jwst/ready .venv-drizzlepac/ready

@@ -270,7 +270,7 @@ def examine(content: bytes, path: Path, largest: int = 1 << 20) -> str:
                 raise
             except ValueError as error:  # as the script has it
                 raise InputError(error) from None
-        i2d.merge_headers([path], getattr(formats.get(member.format), "headers", i2d.headers))
+        i2d.merge_headers([path], formats.get(member.format).headers or i2d.headers)
     except InputError as error:
         one_line(error)
         return "refused"

@@ -230,8 +230,6 @@ def copy_checkout(folder: Path) -> Path:
 
 
 def watching(folder: Path) -> dict[str, str]:
-    """The environment in which every process of Python writes at its end which of our modules it has loaded
-    (watch/).
-    """
+    """The environment in which each process writes at its end which of our modules it has loaded (watch/)."""
     path = [Path(__file__).parent / "watch", REPO / "scripts"]
     return {"LOADED": str(folder), "PYTHONPATH": os.pathsep.join(map(str, path))}

@@ -132,7 +132,7 @@ def flips(folder: Path, count: int, monkeypatch) -> None:
     monkeypatch.chdir(folder)
     draw = random.Random(11)
     files = evidence_files(Path("results"))
-    evidence = Evidence("results")
+    evidence = Evidence("results", ())
     assert {os.path.abspath(path) for path in files} == {
         key for key in evidence.by_size() if key in evidence.found
     }
