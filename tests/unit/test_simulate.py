@@ -15,8 +15,8 @@ from drizzleflow import formats
 from drizzleflow.errors import InputError
 from drizzleflow.formats import hst, jwst
 from drizzleflow.frames.frame import SkyWCS
+from drizzleflow.simulate import faults, scene, simulate
 from drizzleflow.simulate import jwst as simulate_jwst
-from drizzleflow.simulate import scene, simulate
 from drizzleflow.simulate.exposures import pointings
 from drizzleflow.simulate.hst import to_sky_of, wcs_cards
 from drizzleflow.simulate.score import score, score_frame, table
@@ -165,12 +165,12 @@ def test_noise_is_what_err_says():
 
 
 def test_cosmic_rays_have_lengths_angles_and_a_density():
-    charge, tracks = scene.cosmic_rays(np.random.default_rng(3), (512, 512), 2000.0, 450.0, 5.0)
+    charge, tracks = faults.cosmic_rays(np.random.default_rng(3), (512, 512), 2000.0, 450.0, 5.0)
     assert charge.dtype == np.float32 and not ((charge > 0) & (charge < 5)).any()
     assert 1000 < (charge > 50).sum() < 4000
     assert tracks[:, 2].max() > 20 and 0.25 < (tracks[:, 2] < 1.3).mean() < 0.55
     assert np.histogram(tracks[:, 3], 4, (0, 2 * np.pi))[0].min() > 0.15 * len(tracks)
-    assert not scene.cosmic_rays(np.random.default_rng(3), (64, 64), 0.0, 450.0, 5.0)[0].any()
+    assert not faults.cosmic_rays(np.random.default_rng(3), (64, 64), 0.0, 450.0, 5.0)[0].any()
 
 
 def test_truth_is_what_was_planted(made):

@@ -6,6 +6,7 @@ import numpy as np
 
 from drizzleflow.arrays.morphology import abs_deriv, dilate
 from drizzleflow.arrays.ranks import good_counts, present, tiles, trimmed_median
+from drizzleflow.combine.holes import holes
 from drizzleflow.combine.stack_noise import StackNoise
 
 DEEP = 6  #: pixels with more good values than this get the plain median
@@ -24,7 +25,14 @@ MEDIAN_VARIANCE = (
 
 
 def combine(
-    stack, weights, noise: StackNoise, *, nsigma=(4.0, 3.0), grow: int = 1, derivative: float = DERIVATIVE
+    stack,
+    weights,
+    noise: StackNoise,
+    *,
+    nsigma=(4.0, 3.0),
+    grow: int = 1,
+    derivative: float = DERIVATIVE,
+    hole_nsigma: float = 0.0,
 ):
     """Combine a stack by the number n of good values of each pixel.
 
@@ -34,6 +42,9 @@ def combine(
     - 3 to 6: the median (of an even number the mean of the middle two); the lowest where the median exceeds
       it by more than ``nsigma[0]`` standard deviations of one image.
     - more: the median.
+
+    The lowest is not taken where it is a hole (`drizzleflow.combine.holes`): there the central value stays,
+    of two the higher.
 
     Standard deviations are those of the images at the level of the *lowest* value, which no cosmic ray has
     raised. Within `grow` pixels of a pixel where the lowest was chosen, ``nsigma[1]`` is used. drizzlepac's
@@ -50,6 +61,9 @@ def combine(
     noise : StackNoise of the n images
     derivative : float
         How much the two may differ beyond the noise, see `DERIVATIVE`.
+    hole_nsigma : float
+        How far below its surroundings a hole lies, in standard deviations of one image; 0: holes are not
+        looked for.
 
     Returns
     -------
@@ -76,8 +90,18 @@ def combine(
         chosen = far
         if grow:
             chosen = np.where(dilate(far, grow), gap > np.float32(nsigma[1]) * sigma, far)
+    central, uncertainty = (sci.copy(), err.copy()) if hole_nsigma else (None, None)
     np.copyto(sci, lowest, where=chosen)
     np.copyto(err, err_lowest, where=chosen)
+    if hole_nsigma:
+        y, x = np.nonzero(chosen)
+        dark = holes(sci, err_lowest[y, x], (y, x), hole_nsigma)
+        y, x = y[dark], x[dark]
+        pairs = count[y, x] == 2
+        sci[y, x] = np.where(pairs, np.fmax.reduce(stack[:, y, x], axis=0, initial=-np.inf), central[y, x])
+        # of two, the sigma of their difference is that of both: what is left is the higher's
+        both = sigma[y, x] ** 2 - err_lowest[y, x] ** 2
+        err[y, x] = np.where(pairs, np.sqrt(np.maximum(both, 0)), uncertainty[y, x])
     return sci, err, count
 
 

@@ -1,5 +1,5 @@
-"""``python -m drizzleflow.simulate`` simulates exposures (`drizzleflow.simulate.exposures`)."""
+"""``python -m drizzleflow.simulate``: see `drizzleflow.simulate.command`."""
 
-from drizzleflow.simulate.exposures import main
+from drizzleflow.simulate.command import main
 
 raise SystemExit(main())

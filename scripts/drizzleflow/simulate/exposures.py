@@ -7,24 +7,24 @@ give the same bytes.
 
 from __future__ import annotations
 
-import argparse
+import dataclasses
 import glob
 import json
 import math
 import os
-import sys
-from typing import Any
 
 import numpy as np
 
 from drizzleflow.errors import InputError
 from drizzleflow.io.files import write_text
-from drizzleflow.io.fits import image_header, write_hdus
-from drizzleflow.simulate import scene
-from drizzleflow.simulate.specs import CAMERAS, FileSpec, FrameSpec
+from drizzleflow.simulate import faults, scene
+from drizzleflow.simulate import truth as kept
+from drizzleflow.simulate.field import make_sources, map_frames
+from drizzleflow.simulate.specs import CAMERAS
 
-#: streams of random numbers: those of each (seed, stream, ...) are independent, so that frames are, too
-POINTING, SOURCES, SKY, DETECTOR, RAYS, NOISE = range(6)
+#: streams of random numbers: each (seed, stream, ...) is independent, so that a frame does not depend on the
+#: others
+POINTING, SOURCES, SKY, DETECTOR, RAYS, NOISE, LOW, SHIFT = range(8)
 
 
 def _rng(seed, *stream):
@@ -71,6 +71,16 @@ def simulate(
     catalogue=None,
     product: str | None = None,
     projection: str = "TPV",
+    fwhm: float | None = None,
+    bright_galaxies: float = 0.0,
+    wcs_error: float = 0.0,
+    depths=(1.0,),
+    low_pixels: float = 0.0,
+    low_exposures: int | None = None,
+    low_clusters: float = 0.0,
+    cte: float = 0.0,
+    photons_in_err: bool = True,
+    scene_truth: bool = False,
 ) -> dict:
     """Write simulated exposures, their associations and the truth.
 
@@ -109,15 +119,33 @@ def simulate(
     border : int, optional
         Rows and columns of reference pixels at the edges; by default 4 in frames of 2048 x 2048, else none.
     nints : int
-        Integrations; with more than one jwst writes cubes, ``_calints.fits``.
-    radec : (ra, dec)
-        Centre of the field, degrees.
-    catalogue : path, optional
-        Sources: a table with RA, DEC, MAG (AB) and rh (half-light radius).
-    product : str, optional
-        Name of the product.
-    projection : {'TPV', 'TAN'}
-        Of simple.
+        JWST: more than one writes ``_calints.fits`` cubes.
+    projection : 'TPV', 'TAN'
+        Of the simple flavour.
+    fwhm : float, optional
+        Of the point-spread function's core, pixels; by default the filter's or the camera's own.
+    bright_galaxies : float
+        Magnitudes by which galaxies are brighter, and so larger; not those of a source list.
+    wcs_error : float
+        Pointing error: each exposure sees the sky shifted from what its files' coordinates say, on either
+        axis by a random number of this standard deviation, pixels.
+    depths : sequence of float
+        Factors of the noise, of one exposure after the other, again from the first when they end: 1, 5 makes
+        every second exposure five times as noisy (its time is a 25th, its read noise a fifth). Cosmic rays
+        stand as far above the noise in all of them.
+    low_pixels : float
+        Fraction of the pixels that are 10 to 300 standard deviations too low, others in every exposure.
+    low_exposures : int, optional
+        Only the first so many exposures have them; by default all.
+    low_clusters : float
+        Fraction of the low spots that are clusters of two to four pixels.
+    cte : float
+        HST: the part of its charge that a cosmic ray in the farthest row leaves in a trail of some pixels.
+    photons_in_err : bool
+        Whether the cosmic rays' own photons are in ERR and VAR_POISSON, as in real files.
+    scene_truth : bool
+        Also write ``{member}_scene.fits`` into the truth folder, and list in ``truth.json`` where each
+        frame's stars are.
 
     Returns
     -------
@@ -127,12 +155,14 @@ def simulate(
     Raises
     ------
     InputError
-        The flavour is unknown, or an argument does not go with it; the WCS folder is empty.
+        An unknown flavour, an empty WCS folder, a number out of range, or what a flavour cannot have.
     """
     if flavour not in CAMERAS:
         raise InputError(f"flavour {flavour!r}: expected one of {', '.join(CAMERAS)}")
     if nints > 1 and flavour != "jwst":
         raise InputError(f"nints {nints}: only the jwst flavour writes cubes")
+    depths = tuple(depths)
+    _check(flavour, nints, fwhm, wcs_error, depths, low_pixels, low_clusters, cte, scene_truth)
     camera = CAMERAS[flavour]
     exptime = camera.exptime if exptime is None else exptime
     spread = camera.sky_spread if sky_spread is None else sky_spread
@@ -157,6 +187,19 @@ def simulate(
         "nints": nints,
         "radec": list(radec),
     }
+    special = {  # written where they are not the defaults
+        "fwhm": (fwhm, None),
+        "bright_galaxies": (bright_galaxies, 0),
+        "wcs_error": (wcs_error, 0),
+        "depths": (list(depths), [1]),
+        "low_pixels": (low_pixels, 0),
+        "low_exposures": (low_exposures, None),
+        "low_clusters": (low_clusters, 0),
+        "cte": (cte, 0),
+        "photons_in_err": (photons_in_err, True),
+        "scene_truth": (scene_truth, False),
+    }
+    parameters |= {key: value for key, (value, default) in special.items() if value != default}
     if border is None:
         border = 4 if shape == (2048, 2048) else 0
     writer = _flavour_module(flavour)
@@ -177,10 +220,17 @@ def simulate(
         return pointings(seed, exposures, radec, 0.05 * side if dither is None else dither, roll)
 
     files = writer.plan(points, **settings)
-    tangent = _map_frames(files)
+    shifts = wcs_error * _rng(seed, SHIFT).standard_normal((exposures, 2))
+    tangent = map_frames(files, shifts if wcs_error else None)
+    if fwhm is not None:
+        width = fwhm * files[0].frames[0].map.scale
+        for frame in (frame for f in files for frame in f.frames):
+            frame.fwhm = width
     if catalogue is None and wcs:
         catalogue = next(iter(sorted(glob.glob(os.path.join(glob.escape(os.fspath(wcs)), "*.ecsv")))), None)
-    sources, rows = _sources(files, tangent, seed, stars, galaxies, camera.mags, catalogue)
+    sources, rows = make_sources(
+        _rng(seed, SOURCES), files, tangent, stars, galaxies, camera.mags, catalogue, bright_galaxies
+    )
 
     os.makedirs(outdir, exist_ok=True)
     truth_dir = os.path.join(outdir, "truth")
@@ -188,10 +238,12 @@ def simulate(
     skies = camera.sky + _rng(seed, SKY).uniform(0, spread, len(groups))
     levels = dict(zip(groups, skies.tolist(), strict=True))
     detector_names = sorted({fr.detector for f in files for fr in f.frames})
-    fixed = {}
+    fixed, lows = {}, {}
     truth = {"parameters": parameters, "tangent": list(tangent), "unit": "MJy/sr", "members": {}}
     for f in files:
-        planes = []
+        factor = depths[f.exposure % len(depths)]
+        deep = settings if factor == 1 else settings | _noisier(camera, exptime, factor)
+        planes, images = [], []
         for frame in f.frames:
             which = detector_names.index(frame.detector)
             key = (frame.detector, frame.shape)
@@ -204,28 +256,62 @@ def simulate(
                     bad_fraction=bad_fraction,
                     border=border,
                 )
+            detector = fixed[key]
+            if factor != 1:
+                detector = dataclasses.replace(detector, readnoise=detector.readnoise / np.float32(factor))
             quiet = math.sqrt(camera.readnoise**2 + levels[f.group] * camera.conversion * exptime)
             image = scene.render(frame.map, sources, frame.fwhm, 0.02 * quiet / (camera.conversion * exptime))
             pixels = cosmic_rays * frame.shape[0] * frame.shape[1] if cosmic_rays < 1 else cosmic_rays
             readouts = []
             for i in range(nints):
-                rays = None
+                rays, trail = None, None
                 if cosmic_rays > 0:
                     rng = _rng(seed, RAYS, f.exposure, which, i)
-                    rays, _ = scene.cosmic_rays(rng, frame.shape, pixels, camera.charge, 0.3 * quiet)
-                rng = _rng(seed, NOISE, f.exposure, which, i)
-                level, nan_bad = levels[f.group], flavour != "hst"
-                readouts.append(scene.expose(rng, image, level, exptime, fixed[key], rays, nan_bad))
+                    charge = deep["camera"].charge
+                    rays, _ = faults.cosmic_rays(rng, frame.shape, pixels, charge, 0.3 * quiet / factor)
+                    if cte:
+                        rays, trail = faults.trails(rays, cte, frame.trail)
+                readouts.append(
+                    scene.expose(
+                        _rng(seed, NOISE, f.exposure, which, i),
+                        image,
+                        levels[f.group],
+                        deep["exptime"],
+                        detector,
+                        rays,
+                        flavour != "hst",
+                        trail=trail,
+                        photons_in_err=photons_in_err,
+                    )
+                )
+            low = np.zeros(frame.shape, np.float32)
+            if low_pixels and (low_exposures is None or f.exposure < low_exposures):
+                low = faults.low_pixels(
+                    _rng(seed, LOW, f.exposure, which), frame.shape, low_pixels, low_clusters
+                )
+                low[(readouts[0]["crmask"] != 0) | ((readouts[0]["dq"] & scene.DO_NOT_USE) != 0)] = 0
+                readouts[0]["sci"] -= low * readouts[0]["noise"]
+            lows[f.member, frame.extver] = np.nonzero(low)
             planes.append(readouts)
-        writer.write(os.path.join(outdir, f.filename), f, planes, **settings)
-        truth["members"][f.member] = {
+            images.append(image)
+        writer.write(os.path.join(outdir, f.filename), f, planes, **deep)
+        about = {
             "file": f.filename,
             "group": f.group,
             "product": f.product,
             "sky": levels[f.group],
-            "sky_in_file_unit": levels[f.group] * writer.unit_factor(camera, exptime),
-            "exptime": exptime,
-        } | _write_truth(os.path.join(truth_dir, f"{f.member}_truth.fits"), f, planes, files)
+            "sky_in_file_unit": levels[f.group] * writer.unit_factor(camera, deep["exptime"]),
+            "exptime": deep["exptime"],
+        }
+        about |= kept.write_rays(os.path.join(truth_dir, f"{f.member}_truth.fits"), f, planes, files)
+        if wcs_error:
+            about["shift_px"] = shifts[f.exposure].tolist()
+        if scene_truth:
+            kept.write_scene(os.path.join(truth_dir, f"{f.member}_scene.fits"), f, planes, images, files)
+            about["stars"] = kept.stars(f, sources)
+        truth["members"][f.member] = about
+    if low_pixels:
+        kept.write_low(truth_dir, files, lows)
     products = list(dict.fromkeys(f.product for f in files))
     associations = writer.write_associations(outdir, files, products)
     columns = ["ra", "dec", "flux_mjy", "radius_arcsec", "sersic", "ratio", "angle_rad"]
@@ -245,154 +331,24 @@ def _flavour_module(flavour):
     return import_module(f"drizzleflow.simulate.{flavour}")
 
 
-def _map_frames(files):
-    """Give every frame its map to the tangent plane; return the common tangent point (ra, dec), degrees."""
-    centres = []
-    for f in files:
-        for frame in f.frames:
-            ra, dec = frame.to_sky(np.array([(frame.shape[1] - 1) / 2]), np.array([(frame.shape[0] - 1) / 2]))
-            centres.append((float(ra[0]), float(dec[0])))
-    xi, eta = scene.to_plane(*np.transpose(centres), centres[0])
-    ra, dec = scene.to_sphere((xi.min() + xi.max()) / 2, (eta.min() + eta.max()) / 2, centres[0])
-    tangent = float(ra), float(dec)
-    seen = {}
-    for f in files:
-        for frame in f.frames:
-            if id(frame.to_sky) not in seen:
-                seen[id(frame.to_sky)] = scene.FieldMap(frame.to_sky, frame.shape, tangent)
-            frame.map = seen[id(frame.to_sky)]
-    return tangent
+def _check(flavour, nints, fwhm, wcs_error, depths, low_pixels, low_clusters, cte, scene_truth):
+    """Refuse what cannot be simulated."""
+    if nints > 1 and (low_pixels or scene_truth):
+        raise InputError(f"nints {nints}: low_pixels and scene_truth are for images, not for cubes")
+    if cte and flavour != "hst":
+        raise InputError(f"cte {cte}: only the hst flavour has charge trails")
+    if fwhm is not None and not fwhm > 0:
+        raise InputError(f"fwhm {fwhm}: expected pixels, more than 0")
+    if not wcs_error >= 0:
+        raise InputError(f"wcs_error {wcs_error}: expected pixels, 0 or more")
+    if not depths or not all(d > 0 for d in depths):
+        raise InputError(f"depths {list(depths)}: expected factors of the noise, more than 0")
+    for name, value in (("low_pixels", low_pixels), ("low_clusters", low_clusters), ("cte", cte)):
+        if not 0 <= value <= 1:
+            raise InputError(f"{name} {value}: expected a fraction, 0 to 1")
 
 
-def _sources(files, tangent, seed, stars, galaxies, mags, catalogue):
-    """The sources of the field, a `Catalogue`, and their rows for truth.json."""
-    corners = []
-    for f in files:
-        for frame in f.frames:
-            ny, nx = frame.shape
-            corners.append(np.stack(frame.map.grid([-30, nx + 30], [-30, ny + 30])).reshape(2, -1))
-    corners = np.concatenate(corners, axis=1)
-    bounds = corners[0].min(), corners[0].max(), corners[1].min(), corners[1].max()
-    scale = files[0].frames[0].map.scale
-    if catalogue is None:
-        megapixels = (bounds[1] - bounds[0]) * (bounds[3] - bounds[2]) / scale**2 / 2**20
-        sources = scene.random_catalogue(
-            _rng(seed, SOURCES), bounds, round(stars * megapixels), round(galaxies * megapixels), mags, scale
-        )
-    else:
-        sources = _read_catalogue(catalogue, tangent, bounds, _rng(seed, SOURCES))
-    ra, dec = scene.to_sphere(sources.xi, sources.eta, tangent)
-    columns = (ra, dec, sources.flux, sources.radius, sources.index, sources.ratio, sources.angle)
-    return sources, np.stack(columns, axis=1).tolist()
-
-
-def _read_catalogue(path, tangent, bounds, rng):
-    """Read an ECSV with RA, DEC, MAG (AB) and rh, the half-light radius in 0.03 arcsec (below 4: a star)."""
-    with open(path) as lines:
-        rows = [line.split() for line in lines if not line.startswith("#")]
-    if rows[0][:4] != ["RA", "DEC", "MAG", "rh"]:
-        raise InputError(f"{path}: columns {rows[0]}, expected RA DEC MAG rh")
-    ra, dec, mag, rh = np.array(rows[1:], float).T[:4]
-    xi, eta = scene.to_plane(ra, dec, tangent)
-    n = len(ra)
-    index, ratio, angle = rng.uniform(0.7, 2.5, n), rng.uniform(0.25, 1.0, n), rng.uniform(0, np.pi, n)
-    keep = (xi > bounds[0]) & (xi < bounds[1]) & (eta > bounds[2]) & (eta < bounds[3]) & (mag < 28.5)
-    radius = np.where(rh < 4.0, 0.0, 0.03 * rh)
-    return scene.Catalogue(
-        xi[keep], eta[keep], scene.flux_of(mag[keep]), radius[keep], index[keep], ratio[keep], angle[keep]
-    )
-
-
-def _write_truth(path, f: FileSpec, planes, files) -> dict:
-    """Write the truth of one member, and return its counts of planted pixels and cosmic rays.
-
-    The planes are CRMASK, CRFLUX (MJy/sr), CRSIGMA (CRFLUX over ERR) and DEPTH (number of groups that cover a
-    pixel).
-    """
-    from drizzleflow.simulate.score import events
-
-    hdus = [(image_header(None, primary=True, cards=[("MEMBER", f.member, "")]), None)]
-    counts = {"cr_pixels": 0, "cr_events": 0, "cr_events_5sigma": 0}
-    for frame, readouts in zip(f.frames, planes, strict=True):
-        stack = {k: np.stack([r[k] for r in readouts]) for k in ("crmask", "crflux", "crsigma")}
-        depth = np.stack([_depth(frame, mask, files) for mask in stack["crmask"]])
-        for name, data in (*((k.upper(), v) for k, v in stack.items()), ("DEPTH", depth)):
-            data = data if len(readouts) > 1 else data[0]
-            hdus.append((image_header(data, name, extver=frame.extver), data))
-        for mask, sigma in zip(stack["crmask"], stack["crsigma"], strict=True):
-            _labels, total, bright = events(mask, sigma)
-            counts["cr_pixels"] += int(mask.sum(dtype=int))
-            counts["cr_events"] += total
-            counts["cr_events_5sigma"] += len(bright)
-    write_hdus(path, hdus)
-    return counts
-
-
-def _depth(frame: FrameSpec, mask, files):
-    """The number of groups that cover each planted pixel's place on the sky, uint8 (ny, nx); 0 elsewhere."""
-    y, x = np.nonzero(mask)
-    depth = np.zeros(mask.shape, np.uint8)
-    if not x.size:
-        return depth
-    xi, eta = frame.map.points(x, y)
-    by_group: dict[str, Any] = {}
-    for other in files:
-        seen = by_group.setdefault(other.group, np.zeros(x.size, bool))
-        if seen.all():
-            continue
-        for candidate in other.frames:
-            seen |= candidate.map.contains(xi, eta)
-    depth[y, x] = np.sum(list(by_group.values()), axis=0)
-    return depth
-
-
-def main(argv=None) -> int:
-    """Run the command ``python -m drizzleflow.simulate``; return its exit status."""
-    argv = sys.argv[1:] if argv is None else argv
-    try:
-        if argv[:1] == ["score"]:
-            from drizzleflow.simulate.score import main as score_main
-
-            return score_main(argv[1:])
-        return _main(argv)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-
-
-def _main(argv) -> int:
-    p = argparse.ArgumentParser(prog="python -m drizzleflow.simulate", description=__doc__.split("\n")[0])
-    p.add_argument("outdir")
-    p.add_argument("--flavour", default="jwst", choices=sorted(CAMERAS))
-    p.add_argument("--exposures", type=int, default=6)
-    p.add_argument("--detectors", default="2", help="a number, or names with --wcs (nrca1,nrcb1)")
-    p.add_argument("--shape", type=int, nargs=2, metavar=("NY", "NX"), help="1024 1024; 2048 2048 with --wcs")
-    p.add_argument("--seed", type=int, default=1)
-    p.add_argument("--wcs", metavar="DIR", help="folder of real GWCS (*.asdf) and a source list (*.ecsv)")
-    p.add_argument(
-        "--cosmic-rays", type=float, default=0.003, metavar="N", help="fraction of pixels, or pixels a frame"
-    )
-    p.add_argument("--no-cosmic-rays", dest="cosmic_rays", action="store_const", const=0.0)
-    p.add_argument("--dither", type=float, help="arcsec, radius of the pattern (5 %% of the frame's side)")
-    p.add_argument("--roll", type=float, default=2.0, help="degrees, range of rolls")
-    p.add_argument("--exptime", type=float, help="s")
-    p.add_argument("--filter", dest="filter_name")
-    p.add_argument("--stars", type=float, default=250.0, help="a million pixels")
-    p.add_argument("--galaxies", type=float, default=300.0, help="a million pixels")
-    p.add_argument("--sky-spread", type=float, help="MJy/sr")
-    p.add_argument("--bad-fraction", type=float, default=0.003)
-    p.add_argument("--border", type=int, help="reference pixels at the edges")
-    p.add_argument("--nints", type=int, default=1, help="integrations (jwst; more than 1 makes cubes)")
-    p.add_argument("--radec", type=float, nargs=2, default=(150.1, 2.2), metavar=("RA", "DEC"))
-    p.add_argument("--catalogue", metavar="ECSV")
-    p.add_argument("--product")
-    p.add_argument("--projection", default="TPV", choices=("TPV", "TAN"), help="of the simple flavour")
-    options = vars(p.parse_args(argv))
-    if options["detectors"].isdigit():
-        options["detectors"] = int(options["detectors"])
-    made = simulate(options.pop("outdir"), **options)
-    for path in made["associations"]:
-        print(f"association: {path}")
-    print(f"members:     {len(made['members'])}")
-    print(f"truth:       {made['truth']}")
-    return 0
+def _noisier(camera, exptime, factor):
+    """Settings of an exposure whose noise is `factor` times what the camera's is, in MJy/sr."""
+    changed = dataclasses.replace(camera, readnoise=camera.readnoise / factor, charge=camera.charge / factor)
+    return {"camera": changed, "exptime": exptime / factor**2}

@@ -89,7 +89,11 @@ def plan(points, *, shape, wcs, filter_name, product, **_):
             place = offset_pointing(ra, dec, roll, 0.0, side * (shape[0] + GAP) * SCALE)
             cards = wcs_cards(shape, *place, roll)
             payload = {"cards": cards, "roll": roll, "chip": 3 - extver, "filter": filter_name or "F814W"}
-            frames.append(FrameSpec(f"WFC{3 - extver}", shape, to_sky_of(cards), extver, FWHM, payload))
+            # chip 1 is read out at its top, chip 2 at its bottom
+            trail = 1 if payload["chip"] == 1 else -1
+            frames.append(
+                FrameSpec(f"WFC{3 - extver}", shape, to_sky_of(cards), extver, FWHM, trail, payload)
+            )
         files.append(FileSpec(root, f"{root}_flt.fits", root, e, frames, product or f"{ROOT}010"))
     return files
 

@@ -1,4 +1,4 @@
-"""The sky, the detector and the cosmic rays of a simulated exposure.
+"""The sky and the detector of a simulated exposure.
 
 Sources lie on the sky (on a common tangent plane, in arcsec). They are rendered in detector pixels through
 each frame's own WCS, inverted to rounding error, so that dithered, rolled and distorted exposures of one
@@ -176,19 +176,13 @@ def flux_of(mag):
     return 10 ** (-0.4 * (np.asarray(mag) - 8.90)) * 1e-6
 
 
-def random_catalogue(rng, bounds, nstars: int, ngalaxies: int, mags, scale: float) -> Catalogue:
-    """Random stars and galaxies, with uniform density and with numbers that rise towards faint magnitudes.
+def random_catalogue(
+    rng, bounds, nstars: int, ngalaxies: int, mags, scale: float, brighter: float = 0.0
+) -> Catalogue:
+    """Stars and galaxies, uniform over `bounds` (xi1, xi2, eta1, eta2); counts rise towards faint magnitudes.
 
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-    bounds : (xi1, xi2, eta1, eta2)
-        arcsec.
-    nstars, ngalaxies : int
-    mags : (bright, faint)
-        AB magnitudes.
-    scale : float
-        arcsec a pixel; galaxies are some pixels large, so that any instrument resolves them.
+    `mags` is (bright, faint) AB; `scale` the pixel in arcsec, so that galaxies are resolved by any
+    instrument; they are brighter by `brighter` magnitudes, and larger then.
     """
     n = nstars + ngalaxies
     xi, eta = rng.uniform(bounds[0], bounds[1], n), rng.uniform(bounds[2], bounds[3], n)
@@ -197,7 +191,7 @@ def random_catalogue(rng, bounds, nstars: int, ngalaxies: int, mags, scale: floa
     u = rng.uniform(size=n)
     low = 10 ** (slope * (bright - faint))
     mag = faint + np.log10(low + u * (1 - low)) / slope
-    mag[nstars:] += 0.5
+    mag[nstars:] += 0.5 - brighter
     radius = scale * 3.0 * 10 ** (rng.normal(0, 0.22, n)) * 10 ** (-0.08 * (mag - faint))
     radius[:nstars] = 0
     index, ratio, angle = rng.uniform(0.7, 2.5, n), rng.uniform(0.25, 1.0, n), rng.uniform(0, np.pi, n)
@@ -278,71 +272,6 @@ def _galaxy(image, field, sources, i, x, y, softening, limit):
     image[y1:y2, x1:x2] += amplitude * np.exp(-b * r2 ** (0.5 / n))
 
 
-def cosmic_rays(rng, shape, pixels: float, median: float, floor: float):
-    """Random tracks of cosmic rays.
-
-    Four in ten cosmic rays are steep (1 or 2 pixels); the others are lines at any angle with exponential
-    lengths (mean 9, at most 60 pixels). A few per cent of the charge leaks to neighbouring pixels.
-
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-    shape : (ny, nx)
-    pixels : float
-        Mean number of pixels that are hit.
-    median : float
-        Median of the electrons in each pixel of a path (log-normal, sigma 1.2).
-    floor : float
-        Charges below this many electrons are not planted.
-
-    Returns
-    -------
-    charge : float32 (ny, nx)
-        Electrons.
-    table : float64 (n, 5)
-        Of each track x, y (start), length (pixels), angle (radians), and electrons a pixel of path.
-    """
-    ny, nx = shape
-    mean_path = 0.4 * 1.6 + 0.6 * 9 * 1.27  # pixels a track touches
-    count = int(rng.poisson(pixels / mean_path))
-    steep = rng.uniform(size=count) < 0.4
-    short, long = rng.uniform(0.2, 1.2, count), np.minimum(1.5 + rng.exponential(8.0, count), 60.0)
-    length = np.where(steep, short, long)
-    angle = rng.uniform(0, 2 * np.pi, count)
-    x, y = rng.uniform(-0.5, nx - 0.5, count), rng.uniform(-0.5, ny - 0.5, count)
-    rate = median * np.exp(rng.normal(0, 1.2, count))
-    table = np.stack([x, y, length, angle, rate], axis=1)
-
-    step = 0.1
-    steps = np.maximum(2, np.ceil(length / step)).astype(int)
-    which = np.repeat(np.arange(count), steps)
-    rank = np.arange(which.size) - np.repeat(np.cumsum(steps) - steps, steps)
-    along = (rank + 0.5) / steps[which] * length[which]
-    px = np.rint(x[which] + along * np.cos(angle[which])).astype(int)
-    py = np.rint(y[which] + along * np.sin(angle[which])).astype(int)
-    # a steep track crosses the whole depth of its pixel, and leaves at least the charge of one pixel
-    charge = (rate * np.maximum(length, 1.0) / steps)[which]
-    inside = (px >= 0) & (px < nx) & (py >= 0) & (py < ny)
-    flat = np.bincount(py[inside] * nx + px[inside], weights=charge[inside], minlength=nx * ny)
-    image = flat.reshape(shape).astype(np.float32)
-    return _leak(image, floor), table
-
-
-def _leak(image, floor):
-    """Spread charge to neighbours (1.5 % over edges, 0.4 % over corners); drop what is below `floor`."""
-    out = image * np.float32(1 - 4 * 0.015 - 4 * 0.004)
-    ny, nx = image.shape
-    for dy in (-1, 0, 1):
-        for dx in (-1, 0, 1):
-            if dy or dx:
-                share = np.float32(0.004 if dy and dx else 0.015)
-                out[max(0, dy) : ny + min(0, dy), max(0, dx) : nx + min(0, dx)] += (
-                    share * image[max(0, -dy) : ny + min(0, -dy), max(0, -dx) : nx + min(0, -dx)]
-                )
-    out[out < floor] = 0
-    return out
-
-
 @dataclass
 class Detector:
     """The properties of a detector that are the same in all exposures."""
@@ -383,56 +312,61 @@ def make_detector(
     return Detector(conversion, noise, flat, flat_error, bad, full_well)
 
 
-def expose(rng, scene, sky: float, exptime: float, detector: Detector, rays, nan_bad: bool = True) -> dict:
-    """Expose a scene and read the detector out.
+def expose(
+    rng,
+    scene,
+    sky: float,
+    exptime: float,
+    detector: Detector,
+    rays,
+    nan_bad: bool = True,
+    *,
+    trail=None,
+    photons_in_err: bool = True,
+) -> dict:
+    """One readout of a scene.
 
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-    scene : (ny, nx) array
-        MJy/sr.
-    sky : float
-        MJy/sr.
-    exptime : float
-        s.
-    detector : Detector
-    rays : (ny, nx) array or None
-        The charge of cosmic rays, electrons.
-    nan_bad : bool
-        True: SCI, ERR and VAR_* are NaN where DQ has DO_NOT_USE. False: dead pixels are 0, and hot ones
-        bright.
+    scene, sky : MJy/sr. exptime : s. rays, trail : electrons (ny, nx) or None; charge trails behind the rays.
 
     Returns
     -------
-    dict of (ny, nx) arrays
-        ``sci``, ``err`` (float32, MJy/sr), ``var_poisson``, ``var_rnoise``, ``var_flat`` (float32,
-        MJy^2/sr^2), ``dq`` (uint32, JWST's bits), ``crmask`` (uint8), ``crflux`` (float32, MJy/sr) and
-        ``crsigma`` (float32, crflux over ERR). ERR has the Poisson noise of source, sky and cosmic ray, the
-        read noise and the flat-field error. No cosmic ray is planted where DQ has DO_NOT_USE.
+    dict
+        ``sci, err, var_poisson, var_rnoise, var_flat`` (float32; MJy/sr, squared for variances), ``dq``
+        (uint32; JWST bits), ``crmask`` (uint8), ``crflux`` (float32, MJy/sr) and ``crsigma`` (float32, crflux
+        over ERR). ERR holds the Poisson noise of source, sky and (with `photons_in_err`, as real files have
+        it) cosmic ray, the read noise and the flat-field error. Where DQ has DO_NOT_USE nothing is planted,
+        and with `nan_bad` SCI, ERR and VAR_* are NaN; otherwise dead pixels are 0 and hot ones bright.
+        ``noise``: as ERR, without the cosmic ray's photons and never NaN. ``trail``: float32, MJy/sr, charge
+        behind rays.
     """
     to_electrons = detector.conversion * exptime
     expected = (scene + sky) * to_electrons
     signal = expected * detector.flat
-    if rays is not None:
-        rays = np.where(detector.bad & DO_NOT_USE, np.float32(0), rays)
-        signal += rays
-        expected += rays
+    quiet = _variances(expected, to_electrons, detector)
+    planted = [
+        None if p is None else np.where(detector.bad & DO_NOT_USE, np.float32(0), p) for p in (rays, trail)
+    ]
+    for charge in planted:
+        if charge is not None:
+            signal += charge
+            if photons_in_err:
+                expected += charge
+    rays, trail = planted
     dq = detector.bad.copy()
     dq[rng.random(size=dq.shape, dtype=np.float32) < 0.005] |= JUMP_DET
     saturated = signal > detector.full_well
     dq[saturated] |= SATURATED | DO_NOT_USE
     electrons = rng.poisson(signal) + detector.readnoise * rng.standard_normal(dq.shape, dtype=np.float32)
-    planes = {
-        "sci": (electrons / to_electrons).astype(np.float32),
-        "var_poisson": (expected / to_electrons**2).astype(np.float32),
-        "var_rnoise": (detector.readnoise.astype(np.float64) ** 2 / to_electrons**2).astype(np.float32),
-        "var_flat": ((expected * (detector.flat_error / to_electrons)) ** 2).astype(np.float32),
-    }
-    planes["err"] = np.sqrt(planes["var_poisson"] + planes["var_rnoise"] + planes["var_flat"])
+    planes = {"sci": (electrons / to_electrons).astype(np.float32)}
+    planes |= _variances(expected, to_electrons, detector)
+    planes["err"], noise = _sum(planes), _sum(quiet)
     unusable = (dq & DO_NOT_USE) != 0
     flux = np.zeros(dq.shape, np.float32) if rays is None else (rays / to_electrons).astype(np.float32)
     flux[unusable] = 0
-    planes.update(dq=dq, crflux=flux, crmask=(flux > 0).astype(np.uint8), crsigma=flux / planes["err"])
+    planes.update(
+        dq=dq, crflux=flux, crmask=(flux > 0).astype(np.uint8), crsigma=flux / planes["err"], noise=noise
+    )
+    planes["trail"] = np.zeros_like(flux) if trail is None else (trail / to_electrons).astype(np.float32)
     if nan_bad:
         for name in ("sci", "err", "var_poisson", "var_rnoise", "var_flat"):
             planes[name][unusable] = np.nan
@@ -440,3 +374,16 @@ def expose(rng, scene, sky: float, exptime: float, detector: Detector, rays, nan
         planes["sci"][(dq & DEAD) != 0] = 0
         planes["sci"][(dq & HOT) != 0] += np.float32(3000 / to_electrons)
     return planes
+
+
+def _variances(expected, to_electrons, detector: Detector) -> dict:
+    """VAR_* of a readout (float32, (MJy/sr)^2) from its expected electrons."""
+    return {
+        "var_poisson": (expected / to_electrons**2).astype(np.float32),
+        "var_rnoise": (detector.readnoise.astype(np.float64) ** 2 / to_electrons**2).astype(np.float32),
+        "var_flat": ((expected * (detector.flat_error / to_electrons)) ** 2).astype(np.float32),
+    }
+
+
+def _sum(variances):
+    return np.sqrt(variances["var_poisson"] + variances["var_rnoise"] + variances["var_flat"])

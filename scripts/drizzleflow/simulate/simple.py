@@ -51,7 +51,7 @@ def plan(points, *, detectors, shape, wcs, filter_name, product, projection, **_
                 cards += [(k, v, "") for k, v in TPV.items()]
             name = f"sim_e{e + 1:03d}_d{d + 1}"
             payload = {"cards": cards, "filter": filter_name or "r", "detector": f"D{d + 1}"}
-            frame = FrameSpec(f"D{d + 1}", shape, to_sky_of(cards), 1, FWHM, payload)
+            frame = FrameSpec(f"D{d + 1}", shape, to_sky_of(cards), 1, FWHM, payload=payload)
             files.append(FileSpec(name, f"{name}.fits", f"e{e + 1:03d}", e, [frame], product or "sim_r"))
     return files
 

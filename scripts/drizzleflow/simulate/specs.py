@@ -37,7 +37,8 @@ class FrameSpec:
     shape: tuple[int, int]
     to_sky: Any  #: function (x, y), 0-based pixels -> (ra, dec), degrees
     extver: int = 1
-    fwhm: float = 0.04  #: of the point-spread function's core, arcsec
+    fwhm: float = 0.04  #: arcsec
+    trail: int = 0  #: where charge trails lie: 1 towards lower rows, -1 towards higher, 0 nowhere
     payload: dict = field(default_factory=dict)  #: what the flavour's writer needs
     map: scene.FieldMap | None = None
 

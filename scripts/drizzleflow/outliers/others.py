@@ -1,0 +1,137 @@
+"""One exposure against the others: the pixels that the other exposures do not show.
+
+The test of drizzleflow's own (``crmask.reference: others``). docs/outliers.md explains it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from drizzleflow.arrays.morphology import abs_deriv, dilate
+from drizzleflow.outliers.matching import Match, fit_kernel, identity, matched
+from drizzleflow.outliers.sharpness import sharper, sharpness_of_sources
+from drizzleflow.outliers.significance import connected, noise_scale, steep_pixels, tolerance
+
+ROUNDS = 2  #: of the tolerance: the second without the pixels that the first took for outliers
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """The parameters of the test; numbers are standard deviations where nothing else is said.
+
+    Attributes
+    ----------
+    snr : (float, float)
+        For a pixel alone, and for each of two or more that touch (``crmask.snr``).
+    snr_negative : (float, float)
+        The same for pixels that are too low; 0: these are not flagged.
+    match : int
+        Half width in pixels of the kernel that is fitted to the template; 0: none.
+    tolerance : float
+        Times the 80th percentile of |difference| / slope.
+    noise_range : (float, float)
+        Limits of the measured noise in units of the expected one.
+    template_noise : float
+        The part of the template's variance that counts: drizzling and interpolating average the rest away.
+    sharp : float
+        For pixels that no other exposure sees; 0: these are not flagged.
+    """
+
+    snr: tuple[float, float] = (4.5, 3.3)
+    snr_negative: tuple[float, float] = (6.0, 5.0)
+    match: int = 1
+    tolerance: float = 2.4
+    noise_range: tuple[float, float] = (0.8, 2.0)
+    template_noise: float = 0.25
+    sharp: float = 5.0
+
+
+@dataclass
+class Outcome:
+    """The outliers of one exposure and what was measured on the way."""
+
+    mask: np.ndarray  #: bool (ny, nx)
+    template: (
+        np.ndarray
+    )  #: float32 (ny, nx), matched to the exposure; NaN where no other exposure has a value
+    match: Match
+    noise: float  #: the noise in units of the expected one
+    tolerance: float  #: in units of the template's slope
+    negative: int = 0  #: pixels that were flagged for being too low
+    alone: int = 0  #: pixels that were flagged for being sharp
+    on_sources: int = 0  #: flagged pixels where the template has structure
+    sharpness: dict[str, float] | None = field(default=None)
+
+
+def outliers(data, err, usable, template, variance=None, count=None, thresholds: Thresholds | None = None):
+    """The outliers of one exposure.
+
+    Parameters
+    ----------
+    data, err : float32 (ny, nx)
+        The exposure without its sky, and its noise (1 sigma).
+    usable : bool (ny, nx)
+        Good pixels: measured on, and flagged.
+    template : float32 (ny, nx)
+        The mean of the other exposures on this one's pixels (blotted), in the unit of `data`; NaN where there
+        is none.
+    variance : float32 (ny, nx), optional
+        Of `template`, on the same pixels.
+    count : integer (ny, nx), optional
+        How many exposures are in `template`; only where there are two can a pixel be too low.
+    thresholds : Thresholds
+
+    Returns
+    -------
+    Outcome
+    """
+    p = thresholds or Thresholds()
+    sigma = err  # of the difference
+    with np.errstate(invalid="ignore"):
+        if variance is not None and p.template_noise:
+            sigma = np.nan_to_num(variance)
+            sigma *= np.float32(p.template_noise)
+            sigma += err * err
+            np.sqrt(sigma, out=sigma)
+        gradient = abs_deriv(template)
+        match = fit_kernel(data, template, gradient, sigma, usable, p.match) if p.match else identity(0)
+        if match.fitted:
+            template = matched(template, gradient, sigma, match)
+            gradient = abs_deriv(template)
+        difference = data - template
+        scale = noise_scale(difference, gradient, sigma, usable, p.noise_range)
+        noise = sigma * np.float32(scale)
+        noise *= noise
+        at = steep_pixels(difference, gradient, sigma, usable)
+        squared = gradient * gradient
+        for round_ in range(ROUNDS):
+            c = tolerance(difference, gradient, at, p.tolerance)
+            expected = squared * np.float32(c * c)
+            expected += noise
+            np.sqrt(expected, out=expected)
+            if round_ + 1 < ROUNDS or p.sharp:
+                high = difference > np.float32(p.snr[1]) * expected
+                high &= usable
+                clean = ~dilate(high, 1)
+                at = at[clean.reshape(-1)[at]]
+    mask = connected(difference, expected, *p.snr, usable)
+    negative = 0
+    if p.snr_negative[0] and count is not None:
+        below = connected(-difference, expected, *p.snr_negative, usable & (count >= 2))
+        negative = int(np.count_nonzero(below))
+        mask |= below
+    steep = np.count_nonzero(gradient[mask] > 4 * sigma[mask])
+    outcome = Outcome(mask, template, match, scale, c, negative, on_sources=int(steep))
+    if p.sharp:
+        seen = np.isfinite(difference)
+        unseen = usable & ~seen
+        if unseen.any():
+            alone = np.where(usable, data, np.float32(np.nan))
+            outcome.sharpness = sharpness_of_sources(alone, err, usable & clean & seen)
+            if outcome.sharpness is not None:
+                sharp = sharper(alone, err, unseen, outcome.sharpness, p.sharp)
+                outcome.alone = int(np.count_nonzero(sharp))
+                mask |= sharp
+    return outcome

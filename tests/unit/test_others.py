@@ -1,0 +1,230 @@
+"""The test against the other exposures: its parts on planted images, and the whole beside the study's
+prototype.
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from drizzleflow.arrays.morphology import abs_deriv
+from drizzleflow.outliers.matching import fit_kernel, identity, matched
+from drizzleflow.outliers.others import Thresholds, outliers
+from drizzleflow.outliers.sharpness import sharper, sharpness_of_sources
+from drizzleflow.outliers.significance import connected, noise_scale, steep_pixels, tolerance
+
+SHAPE = (160, 180)
+STUDY = Path(__file__).resolve().parents[3] / "shared" / "reference"
+
+
+def stars(dx=0.0, dy=0.0, width=0.85, seed=3, shape=SHAPE, density=40):
+    """Stars of a Gaussian PSF of `width` px (sigma), float32; the same ones for each seed."""
+    rng, (y, x) = np.random.default_rng(seed), np.mgrid[: shape[0], : shape[1]]
+    image = np.zeros(shape)
+    for _ in range(density):
+        cy, cx, peak = rng.uniform(6, shape[0] - 6), rng.uniform(6, shape[1] - 6), 10 ** rng.uniform(1, 4)
+        cut = np.s_[int(cy) - 6 : int(cy) + 7, int(cx) - 6 : int(cx) + 7]
+        image[cut] += peak * np.exp(-((y[cut] - cy - dy) ** 2 + (x[cut] - cx - dx) ** 2) / 2 / width**2)
+    return image.astype(np.float32)
+
+
+def exposure(seed=1, noise=1.0, **scene):
+    """(data, err): an exposure of the stars with photon noise; `noise` times what err says."""
+    truth = stars(**scene)
+    err = np.sqrt(1 + 0.05 * truth).astype(np.float32)
+    return (truth + noise * err * np.random.default_rng(seed).normal(size=truth.shape)).astype(
+        np.float32
+    ), err
+
+
+EVERYWHERE = np.ones(SHAPE, bool)
+
+
+def test_the_kernel_finds_shift_and_width():
+    data, err = exposure(dx=0.2, dy=-0.1, width=0.95)
+    template = stars()
+    match = fit_kernel(data, template, abs_deriv(template), err, EVERYWHERE)
+    assert match.fitted and match.kernel.sum() == pytest.approx(1, abs=1e-12)
+    assert match.shift == pytest.approx((0.2, -0.1), abs=0.05)
+    assert match.width == pytest.approx(np.sqrt(0.95**2 - 0.85**2), abs=0.1)
+    better = matched(template, abs_deriv(template), err, match)
+    steep = abs_deriv(template) > 5 * err
+    scale = np.hypot(err, 0.03 * template)
+    before, after = (np.median((np.abs(data - t) / scale)[steep]) for t in (template, better))
+    assert after < 0.6 * before
+
+
+def test_the_kernel_is_the_identity_where_little_tells():
+    data, err = exposure(density=2)
+    template = stars(density=2)
+    match = fit_kernel(data, template, abs_deriv(template), err, EVERYWHERE)
+    assert not match.fitted and match.shift == (0, 0) and match.width == 0
+    assert matched(template, abs_deriv(template), err, match) is template
+    assert identity(1).kernel.tolist() == [[0, 0, 0], [0, 1, 0], [0, 0, 0]]
+
+
+def test_bright_stars_do_not_decide_alone():
+    """A star of 10^6 sigma that is wrong by 10 % (a variable) does not move the kernel."""
+    data, err = exposure(dx=0.1)
+    template = stars(dx=0.0)
+    star = 1e6 * np.exp(-((np.mgrid[:9, :9] - 4) ** 2).sum(axis=0) / 2 / 0.85**2)
+    data[70:79, 80:89] += np.float32(1.1 * star)
+    template[70:79, 80:89] += np.float32(star)
+    match = fit_kernel(data, template, abs_deriv(template), err, EVERYWHERE)
+    assert match.shift == pytest.approx((0.1, 0), abs=0.05)
+
+
+def test_at_holes_and_edges_the_template_stays():
+    data, err = exposure(dx=0.2)
+    template = stars()
+    template[40:44, 50:60] = np.nan
+    match = fit_kernel(data, template, abs_deriv(template), err, EVERYWHERE)
+    made = matched(template, abs_deriv(template), err, match)
+    assert np.array_equal(np.isnan(made), np.isnan(template))
+    beside = np.s_[39, 50:60]
+    np.testing.assert_array_equal(made[beside], template[beside])
+
+
+@pytest.mark.parametrize("factor, measured", [(1.0, 1.0), (1.3, 1.3), (3.0, 2.0), (0.5, 0.8)])
+def test_the_noise_is_measured_within_limits(factor, measured):
+    data, err = exposure(noise=factor)
+    template = stars()
+    scale = noise_scale(data - template, abs_deriv(template), err, EVERYWHERE, (0.8, 2.0))
+    assert scale == pytest.approx(measured, rel=0.05)
+
+
+def test_little_to_measure_has_defaults():
+    nothing, err = np.zeros((9, 9), np.float32), np.ones((9, 9), np.float32)
+    usable = np.ones((9, 9), bool)
+    assert noise_scale(nothing, nothing, err, usable, (0.8, 2.0)) == 1.05
+    assert tolerance(nothing, nothing, steep_pixels(nothing, nothing, err, usable), 2.4) == 0.5
+
+
+def test_the_tolerance_is_how_far_sources_are_off():
+    template = stars()
+    gradient = abs_deriv(template)
+    data = template + np.float32(0.1) * gradient
+    err = np.full(SHAPE, 0.5, np.float32)
+    at = steep_pixels(data - template, gradient, err, EVERYWHERE)
+    assert tolerance(data - template, gradient, at, 2.4) == pytest.approx(0.24, rel=1e-3)
+
+
+def test_connected_pixels():
+    z = np.zeros((9, 12), np.float32)
+    z[2, 2], z[2, 6] = 4.0, 5.0  # alone: below and above the first limit
+    z[5, 2], z[6, 3] = 3.5, 3.6  # they touch by a corner
+    z[0, 11], z[1, 0] = 3.5, 3.5  # they do not: the end of one row and the start of the next
+    z[8, 8], z[8, 9] = 3.5, np.nan
+    expected = np.zeros(z.shape, bool)
+    expected[[2, 5, 6], [6, 2, 3]] = True
+    np.testing.assert_array_equal(connected(z, np.ones_like(z), 4.5, 3.3), expected)
+    where = ~expected
+    assert not connected(z, np.ones_like(z), 4.5, 3.3, where).any()
+
+
+def test_rays_are_found_and_stars_are_not():
+    data, err = exposure(dx=0.1, dy=0.05, width=0.9)
+    rays = np.zeros(SHAPE, bool)
+    rng = np.random.default_rng(8)
+    for y, x in zip(rng.integers(4, 150, 60), rng.integers(4, 170, 60), strict=True):
+        rays[y, x] = rays[y, x + 1] = True
+    data[rays] += 12 * err[rays]
+    made = outliers(data, err, EVERYWHERE, stars())
+    assert np.count_nonzero(made.mask & rays) > 0.95 * np.count_nonzero(rays)
+    assert np.count_nonzero(made.mask & ~rays) <= 3
+    assert made.noise == pytest.approx(1, abs=0.06) and made.negative == made.alone == 0
+    assert made.match.shift == pytest.approx((0.1, 0.05), abs=0.05)
+
+
+def test_low_pixels_need_two_others():
+    data, err = exposure()
+    data[30, 40] -= 30
+    template = stars()
+    counts = np.full(SHAPE, 2, np.int16)
+    for count, found in ((counts, True), (counts - 1, False), (None, False)):
+        made = outliers(data, err, EVERYWHERE, template, None, count)
+        assert made.mask[30, 40] == found and made.negative == found
+
+
+def test_noise_of_the_template_is_no_structure():
+    """Its noise counts, with the part that drizzling and interpolating leave: a quarter of the variance."""
+    data, err = exposure(density=0)
+    template = np.random.default_rng(2).normal(0, 5, SHAPE).astype(np.float32)
+    variance = np.full(SHAPE, 25 / 0.25, np.float32)
+    assert outliers(data, err, EVERYWHERE, template).match.npix > 10_000
+    known = outliers(data, err, EVERYWHERE, template, variance)
+    assert not known.match.fitted and not known.mask.any()
+
+
+def test_bad_pixels_are_neither_measured_nor_flagged():
+    data, err = exposure()
+    usable = EVERYWHERE.copy()
+    usable[50:60] = False
+    data[50:60] += 1000
+    err[100, 100], data[101, 101] = np.nan, np.nan
+    made = outliers(data, err, usable, stars())
+    assert not made.mask[~usable].any() and not made.mask[100, 100] and not made.mask[101, 101]
+    assert made.noise == pytest.approx(1, abs=0.06)
+
+
+def test_sharp_pixels_where_no_other_exposure_looks():
+    scene = {"density": 150}
+    data, err = exposure(**scene)
+    template = stars(**scene)
+    template[:, 120:] = np.nan
+    rng, rays = np.random.default_rng(4), np.zeros(SHAPE, bool)
+    for y, x in zip(rng.integers(4, 150, 40), rng.integers(124, 170, 40), strict=True):
+        rays[y, x] = True
+    blank = rays & (stars(**scene) < 1)
+    data[blank] += 15
+    made = outliers(data, err, EVERYWHERE, template)
+    unseen = np.isnan(template)
+    assert made.alone == np.count_nonzero(made.mask & unseen)
+    assert np.count_nonzero(made.mask & blank) > 0.9 * np.count_nonzero(blank)
+    bright = np.count_nonzero(unseen & (data > 20 * err))
+    assert np.count_nonzero(made.mask & unseen & ~blank) < 0.25 * bright
+    without = outliers(data, err, EVERYWHERE, template, thresholds=Thresholds(sharp=0))
+    assert not without.mask[unseen].any() and without.sharpness is None
+
+
+def test_sharpness_needs_sources():
+    data, err = exposure(density=2)
+    assert sharpness_of_sources(data, err, EVERYWHERE) is None
+
+
+def test_a_ray_is_sharper_than_a_star():
+    data, err = exposure(density=150)
+    ratios = sharpness_of_sources(data, err, EVERYWHERE)
+    assert ratios["alone"] < ratios["line beside"] < ratios["line across"]
+    data[80, 90] += 500
+    sharp = sharper(data, err, EVERYWHERE, ratios, 5.0)
+    assert sharp[80, 90] and np.count_nonzero(sharp) < 0.2 * np.count_nonzero(data > 20 * err)
+
+
+@pytest.mark.skipif(not STUDY.is_dir(), reason="the study's prototype is not here")
+@pytest.mark.parametrize("seed", [1, 2])
+def test_as_the_study_s_prototype(seed, monkeypatch):
+    monkeypatch.setattr(sys, "path", [*sys.path, str(STUDY)])
+    prototype = pytest.importorskip("outlier_prototype")
+    scene = {"shape": (400, 380), "density": 400}
+    template = stars(**scene)
+    shape = template.shape
+    data, err = exposure(seed, dx=0.1, width=0.9, **scene)
+    rng = np.random.default_rng(seed)
+    hit = rng.random(shape) < 0.004
+    hit |= np.roll(hit, 1, 1) & (rng.random(shape) < 0.5)
+    data[hit] += rng.exponential(40, np.count_nonzero(hit)).astype(np.float32)
+    data[rng.random(shape) < 0.001] -= 40
+    template = (template + rng.normal(size=shape) * 0.3).astype(np.float32)
+    template[:, :60] = np.nan
+    usable, count = rng.random(shape) > 0.01, np.full(shape, 5, np.int16)
+    variance = np.full(shape, 0.09, np.float32)
+    theirs, told = prototype.outliers(data, err, usable, template, variance, count)
+    ours = outliers(data, err, usable, template, variance, count)
+    assert ours.match.npix == told["pixels"]
+    np.testing.assert_allclose(ours.match.kernel, told["kernel"], atol=1e-9)
+    # the noise is measured in every seventh row there and of every seventh pixel here
+    assert ours.noise == pytest.approx(told["noise"], abs=0.05)
+    assert ours.tolerance == pytest.approx(told["tolerance"], rel=0.02)
+    assert np.count_nonzero(ours.mask ^ theirs) < 0.02 * np.count_nonzero(theirs)
