@@ -23,7 +23,7 @@ import numpy as np
 import stcal.skymatch as peer
 from resample_cases import tangent_wcs
 
-from drizzleflow.sky import levels as ours
+from drizzleflow import sky as ours
 
 SEED = 20261122
 SCALE = 2e-4  #: degrees a pixel
