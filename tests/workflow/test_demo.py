@@ -43,6 +43,15 @@ def test_demo_that_fails_shows_the_log(tmp_path, capsys):
     assert f"its whole output is {folder / 'snakemake.log'}" in said
 
 
+def test_ctrl_c_is_told_in_one_line(capsys, monkeypatch):
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(demo, "demo", interrupted)
+    assert demo.main(["demo", SNAKEMAKE]) == 130
+    assert capsys.readouterr().err == "demo: stopped; the same command goes on from here\n"
+
+
 def test_demo_without_snakemake(tmp_path):
     with pytest.raises(InputError, match="expected snakemake"):
         demo.demo(tmp_path / "demo", str(tmp_path / "snakemake"), SMALL)

@@ -191,3 +191,6 @@ def main(argv=None) -> int:
     except InputError as error:
         print(f"demo: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("demo: stopped; the same command goes on from here", file=sys.stderr)
+        return 130
