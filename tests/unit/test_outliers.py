@@ -8,9 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_morphology import slow_derivative
 
-from drizzleflow.errors import InputError
 from drizzleflow.outliers import flag_cr
-from drizzleflow.outliers.thresholds import flag_crs, flag_resampled_crs, noise, pair
+from drizzleflow.outliers.thresholds import flag_crs, flag_resampled_crs, noise
 
 ZEROS = np.zeros((5, 7), np.float32)
 
@@ -90,27 +89,6 @@ def test_an_isolated_ray_needs_three_exposures():
     mean_of_two = sci / 2
     assert not flag_resampled_crs(sci, err, mean_of_two).any()
     assert flag_resampled_crs(sci, err, ZEROS).sum() == 1
-
-
-@pytest.mark.parametrize(
-    ("text", "numbers"),
-    [
-        ("5.0 4.0", (5, 4)),
-        ("5,4", (5, 4)),
-        ("5, 4", (5, 4)),
-        ([5, 4.5], (5, 4.5)),
-        ("3", (3, 3)),
-        (3.5, (3.5, 3.5)),
-    ],
-)
-def test_pairs(text, numbers):
-    assert pair(text, "snr") == numbers
-
-
-@pytest.mark.parametrize("wrong", ["", "5 4 3", "five four", None, [1, 2, 3]])
-def test_wrong_pairs_name_the_key(wrong):
-    with pytest.raises(InputError, match=r"crmask\.snr"):
-        pair(wrong, "snr")
 
 
 def image(**planes):

@@ -10,8 +10,9 @@ from __future__ import annotations
 import numpy as np
 
 from drizzleflow.arrays.morphology import EDGES, abs_deriv, grown
+from drizzleflow.arrays.pairs import pair
 from drizzleflow.errors import InputError
-from drizzleflow.outliers.thresholds import beyond_both, pair
+from drizzleflow.outliers.thresholds import beyond_both
 
 SKY_COUNTED = ("once", "twice")
 CRBIT = 4096
@@ -88,7 +89,7 @@ def driz_cr(
         raise InputError(
             f"driz_cr: data {data.shape} and blotted {blotted.shape}; expected two images of one shape"
         )
-    snr, scale = pair(snr, "snr"), pair(scale, "scale")
+    snr, scale = pair(snr, "crmask.snr"), pair(scale, "crmask.scale")
     _check(gain, readnoise, grow, ctegrow, cte_dir)
     if derivative_edges not in EDGES:
         raise InputError(f"derivative_edges: {derivative_edges!r}; expected one of {', '.join(EDGES)}")

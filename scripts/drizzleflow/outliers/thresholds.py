@@ -8,22 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from drizzleflow.arrays.morphology import abs_deriv, dilate
-from drizzleflow.errors import InputError
-
-
-def pair(text, name: str) -> tuple[float, float]:
-    """Return the two numbers of ``snr`` or ``scale``.
-
-    Accepted are ``"5.0 4.0"``, ``"5,4"``, a list, or one number, which is then used twice.
-    """
-    words = text.replace(",", " ").split() if isinstance(text, str) else np.atleast_1d(text).tolist()
-    try:
-        numbers = [float(word) for word in words]
-    except (TypeError, ValueError):
-        numbers = []
-    if len(numbers) not in (1, 2):
-        raise InputError(f"crmask.{name}: {text!r}; expected two numbers such as '5.0 4.0'")
-    return numbers[0], numbers[-1]
+from drizzleflow.arrays.pairs import pair
 
 
 def noise(err, err_nan: str = "invalid") -> np.ndarray:
@@ -129,10 +114,10 @@ def flag_cr(sci_image, blot_image, snr="5.0 4.0", scale="1.2 0.7", backg=0.0, re
     level = getattr(sci_image, "level", None)
     if getattr(sci_image, "subtracted", None) is False and level is not None:
         backg = level
-    snr = pair(snr, "snr")
+    snr = pair(snr, "crmask.snr")
     if resample_data:
         mask = flag_resampled_crs(
-            sci_image.data, sci_image.err, blot_image.data, snr, pair(scale, "scale"), backg
+            sci_image.data, sci_image.err, blot_image.data, snr, pair(scale, "crmask.scale"), backg
         )
     else:
         mask = flag_crs(sci_image.data, sci_image.err, blot_image.data, snr[0])
