@@ -1,11 +1,14 @@
 """median: combine all single-drizzled images, section by section.
 
-Settings: the section median. Output: {product}_median.fits (SCI, NUSED, and ERR if combine_type is auto) over
-the window that the single drizzles cover.
+Settings: the section median. Output: {product}_median.fits over the window that the single drizzles cover: SCI,
+NUSED, and ERR if combine_type is auto. Where exposures are compared with the others (crmask.reference), also
+MEAN, WSUM, VMEAN, NMEAN and the table GROUPS, of which any group can be left out again.
 """
 
 import os
 
+from drizzleflow.combine import group_noise
+from drizzleflow.combine.leave_one_out import Limits
 from drizzleflow.combine.parameters import Parameters
 from drizzleflow.combine.stack import median_image
 from drizzleflow.frames.windowed import Windowed, cards, expect_one_shape, union
@@ -22,7 +25,7 @@ def main(job):
         expect_one_shape(singles)
     window = union(singles)
     parameters = Parameters.of(settings)
-    made = median_image(singles, window, parameters)
+    made = median_image(singles, window, parameters, Limits.of(settings) if opts["groups"] else None)
     notes = list(made.notes)
     if parameters.statistic == "minmed" and opts["skymatch"]["skymethod"] == "match":
         notes.append(
@@ -44,6 +47,11 @@ def main(job):
     hdus.append((image_header(made.nused, "NUSED", cards=[c for c in place if c[0] != "BUNIT"]), made.nused))
     if made.err is not None:
         hdus.append((image_header(made.err, "ERR", cards=place), made.err))
+    if made.clipped is not None:
+        for name, plane in zip(("MEAN", "WSUM", "VMEAN", "NMEAN"), made.clipped, strict=True):
+            own = place if name == "MEAN" else [c for c in place if c[0] != "BUNIT"]
+            hdus.append((image_header(plane, name, cards=own), plane))
+        hdus.append(group_noise.table(opts["groups"], made.groups))
     write_hdus(job.output.median, hdus)
     for single in singles:
         job.contribution(job.output.median, single.path, window=single.window)

@@ -182,6 +182,7 @@ def test_every_type_is_its_definition(seed, kind, data):
         "combine_nsigma": data.draw(st.sampled_from(["4 3", "2,0.5", 1])),
         "median_newmasks": data.draw(st.booleans()),
         "combine_bufsize": data.draw(st.sampled_from([1e-9, 0.001, 1])),
+        "hole_nsigma": 0,  # test_holes
     }
     p = Parameters(**given_)
     made = combine_stack(images, weights, masks=masks, **noise, empty=np.nan, full_output=True, **given_)
@@ -436,7 +437,9 @@ def test_weights_that_are_no_seconds_are_scaled_for_minmed():
     np.testing.assert_array_equal(*made)
 
 
-@pytest.mark.parametrize(("kind", "reads", "depth"), [("median", 10, 12), ("auto", 8, 12), ("minmed", 5, 12)])
+@pytest.mark.parametrize(
+    ("kind", "reads", "depth"), [("median", 10, 12), ("auto", 24, 12), ("minmed", 5, 12)]
+)
 def test_only_sections_are_in_memory(tmp_path, monkeypatch, kind, reads, depth):
     """12 images, a buffer of 14 rows of which a quarter is for sorting: reads of 10 rows; of 5 where weights
     are kept too; but no less than twice the rows that are needed around a section. No file stays open.

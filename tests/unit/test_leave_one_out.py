@@ -15,12 +15,10 @@ from drizzleflow.combine.leave_one_out import (
     clipped_mean,
     image_weights,
     noise_at,
-    pair,
     takes_part,
     without,
 )
 from drizzleflow.combine.stack_noise import StackNoise
-from drizzleflow.errors import InputError
 
 LIMITS = Limits()
 
@@ -120,16 +118,3 @@ def test_weights():
     np.testing.assert_allclose(image_weights([1, 4]), [1.6, 0.4])
     for constants in ([1, 0], [1, np.nan], [2, -1]):
         assert image_weights(constants).tolist() == [1, 1]
-
-
-@pytest.mark.parametrize(
-    "value, numbers", [("4 2.5", (4, 2.5)), ("4,2", (4, 2)), ([3, 1], (3, 1)), (5, (5, 5))]
-)
-def test_pair(value, numbers):
-    assert pair(value, "median.clip_nsigma") == numbers
-
-
-@pytest.mark.parametrize("value", ["4 3 2", "x", [], [1, "a"], "-1 2", "nan", None])
-def test_no_pair(value):
-    with pytest.raises(InputError, match=r"median.clip_nsigma is .*, expected two numbers >= 0"):
-        pair(value, "median.clip_nsigma")

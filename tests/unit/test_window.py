@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drizzleflow.combine.drizzle_singles import DrizzledSingle, MemoryPlane
-from drizzleflow.combine.stack import _InMemory, median_image
+from drizzleflow.combine.in_memory import _InMemory
+from drizzleflow.combine.stack import median_image
 from drizzleflow.frames.noise import Noise
 from drizzleflow.frames.stack_image import StackImage
 from drizzleflow.frames.window import NOWHERE, Window

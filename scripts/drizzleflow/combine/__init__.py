@@ -7,7 +7,7 @@ drizzleflow.combine`` combine files; `parameters` has the settings of all of the
 from importlib import import_module
 
 _HOMES = {
-    "combine_stack": "combine.stack",
+    "combine_stack": "combine.in_memory",
     "median": "combine.createmedian",
     "createMedian": "combine.createmedian",
     "getHelpAsString": "combine.createmedian",

@@ -241,7 +241,8 @@ def resolve(config=None, given: Mapping | None = None, within: bool = False) -> 
 
 def parameters_of(settings) -> Parameters:
     """Return the checked `Parameters` of the combination, from the values of all parameters."""
-    return Parameters(**{field.name: settings[field.name] for field in dataclasses.fields(Parameters)})
+    known = [field.name for field in dataclasses.fields(Parameters) if field.name in settings]
+    return Parameters(**{name: settings[name] for name in known})
 
 
 def _is_astrodrizzle(config) -> bool:

@@ -23,8 +23,10 @@ from typing import NamedTuple
 import numpy as np
 
 from drizzleflow.arrays.morphology import abs_deriv, dilate
+from drizzleflow.arrays.pairs import pair
 from drizzleflow.arrays.ranks import BLOCK
-from drizzleflow.errors import InputError
+
+REACH = 2  #: rows around a pixel that decide which of its values take part
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,13 @@ class Limits:
     slope: float = 0.5
     low: tuple[float, float] = (6.0, 5.0)
     low_count: int = 2
+
+    @classmethod
+    def of(cls, settings: dict) -> Limits:
+        """Return the limits in the configuration's section ``median``."""
+        names = {"nsigma": "clip_nsigma", "low": "clip_low"}
+        pairs = {name: pair(settings[key], f"median.{key}") for name, key in names.items()}
+        return cls(slope=settings["clip_slope"], **pairs)
 
 
 class ClippedMean(NamedTuple):
@@ -231,21 +240,3 @@ def without(planes: ClippedMean, reference, count, values, constant, per_level, 
             np.fmax(rest, 0, out=rest)
             np.divide(rest, left * left, out=variance[place], where=there, casting="same_kind")
     return Others(mean, variance, others)
-
-
-def pair(value, name: str) -> tuple[float, float]:
-    """Two numbers >= 0, written as "4 2.5" or [4, 2.5]; one number counts twice.
-
-    Raises
-    ------
-    InputError
-        Anything else.
-    """
-    words = value.replace(",", " ").split() if isinstance(value, str) else np.atleast_1d(value).tolist()
-    try:
-        numbers = [float(word) for word in words]
-    except (TypeError, ValueError):
-        numbers = []
-    if len(numbers) not in (1, 2) or not all(0 <= number < np.inf for number in numbers):
-        raise InputError(f"{name} is {value!r}, expected two numbers >= 0, as '4 2.5'")
-    return numbers[0], numbers[-1]

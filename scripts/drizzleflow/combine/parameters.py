@@ -43,6 +43,9 @@ class Parameters:
     combine_maskpt: float = 0.7
     median_newmasks: bool = True  #: False: pixels of low weight are used too; NaN never is
     combine_bufsize: float = 1.0  #: MiB of each image (data and weights) in memory at a time; None: 1
+    #: auto: a pixel that one low value has pulled down by so many standard deviations below its surroundings
+    #: gets the median instead; 0: none (createMedian has no such parameter)
+    hole_nsigma: float = 4.0
 
     def __post_init__(self):
         put = object.__setattr__
@@ -58,10 +61,12 @@ class Parameters:
             put(self, name, _whole(name, getattr(self, name)))
         for name in ("combine_lthresh", "combine_hthresh"):
             put(self, name, _limit(name, getattr(self, name)))
+        put(self, "hole_nsigma", _between("hole_nsigma", self.hole_nsigma, 0, 1e6, "standard deviations"))
         low, high = self.combine_lthresh, self.combine_hthresh
         if low is not None and high is not None and low >= high:
             raise InputError(f"combine_lthresh is {low:g}, expected less than combine_hthresh, {high:g}")
-        put(self, "combine_maskpt", _between("combine_maskpt", self.combine_maskpt, 0, 1))
+        what = "a fraction of the mean weight"
+        put(self, "combine_maskpt", _between("combine_maskpt", self.combine_maskpt, 0, 1, what))
         put(self, "median_newmasks", _truth("median_newmasks", self.median_newmasks))
         size = 1.0 if unset(self.combine_bufsize) else _number(self.combine_bufsize)
         if size is None or not 0 < size < math.inf:
@@ -74,7 +79,7 @@ class Parameters:
         taken = {
             key: value
             for key, value in settings.items()
-            if key.startswith("combine_") or key == "median_newmasks"
+            if key.startswith("combine_") or key in ("median_newmasks", "hole_nsigma")
         }
         return cls(combine_maskpt=settings["maskpt"], **taken)
 
@@ -192,12 +197,10 @@ def _limit(name, value) -> float | None:
     return number
 
 
-def _between(name, value, low, high) -> float:
+def _between(name, value, low, high, what) -> float:
     number = _number(value)
     if number is None or not low <= number <= high:
-        raise InputError(
-            f"{name} is {value!r}, expected a number from {low} to {high}, a fraction of the mean weight"
-        )
+        raise InputError(f"{name} is {value!r}, expected a number from {low} to {high:g}, {what}")
     return number
 
 

@@ -7,26 +7,27 @@ opened for one read and closed, and images may be windows of different size and 
 holds the rows around it that its own pixels depend on (``combine_grow``), so the result depends neither on
 the sections nor on the part of the grid asked for.
 
-The statistics are in `drizzleflow.arrays.ranks`, `minmed` and `auto`, the parameters in `parameters`.
+The statistics are in `drizzleflow.arrays.ranks`, `minmed` and `auto`, the parameters in `parameters`; what is
+kept so that one image can be taken out again, in `leave_one_out`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from drizzleflow.arrays.ranks import nanmedian, tiles, total, trimmed_mean, trimmed_median
+from drizzleflow.arrays.ranks import tiles, total, trimmed_mean, trimmed_median
 from drizzleflow.combine import auto as autocombine
-from drizzleflow.combine import stack_noise
+from drizzleflow.combine import holes, leave_one_out, stack_noise
+from drizzleflow.combine.good_values import good_values, read_values
+from drizzleflow.combine.group_noise import GroupNoise
+from drizzleflow.combine.leave_one_out import ClippedMean, Limits
 from drizzleflow.combine.minmed import min_med
 from drizzleflow.combine.parameters import Parameters, advice
 from drizzleflow.errors import InputError
-from drizzleflow.frames.noise import Noise
 from drizzleflow.frames.stack_image import StackImage
 from drizzleflow.frames.window import Window
-
-__all__ = ["Combined", "Parameters", "advice", "combine_stack", "median_image", "nanmedian"]
 
 #: share of the buffer for pixels; the rest is for the blocks being sorted and for opening files
 USABLE = 0.75
@@ -42,151 +43,13 @@ class Combined:
     )  #: int16 (ny, nx): good values of each pixel, before nlow and nhigh; for the sum: values
     err: np.ndarray | None = None  #: float32 (ny, nx), the uncertainty of sci where the type gives one (auto)
     notes: list[str] = field(default_factory=list)  #: advice, and what was done without being asked for
+    clipped: ClippedMean | None = None  #: the mean of the values that fit sci, where limits were given
+    groups: list[GroupNoise] = field(default_factory=list)  #: with `clipped`: one for each image
 
 
-@dataclass
-class _InMemory(StackImage):
-    """Hold one image of `combine_stack` in the form that `median_image` reads."""
-
-    sci: np.ndarray
-    wht: np.ndarray | float
-    mask: np.ndarray | None
-    mean_weight: float
-    noise: Noise
-
-    @property
-    def window(self):
-        return Window.placed(self.sci.shape)
-
-    @property
-    def uniform_weight(self):
-        return None if np.ndim(self.wht) else self.wht
-
-    def read(self, plane, y0, y1):
-        return (self.sci if plane == "SCI" else self.wht)[y0:y1].astype(np.float32)
-
-    def bad(self, y0, y1):
-        return None if self.mask is None else self.mask[y0:y1]
-
-
-def combine_stack(
-    images,
-    weights=None,
-    *,
-    masks=None,
-    exptime=None,
-    readnoise=None,
-    sky=None,
-    full_output=False,
-    empty=0.0,
-    **parameters,
-):
-    """Combine images of one shape, as createMedian does with single-drizzled images.
-
-    Parameters
-    ----------
-    images : (N, ny, nx), float32 or what converts to it
-        In e-/s. NaN is bad.
-    weights : (N, ny, nx) or (N,), optional
-        Exposure-time weights in seconds; by default `exptime`. Pixels without weight or with less than
-        ``combine_maskpt`` times their image's mean weight (of its weights >= 1e-8) are bad, unless
-        ``median_newmasks`` is False.
-    masks : bool (N, ny, nx), optional
-        True is bad, in addition.
-    exptime : s; readnoise, sky : e-; scalars or (N,), optional
-        Needed by minmed, iminmed and auto. `sky` is the level that was subtracted, 0 by default. Without
-        exposure times or read noise the noise of each image is measured as a constant, from differences
-        between the images.
-    full_output : bool
-        Return a `Combined` in place of its ``sci``.
-    empty : float
-        The value where no image has a good one.
-    **parameters
-        Those of `Parameters`.
-
-    Returns
-    -------
-    float32 (ny, nx), or Combined
-
-    Raises
-    ------
-    InputError
-        An array has another shape, an exposure time, read noise or weight is impossible, or a parameter is
-        wrong.
-    """
-    try:
-        images = np.asarray(images)
-        data = images if images.dtype == np.float32 else images.astype(np.float32)
-    except (TypeError, ValueError):
-        raise InputError("images: expected N images of one shape, (N, ny, nx)") from None
-    if data.ndim != 3 or 0 in data.shape:
-        raise InputError(f"images has shape {data.shape}, expected N images of one shape, (N, ny, nx)")
-    settings = _parameters(parameters)
-    n = len(data)
-    times, noise = _scalars("exptime", exptime, n), _scalars("readnoise", readnoise, n)
-    skies = _scalars("sky", 0.0 if sky is None else sky, n)
-    masks = _array("masks", masks, [data.shape], "booleans, True = bad")
-    weights = _array("weights", times if weights is None else weights, [data.shape, (n,)], "seconds")
-    if weights is None:
-        weights = np.ones(n)
-    elif not np.all(weights[np.isfinite(weights)] >= 0) or (
-        weights.ndim == 1 and not np.isfinite(weights).all()
-    ):
-        raise InputError("weights: expected numbers >= 0, in seconds; found others")
-    singles = [
-        _InMemory(
-            data[i],
-            weights[i] if weights.ndim == 3 else np.float32(weights[i]),
-            None if masks is None else masks[i].astype(bool),
-            _mean_weight(weights[i]),
-            Noise(times and times[i], noise and noise[i], skies and skies[i], 1.0),
-        )
-        for i in range(n)
-    ]
-    combined = median_image(singles, Window.placed(data.shape[1:]), settings)
-    combined.sci[np.isnan(combined.sci)] = empty
-    return combined if full_output else combined.sci
-
-
-def _parameters(given: dict) -> Parameters:
-    known = [item.name for item in fields(Parameters)]
-    for name in given:
-        if name not in known:
-            raise InputError(f"{name}: no such parameter, expected one of {', '.join(known)}")
-    return Parameters(**given)
-
-
-def _scalars(name, value, n):
-    """Return a list of n floats from a scalar or n values; None stays None."""
-    if value is None:
-        return None
-    values = list(value) if np.ndim(value) else [value] * n
-    if len(values) != n:
-        raise InputError(f"{name} has {len(values)} values, expected one or {n}, as many as images")
-    for index, one in enumerate(values):
-        stack_noise.check(name, one, index)
-    return [float(one) for one in values]
-
-
-def _array(name, value, shapes, what):
-    if value is None:
-        return None
-    try:
-        value = np.asarray(value)
-    except ValueError:
-        value = np.empty(0)
-    if value.shape not in shapes or value.dtype.kind not in "biuf":
-        raise InputError(f"{name} has shape {value.shape}, expected {what}, {' or '.join(map(str, shapes))}")
-    return value
-
-
-def _mean_weight(weight) -> float:
-    """Return the mean of the weights of at least 1e-8, as createMedian does; NaN where there are none."""
-    used = weight[weight >= 1e-8] if np.ndim(weight) else np.array([weight] if weight >= 1e-8 else [])
-    return float(used.mean(dtype=np.float64)) if used.size else float("nan")
-
-
-def median_image(singles: list[StackImage], window, parameters: Parameters | None = None) -> Combined:
+def median_image(
+    singles: list[StackImage], window, parameters: Parameters | None = None, limits: Limits | None = None
+) -> Combined:
     """Combine single-drizzled images in sections of rows.
 
     Parameters
@@ -198,6 +61,8 @@ def median_image(singles: list[StackImage], window, parameters: Parameters | Non
     window : Window
         The part of the grid to combine: (x0, x1, y0, y1), half open.
     parameters : Parameters
+    limits : Limits, optional
+        Also make the clipped mean (`drizzleflow.combine.leave_one_out`) with these limits.
 
     Returns
     -------
@@ -207,12 +72,13 @@ def median_image(singles: list[StackImage], window, parameters: Parameters | Non
     Raises
     ------
     InputError
-        nlow and nhigh leave no value, or an image's exposure time or read noise is impossible.
+        nlow and nhigh leave no value; an image's exposure time or read noise is impossible; a clipped mean of
+        a sum.
     """
     p = parameters or Parameters()
     n = len(singles)
     p.check_depth(n)
-    job = _Job(singles, Window(*window), p)
+    job = _Job(singles, Window(*window), p, limits)
     for section in job.sections():
         job.combine(*section)
     notes = advice(p, n) + job.notes
@@ -220,29 +86,40 @@ def median_image(singles: list[StackImage], window, parameters: Parameters | Non
         notes.append(
             f"{job.filled} pixels without a good value have the last image's value (combine_type {p.combine_type})"
         )
-    return Combined(job.sci, job.nused, job.err, notes)
+    return Combined(job.sci, job.nused, job.err, notes, job.clipped, job.groups)
 
 
 class _Job:
     """Hold the state of one call of `median_image`: the output being filled, and the buffers."""
 
-    def __init__(self, singles, window, parameters):
-        self.singles, self.p = singles, parameters
+    def __init__(self, singles, window, parameters, limits):
+        self.singles, self.p, self.limits = singles, parameters, limits
         self.window, shape = window, window.shape
         self.sci, self.nused = np.full(shape, np.nan, np.float32), np.zeros(shape, np.int16)
         self.method = parameters.statistic
         self.err = np.full(shape, np.nan, np.float32) if self.method == "auto" else None
         self.filled, self.notes, self.noise = 0, [], None
-        if parameters.needs_noise and singles:
+        self.clipped, self.groups = None, []
+        if (parameters.needs_noise or limits) and singles:
             self.noise, self.notes = stack_noise.of_images(singles, self._good)
             if len(singles) == 1:
                 self.notes = []
+        if limits:
+            if self.method == "sum":
+                raise InputError("combine_type is sum, expected another one for a clipped mean")
+            self.clipped = ClippedMean.empty(shape)
+            self.weights = leave_one_out.image_weights(self.noise.constant)
+            numbers = (self.noise.constant, self.noise.slope, self.weights)
+            self.groups = [GroupNoise(*row) for row in np.transpose(numbers).tolist()]
+        compares = self.method in ("auto", "minmed")
         # weights that are one number per image need no buffer
-        self.mapped = self.noise is not None and any(single.uniform_weight is None for single in singles)
-        # the minimum is compared within grow pixels; autocombine looks one pixel further
-        self.halo = {"auto": parameters.combine_grow + 1, "minmed": parameters.combine_grow}.get(
-            self.method, 0
-        )
+        self.mapped = compares and any(single.uniform_weight is None for single in singles)
+        # the minimum is compared within grow pixels; autocombine looks one pixel further, and about holes
+        self.halo = parameters.combine_grow if compares else 0
+        if self.method == "auto":
+            self.halo += 1 + (holes.REACH if parameters.hole_nsigma else 0)
+        if limits:
+            self.halo += leave_one_out.REACH
 
     def sections(self):
         """Yield (window, singles that overlap it): windows of some rows, with the halo around them."""
@@ -277,11 +154,17 @@ class _Job:
             if weights is None and self.method == "minmed":
                 weights = np.array([self.singles[index].uniform_weight for index in meeting], np.float32)
             sci, err, count = self._compare(data, weights, self.noise[meeting])
-            self.sci[rows], self.nused[rows] = sci[inner], count[inner]
             if err is not None:
                 self.err[rows] = err[inner]
         else:
-            self._tiles(data, self.sci[rows], self.nused[rows])
+            sci, count = self._tiles(data)
+        self.sci[rows], self.nused[rows] = sci[inner], count[inner]
+        if self.limits:
+            made = leave_one_out.clipped_mean(
+                data, sci, count, self.noise[meeting], self.weights[meeting], self.limits
+            )
+            for plane, part in zip(self.clipped, made, strict=True):
+                plane[rows] = part[inner]
         if latest is not None:
             target = self.sci[rows]
             lacking = (self.nused[rows] == 0) & ~np.isnan(latest[inner])
@@ -292,7 +175,14 @@ class _Job:
         """Combine a section by auto or minmed; return (sci, err or None, count)."""
         p = self.p
         if self.method == "auto":
-            return autocombine.combine(data, weights, noise, nsigma=p.combine_nsigma, grow=p.combine_grow)
+            return autocombine.combine(
+                data,
+                weights,
+                noise,
+                nsigma=p.combine_nsigma,
+                grow=p.combine_grow,
+                hole_nsigma=p.hole_nsigma,
+            )
         sci = min_med(
             data, weights, noise, nsigma=p.combine_nsigma, grow=p.combine_grow, images=len(self.singles)
         )
@@ -301,13 +191,15 @@ class _Job:
             count += ~np.isnan(plane)
         return sci, None, count
 
-    def _tiles(self, data, sci, nused):
-        """Combine a section tile by tile by a statistic of each pixel's values, into `sci` and `nused`."""
+    def _tiles(self, data):
+        """Combine a section tile by tile by a statistic of each pixel's values; return (sci, count)."""
+        sci, nused = np.empty(data.shape[1:], np.float32), np.empty(data.shape[1:], np.int16)
         for place, block in tiles(data):
             values, count = self._statistic(block)
             form = sci[place].shape
             sci[place] = values.reshape(form)
             nused[place] = count.reshape(form) if np.ndim(count) else count
+        return sci, nused
 
     def _statistic(self, block):
         p = self.p
@@ -318,16 +210,13 @@ class _Job:
 
     def _good(self, single, box):
         """Return a single's good values in a window, NaN elsewhere."""
-        plane = np.empty(box.shape, np.float32)
-        self._read(single, plane, box)
-        return plane
+        return good_values(single, box, self.p)
 
     def _read(self, single, plane, box, weights=None, latest=None):
         """Fill `plane`, which holds the window `box`, with a single's good values, NaN elsewhere.
 
         `weights` receives its weights (`_scaled`), `latest` its values, good or bad, where it has any.
         """
-        p = self.p
         plane[...] = np.nan
         if weights is not None:
             weights[...] = (
@@ -336,29 +225,11 @@ class _Job:
         shared = box.intersection(single.window)
         if shared.empty:
             return
-        here, (rows, columns) = shared.inside(box), shared.inside(single.window)
-        span, there = (rows.start, rows.stop), np.s_[:, columns]
-        data = single.read("SCI", *span)[there]
+        here = shared.inside(box)
+        data, bad, weight = read_values(single, shared, self.p, weights is not None)
         if latest is not None:
             target = latest[here]
             np.copyto(target, data, where=~np.isnan(data))
-        bad = np.zeros(data.shape, bool)
-        mask = single.bad(*span)
-        if mask is not None:
-            bad |= mask[there]
-        masking = p.median_newmasks and self.method != "sum"
-        weight = single.uniform_weight
-        if weight is None and (masking or weights is not None):
-            weight = single.read("WHT", *span)[there]
-        with np.errstate(invalid="ignore"):
-            if masking:
-                # an image without weight has no good pixel; jwst and drizzlepac take its zeros for data
-                bad |= ~(weight >= p.combine_maskpt * single.mean_weight) | (weight == 0)
-            if p.clips:
-                if p.combine_lthresh is not None:
-                    bad |= data < np.float64(p.combine_lthresh)
-                if p.combine_hthresh is not None:
-                    bad |= data >= np.float64(p.combine_hthresh)
         plane[here] = data
         if self.method != "sum":
             plane[here][bad] = np.nan

@@ -99,13 +99,18 @@ def signal_and_variance(data, variance, level: float) -> tuple[float, float]:
     return float(slope), float(zero if zero > 0 else v0)
 
 
+def sample(shape) -> tuple[slice, slice]:
+    """Return the rows and columns of a frame from which its noise is measured, evenly spread."""
+    step = max(1, int(np.ceil(np.sqrt(shape[0] * shape[1] / SAMPLE))))
+    return np.s_[step // 2 :: step, step // 2 :: step]
+
+
 def _variances(frame):
     """Return (data, variance, median read-noise variance or None) of a sample of good pixels.
 
     None is returned where the frame has no variances.
     """
-    step = max(1, int(np.ceil(np.sqrt(frame.shape[0] * frame.shape[1] / SAMPLE))))
-    cut = np.s_[step // 2 :: step, step // 2 :: step]
+    cut = sample(frame.shape)
     planes = [
         frame.var[key][cut] for key in ("rnoise", "poisson") if "poisson" in frame.var and key in frame.var
     ]

@@ -13,7 +13,7 @@ from drizzleflow.frames.stack_image import StackImage
 from drizzleflow.frames.window import Window
 from drizzleflow.io.fits_layout import BITPIX
 
-KINDS = {"NUSED": np.int16}  #: planes that are not float32
+KINDS = {"NUSED": np.int16, "NMEAN": np.int16}  #: planes that are not float32
 #: the kind of mean weight -> the header keyword that holds it
 WEIGHT_KEYWORDS = {"clipped_mean": "WHTMEAN", "mean": "WHTAVG"}
 
