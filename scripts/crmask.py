@@ -1,7 +1,8 @@
-"""crmask: compare one member with the blotted median, and write its outlier mask and flagged copy.
+"""crmask: compare one member with the other exposures, and write its outlier mask and flagged copy.
 
-Settings: crmask, single_drizzle (resample_data, pixmap), skymatch (method, for the header). Outputs:
-crmask/{member}_crmask.fits, crf/{member}_crf.fits and, where intermediates are kept, blot/{member}_blot.fits.
+Settings: crmask, single_drizzle (resample_data, pixmap, good_bits, kernel), median (which values are good),
+mosaic (good_bits), skymatch (method, for the header). Outputs: crmask/{member}_crmask.fits,
+crf/{member}_crf.fits and, where intermediates are kept, blot/{member}_blot.fits.
 """
 
 import os
@@ -9,49 +10,53 @@ import os
 import numpy as np
 
 from drizzleflow import formats
-from drizzleflow.frames.windowed import Windowed
 from drizzleflow.io.fits import image_header, write_hdus
 from drizzleflow.jobs import history, record, thumbnail
 from drizzleflow.jobs.reader import FrameReader
-from drizzleflow.outliers import compare as rejection
+from drizzleflow.outliers.comparison import Comparison
 from drizzleflow.sky.keywords import background_keywords
 
 
 def main(job):
     opts = job.options
-    member, settings = opts["member"], opts["crmask"]
+    member = opts["member"]
     reader = FrameReader.of(job, "single_drizzle")
-    median = (
-        Windowed.open(job.input.median[0], ("SCI",), optional=("ERR", "NUSED")) if job.input.median else None
-    )
-    resampled = opts["single_drizzle"]["resample_data"]
-    status = "COMPLETE"
-    if median is None:
+    format_module = formats.get(member["format"])
+    status, comparison = "COMPLETE", None
+    if not job.input.median:
         status = "SKIPPED"
         if opts["off"]:
             job.log("%s: %s: nothing is flagged", member["member"], opts["off"])
         else:
             job.warn("%s: fewer than two groups: nothing is flagged", member["member"])
+    else:
+        groups, resampled = dict(opts["groups"]), opts["single_drizzle"]["resample_data"]
+        singles = dict(zip(dict.fromkeys(groups.values()), job.input.singles, strict=True))
+        comparison = Comparison.of_files(
+            opts, job.input.median[0], singles, format_module, reader.grid.pixel_scale_ratio or 1.0
+        )
     masks, blots, counts = {}, {}, []
-    for extver, frame in reader.frames(member, ("data", "err")):
-        blotted = np.full(frame.shape, np.nan, np.float32)
-        if median is None:
-            mask = np.zeros(frame.shape, bool)
+    for extver, frame in reader.frames(member, comparison.planes if comparison else ("data",)):
+        if comparison is None:
+            mask, blotted, measured = np.zeros(frame.shape, bool), None, {}
         else:
-            if resampled:
-                level = reader.level(member, extver)
-                blotted, mask = rejection.compare(frame, reader.pixmap(frame), median, level, settings)
-            else:
-                blotted = frame.from_product(median.read("SCI", 0, median.shape[0]))
-                mask = rejection.compare_aligned(frame, blotted, settings)
+            mask, blotted, measured = comparison.compare(
+                frame,
+                reader.pixmap(frame) if resampled else None,
+                reader.level(member, extver),
+                groups.get(extver),
+            )
         masks[extver], blots[extver] = mask, blotted
         n = int(np.count_nonzero(mask))
-        counts.append({"extver": extver, "flagged": n, "fraction": n / mask.size, "npix": mask.size})
+        counts.append(
+            {"extver": extver, "flagged": n, "fraction": n / mask.size, "npix": mask.size, **measured}
+        )
         job.log("%s %d: %d pixels marked as outliers", member["member"], extver, n)
         if extver == 1:
             cut = thumbnail.busiest(mask)
             limits = job.thumbnail("before", frame.data[cut])
-            job.thumbnail("after", np.where(mask, blotted, frame.data)[cut], limits=limits)
+            shown = frame.data if blotted is None else np.where(mask, blotted, frame.data)
+            job.thumbnail("after", shown[cut], limits=limits)
             job.thumbnail("mask", frame.data[cut], mask[cut], limits=limits)
 
     def images(planes, name):
@@ -67,17 +72,18 @@ def main(job):
     write_hdus(
         job.output.mask, [primary, *images({v: m.astype(np.uint8) for v, m in masks.items()}, "CRMASK")]
     )
+    compared_with = [*job.input.median, *(job.input.get("singles") or ())]
     if job.output.get("blot"):
         write_hdus(job.output.blot, [primary, *images(blots, "SCI")])
-        for path in job.input.median:
+        for path in compared_with:
             job.contribution(job.output.blot, path, member=member["member"])
     keywords = {
         "S_OUTLIR": outcome[1:],
         **stamp,
         **background_keywords(opts["skymatch"], reader.levels, member),
     }
-    formats.get(member["format"]).write_crf(member, masks, job.output.crf, keywords, opts["simple"])
-    for source in (member["path"], *job.input.median):
+    format_module.write_crf(member, masks, job.output.crf, keywords, opts["simple"])
+    for source in (member["path"], *compared_with):
         job.contribution(job.output.mask, source, member=member["member"])
     job.contribution(job.output.crf, member["path"], member=member["member"], mask=job.output.mask)
     job.statistics.update(frames=counts, status=status)

@@ -1,7 +1,8 @@
 """single_drizzle: drizzle the frames of one group onto the part of the output grid that they cover.
 
 Settings: single_drizzle, grid.pad, grid.pixmap_tolerance. Output: single/{group}_outlier_i2d.fits (SCI, WHT).
-Without resampling (resample_data: false) it holds the frame itself and its weights.
+Without resampling (resample_data: false) it holds the frame itself, less its sky where exposures are compared
+with the others, and its weights.
 """
 
 from drizzleflow import formats
@@ -14,7 +15,7 @@ def main(job):
     opts, settings = job.options, job.options["single_drizzle"]
     reader, module = FrameReader.of(job, "single_drizzle"), formats.get(opts["frames"][0][0]["format"])
     listed = [(member, extver) for member, extvers in opts["frames"] for extver in extvers]
-    frames = ((reader.frame(*which), reader.level(*which)) for which in listed)
+    frames = ((reader.frame(*which), reader.level(*which) if opts["subtract"] else None) for which in listed)
     bits = formats.good_bits(module, "single", settings["good_bits"])
     flags = {"good_bits": bits, "flags": module.DQ_FLAGS}
     if settings["resample_data"]:

@@ -130,6 +130,8 @@ def test_frames_of_different_units(sky):
     frames = frames_of(sky[1])
     frames[1].err = None
     with pytest.raises(InputError, match="no error plane"):
+        OutlierDetection(frames, noise="err").do_detection()
+    with pytest.raises(InputError, match="no read noise"):
         OutlierDetection(frames).do_detection()
     assert all((frame.dq & 16 == 0).all() for frame in frames)
 
@@ -202,21 +204,33 @@ def workflow(folder, made, settings):
         stack = {
             f"{m.member}-{v}": [(m.member, [v])] for m in product.members for v in range(1, m.nframes + 1)
         }
-    singles = [
-        run(
+    singles = {
+        name: run(
             "single_drizzle",
             {"files": [], **common, "static": static},
             {"single": f"single/{name}.fits"},
+            subtract=product.resampled or product.against_others,
             frames=[(product.member(member).asdict(), extvers) for member, extvers in frames],
         )["single"]
         for name, frames in stack.items()
-    ]
-    median = run("median", {"singles": singles, "grid": grid["grid"]}, {"median": "median.fits"})["median"]
+    }
+    given = {"singles": list(singles.values()), "grid": grid["grid"]}
+    groups = list(stack) if product.against_others else []
+    median = run("median", given, {"median": "median.fits"}, groups=groups)["median"]
+    stacked = {(m, v): name for name, frames in stack.items() for m, extvers in frames for v in extvers}
     masks = {}
     for member in members:
         name = member["member"]
         output = {"mask": f"{name}_crmask.fits", "crf": f"{name}_crf.fits"}
-        done = run("crmask", {"files": [], **common, "median": [median]}, output, member=member, off=None)
+        own = [(v, name) for (m, v), name in stacked.items() if m == member["member"] and groups]
+        given = {
+            "files": [],
+            **common,
+            "median": [median],
+            "singles": [singles[name] for name in dict.fromkeys(name for _, name in own)],
+        }
+        more = {"member": member, "off": None, "groups": own, "mosaic_bits": "auto"}
+        done = run("crmask", given, output, **more)
         with fits.open(done["mask"]) as hdus:
             for hdu in hdus[1:]:
                 masks[name, hdu.ver] = hdu.data.astype(bool)
@@ -241,8 +255,11 @@ def two_detectors(tmp_path_factory):
         ("jwst", "jwst", {}),
         ("jwst", None, {"resample_data": False}),
         ("jwst", None, {"weight_type": "ivm-sky", "kernel": "gaussian", "pixfrac": 0.8, "grow": 3}),
-        ("jwst", None, {"weight_type": "exptime", "pixmap_stepsize": 20, "pixmap_order": 1, "backg": 0.1}),
+        ("jwst", None, {"weight_type": "exptime", "pixmap_stepsize": 20, "pixmap_order": 1}),
+        ("jwst", None, {"reference": "median", "backg": 0.1, "pixmap_stepsize": 20, "pixmap_order": 1}),
+        ("jwst", None, {"combine_type": "median", "match": 0, "interp": "poly5", "noise": "err"}),
         ("hst", None, {}),
+        ("hst", None, {"noise": "model", "ctegrow": 3}),
         ("hst", "hst", {}),
         ("hst", "hst", {"resample_data": False, "snr": "4 3"}),
     ],

@@ -195,10 +195,13 @@ def test_the_same_bytes_again(tmp_path):
 
 @pytest.mark.parametrize("weight_type", ["ivm", "exptime"])
 def test_without_resampling(weight_type):
-    """The frame itself and its weights: no sky is subtracted, as by jwst."""
+    """The frame itself, less the sky that is given, and its weights."""
     frame = frame_of(rate_factor=0.5, product_unit="e/s")
     before = frame.data.copy()
-    made = unresampled(frame, 3.0, SETTINGS | {"weight_type": weight_type}, good_bits=0, flags=None)
+    settings = SETTINGS | {"weight_type": weight_type}
+    lower = unresampled(frame, 3.0, settings, good_bits=0, flags=None)
+    np.testing.assert_array_equal(lower.sci, (before - np.float32(3)) * np.float32(0.5))
+    made = unresampled(frame, None, settings, good_bits=0, flags=None)
     assert made.window == (0, SHAPE[1], 0, SHAPE[0]) and made.unit == "e/s" and made.grid is None
     np.testing.assert_array_equal(made.sci, before * np.float32(0.5))
     np.testing.assert_array_equal(

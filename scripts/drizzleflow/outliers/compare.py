@@ -1,6 +1,7 @@
-"""Blot the combined image to one frame and flag the frame's pixels that differ from it.
+"""Compare a frame with the other exposures, or with the blotted median, and flag the pixels that differ.
 
-Source: jwst.outlier_detection (noise from ERR) and AstroDrizzle's ``driz_cr`` (noise from a model).
+The configuration's ``crmask`` section chooses. Source: docs/outliers.md (``reference: others``);
+jwst.outlier_detection (``median``, noise from ERR) and AstroDrizzle's ``driz_cr`` (noise from a model).
 """
 
 from __future__ import annotations
@@ -10,12 +11,50 @@ from functools import partial
 import numpy as np
 
 from drizzleflow.arrays.morphology import grown
+from drizzleflow.arrays.pairs import pair
 from drizzleflow.errors import InputError
 from drizzleflow.frames.windowed import Windowed, WindowedArrays
 from drizzleflow.geometry.pixmap import shift
 from drizzleflow.outliers.blot import blot
 from drizzleflow.outliers.driz_cr import driz_cr
-from drizzleflow.outliers.thresholds import flag_crs, flag_resampled_crs, pair
+from drizzleflow.outliers.expected_noise import noise_of
+from drizzleflow.outliers.others import Outcome, Thresholds, outliers
+from drizzleflow.outliers.template import Template
+from drizzleflow.outliers.thresholds import flag_crs, flag_resampled_crs
+
+
+def compare_with_others(
+    frame, template: Template, level: float | None, settings: dict, usable, flaggable=None
+) -> Outcome:
+    """Flag a frame's pixels that differ from what the other exposures show.
+
+    Parameters
+    ----------
+    frame : Frame
+        With ``data``, and what its noise is computed from (`drizzleflow.outliers.expected_noise`).
+    template : Template
+    level : float or None
+        The frame's sky, which the template does not have, in the frame's unit per pixel.
+    settings : dict
+        The configuration's ``crmask`` section.
+    usable : bool (ny, nx)
+        Good pixels: those that are measured on.
+    flaggable : bool (ny, nx), optional
+        Those that can be flagged; by default `usable`.
+
+    Raises
+    ------
+    InputError
+        The frame lacks what the noise is computed from.
+    """
+    noise = noise_of(frame, template.mean, level, settings["noise"])
+    data = frame.data if level is None else frame.data - np.float32(level)
+    thresholds = Thresholds.of(settings)
+    made = outliers(
+        data, noise, usable, template.mean, template.variance, template.count, thresholds, flaggable
+    )
+    made.mask = grown(made.mask, settings["grow"], settings["ctegrow"], frame.cte_dir)
+    return made
 
 
 def compare(
@@ -26,7 +65,8 @@ def compare(
     Parameters
     ----------
     frame : Frame
-        With ``data`` and ``err`` (``noise: err``) or ``gain`` and ``readnoise`` (``noise: model``).
+        With ``data`` and ``err`` (``noise: err`` and ``expected``) or ``gain`` and ``readnoise`` (``noise:
+        model``).
     pixmap : float64 (ny, nx, 2)
         Position of each detector pixel on the grid, x first; changed in place.
     median : Windowed or WindowedArrays
@@ -58,21 +98,17 @@ def compare(
         0.0 if zero else "linear",
     )
     blotted = frame.from_product(blotted, out=blotted)
-    snr, scale = pair(settings["snr"], "snr"), pair(settings["scale"], "scale")
+    snr, scale = pair(settings["snr"], "crmask.snr"), pair(settings["scale"], "crmask.scale")
     growth = (settings["grow"], settings["ctegrow"], frame.cte_dir)
     if settings["noise"] == "model":
         return blotted, _against_model(frame, blotted, level, settings, snr, scale, growth)
-    _needs_err(frame)
+    err = noise_of(frame, blotted, level, settings["noise"])
     backg = settings["backg"] if level is None else level
     more_noise = None
     if settings["median_err"] and {"ERR", "NUSED"} <= median.planes:
         combined = median.cut("ERR", window), median.cut("NUSED", window)
-        more_noise = partial(
-            _noise_of_blot, *combined, pixmap, frame.err, np.float32(frame.from_product(1.0))
-        )
-    hits = flag_resampled_crs(
-        frame.data, frame.err, blotted, snr, scale, backg, settings["err_nan"], more_noise
-    )
+        more_noise = partial(_noise_of_blot, *combined, pixmap, err, np.float32(frame.from_product(1.0)))
+    hits = flag_resampled_crs(frame.data, err, blotted, snr, scale, backg, settings["err_nan"], more_noise)
     return blotted, grown(hits, *growth)
 
 
@@ -81,15 +117,8 @@ def compare_aligned(frame, reference, settings: dict) -> np.ndarray:
 
     The mask is bool (ny, nx), True at outliers.
     """
-    _needs_err(frame)
-    return flag_crs(frame.data, frame.err, reference, pair(settings["snr"], "snr")[0], settings["err_nan"])
-
-
-def _needs_err(frame):
-    if frame.err is None:
-        raise InputError(
-            f"{frame.member}: frame {frame.extver}: no error plane; expected ERR or an inverse variance"
-        )
+    err = noise_of(frame, reference, None, settings["noise"])
+    return flag_crs(frame.data, err, reference, pair(settings["snr"], "crmask.snr")[0], settings["err_nan"])
 
 
 def _against_model(frame, blotted, level, settings, snr, scale, growth):

@@ -11,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from drizzleflow import formats
+from drizzleflow.combine.leave_one_out import Limits
 from drizzleflow.combine.parameters import Parameters
 from drizzleflow.combine.stack import median_image
 from drizzleflow.errors import InputError
@@ -21,7 +22,7 @@ from drizzleflow.geometry.build_grid import product_grid
 from drizzleflow.geometry.lattice import Lattice
 from drizzleflow.geometry.pixmap import frame_pixmap
 from drizzleflow.outliers import static_mask
-from drizzleflow.outliers.compare import compare, compare_aligned
+from drizzleflow.outliers.comparison import Comparison
 from drizzleflow.plan import config
 from drizzleflow.resample import single
 
@@ -39,7 +40,7 @@ class OutlierDetection:
     """Flag the outliers of dithered frames in their DQ arrays, as a run of the workflow flags them.
 
     Frames of one group are drizzled together, the groups' images combined, and each frame compared with the
-    combined image.
+    other groups, or with the median (``reference``).
 
     Parameters
     ----------
@@ -73,6 +74,9 @@ class OutlierDetection:
         The settings, {section: {key: value}}.
     masks : list of bool (ny, nx)
         After `do_detection`: True at the outliers of each frame.
+    measured : list of dict
+        After `do_detection`, where exposures were compared with the others: what was measured in each frame,
+        by the names of the columns of ``frames.csv``.
 
     Raises
     ------
@@ -91,7 +95,7 @@ class OutlierDetection:
 
     def __init__(self, input_models, reffiles=None, *, format="jwst", preset=None, levels=None, **pars):
         self.input_models, self.reffiles = list(input_models), reffiles
-        self.format, self.masks = formats.get(format), []
+        self.format, self.masks, self.measured = formats.get(format), [], []
         self.options = _options(preset, pars)
         if levels is None:
             self.levels = [f.level if f.subtracted is False else None for f in self.input_models]
@@ -124,7 +128,7 @@ class OutlierDetection:
         groups = {}
         for index, frame in enumerate(frames):
             groups.setdefault(frame.group if resampled else index, []).append(index)
-        self.masks = [np.zeros(frame.shape, bool) for frame in frames]
+        self.masks, self.measured = [np.zeros(frame.shape, bool) for frame in frames], []
         if len(groups) > 1 and options["median"]["median"]:
             self.masks = self._resampled(groups) if resampled else self._aligned()
         for frame, mask in zip(frames, self.masks, strict=True):
@@ -152,9 +156,9 @@ class OutlierDetection:
             )
             for members in groups.values()
         ]
-        combined = self._combined(images)
+        comparison = self._comparison(dict(zip(groups, images, strict=True)), grid.pixel_scale_ratio or 1.0)
         return [
-            compare(frame, pixmap(index), combined, self.levels[index], options["crmask"])[1]
+            self._compare(comparison, index, frame, pixmap(index), frame.group)
             for index, frame in enumerate(frames)
         ]
 
@@ -164,25 +168,40 @@ class OutlierDetection:
         if any(frame.per_pixel and frame.pixelarea_steradians for frame in frames):
             grid, _ = self._geometry()
             frames = [frame.on_grid(grid) for frame in frames]
+        levels = self.levels if self._against_others else [None] * len(frames)
         images = [
-            single.unresampled(frame, None, settings, **self._flags()) for frame in self._to_drizzle(frames)
+            single.unresampled(frame, level, settings, **self._flags())
+            for frame, level in zip(self._to_drizzle(frames), levels, strict=True)
         ]
         expect_one_shape(images)
-        combined = self._combined(images).read("SCI", 0, images[0].shape[0])
-        return [
-            compare_aligned(frame, frame.from_product(combined), self.options["crmask"]) for frame in frames
-        ]
+        comparison = self._comparison(dict(enumerate(images)))
+        return [self._compare(comparison, index, frame, None, index) for index, frame in enumerate(frames)]
 
-    def _combined(self, images) -> WindowedArrays:
-        settings = self.options["median"]
-        for image in images:
+    @property
+    def _against_others(self) -> bool:
+        return self.options["crmask"]["reference"] == "others"
+
+    def _compare(self, comparison, index, frame, pixmap, group) -> np.ndarray:
+        mask, _, measured = comparison.compare(frame, pixmap, self.levels[index], group)
+        self.measured.append(measured)
+        return mask
+
+    def _comparison(self, images: dict, ratio: float = 1.0) -> Comparison:
+        """Combine the images (group -> image) and return what compares frames with them."""
+        settings, singles = self.options["median"], list(images.values())
+        for image in singles:
             image.threshold_of = settings["threshold_of"]
-        window = union(images)
-        made = median_image(images, window, Parameters.of(settings))
+        window = union(singles)
+        limits = Limits.of(settings) if self._against_others else None
+        made = median_image(singles, window, Parameters.of(settings), limits)
         for note in made.notes:
             log.warning("%s", note)
         arrays = {"SCI": made.sci, "NUSED": made.nused} | ({} if made.err is None else {"ERR": made.err})
-        return WindowedArrays(arrays, window)
+        if made.clipped is not None:
+            arrays |= dict(zip(("MEAN", "WSUM", "VMEAN", "NMEAN"), made.clipped, strict=True))
+        groups = dict(zip(images, made.groups, strict=False))
+        combined = WindowedArrays(arrays, window)
+        return Comparison(self.options, combined, self.format, images, groups, ratio)
 
     def _geometry(self):
         """Return the grid, and a function that gives the pixel map of the frame with a given number."""
@@ -264,7 +283,10 @@ def _options(preset, pars: dict) -> dict:
     user = {"preset": preset} if preset is not None else {}
     for name, value in pars.items():
         user.setdefault(section_of[name], {})[name] = value
-    options = config.for_product(config.standard(user))
+    resolved = config.standard(user)
+    options = config.for_product(resolved)
+    for note in config.without_effect(resolved):
+        log.warning("%s", note)
     return {section: options[section] for section in SECTIONS}
 
 

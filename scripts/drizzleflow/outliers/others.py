@@ -10,10 +10,15 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from drizzleflow.arrays.morphology import abs_deriv, dilate
+from drizzleflow.arrays.pairs import pair
 from drizzleflow.outliers.matching import Match, fit_kernel, identity, matched
 from drizzleflow.outliers.sharpness import sharper, sharpness_of_sources
 from drizzleflow.outliers.significance import connected, noise_scale, steep_pixels, tolerance
 
+PAIRS, SINGLE = (
+    ("snr", "snr_beside", "snr_negative", "noise_range"),
+    ("match", "tolerance", "template_noise", "sharp"),
+)
 ROUNDS = 2  #: of the tolerance: the second without the pixels that the first took for outliers
 
 
@@ -25,12 +30,15 @@ class Thresholds:
     ----------
     snr : (float, float)
         For a pixel alone, and for each of two or more that touch (``crmask.snr``).
+    snr_beside : (float, float)
+        A pixel that touches one above the first needs the second only; 0: no less than others
+        (``crmask.snr_beside``).
     snr_negative : (float, float)
-        The same for pixels that are too low; 0: these are not flagged.
+        As `snr`, for pixels that are too low; 0: these are not flagged.
     match : int
         Half width in pixels of the kernel that is fitted to the template; 0: none.
     tolerance : float
-        Times the 80th percentile of |difference| / slope.
+        Times the measured width of difference / slope (`tolerance`).
     noise_range : (float, float)
         Limits of the measured noise in units of the expected one.
     template_noise : float
@@ -40,12 +48,19 @@ class Thresholds:
     """
 
     snr: tuple[float, float] = (4.5, 3.3)
+    snr_beside: tuple[float, float] = (8.0, 3.0)
     snr_negative: tuple[float, float] = (6.0, 5.0)
     match: int = 1
-    tolerance: float = 2.4
+    tolerance: float = 2.0
     noise_range: tuple[float, float] = (0.8, 2.0)
     template_noise: float = 0.25
     sharp: float = 5.0
+
+    @classmethod
+    def of(cls, settings: dict) -> Thresholds:
+        """Return the thresholds in the configuration's section ``crmask``."""
+        pairs = {name: pair(settings[name], f"crmask.{name}") for name in PAIRS}
+        return cls(**pairs, **{name: settings[name] for name in SINGLE})
 
 
 @dataclass
@@ -65,7 +80,16 @@ class Outcome:
     sharpness: dict[str, float] | None = field(default=None)
 
 
-def outliers(data, err, usable, template, variance=None, count=None, thresholds: Thresholds | None = None):
+def outliers(
+    data,
+    err,
+    usable,
+    template,
+    variance=None,
+    count=None,
+    thresholds: Thresholds | None = None,
+    flaggable=None,
+) -> Outcome:
     """The outliers of one exposure.
 
     Parameters
@@ -73,7 +97,7 @@ def outliers(data, err, usable, template, variance=None, count=None, thresholds:
     data, err : float32 (ny, nx)
         The exposure without its sky, and its noise (1 sigma).
     usable : bool (ny, nx)
-        Good pixels: measured on, and flagged.
+        Good pixels: those that are measured on.
     template : float32 (ny, nx)
         The mean of the other exposures on this one's pixels (blotted), in the unit of `data`; NaN where there
         is none.
@@ -82,12 +106,14 @@ def outliers(data, err, usable, template, variance=None, count=None, thresholds:
     count : integer (ny, nx), optional
         How many exposures are in `template`; only where there are two can a pixel be too low.
     thresholds : Thresholds
+    flaggable : bool (ny, nx), optional
+        Pixels that can be flagged; by default those of `usable`.
 
     Returns
     -------
     Outcome
     """
-    p = thresholds or Thresholds()
+    p, flaggable = thresholds or Thresholds(), usable if flaggable is None else flaggable
     sigma = err  # of the difference
     with np.errstate(invalid="ignore"):
         if variance is not None and p.template_noise:
@@ -107,28 +133,28 @@ def outliers(data, err, usable, template, variance=None, count=None, thresholds:
         at = steep_pixels(difference, gradient, sigma, usable)
         squared = gradient * gradient
         for round_ in range(ROUNDS):
-            c = tolerance(difference, gradient, at, p.tolerance)
+            c = tolerance(difference, gradient, noise, at, p.tolerance)
             expected = squared * np.float32(c * c)
             expected += noise
             np.sqrt(expected, out=expected)
             if round_ + 1 < ROUNDS or p.sharp:
                 high = difference > np.float32(p.snr[1]) * expected
-                high &= usable
+                high &= flaggable
                 clean = ~dilate(high, 1)
                 at = at[clean.reshape(-1)[at]]
-    mask = connected(difference, expected, *p.snr, usable)
+    mask = connected(difference, expected, *p.snr, flaggable, p.snr_beside)
     negative = 0
     if p.snr_negative[0] and count is not None:
-        below = connected(-difference, expected, *p.snr_negative, usable & (count >= 2))
+        below = connected(-difference, expected, *p.snr_negative, flaggable & (count >= 2))
         negative = int(np.count_nonzero(below))
         mask |= below
     steep = np.count_nonzero(gradient[mask] > 4 * sigma[mask])
     outcome = Outcome(mask, template, match, scale, c, negative, on_sources=int(steep))
     if p.sharp:
         seen = np.isfinite(difference)
-        unseen = usable & ~seen
+        unseen = flaggable & ~seen
         if unseen.any():
-            alone = np.where(usable, data, np.float32(np.nan))
+            alone = np.where(usable | flaggable, data, np.float32(np.nan))
             outcome.sharpness = sharpness_of_sources(alone, err, usable & clean & seen)
             if outcome.sharpness is not None:
                 sharp = sharper(alone, err, unseen, outcome.sharpness, p.sharp)

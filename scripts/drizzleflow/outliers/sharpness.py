@@ -40,7 +40,7 @@ def sharpness_of_sources(data, err, confirmed) -> dict[str, float] | None:
     -------
     dict or None
         Class -> the ratio of the hit pixels' sum to that of the rest of the 3 x 3 that 99 % of the source
-        pixels stay below. None where fewer than `LEAST` pixels tell.
+        pixels stay below with all patterns of the class. None where fewer than `LEAST` pixels tell.
     """
     with np.errstate(invalid="ignore"):
         y, x = _inside(confirmed & (data > np.float32(BRIGHT) * err))
@@ -54,11 +54,13 @@ def sharpness_of_sources(data, err, confirmed) -> dict[str, float] | None:
     if np.count_nonzero(told) < LEAST:
         return None
     centre, ring = centre[told], ring[told]
-    ratios: dict[str, list] = {}
+    ratios: dict[str, np.ndarray] = {}
     for name, hit in PATTERNS:
         inside, rest = _split(centre, ring, list(hit))
-        ratios.setdefault(name, []).append(inside / np.maximum(rest, 1e-6 * inside))
-    return {name: float(np.percentile(np.concatenate(found), QUANTILE)) for name, found in ratios.items()}
+        ratio = inside / np.maximum(rest, 1e-6 * inside)
+        # of a pixel the largest counts: the test takes any pattern
+        ratios[name] = np.maximum(ratios[name], ratio) if name in ratios else ratio
+    return {name: float(np.percentile(ratio, QUANTILE)) for name, ratio in ratios.items()}
 
 
 def sharper(data, err, where, ratios: dict[str, float], nsigma: float) -> np.ndarray:

@@ -6,12 +6,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from drizzleflow.arrays.morphology import dilate
+
 LEAST = 200  #: pixels that a measurement needs
 BLANK = 4.0  #: the noise is measured where the template's slope is under so many sigma
 STRIDE = 7  #: in every seventh row
 DEFAULT_SCALE = 1.05
 STEEP = 10.0  #: the tolerance is measured where the slope exceeds so many sigma
-PERCENTILE = 80
+PERCENTILE, WITHIN = 80, 1.2816  #: so many per cent of Gaussian errors lie within so many sigma
 DEFAULT_TOLERANCE = 0.5
 
 
@@ -47,16 +49,18 @@ def steep_pixels(difference, gradient, sigma, usable) -> np.ndarray:
     return at[np.isfinite(difference.reshape(-1)[at])]
 
 
-def tolerance(difference, gradient, at, factor: float) -> float:
-    """How far sources are off, in units of the template's slope: `factor` times the 80th percentile of
-    |difference| / slope.
+def tolerance(difference, gradient, variance, at, factor: float) -> float:
+    """How far sources are off, in units of the template's slope: `factor` times a robust width of difference /
+    slope, without what the noise adds.
 
     The exposure itself says how well its sources agree with those of the others; 0.5 where fewer than `LEAST`
-    pixels tell.
+    pixels tell. 80 % of Gaussian errors lie within 1.28 standard deviations: with w the result over `factor`,
+    80 % of the pixels have difference^2 < 1.28^2 variance + (w slope)^2.
 
     Parameters
     ----------
-    difference, gradient : float32 (ny, nx)
+    difference, gradient, variance : float32 (ny, nx)
+        `variance`: of the noise of `difference`.
     at : integer (n,)
         Flat indices of the pixels to measure at (`steep_pixels`).
     factor : float
@@ -64,11 +68,16 @@ def tolerance(difference, gradient, at, factor: float) -> float:
     """
     if len(at) < LEAST:
         return DEFAULT_TOLERANCE
-    ratio = np.abs(difference.reshape(-1)[at]) / gradient.reshape(-1)[at]
-    return factor * float(np.percentile(ratio, PERCENTILE))
+    difference, gradient, variance = (
+        plane.reshape(-1)[at].astype(float) for plane in (difference, gradient, variance)
+    )
+    beyond = (difference**2 - WITHIN**2 * variance) / gradient**2
+    return factor * float(np.sqrt(max(0.0, np.percentile(beyond, PERCENTILE))))
 
 
-def connected(difference, expected, alone: float, touching: float, where=None) -> np.ndarray:
+def connected(
+    difference, expected, alone: float, touching: float, where=None, beside=(0.0, 0.0)
+) -> np.ndarray:
     """Outliers: pixels above `touching` times what is expected that touch another such pixel, or are above
     `alone` times it.
 
@@ -80,6 +89,8 @@ def connected(difference, expected, alone: float, touching: float, where=None) -
         For a pixel alone, and for each of two or more that touch by a side or a corner.
     where : bool (ny, nx), optional
         Only these can be outliers.
+    beside : (float, float)
+        A pixel that touches one above the first is an outlier above the second already; 0: as all others.
 
     Returns
     -------
@@ -100,4 +111,14 @@ def connected(difference, expected, alone: float, touching: float, where=None) -
         flagged |= bordered[place + step]
     mask = np.zeros((ny, nx), bool)
     mask.reshape(-1)[at[flagged]] = True
+    if beside[0]:
+        strong = np.zeros((ny, nx), bool)
+        flat = difference.reshape(-1)[at] > np.float32(beside[0]) * expected.reshape(-1)[at]
+        strong.reshape(-1)[at[flat]] = True
+        around = np.flatnonzero(dilate(strong, 1))
+        with np.errstate(invalid="ignore"):
+            above = difference.reshape(-1)[around] > np.float32(beside[1]) * expected.reshape(-1)[around]
+        if where is not None:
+            above &= where.reshape(-1)[around]
+        mask.reshape(-1)[around[above]] = True
     return mask

@@ -125,7 +125,7 @@ def drizzle(frames, grid, pixmap, settings: dict, *, good_bits, flags, pad: bool
 def unresampled(frame, level, settings: dict, *, good_bits, flags) -> SingleImage:
     """Return a frame and its weights without resampling (``resample_data: false``).
 
-    No sky is subtracted, as in jwst.
+    `level` is the sky to subtract, in the frame's unit; None: none is subtracted, as in jwst.
     """
     good = dq.good_pixels(frame.dq, good_bits, flags, frame.shape)
     weight = weight_map(
@@ -135,8 +135,8 @@ def unresampled(frame, level, settings: dict, *, good_bits, flags) -> SingleImag
         variance=frame.var.get("sky" if settings["weight_type"] == "ivm-sky" else "rnoise"),
         exposure_time=frame.measurement_time or frame.exposure_time,
     )
-    data = frame.to_product(frame.data)
-    unit, noise = frame.product_unit or frame.unit, of_frame(frame, None)
+    data = frame.to_product(frame.data if level is None else frame.data - np.float32(level))
+    unit, noise = frame.product_unit or frame.unit, of_frame(frame, level)
     return SingleImage(
         data, weight, Window.placed(frame.shape), unit, noise=noise, weight_type=settings["weight_type"]
     )

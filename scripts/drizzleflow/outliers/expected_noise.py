@@ -1,0 +1,99 @@
+"""Compute the noise that an exposure's pixels should have, were nothing but the template there.
+
+ERR holds the photons of what the exposure shows, and so those of its cosmic rays: a strong ray makes itself
+look uncertain. The noise that counts is that of read-out, sky and the sources which the other exposures show.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from drizzleflow.errors import InputError
+from drizzleflow.frames.frame import Frame
+from drizzleflow.frames.noise import sample, signal_and_variance
+
+NOISES = ("expected", "err", "model")
+LEAST = 100  #: pixels from which the photons' share is measured
+FLOOR = (
+    0.5  #: of the blank sky's variance; what is left of it after the photons are taken out is at least that
+)
+
+
+def noise_of(frame: Frame, template, level: float | None, kind: str) -> np.ndarray:
+    """Return the noise of a frame's pixels, float32 (ny, nx), 1 sigma in the frame's unit.
+
+    Parameters
+    ----------
+    frame : Frame
+        With ``data``, and ``err``, or ``gain`` and ``readnoise``.
+    template : float32 (ny, nx)
+        What the other exposures show, without this frame's sky; NaN where there are none.
+    level : float or None
+        The frame's sky, which is in ``data``.
+    kind : str
+        ``err``: ERR as it is. ``model``: photons of template and sky, and read noise (of AstroDrizzle's
+        ``driz_cr``). ``expected``: ERR without the photons of what only this frame shows (`expected`); the
+        model where the frame has no ERR.
+
+    Raises
+    ------
+    InputError
+        The frame lacks what the noise is computed from.
+    """
+    if kind == "model" or (kind == "expected" and frame.err is None):
+        return _model(frame, template, level or 0.0)
+    if frame.err is None:
+        raise InputError(
+            f"{frame.member}: frame {frame.extver}: no error plane; expected ERR or an inverse variance"
+        )
+    return expected(frame, template, level or 0.0) if kind == "expected" else frame.err
+
+
+def expected(frame: Frame, template, level: float) -> np.ndarray:
+    """Return ERR without the photons of what only this frame shows, float32 (ny, nx).
+
+    With D the frame less template and sky, the variance is ERR^2 - k D, k being the variance for each unit of
+    signal. The frame itself tells k, by how ERR grows from its faint to its brightest pixels; where it does
+    not grow, ERR stays as it is. It stays so where there is no template. The variance is kept between half of
+    the blank sky's with the template's photons, and the larger of ERR^2 and the whole of both.
+    """
+    cut = sample(frame.shape)
+    data, err = frame.data[cut], frame.err[cut]
+    known = np.isfinite(data) & np.isfinite(err) & (err > 0)
+    if np.count_nonzero(known) < LEAST:
+        return frame.err
+    variance = np.square(err[known], dtype=float)
+    per_unit, blank = signal_and_variance(data[known].astype(float), variance, level)
+    if not per_unit:
+        return frame.err
+    k, blank = np.float32(per_unit), np.float32(blank)
+    out = np.square(frame.err)
+    photons = np.fmax(template, np.float32(0))
+    photons *= k
+    with np.errstate(invalid="ignore"):
+        taken = frame.data - np.float32(level)
+        taken -= template
+        taken *= k
+        np.subtract(out, taken, out=taken)
+        photons += blank * np.float32(FLOOR)
+        np.fmax(taken, photons, out=taken)
+        photons += blank * np.float32(1 - FLOOR)
+        np.fmax(out, photons, out=photons)
+        np.fmin(taken, photons, out=taken)
+    np.copyto(out, taken, where=~np.isnan(template))
+    return np.sqrt(out, out=out)
+
+
+def _model(frame, template, level):
+    if frame.readnoise is None:
+        raise InputError(
+            f"{frame.member}: frame {frame.extver}: no read noise; crmask.noise: model needs gain and read "
+            "noise of the header"
+        )
+    electrons = np.float32(frame.electrons_per_unit)
+    variance = np.fmax(template + np.float32(level), np.float32(max(level, 0.0)))
+    variance *= electrons
+    variance += np.float32(frame.readnoise**2)
+    np.sqrt(variance, out=variance)
+    variance /= electrons
+    return variance
