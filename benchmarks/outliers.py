@@ -53,7 +53,7 @@ def arguments(argv=None):
     p.add_argument(
         "--density", type=float, default=1.0, help="of stars and galaxies; more make src and star surer"
     )
-    p.add_argument("--dither", type=float, default=0.2, help="radius of the pattern, in units of the side")
+    p.add_argument("--dither", type=float, default=0.05, help="radius of the pattern, in units of the side")
     p.add_argument("--methods", nargs="+", default=["default", *sets.PEERS])
     p.add_argument(
         "--config",

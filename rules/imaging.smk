@@ -23,6 +23,7 @@ rule single_drizzle_group:
     params:
         opts=lambda wc: {
             **options(wc.product, "single_drizzle", "grid", "simple"),
+            "subtract": GOOD[wc.product].resampled or GOOD[wc.product].against_others,
             "frames": [
                 (GOOD[wc.product].member(name).asdict(), v) for name, v in GOOD[wc.product].stack[wc.group]
             ],
@@ -48,10 +49,24 @@ rule median_product:
         mem_mb=memory(figures.median),
         runtime=by_pixels,
     params:
-        opts=lambda wc: options(wc.product, "median", "single_drizzle", "skymatch"),
+        opts=lambda wc: {
+            **options(wc.product, "median", "single_drizzle", "skymatch"),
+            "groups": list(GOOD[wc.product].stack) if GOOD[wc.product].against_others else [],
+        },
         code=CODE["median"],
     script:
         "../scripts/median.py"
+
+
+def groups_of(wildcards):
+    """(extver, group) of a member's frames, where these groups are left out of what the frames meet."""
+    return imaging.own_groups(GOOD[wildcards.product], wildcards.member)
+
+
+def singles_of(product, frames):
+    """The single drizzles of some frames' groups, each once."""
+    groups = dict.fromkeys(group for _, group in frames)
+    return [at("single_drizzle", "single").format(product=product, group=group) for group in groups]
 
 
 rule crmask_member:
@@ -61,6 +76,7 @@ rule crmask_member:
         grid=at("grid", "grid"),
         sky=at("skymatch", "sky"),
         median=lambda wc: files(wc.product, "median", "median"),
+        singles=lambda wc: singles_of(wc.product, groups_of(wc)),
     output:
         **outputs("crmask", "fits"),
     log:
@@ -77,8 +93,10 @@ rule crmask_member:
     params:
         opts=lambda wc: {
             **options(wc.product, "crmask", "single_drizzle", "grid", "skymatch", "simple"),
+            **(options(wc.product, "median") if groups_of(wc) else {}),
             "member": GOOD[wc.product].member(wc.member).asdict(),
-            "groups": len(GOOD[wc.product].stack),
+            "groups": groups_of(wc),
+            "mosaic_bits": options(wc.product, "mosaic")["mosaic"]["good_bits"] if groups_of(wc) else None,
             "off": imaging.switched_off(GOOD[wc.product]),
         },
         code=CODE["crmask"],

@@ -18,7 +18,7 @@ rule report_product:
         mem_mb=memory(figures.records(0.6, libraries=80)),
         runtime=10,
     params:
-        opts={},
+        opts=lambda wc: {"notes": GOOD[wc.product].notes},
         code=CODE["report"],
     script:
         "../scripts/report.py"

@@ -1,4 +1,4 @@
-"""report: write a product's report.html from the jobs' records and the small tables."""
+"""report: write a product's report.html and frames.csv from the jobs' records and the small tables."""
 
 from drizzleflow.io import tables
 from drizzleflow.jobs import record
@@ -12,6 +12,8 @@ def main(job):
         tables.read_sky(job.input.sky) if job.input.sky else None,
         job.output.report,
         job.wildcards.product,
+        job.output.get("frames"),
+        job.options["notes"],
     )
 
 

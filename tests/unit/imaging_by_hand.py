@@ -7,6 +7,7 @@ from drizzleflow import formats
 from drizzleflow.jobs import record
 from drizzleflow.jobs.by_hand import by_hand
 from drizzleflow.plan import config, products
+from drizzleflow.plan.roads import imaging
 from drizzleflow.simulate import simulate
 
 ROOT = Path(__file__).parents[2]
@@ -121,13 +122,20 @@ class Road:
         path = self.at(f"single/{group}_outlier_i2d.fits")
         frames = [(self.product.member(name).asdict(), v) for name, v in self.product.groups[group]]
         files = [member["path"] for member, _ in frames]
-        options = {**self.sections("single_drizzle", "grid", "simple"), "frames": frames}
+        options = {
+            **self.sections("single_drizzle", "grid", "simple"),
+            "frames": frames,
+            "subtract": self.product.resampled or self.product.against_others,
+        }
         given = {**self.placed, "files": files, "static": self.static}
         return path, self.job("single_drizzle", given, {"single": path}, options, group=group)
 
     def median(self, singles):
         path = self.at("p_median.fits")
-        options = self.sections("median", "single_drizzle", "skymatch")
+        options = {
+            **self.sections("median", "single_drizzle", "skymatch"),
+            "groups": list(self.product.stack) if self.product.against_others else [],
+        }
         return path, self.job("median", {"singles": singles, "grid": self.grid}, {"median": path}, options)
 
     def crmask(self, member, median):
@@ -135,9 +143,13 @@ class Road:
         mask, crf, blot = self.at(
             f"crmask/{name}_crmask.fits", f"crf/{name}_crf.{self.ending}", f"blot/{name}_blot.fits"
         )
-        sections = self.sections("crmask", "single_drizzle", "grid", "skymatch", "simple")
-        options = {**sections, "member": member, "groups": len(self.product.groups), "off": None}
-        given = {**self.placed, "files": [member["path"]], "median": [median]}
+        sections = self.sections("crmask", "single_drizzle", "grid", "skymatch", "simple", "median")
+        groups = imaging.own_groups(self.product, name)
+        options = {**sections, "member": member, "groups": groups, "mosaic_bits": "auto", "off": None}
+        singles = [
+            self.at(f"single/{group}_outlier_i2d.fits") for group in dict.fromkeys(g for _, g in groups)
+        ]
+        given = {**self.placed, "files": [member["path"]], "median": [median], "singles": singles}
         output = {"mask": mask, "crf": crf, "blot": blot}
         return mask, crf, self.job("crmask", given, output, options, member=name)
 

@@ -49,9 +49,26 @@ def leaves():
 def test_defaults_resolve_to_themselves():
     resolved = resolve()
     expected = copy.deepcopy(DEFAULTS) | {"outlier_method": ["blot"]}
-    expected["crmask"]["snr"], expected["crmask"]["scale"] = "5.0 4.0", "1.2 0.7"
     assert {key: value for key, value in resolved.items() if key != "layers"} == expected
     assert config.for_product(resolved) == {name: expected[name] for name in SECTIONS}
+
+
+@pytest.mark.parametrize(
+    "user, told",
+    [
+        ({}, []),
+        ({"crmask": {"scale": "1 1", "sharp": 0}}, ["crmask.scale"]),
+        ({"crmask": {"driz_cr_scale": "1 1", "reference": "median"}}, []),
+        ({"preset": "hst", "crmask": {"scale": "1 1"}, "median": {"clip_slope": 1}}, ["median.clip_slope"]),
+        ({"preset": "jwst", "crmask": {"reference": "others", "backg": 1}}, ["crmask.backg"]),
+        ({"overrides": [{"instrument": "ACS", "set": {"crmask": {"scale": "1 1"}}}]}, ["crmask.scale"]),
+        ({"overrides": [{"instrument": "WFC3", "set": {"crmask": {"scale": "1 1"}}}]}, []),
+    ],
+)
+def test_settings_without_effect_are_told(user, told):
+    """A key that counts only with another ``crmask.reference``; what presets set is not the user's."""
+    lines = config.without_effect(resolve(**user), "ACS")
+    assert [line.split(" has no effect: crmask.reference is ")[0] for line in lines] == told
 
 
 def test_precedence_defaults_preset_overrides_user():
@@ -172,7 +189,7 @@ def test_exponents_without_a_point_are_numbers():
         ({"crmsk": {}}, ["crmsk", "did you mean crmask?"]),
         ({"crmask": {"maskpt": 1}}, ["crmask.maskpt", "did you mean median.maskpt?"]),
         ({"skymatch": {"weight": "npix"}}, ["skymatch.weight", "did you mean skymatch.weights?"]),
-        ({"crmask": {"zz": 1}}, ["crmask.zz", "expected one of snr, scale"]),
+        ({"crmask": {"zz": 1}}, ["crmask.zz", "expected one of reference, snr"]),
         ({"crmask": 5}, ["crmask is 5"]),
         ({"crmask": {"snr": "5"}}, ["crmask.snr is '5'", "two numbers"]),
         ({"crmask": {"snr": "0 4"}}, ["crmask.snr", "> 0"]),

@@ -263,7 +263,7 @@ def test_a_wrong_association_leaves_the_others_alone(tmp_path):
         else:
             assert words in product.error and "\n" not in product.error and f"{name}.csv" in product.error
             assert product.members == [] and product.groups == {} and product.batches == {}
-        assert product.options["crmask"]["snr"] == "5.0 4.0"
+        assert product.options["crmask"]["snr"] == "4.5 3.3"
     made = plan.build(settings_of(*sources), None)
     assert list(made.good) == ["good"]
 

@@ -42,6 +42,7 @@ def test_targets_of_a_plain_run():
         "crmask/c_crmask.fits",
         "p_i2d.fits",
         "report.html",
+        "frames.csv",
         "provenance.json",
         "record/report.json",
         "record/provenance.json",

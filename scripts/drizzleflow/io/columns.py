@@ -161,8 +161,53 @@ SKY = (
     _EXTVER,
 )
 
+#: frames.csv: one row for each frame, in the order of members.csv. From `shift_x` on it has what was measured
+#: against the other exposures (``crmask.reference: others``)
+FRAMES = (
+    _MEMBER,
+    _EXTVER,
+    Column("status", "text", "COMPLETE, or SKIPPED: there was nothing to compare with", missing=""),
+    Column("npix", "int", "pixels of the frame", "pixel", ""),
+    Column("flagged", "int", "outliers, with what grow and ctegrow added", "pixel", ""),
+    Column("fraction", "float", "flagged / npix", missing=""),
+    Column(
+        "shift_x",
+        "float",
+        "how far the frame's sources lie from those of the other exposures; empty where too few tell",
+        "pixel",
+        "",
+    ),
+    Column("shift_y", "float", "the same along y", "pixel", ""),
+    Column(
+        "width",
+        "float",
+        "by how much the sources are wider than those of the others' mean (sqrt of the kernel's variance an "
+        "axis; negative: sharper)",
+        "pixel",
+        "",
+    ),
+    Column("noise", "float", "measured noise in units of the expected one", missing=""),
+    Column(
+        "tolerance",
+        "float",
+        "how far sources may be off, in units of the slope of the others' mean",
+        missing="",
+    ),
+    Column("depth", "float", "other exposures behind a pixel, on average", missing=""),
+    Column("unseen", "float", "part of the good pixels that no other exposure sees", missing=""),
+    Column("on_sources", "int", "flagged pixels where the others' mean has structure", "pixel", ""),
+    Column("negative", "int", "flagged pixels that are too low", "pixel", ""),
+    Column("sharp", "int", "flagged pixels that no other exposure sees, by their sharpness", "pixel", ""),
+)
+
 #: path of each table in the product's folder -> its columns
-TABLES = {"members.csv": MEMBERS, "footprints.csv": FOOTPRINTS, "sky/{batch}.csv": OVERLAPS, "sky.csv": SKY}
+TABLES = {
+    "members.csv": MEMBERS,
+    "footprints.csv": FOOTPRINTS,
+    "sky/{batch}.csv": OVERLAPS,
+    "sky.csv": SKY,
+    "frames.csv": FRAMES,
+}
 
 
 def names(columns) -> list[str]:

@@ -25,7 +25,16 @@ import pandas as pd
 
 from drizzleflow.errors import InputError
 from drizzleflow.io import light_tables
-from drizzleflow.io.columns import ASSOCIATION_SCHEMA, FOOTPRINTS, MEMBERS, OVERLAPS, SKY, Column, names
+from drizzleflow.io.columns import (
+    ASSOCIATION_SCHEMA,
+    FOOTPRINTS,
+    FRAMES,
+    MEMBERS,
+    OVERLAPS,
+    SKY,
+    Column,
+    names,
+)
 from drizzleflow.io.files import read_text
 
 _DTYPES = {"text": "string", "int": "int64", "float": "float64", "bool": "bool", "outline": "object"}
@@ -155,6 +164,11 @@ def _number(cell: str) -> float | str:
     return number if math.isfinite(number) else cell
 
 
+def read_frames(path) -> pd.DataFrame:
+    """Read frames.csv, the outliers of each frame; see `drizzleflow.io.columns.FRAMES`."""
+    return _read([path], FRAMES)
+
+
 def write_members(table: pd.DataFrame, path) -> None:
     """Write members.csv, whole or not at all: just the columns of `drizzleflow.io.columns.MEMBERS`."""
     _write(table, MEMBERS, path)
@@ -184,7 +198,8 @@ def describe(columns: Sequence[Column]) -> pd.DataFrame:
 
 def dtype(column: Column) -> str:
     """Return the pandas dtype of a column."""
-    return "boolean" if column.kind == "bool" and column.missing is not None else _DTYPES[column.kind]
+    with_missing = {"bool": "boolean", "int": "Int64"}
+    return (column.missing is not None and with_missing.get(column.kind)) or _DTYPES[column.kind]
 
 
 def _read(paths, columns: Sequence[Column], only: Iterable[str] | None = None) -> pd.DataFrame:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import copy
 import json
-import math
 import os
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 
 from drizzleflow.errors import InputError
+from drizzleflow.plan.config_checks import check_together, unused
 from drizzleflow.plan.config_schema import Checker, show
 
 #: of this checkout: defaults, presets and schema
@@ -96,10 +96,9 @@ def resolve(defaults: Mapping, user: Mapping, presets_dir) -> dict:
         "base": {name: below.get(name, {}) for name in sections},
         "user": {name: mine.get(name, {}) for name in sections},
     }
-    for entry in [{"set": {}}, *resolved["overrides"]]:
-        for_product(
-            {**resolved, "overrides": [{"set": entry["set"]}]}
-        )  # what an entry breaks stops the run here
+    for_product({**resolved, "overrides": []})
+    for entry in resolved["overrides"]:  # what an entry breaks stops the run here
+        check_together(_merged(resolved["layers"], [entry["set"]]))
     return resolved
 
 
@@ -139,14 +138,34 @@ def for_product(resolved: Mapping, instrument: str = "", exp_type: str = "", fil
     InputError
         Two values contradict each other.
     """
+    options = _merged(resolved["layers"], _chosen(resolved, instrument, exp_type, filter))
+    check_together(options)
+    return options
+
+
+def without_effect(
+    resolved: Mapping, instrument: str = "", exp_type: str = "", filter: str = ""
+) -> list[str]:
+    """Return a line for each setting of the user's that does nothing for a product, given its others."""
+    chosen = _chosen(resolved, instrument, exp_type, filter)
     layers = resolved["layers"]
+    return unused(_merged(layers, chosen), [*chosen, layers["user"]])
+
+
+def _chosen(resolved: Mapping, instrument: str, exp_type: str, filter: str) -> list[Mapping]:
+    """Return the settings of the overrides that a product matches."""
     product = {"instrument": instrument, "exp_type": exp_type, "filter": filter}
+    return [
+        entry["set"]
+        for entry in resolved["overrides"]
+        if all(_matches(entry.get(key), product[key]) for key in _SELECTORS)
+    ]
+
+
+def _merged(layers: Mapping, overrides) -> dict:
     options = copy.deepcopy(layers["base"])
-    for entry in resolved["overrides"]:
-        if all(_matches(entry.get(key), product[key]) for key in _SELECTORS):
-            options = merge(options, entry["set"], list(options))
-    options = merge(options, layers["user"], list(options))
-    _check_together(options)
+    for layer in [*overrides, layers["user"]]:
+        options = merge(options, layer, list(options))
     return options
 
 
@@ -155,32 +174,3 @@ def _matches(patterns, value) -> bool:
         return True
     patterns = [patterns] if isinstance(patterns, str) else patterns
     return any(fnmatchcase(str(value).upper(), pattern.upper()) for pattern in patterns)
-
-
-def _check_together(options) -> None:
-    sky = options.get("skymatch", {})
-    if sky.get("lower") is not None and sky.get("upper") is not None and sky["lower"] >= sky["upper"]:
-        raise InputError(
-            f"configuration: skymatch.lower is {sky['lower']}, "
-            f"expected less than skymatch.upper ({sky['upper']})"
-        )
-    if (sky.get("skymethod") == "user") != (sky.get("skylist") is not None):
-        raise InputError(
-            f"configuration: skymatch.skymethod is {sky.get('skymethod')} "
-            f"and skymatch.skylist is {show(sky.get('skylist'))}, "
-            "expected user with a file, or another method without"
-        )
-    crval = options.get("grid", {}).get("crval")
-    if crval and not (-360 <= crval[0] <= 360 and -90 <= crval[1] <= 90):
-        raise InputError(
-            f"configuration: grid.crval is {crval}, expected [RA, Dec] in degrees, Dec from -90 to 90"
-        )
-    for key in ("snr", "scale"):
-        text = options.get("crmask", {}).get(key)
-        if text is not None and (bad := [v for v in map(float, text.split()) if not math.isfinite(v)]):
-            raise InputError(
-                f"configuration: crmask.{key} is {text!r}, expected finite numbers, not {bad[0]}"
-            )
-    snr = options.get("crmask", {}).get("snr")
-    if snr is not None and min(map(float, snr.split())) <= 0:
-        raise InputError(f"configuration: crmask.snr is {snr!r}, expected two numbers > 0")

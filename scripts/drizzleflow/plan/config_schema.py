@@ -197,7 +197,7 @@ def _finish(value, key, rule):
     """Return one spelling for values that have several, so that equal configurations rerun no job."""
     if key == "outlier_method":
         return [value] if isinstance(value, str) else value
-    if key in ("snr", "scale", "driz_cr_snr", "driz_cr_scale", "combine_nsigma"):
+    if rule.get("allowed", "").startswith(("two numbers", "one or two numbers")):
         numbers = (
             value.replace(",", " ").split()
             if isinstance(value, str)

@@ -158,5 +158,10 @@ class Road:
 # the two ends of every road
 
 MEMBERS = Step("members", PRODUCT, {"table": File("members.csv", target=True)})
-REPORT = Step("report", PRODUCT, {"report": File("report.html", target=True)}, reported=False)
+REPORT = Step(
+    "report",
+    PRODUCT,
+    {"report": File("report.html", target=True), "frames": File("frames.csv", target=True)},
+    reported=False,
+)
 PROVENANCE = Step("provenance", PRODUCT, {"provenance": File("provenance.json", target=True)}, reported=False)

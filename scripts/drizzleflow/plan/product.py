@@ -54,6 +54,7 @@ class Product:
     format: Declared | None = None  #: what the members' format declares
     methods: tuple[str, ...] = ()  #: the setting outlier_method
     keeps: bool = False  #: the setting save_intermediate_results
+    notes: list[str] = field(default_factory=list)  #: settings of the user's that do nothing
 
     def __post_init__(self):
         self._by_name = {member.member: member for member in self.members}
@@ -66,6 +67,11 @@ class Product:
         """Whether groups are compared on the grid, and not single frames on their own pixels."""
         return self.options["single_drizzle"]["resample_data"]
 
+    @property
+    def against_others(self) -> bool:
+        """Whether exposures are compared with the others, and not with the median of all."""
+        return self.options["crmask"]["reference"] == "others"
+
     @cached_property
     def stack(self) -> dict[str, list[tuple[str, list[int]]]]:
         """What is compared, in the form of `groups`: groups when resampled, single frames otherwise."""
@@ -76,6 +82,15 @@ class Product:
             for m in self.members
             for v in range(1, m.nframes + 1)
         }
+
+    @cached_property
+    def stacked_in(self) -> dict[str, list[tuple[int, str]]]:
+        """By a member's name: (extver, the key of `stack` that has it) of each of its frames."""
+        found: dict[str, list[tuple[int, str]]] = {}
+        for group, parts in self.stack.items():
+            for name, extvers in parts:
+                found.setdefault(name, []).extend((extver, group) for extver in extvers)
+        return found
 
     @cached_property
     def batch_of(self) -> dict[str, str]:

@@ -119,7 +119,8 @@ def _product(table: association.Association, settings, cache, known, main_proces
                 f"{known.titles(lambda one: one.takes_companions)} files, expected none with {member.format} "
                 "files"
             )
-    options = config.for_product(settings, first.instrument, first.exp_type, first.filter)
+    which = first.instrument, first.exp_type, first.filter
+    options = config.for_product(settings, *which)
     product = Product(
         table.name,
         table.source,
@@ -131,6 +132,7 @@ def _product(table: association.Association, settings, cache, known, main_proces
         format=declared,
         methods=tuple(settings["outlier_method"]),
         keeps=settings["save_intermediate_results"],
+        notes=config.without_effect(settings, *which),
     )
     product.groups = _groups(table, members)
     _expect_errors(table, product)
@@ -163,7 +165,8 @@ def _expect_errors(table, product) -> None:
     """Refuse members without uncertainties where outliers are to be found, before anything is made."""
     options = product.options
     compared = "blot" in product.methods and options["median"]["median"] and len(product.stack) > 1
-    if compared and (options["crmask"]["noise"] == "err" or not product.resampled):
+    modelled = options["crmask"]["noise"] == "model" and (product.resampled or product.against_others)
+    if compared and not modelled:
         for member in product.members:
             if not member.err:
                 raise InputError(

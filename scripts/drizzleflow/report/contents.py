@@ -11,10 +11,12 @@ from collections import Counter
 from operator import itemgetter
 from pathlib import Path
 
-from drizzleflow.io.columns import MEMBERS, SKY
+from drizzleflow.io import light_tables
+from drizzleflow.io.columns import FRAMES, MEMBERS, SKY
 from drizzleflow.io.files import write_text
 from drizzleflow.jobs import record
 from drizzleflow.plan import roads
+from drizzleflow.report import frames
 
 MAX_WARNINGS = 200  #: different messages listed
 MAX_SINGLES = 12  #: images of a step that are shown, such as single drizzles
@@ -23,8 +25,8 @@ FOLD = 40  #: longer tables are folded
 FILES = {"member", "members", "frames", "others", "error", "sources"}
 
 
-def make(records, members, sky, out_path, product: str) -> None:
-    """Write the report of one product.
+def make(records, members, sky, out_path, product: str, frames_path=None, notes=()) -> None:
+    """Write the report of one product, and the table of its frames.
 
     Parameters
     ----------
@@ -38,6 +40,10 @@ def make(records, members, sky, out_path, product: str) -> None:
         The HTML file.
     product : str
         Name of the product.
+    frames_path : path, optional
+        ``frames.csv``, see `drizzleflow.io.columns.FRAMES`.
+    notes : sequence of str
+        What is to be said of the configuration.
 
     Raises
     ------
@@ -47,7 +53,8 @@ def make(records, members, sky, out_path, product: str) -> None:
     from jinja2 import Environment, FileSystemLoader
 
     jobs = _load(records)
-    masks, warnings = _masks(jobs, members), _warnings(jobs)
+    masks = frames.rows(jobs, list(members.get("member", ())))
+    warnings = _warnings(jobs, notes)
     pages = Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, loader=FileSystemLoader(Path(__file__).parent)
     )
@@ -61,6 +68,7 @@ def make(records, members, sky, out_path, product: str) -> None:
         members=_grid(members, MEMBERS),
         sky=_grid(sky, SKY, rounded=True),
         masks=masks,
+        measured=any(row["noise"] is not None for row in masks),
         numbers=[
             (rule, _pairs(entry["statistics"]))
             for rule in [step.name for step in roads.STEPS.values() if step.numbers]
@@ -73,6 +81,8 @@ def make(records, members, sky, out_path, product: str) -> None:
         versions=_versions(jobs),
     )
     write_text(out_path, text)
+    if frames_path is not None:
+        light_tables.write(frames_path, FRAMES, (row.values() for row in masks))
 
 
 def _load(records) -> list[dict]:
@@ -95,7 +105,7 @@ def _load(records) -> list[dict]:
             shown[entry["rule"]] += 1
             pictures = pictures if shown[entry["rule"]] <= MAX_SINGLES else {}
         elif {"before", "after"} <= set(pictures):
-            if blink is None or _flagged(entry) > _flagged(blink):
+            if blink is None or frames.flagged(entry) > frames.flagged(blink):
                 if blink is not None:
                     blink["thumbnails"] = {}
                 blink = entry
@@ -104,43 +114,6 @@ def _load(records) -> list[dict]:
         entry["thumbnails"] = pictures
         jobs.append(entry)
     return sorted(jobs, key=lambda entry: (entry["rule"], entry["name"]))
-
-
-def _frames(entry) -> list[dict]:
-    frames = entry["statistics"].get("frames")
-    return [frame for frame in frames if isinstance(frame, dict)] if isinstance(frames, list) else []
-
-
-def _flagged(entry) -> int:
-    return sum(frame.get("flagged") or 0 for frame in _frames(entry))
-
-
-def _masks(jobs, members) -> list[dict]:
-    """Return a row per frame, in the order of `members`: member, extver, status, flagged, npix, fraction."""
-    rows, flagging = [], {step.name for step in roads.STEPS.values() if step.flags}
-    for entry in jobs:
-        if entry["rule"] not in flagging:
-            continue
-        for frame in _frames(entry):
-            flagged, npix, fraction = frame.get("flagged"), frame.get("npix"), frame.get("fraction")
-            if fraction is None and npix and flagged is not None:
-                fraction = flagged / npix
-            rows.append(
-                {
-                    "member": str(
-                        frame.get("member") or (entry.get("wildcards") or {}).get("member") or entry["name"]
-                    ),
-                    "extver": frame.get("extver"),
-                    "status": frame.get("status") or entry["statistics"].get("status"),
-                    "flagged": flagged,
-                    "npix": npix,
-                    "fraction": fraction,
-                }
-            )
-    order = {name: number for number, name in enumerate(members.get("member", ()))}
-    return sorted(
-        rows, key=lambda row: (order.get(row["member"], len(order)), row["member"], row["extver"] or 0)
-    )
 
 
 def _facts(jobs, members, masks, warnings) -> list[tuple[str, str]]:
@@ -195,7 +168,7 @@ def _blink(jobs) -> dict | None:
     pairs = [entry for entry in jobs if {"before", "after"} <= set(entry["thumbnails"])]
     if not pairs:
         return None
-    entry = max(pairs, key=_flagged)
+    entry = max(pairs, key=frames.flagged)
     return {
         "name": entry["name"],
         **{key: entry["thumbnails"].get(key) for key in ("before", "after", "mask")},
@@ -243,12 +216,14 @@ def _pairs(statistics: dict) -> list[tuple[str, str]]:
     return [(key, "null" if value is None else _short(value)) for key, value in statistics.items()]
 
 
-def _warnings(jobs) -> dict:
+def _warnings(jobs, notes=()) -> dict:
     """Return the different messages and their counts, the most frequent first."""
     counts = Counter((entry["rule"], text) for entry in jobs for text in entry.get("warnings") or ())
+    counts.update(("configuration", note) for note in notes)
     lines = [{"rule": rule, "text": text, "count": n} for (rule, text), n in counts.items()]
     lines.sort(key=lambda line: (-line["count"], line["rule"], line["text"]))
-    total = sum(entry.get("warnings_count") or len(entry.get("warnings") or ()) for entry in jobs)
+    total = len(notes)
+    total += sum(entry.get("warnings_count") or len(entry.get("warnings") or ()) for entry in jobs)
     return {"total": total, "lines": lines[:MAX_WARNINGS], "more": max(0, len(lines) - MAX_WARNINGS)}
 
 

@@ -38,6 +38,11 @@ def compares(product: Product) -> bool:
     return switched_off(product) is None and len(product.stack) > 1
 
 
+def own_groups(product: Product, member: str) -> list[tuple[int, str]]:
+    """Return (extver, group) of a member's frames where their groups are left out of what they meet."""
+    return product.stacked_in[member] if compares(product) and product.against_others else []
+
+
 def blots(product: Product) -> bool:
     """Return whether files with the median blotted to the members' pixels are made.
 
