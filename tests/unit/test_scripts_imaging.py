@@ -85,6 +85,6 @@ def test_without_resampling_the_frames_are_the_singles(tmp_path, reference):
     for path, member in zip(singles, road.members, strict=True):
         with fits.open(path) as made, fits.open(member["path"]) as given:
             less = given["SCI"].data - np.float32(levels.get((member["member"], 1), 0))
-            np.testing.assert_allclose(made["SCI"].data, less, rtol=1e-6)  # an area of about 1
+            np.testing.assert_allclose(made["SCI"].data, less, rtol=1e-6, atol=2e-5)  # area about 1
     mask, *_ = road.crmask(road.members[0], road.median(singles)[0])
     assert fits.getdata(mask, 1).shape == (64, 72)
