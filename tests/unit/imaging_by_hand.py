@@ -120,7 +120,7 @@ class Road:
 
     def single(self, group):
         path = self.at(f"single/{group}_outlier_i2d.fits")
-        frames = [(self.product.member(name).asdict(), v) for name, v in self.product.groups[group]]
+        frames = [(self.product.member(name).asdict(), v) for name, v in self.product.stack[group]]
         files = [member["path"] for member, _ in frames]
         options = {
             **self.sections("single_drizzle", "grid", "simple"),

@@ -80,7 +80,7 @@ def test_without_resampling_the_frames_are_the_singles(tmp_path, reference):
     """Less their sky, where they are compared with each other: jwst's median is of the frames as they are."""
     user = {"single_drizzle": {"resample_data": False}, "crmask": {"reference": reference}}
     road = Road(tmp_path, "simple", user=user, cosmic_rays=0.01).geometry().levels()
-    singles = [road.single(group)[0] for group in road.product.groups]
+    singles = [road.single(group)[0] for group in road.product.stack]
     levels = read_levels(road.sky) if reference == "others" else {}
     for path, member in zip(singles, road.members, strict=True):
         with fits.open(path) as made, fits.open(member["path"]) as given:
