@@ -25,7 +25,8 @@ def main(job):
         expect_one_shape(singles)
     window = union(singles)
     parameters = Parameters.of(settings)
-    made = median_image(singles, window, parameters, Limits.of(settings) if opts["groups"] else None)
+    limits = Limits.of(settings) if opts["groups"] else None
+    made = median_image(singles, window, parameters, limits, os.path.dirname(job.output.median))
     notes = list(made.notes)
     if parameters.statistic == "minmed" and opts["skymatch"]["skymethod"] == "match":
         notes.append(

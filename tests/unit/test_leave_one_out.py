@@ -7,15 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drizzleflow.arrays.morphology import abs_deriv
+from drizzleflow.arrays.morphology import abs_deriv, dilate
 from drizzleflow.combine import auto
 from drizzleflow.combine.leave_one_out import (
     ClippedMean,
     Limits,
     clipped_mean,
     image_weights,
-    noise_at,
     takes_part,
+    variance_at,
     without,
 )
 from drizzleflow.combine.stack_noise import StackNoise
@@ -55,13 +55,28 @@ def planes_of(stack, noise, sci, count):
 
 
 def parts_of(stack, noise, sci, count):
+    """Which values take part, by their definition, pixel by pixel; and the noise of each value."""
     gradient = abs_deriv(sci)
-    levels = [noise_at(sci, *terms) for terms in zip(noise.constant, noise.slope, strict=True)]
-    parts = [
-        takes_part(image, sci, gradient, count, sigma, LIMITS)
-        for image, sigma in zip(stack, levels, strict=True)
-    ]
+    levels = [np.sqrt(variance_at(sci, *terms)) for terms in zip(noise.constant, noise.slope, strict=True)]
+    parts = []
+    for image, sigma in zip(stack, levels, strict=True):
+        left_out = np.zeros(sci.shape, bool)
+        for sign, (first, beside), least in ((1, LIMITS.nsigma, 0), (-1, LIMITS.low, LIMITS.low_count)):
+            off = sign * (image - sci) - np.float32(LIMITS.slope) * gradient
+            some = count >= least
+            far = (off > np.float32(first) * sigma) & some
+            left_out |= dilate(far, 1) & (off > np.float32(beside) * sigma) & some
+        parts.append(np.isfinite(image) & ~left_out)
     return np.array(parts), np.array(levels, np.float64)
+
+
+@given(seed=st.integers(0, 2**32 - 1), n=st.integers(1, 6))
+def test_what_takes_part_is_its_definition(seed, n):
+    stack, noise, sci, count = stack_of(np.random.default_rng(seed), n)
+    parts, _ = parts_of(stack, noise, sci, count)
+    for image, constant, per_level, part in zip(stack, noise.constant, noise.slope, parts, strict=True):
+        found = takes_part(image, sci, count, constant, per_level, LIMITS)
+        np.testing.assert_array_equal(found, part)
 
 
 @given(seed=st.integers(0, 2**32 - 1), n=st.integers(2, 9))

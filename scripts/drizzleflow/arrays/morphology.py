@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 EDGES = ("neighbours", "zero")
+BAND = 64  #: rows of an image that are worked on at a time
 
 
 def reach(mask, axis: int, before: int, after: int) -> np.ndarray:
@@ -91,10 +92,53 @@ def abs_deriv(array, edges: str = "neighbours") -> np.ndarray:
         _raise(out[:-1, :-1], finite[:-1, :-1])
     else:
         out = np.zeros_like(array)
-        _raise(out, finite)
+        for first in range(0, len(array), BAND):  # what fits a processor's cache
+            end = min(first + BAND, len(array))
+            rows = np.s_[max(first - 1, 0) : end + 1]
+            _raise(out[rows], finite[rows])
     if np.issubdtype(out.dtype, np.floating):
         np.copyto(out, np.nan, where=np.isnan(array))
     return out
+
+
+def abs_deriv_at(array, at) -> np.ndarray:
+    """Return `abs_deriv` of an image (ny, nx) at some pixels, given by their flat indices."""
+    (ny, nx), flat = array.shape, array.reshape(-1)
+    (y, x), centre = np.divmod(at, nx), flat[at]
+    out = np.zeros(len(at), array.dtype)
+    # beyond the edge stands the pixel itself
+    neighbours = (np.maximum(y - 1, 0), x), (np.minimum(y + 1, ny - 1), x)
+    neighbours += (y, np.maximum(x - 1, 0)), (y, np.minimum(x + 1, nx - 1))
+    with np.errstate(invalid="ignore"):
+        for row, column in neighbours:
+            difference = np.abs(flat[row * nx + column] - centre)
+            difference[np.isinf(difference)] = 0
+            np.fmax(out, difference, out=out)
+    out[np.isnan(centre)] = np.nan
+    return out
+
+
+def touching(at, chosen, shape, itself: bool = True) -> np.ndarray:
+    """Return which pixels touch, by a side or a corner, one of the chosen pixels, or are one: bool (n,).
+
+    Parameters
+    ----------
+    at : integer (n,)
+        Flat indices of pixels of an image of `shape`.
+    chosen : bool (n,)
+        Those of them that are chosen.
+    itself : bool
+        False: a chosen pixel counts only if another one touches it.
+    """
+    wide = shape[1] + 2  # with a border, so that neighbours of edge pixels are not those of the next row
+    y, x = np.divmod(at, shape[1])
+    place = (y + 1) * wide + x + 1
+    marked = np.zeros((shape[0] + 2) * wide, bool)
+    marked[place[chosen]] = True
+    found = marked[place] if itself else np.zeros(len(at), bool)
+    for step in (-wide - 1, -wide, -wide + 1, -1, 1, wide - 1, wide, wide + 1):
+        found |= marked[place + step]
+    return found
 
 
 def _raise(out, array) -> None:

@@ -22,11 +22,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from drizzleflow.arrays.morphology import abs_deriv, dilate
+from drizzleflow.arrays.morphology import abs_deriv_at, touching
 from drizzleflow.arrays.pairs import pair
-from drizzleflow.arrays.ranks import BLOCK
+from drizzleflow.io.spool import Spool
 
 REACH = 2  #: rows around a pixel that decide which of its values take part
+PART = 2**16  #: pixels that are worked on at a time
 
 
 @dataclass(frozen=True)
@@ -68,12 +69,20 @@ class ClippedMean(NamedTuple):
     nmean: np.ndarray  #: int16
 
     @classmethod
-    def empty(cls, shape) -> ClippedMean:
-        """Planes to be filled section by section."""
-        nothing = np.full(shape, np.nan, np.float32)
-        return cls(
-            nothing, np.zeros(shape, np.float32), np.zeros(shape, np.float32), np.zeros(shape, np.int16)
-        )
+    def empty(cls, shape, folder=None) -> ClippedMean:
+        """Planes to be filled section by section: arrays or, with a folder, files there that have no name."""
+        fills = (np.float32(np.nan), np.float32(0), np.float32(0), np.int16(0))
+        if folder is None:
+            return cls(*(np.full(shape, fill) for fill in fills))
+        return cls(*(Spool(folder, shape, fill) for fill in fills))
+
+    def put(self, rows: slice, made: ClippedMean, part) -> None:
+        """Set some rows to a part of other planes."""
+        for plane, values in zip(self, made, strict=True):
+            if isinstance(plane, Spool):
+                plane.put(rows.start, values[part])
+            else:
+                plane[rows] = values[part]
 
 
 class Others(NamedTuple):
@@ -95,51 +104,56 @@ def image_weights(constants) -> np.ndarray:
     return 1 / constants / np.mean(1 / constants)
 
 
-def noise_at(level, constant: float, per_level: float) -> np.ndarray:
-    """The noise of an image at a level, float32: sqrt(constant + per_level * max(level, 0)); `level` is
-    float32.
-    """
+def variance_at(level, constant: float, per_level: float) -> np.ndarray:
+    """The variance of an image at a level, float32: constant + per_level * max(level, 0); `level` is float32."""
     variance = np.fmax(level, np.float32(0))
     variance *= np.float32(per_level)
     variance += np.float32(constant)
-    return np.sqrt(variance, out=variance)
+    return variance
 
 
-def takes_part(values, reference, gradient, count, sigma, limits: Limits) -> np.ndarray:
+def takes_part(values, reference, count, constant, per_level, limits: Limits) -> np.ndarray:
     """Which values of one image take part in the clipped mean, bool (ny, nx).
 
     Parameters
     ----------
     values : float32 (ny, nx)
         The image, NaN where it is bad.
-    reference, gradient : float32 (ny, nx)
-        SCI and its slope (`drizzleflow.arrays.morphology.abs_deriv`).
+    reference : float32 (ny, nx)
+        SCI.
     count : integer (ny, nx)
         How many values are good (NUSED).
-    sigma : float32 (ny, nx)
-        The noise of the image at the level of `reference` (`noise_at`).
+    constant, per_level : float
+        The noise of the image (`variance_at`).
     limits : Limits
 
     Notes
     -----
-    A pixel depends on its eight neighbours, and through `gradient` on theirs: a section needs two rows more
-    of `values` and `reference`.
+    A pixel depends on its eight neighbours, and through SCI's slope on theirs: a section needs `REACH` rows
+    more.
     """
+    part = np.isfinite(values)
+    # the least that a limit can be: slope and photons only raise it
+    least = np.sqrt(np.float32(max(constant, 0)))
     with np.errstate(invalid="ignore"):
         excess = values - reference
-        margin = np.float32(limits.slope) * gradient
-        part = np.isfinite(values)
-        high = excess - margin
-        far = high > np.float32(limits.nsigma[0]) * sigma
-        if far.any():
-            part &= ~(dilate(far, 1) & (high > np.float32(limits.nsigma[1]) * sigma))
+        outside = excess > np.float32(limits.nsigma[1]) * least
         if limits.low[0]:
-            low = np.negative(excess, out=excess)
-            low -= margin
-            far = (low > np.float32(limits.low[0]) * sigma) & (count >= limits.low_count)
-            if far.any():
-                beside = (low > np.float32(limits.low[1]) * sigma) & (count >= limits.low_count)
-                part &= ~(dilate(far, 1) & beside)
+            outside |= excess < -np.float32(limits.low[1]) * least
+        at = np.flatnonzero(outside)
+        if not len(at):
+            return part
+        excess = excess.reshape(-1)[at]
+        sigma = np.sqrt(variance_at(reference.reshape(-1)[at], constant, per_level))
+        margin = np.float32(limits.slope) * abs_deriv_at(reference, at)
+        high = excess - margin
+        far, near = (high > np.float32(limit) * sigma for limit in limits.nsigma)
+        left_out = near & touching(at, far, part.shape)
+        if limits.low[0]:
+            low, enough = -excess - margin, count.reshape(-1)[at] >= limits.low_count
+            far, near = ((low > np.float32(limit) * sigma) & enough for limit in limits.low)
+            left_out |= near & touching(at, far, part.shape)
+    part.reshape(-1)[at[left_out]] = False
     return part
 
 
@@ -165,26 +179,26 @@ def clipped_mean(stack, reference, count, noise, weights, limits: Limits) -> Cli
         Sums are float64, added in the order of the stack.
     """
     shape = reference.shape
-    planes, gradient = ClippedMean.empty(shape), abs_deriv(reference)
-    rows = max(1, BLOCK // max(shape[1], 1))
-    constants, slopes = noise.constant, noise.slope
+    planes = ClippedMean.empty(shape)
+    rows = max(1, PART // max(shape[1], 1))
     for y in range(0, shape[0], rows):
-        # with the neighbours that dilation looks at
-        top, bottom = max(0, y - 1), min(shape[0], y + rows + 1)
+        # with the neighbours that decide
+        top, bottom = max(0, y - REACH), min(shape[0], y + rows + REACH)
         wide, inner = np.s_[top:bottom], np.s_[y - top : min(y + rows, shape[0]) - top]
-        sci, g, n = reference[wide], gradient[wide], count[wide]
+        sci, n = reference[wide], count[wide]
         form = sci[inner].shape
         total, wsum, vmean = (np.zeros(form) for _ in range(3))
         nmean, known = np.zeros(form, np.int16), {}
-        for image, constant, per_level, weight in zip(stack, constants, slopes, weights, strict=True):
-            if (constant, per_level) not in known:  # images alike share their noise
-                known = {(constant, per_level): noise_at(sci, constant, per_level)}
-            sigma = known[constant, per_level]
-            part = takes_part(image[wide], sci, g, n, sigma, limits)[inner]
+        for image, constant, per_level, weight in zip(
+            stack, noise.constant, noise.slope, weights, strict=True
+        ):
+            if (constant, per_level, weight) not in known:  # images alike share their noise
+                variance = variance_at(sci[inner], constant, per_level).astype(np.float64)
+                known = {(constant, per_level, weight): weight**2 * variance}
+            part = takes_part(image[wide], sci, n, constant, per_level, limits)[inner]
             np.add(total, weight * image[wide][inner].astype(np.float64), out=total, where=part)
             np.add(wsum, weight, out=wsum, where=part)
-            variance = np.square(sigma[inner], dtype=np.float64)
-            np.add(vmean, weight**2 * variance, out=vmean, where=part)
+            np.add(vmean, known[constant, per_level, weight], out=vmean, where=part)
             nmean += part
         place = np.s_[y : y + rows]
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -204,7 +218,7 @@ def without(planes: ClippedMean, reference, count, values, constant, per_level, 
     values : float32 (ny, nx)
         The image's own values, NaN where it is bad.
     constant, per_level : float
-        Its noise (`noise_at`).
+        Its noise (`variance_at`).
     weight : float
         Its weight (`image_weights`).
     limits : Limits
@@ -216,27 +230,32 @@ def without(planes: ClippedMean, reference, count, values, constant, per_level, 
     What a window's outer two pixels show may differ from what a larger window shows there.
     """
     ny, nx = values.shape
-    mean, variance = np.full((ny, nx), np.nan, np.float32), np.full((ny, nx), np.nan, np.float32)
+    mean, variance = np.empty((ny, nx), np.float32), np.empty((ny, nx), np.float32)
     others = np.empty((ny, nx), np.int16)
-    rows = max(1, BLOCK // max(nx, 1))
+    rows, weight = max(1, PART // max(nx, 1)), np.float32(weight)
     for y in range(0, ny, rows):
         end = min(y + rows, ny)
-        top, bottom = max(0, y - 2), min(ny, end + 2)  # dilation and slope look at neighbours
+        top, bottom = max(0, y - REACH), min(ny, end + REACH)
         place, inner = np.s_[y:end], np.s_[y - top : end - top]
         sci = reference[top:bottom]
-        sigma = noise_at(sci, constant, per_level)
-        part = takes_part(values[top:bottom], sci, abs_deriv(sci), count[top:bottom], sigma, limits)[inner]
+        part = takes_part(values[top:bottom], sci, count[top:bottom], constant, per_level, limits)[inner]
         np.subtract(planes.nmean[place], part, out=others[place])
-        there = others[place] > 0
-        wsum = planes.wsum[place].astype(np.float64)
-        total = planes.mean[place] * wsum
-        left = wsum - weight * part
+        rest, spread, total = mean[place], variance[place], planes.wsum[place]
         with np.errstate(invalid="ignore", divide="ignore"):
-            np.subtract(total, weight * values[place].astype(np.float64), out=total, where=part)
-            np.divide(total, left, out=mean[place], where=there, casting="same_kind")
-            rest = planes.vmean[place].astype(np.float64)
-            own = weight**2 * np.square(sigma[inner], dtype=np.float64)
-            np.subtract(rest, own, out=rest, where=part)
-            np.fmax(rest, 0, out=rest)
-            np.divide(rest, left * left, out=variance[place], where=there, casting="same_kind")
+            left = total - weight
+            # in this form little is lost by rounding: MEAN moves by its distance from the own value
+            np.subtract(planes.mean[place], values[place], out=rest)
+            rest *= weight / left
+            rest += planes.mean[place]
+            own = variance_at(sci[inner], constant, per_level)
+            own *= weight**2
+            np.subtract(planes.vmean[place], own, out=spread)
+            np.fmax(spread, 0, out=spread)
+            left *= left
+            spread /= left
+            absent = ~part  # here nothing has to be taken out
+            rest[absent] = planes.mean[place][absent]
+            spread[absent] = planes.vmean[place][absent] / total[absent] ** 2
+        nothing = others[place] <= 0
+        rest[nothing] = spread[nothing] = np.nan
     return Others(mean, variance, others)

@@ -48,7 +48,11 @@ class Combined:
 
 
 def median_image(
-    singles: list[StackImage], window, parameters: Parameters | None = None, limits: Limits | None = None
+    singles: list[StackImage],
+    window,
+    parameters: Parameters | None = None,
+    limits: Limits | None = None,
+    folder=None,
 ) -> Combined:
     """Combine single-drizzled images in sections of rows.
 
@@ -63,6 +67,8 @@ def median_image(
     parameters : Parameters
     limits : Limits, optional
         Also make the clipped mean (`drizzleflow.combine.leave_one_out`) with these limits.
+    folder : path, optional
+        Where the planes of the clipped mean are kept, in files without a name; by default in memory.
 
     Returns
     -------
@@ -78,7 +84,7 @@ def median_image(
     p = parameters or Parameters()
     n = len(singles)
     p.check_depth(n)
-    job = _Job(singles, Window(*window), p, limits)
+    job = _Job(singles, Window(*window), p, limits, folder)
     for section in job.sections():
         job.combine(*section)
     notes = advice(p, n) + job.notes
@@ -92,7 +98,7 @@ def median_image(
 class _Job:
     """Hold the state of one call of `median_image`: the output being filled, and the buffers."""
 
-    def __init__(self, singles, window, parameters, limits):
+    def __init__(self, singles, window, parameters, limits, folder):
         self.singles, self.p, self.limits = singles, parameters, limits
         self.window, shape = window, window.shape
         self.sci, self.nused = np.full(shape, np.nan, np.float32), np.zeros(shape, np.int16)
@@ -107,7 +113,7 @@ class _Job:
         if limits:
             if self.method == "sum":
                 raise InputError("combine_type is sum, expected another one for a clipped mean")
-            self.clipped = ClippedMean.empty(shape)
+            self.clipped = ClippedMean.empty(shape, folder)
             self.weights = leave_one_out.image_weights(self.noise.constant)
             numbers = (self.noise.constant, self.noise.slope, self.weights)
             self.groups = [GroupNoise(*row) for row in np.transpose(numbers).tolist()]
@@ -163,8 +169,7 @@ class _Job:
             made = leave_one_out.clipped_mean(
                 data, sci, count, self.noise[meeting], self.weights[meeting], self.limits
             )
-            for plane, part in zip(self.clipped, made, strict=True):
-                plane[rows] = part[inner]
+            self.clipped.put(rows, made, inner)
         if latest is not None:
             target = self.sci[rows]
             lacking = (self.nused[rows] == 0) & ~np.isnan(latest[inner])

@@ -114,12 +114,12 @@ def fit_kernel(data, template, gradient, sigma, usable, radius: int = 1) -> Matc
     return Match(kernel.reshape(same.kernel.shape), npix)
 
 
-def matched(template, gradient, sigma, match: Match) -> np.ndarray:
-    """The template with the kernel applied where it has structure (`APPLIED`), float32; as it is where the
-    kernel touches NaN.
+def apply(match: Match, template, gradient, sigma) -> None:
+    """Apply a kernel to a template (float32, ny, nx) in place, where it has structure (`APPLIED`) and the kernel
+    touches no NaN.
     """
     if not match.fitted:
-        return template
+        return
     radius, (ny, nx) = len(match.kernel) // 2, template.shape
     with np.errstate(invalid="ignore"):
         at = np.flatnonzero(gradient > np.float32(APPLIED) * sigma)
@@ -132,6 +132,5 @@ def matched(template, gradient, sigma, match: Match) -> np.ndarray:
         row = np.clip(y + dy, 0, ny - 1) * nx
         for column, weight in zip(columns, weights, strict=True):
             value += np.float32(weight) * flat[row + column]
-    made, whole = template.copy(), np.isfinite(value)
-    made.reshape(-1)[at[whole]] = value[whole]
-    return made
+    whole = np.isfinite(value)
+    flat[at[whole]] = value[whole]

@@ -6,12 +6,13 @@ The test of drizzleflow's own (``crmask.reference: others``). docs/outliers.md e
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
 from drizzleflow.arrays.morphology import abs_deriv, dilate
 from drizzleflow.arrays.pairs import pair
-from drizzleflow.outliers.matching import Match, fit_kernel, identity, matched
+from drizzleflow.outliers.matching import Match, apply, fit_kernel, identity
 from drizzleflow.outliers.sharpness import sharper, sharpness_of_sources
 from drizzleflow.outliers.significance import connected, noise_scale, steep_pixels, tolerance
 
@@ -19,6 +20,7 @@ PAIRS, SINGLE = (
     ("snr", "snr_beside", "snr_negative", "noise_range"),
     ("match", "tolerance", "template_noise", "sharp"),
 )
+STRUCTURE = 4.0  #: a flagged pixel is on a source where the template's slope exceeds so many sigma
 ROUNDS = 2  #: of the tolerance: the second without the pixels that the first took for outliers
 
 
@@ -100,9 +102,9 @@ def outliers(
         Good pixels: those that are measured on.
     template : float32 (ny, nx)
         The mean of the other exposures on this one's pixels (blotted), in the unit of `data`; NaN where there
-        is none.
+        is none. It is matched in place.
     variance : float32 (ny, nx), optional
-        Of `template`, on the same pixels.
+        Of `template`, on the same pixels; overwritten.
     count : integer (ny, nx), optional
         How many exposures are in `template`; only where there are two can a pixel be too low.
     thresholds : Thresholds
@@ -114,50 +116,82 @@ def outliers(
     Outcome
     """
     p, flaggable = thresholds or Thresholds(), usable if flaggable is None else flaggable
-    sigma = err  # of the difference
+    shape, sigma = data.shape, err  # of the difference
     with np.errstate(invalid="ignore"):
         if variance is not None and p.template_noise:
-            sigma = np.nan_to_num(variance)
+            sigma = np.fmax(variance, np.float32(0), out=variance)  # NaN is 0
             sigma *= np.float32(p.template_noise)
             sigma += err * err
             np.sqrt(sigma, out=sigma)
         gradient = abs_deriv(template)
         match = fit_kernel(data, template, gradient, sigma, usable, p.match) if p.match else identity(0)
         if match.fitted:
-            template = matched(template, gradient, sigma, match)
+            apply(match, template, gradient, sigma)
             gradient = abs_deriv(template)
         difference = data - template
         scale = noise_scale(difference, gradient, sigma, usable, p.noise_range)
-        noise = sigma * np.float32(scale)
-        noise *= noise
-        at = steep_pixels(difference, gradient, sigma, usable)
-        squared = gradient * gradient
+        # the tolerance only raises what is expected: no other pixel can be an outlier
+        least = min(p.snr[1], p.snr_beside[1]) if p.snr_beside[0] else p.snr[1]
+        limit = sigma * np.float32(least * scale)
+        beyond = difference > limit
+        beyond &= flaggable
+        high = _Candidates.at_pixels(beyond, difference, gradient, sigma, scale)
+        steep = steep_pixels(difference, gradient, sigma, usable)
         for round_ in range(ROUNDS):
-            c = tolerance(difference, gradient, noise, at, p.tolerance)
-            expected = squared * np.float32(c * c)
-            expected += noise
-            np.sqrt(expected, out=expected)
-            if round_ + 1 < ROUNDS or p.sharp:
-                high = difference > np.float32(p.snr[1]) * expected
-                high &= flaggable
-                clean = ~dilate(high, 1)
-                at = at[clean.reshape(-1)[at]]
-    mask = connected(difference, expected, *p.snr, flaggable, p.snr_beside)
-    negative = 0
-    if p.snr_negative[0] and count is not None:
-        below = connected(-difference, expected, *p.snr_negative, flaggable & (count >= 2))
-        negative = int(np.count_nonzero(below))
-        mask |= below
-    steep = np.count_nonzero(gradient[mask] > 4 * sigma[mask])
-    outcome = Outcome(mask, template, match, scale, c, negative, on_sources=int(steep))
+            c = tolerance(difference, gradient, sigma, scale, steep, p.tolerance)
+            beside_high = dilate(_plane(high.at[high.z(c) > np.float32(p.snr[1])], shape), 1)
+            if round_ + 1 < ROUNDS:
+                steep = steep[~beside_high.reshape(-1)[steep]]
+        flagged = high.at[connected(high.at, high.z(c), shape, *p.snr, p.snr_beside)]
+        below = flagged[:0]
+        if p.snr_negative[0] and count is not None:
+            limit *= np.float32(-p.snr_negative[1] / least)
+            beyond = difference < limit
+            beyond &= flaggable
+            beyond &= count >= 2
+            low = _Candidates.at_pixels(beyond, difference, gradient, sigma, scale)
+            below = low.at[connected(low.at, -low.z(c), shape, *p.snr_negative)]
+    flagged = np.concatenate([flagged, below])
+    on_sources = gradient.reshape(-1)[flagged] > STRUCTURE * sigma.reshape(-1)[flagged]
+    mask = _plane(flagged, shape)
+    outcome = Outcome(
+        mask, template, match, scale, c, len(below), on_sources=int(np.count_nonzero(on_sources))
+    )
     if p.sharp:
         seen = np.isfinite(difference)
         unseen = flaggable & ~seen
         if unseen.any():
             alone = np.where(usable | flaggable, data, np.float32(np.nan))
-            outcome.sharpness = sharpness_of_sources(alone, err, usable & clean & seen)
+            outcome.sharpness = sharpness_of_sources(alone, err, usable & ~beside_high & seen)
             if outcome.sharpness is not None:
                 sharp = sharper(alone, err, unseen, outcome.sharpness, p.sharp)
                 outcome.alone = int(np.count_nonzero(sharp))
                 mask |= sharp
     return outcome
+
+
+class _Candidates(NamedTuple):
+    """Pixels that differ from the template by more than noise: flat indices, and what is known of them."""
+
+    at: np.ndarray
+    difference: np.ndarray
+    gradient: np.ndarray
+    noise: np.ndarray
+
+    @classmethod
+    def at_pixels(cls, where, difference, gradient, sigma, scale) -> _Candidates:
+        """Those of a mask; the noise is `scale` times sigma."""
+        at = np.flatnonzero(where)
+        difference, gradient, sigma = (plane.reshape(-1)[at] for plane in (difference, gradient, sigma))
+        return cls(at, difference, gradient, sigma * np.float32(scale))
+
+    def z(self, tolerance: float) -> np.ndarray:
+        """Difference over what is expected: noise and tolerance times slope, in quadrature."""
+        return self.difference / np.hypot(self.noise, np.float32(tolerance) * self.gradient)
+
+
+def _plane(at, shape) -> np.ndarray:
+    """A mask of `shape`, True at flat indices."""
+    mask = np.zeros(shape, bool)
+    mask.reshape(-1)[at] = True
+    return mask

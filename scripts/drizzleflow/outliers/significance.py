@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from drizzleflow.arrays.morphology import dilate
+from drizzleflow.arrays.morphology import touching
 
 LEAST = 200  #: pixels that a measurement needs
 BLANK = 4.0  #: the noise is measured where the template's slope is under so many sigma
@@ -49,18 +49,19 @@ def steep_pixels(difference, gradient, sigma, usable) -> np.ndarray:
     return at[np.isfinite(difference.reshape(-1)[at])]
 
 
-def tolerance(difference, gradient, variance, at, factor: float) -> float:
+def tolerance(difference, gradient, sigma, scale: float, at, factor: float) -> float:
     """How far sources are off, in units of the template's slope: `factor` times a robust width of difference /
     slope, without what the noise adds.
 
     The exposure itself says how well its sources agree with those of the others; 0.5 where fewer than `LEAST`
     pixels tell. 80 % of Gaussian errors lie within 1.28 standard deviations: with w the result over `factor`,
-    80 % of the pixels have difference^2 < 1.28^2 variance + (w slope)^2.
+    80 % of the pixels have difference^2 < (1.28 noise)^2 + (w slope)^2.
 
     Parameters
     ----------
-    difference, gradient, variance : float32 (ny, nx)
-        `variance`: of the noise of `difference`.
+    difference, gradient, sigma : float32 (ny, nx)
+    scale : float
+        The noise in units of `sigma` (`noise_scale`).
     at : integer (n,)
         Flat indices of the pixels to measure at (`steep_pixels`).
     factor : float
@@ -68,57 +69,34 @@ def tolerance(difference, gradient, variance, at, factor: float) -> float:
     """
     if len(at) < LEAST:
         return DEFAULT_TOLERANCE
-    difference, gradient, variance = (
-        plane.reshape(-1)[at].astype(float) for plane in (difference, gradient, variance)
+    difference, gradient, sigma = (
+        plane.reshape(-1)[at].astype(float) for plane in (difference, gradient, sigma)
     )
-    beyond = (difference**2 - WITHIN**2 * variance) / gradient**2
+    beyond = (difference**2 - (WITHIN * scale * sigma) ** 2) / gradient**2
     return factor * float(np.sqrt(max(0.0, np.percentile(beyond, PERCENTILE))))
 
 
-def connected(
-    difference, expected, alone: float, touching: float, where=None, beside=(0.0, 0.0)
-) -> np.ndarray:
-    """Outliers: pixels above `touching` times what is expected that touch another such pixel, or are above
-    `alone` times it.
+def connected(at, z, shape, alone: float, together: float, beside=(0.0, 0.0)) -> np.ndarray:
+    """Outliers: pixels whose z exceeds `together` and that touch another such pixel, or exceeds `alone`.
 
     Parameters
     ----------
-    difference, expected : float32 (ny, nx)
-        `expected` is the standard deviation, tolerance included.
-    alone, touching : float
+    at : integer (n,)
+        Flat indices of pixels of an image of `shape`; no other is an outlier.
+    z : float32 (n,)
+        How far they are off, in units of what is expected.
+    alone, together : float
         For a pixel alone, and for each of two or more that touch by a side or a corner.
-    where : bool (ny, nx), optional
-        Only these can be outliers.
     beside : (float, float)
         A pixel that touches one above the first is an outlier above the second already; 0: as all others.
 
     Returns
     -------
-    bool (ny, nx)
+    bool (n,)
     """
-    ny, nx = difference.shape
-    with np.errstate(invalid="ignore"):
-        high = difference > np.float32(touching) * expected
-        if where is not None:
-            high &= where
-        at = np.flatnonzero(high)
-        flagged = difference.reshape(-1)[at] > np.float32(alone) * expected.reshape(-1)[at]
-    # a border of one pixel, so that neighbours of edge pixels are not those of the next row
-    y, x = np.divmod(at, nx)
-    bordered, place = np.zeros((ny + 2) * (nx + 2), bool), (y + 1) * (nx + 2) + x + 1
-    bordered[place] = True
-    for step in (-nx - 3, -nx - 2, -nx - 1, -1, 1, nx + 1, nx + 2, nx + 3):
-        flagged |= bordered[place + step]
-    mask = np.zeros((ny, nx), bool)
-    mask.reshape(-1)[at[flagged]] = True
+    candidate = z > np.float32(together)
+    flagged = z > np.float32(alone)
+    flagged |= candidate & touching(at, candidate, shape, itself=False)
     if beside[0]:
-        strong = np.zeros((ny, nx), bool)
-        flat = difference.reshape(-1)[at] > np.float32(beside[0]) * expected.reshape(-1)[at]
-        strong.reshape(-1)[at[flat]] = True
-        around = np.flatnonzero(dilate(strong, 1))
-        with np.errstate(invalid="ignore"):
-            above = difference.reshape(-1)[around] > np.float32(beside[1]) * expected.reshape(-1)[around]
-        if where is not None:
-            above &= where.reshape(-1)[around]
-        mask.reshape(-1)[around[above]] = True
-    return mask
+        flagged |= (z > np.float32(beside[1])) & touching(at, z > np.float32(beside[0]), shape)
+    return flagged

@@ -25,7 +25,7 @@ from drizzleflow.outliers.blot import blot
 #: planes of the median's file that are needed
 PLANES = ("SCI", "NUSED", "MEAN", "WSUM", "VMEAN", "NMEAN")
 MARGIN = 5  #: pixels around a frame that its interpolation looks at
-ROWS = 256  #: rows of a frame or window that are worked on at a time
+ROWS = 64  #: rows of a frame or window that are worked on at a time
 
 
 @dataclass
@@ -42,7 +42,7 @@ class Template:
     def shown(self, matched: np.ndarray) -> np.ndarray:
         """Return the matched template, with the combined image where no other exposure has a value."""
         made = matched.copy()
-        made[np.isnan(self.mean)] = self.alone
+        made[np.isnan(matched)] = self.alone
         return made
 
 
@@ -97,7 +97,7 @@ class OtherExposures:
         alone = np.empty(0, np.float32)
         if unseen.any():
             sci = self.median.cut("SCI", window)
-            alone = blot(sci, pixmap[unseen][None], np.nan, interp, "linear")[0]
+            alone = _nearest((sci,), pixmap[unseen][None], (np.nan,))[0][0]
         return _in_frame(frame, mean, variance, count, alone)
 
     def aligned(self, frame: Frame, group: str) -> Template:
@@ -124,9 +124,13 @@ def _nearest(planes, pixmap, fill) -> list[np.ndarray]:
     for first in range(0, len(pixmap), ROWS):
         rows = np.s_[first : first + ROWS]
         with np.errstate(invalid="ignore"):
-            at = np.rint(pixmap[rows]).astype(np.int32)  # NaN becomes a huge number
-        inside = (at >= 0).all(axis=-1) & (at[..., 0] < nx) & (at[..., 1] < ny)
-        index = np.where(inside, at[..., 1] * nx + at[..., 0], 0)
+            x, y = (np.rint(pixmap[rows][..., axis]) for axis in (0, 1))
+            inside = (x >= 0) & (x < nx) & (y >= 0) & (y < ny)  # not where it is NaN
+            y *= nx
+            y += x
+        whole = inside.all()
+        at = (y if whole else np.where(inside, y, 0)).astype(np.intp)
         for target, plane in zip(made, planes, strict=True):
-            np.copyto(target[rows], plane.reshape(-1)[index], where=inside)
+            values = plane.reshape(-1)[at]
+            target[rows] = values if whole else np.where(inside, values, target[rows])
     return made

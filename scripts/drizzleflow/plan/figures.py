@@ -28,6 +28,7 @@ FRAMES = {
     "static_mask": (52, 20),
     "single_drizzle": (50, 36),
     "crmask": (50, 80),
+    "crmask_others": (50, 87),  # with crmask.reference others
     "crclean": (52, 52),
     "mosaic": (50, 75),
 }
@@ -154,13 +155,15 @@ def median(product, wildcards, input) -> float:
     kept = 10 if settings["combine_type"] == "auto" else 6
     section = min((settings["combine_bufsize"] or 1) * 2**20, 8 * pixels)
     held = kept * pixels + max(6 * pixels, section * (0.8 * len(product.stack) + 2.6))
-    return 48 + held / 2**20
+    more = 25 + 3 * section / 2**20 if product.against_others else 0  # the clipped mean of a section
+    return 48 + more + held / 2**20
 
 
 def crmask(product, wildcards, input) -> float:
     """One frame and its pixel map, or the copy of the input with the masks and blots of all its frames."""
     member = product.member(wildcards.member)
-    base, each = of_frame(product, "crmask", product.options["single_drizzle"])
+    step = "crmask_others" if product.against_others else "crmask"
+    base, each = of_frame(product, step, product.options["single_drizzle"])
     if product.resampled:
         each += 7 * (grid_of(input)["pixel_scale_ratio"] ** -2 - 1)  # the part of the median under the frame
     held = max(each + 14 * (member.nframes - 1), 60 * member.nframes if member.cube else 0)
