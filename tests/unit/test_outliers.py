@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_morphology import slow_derivative
 
+from drizzleflow.errors import InputError
 from drizzleflow.outliers import flag_cr
 from drizzleflow.outliers.thresholds import flag_crs, flag_resampled_crs, noise
 
@@ -123,3 +124,29 @@ def test_flag_cr_without_resampling_has_one_threshold():
     sci.data[2, 3], sci.data[2, 4] = 10, 4.5
     assert flag_cr(sci, image(data=ZEROS), resample_data=False) == 1
     assert sci.dq[2, 4] == 0
+
+
+def test_flag_cr_against_the_other_exposures():
+    """The test of ``crmask.reference: others`` on one image and its template, which stay as they are."""
+    rng = np.random.default_rng(1)
+    data = rng.normal(7, 1, (60, 70)).astype(np.float32)
+    sci = image(
+        data=data, err=np.ones_like(data), dq=np.zeros(data.shape, np.uint32), level=7.0, subtracted=False
+    )
+    sci.data[20, 30:32] += 6
+    sci.data[40, 50] -= 20  # two other exposures tell that it is too low
+    template = image(
+        data=np.zeros_like(data),
+        variance=np.full_like(data, 0.1),
+        count=np.full(data.shape, 2, np.int16),
+    )
+    before = template.variance.copy(), sci.data.copy()
+    assert flag_cr(sci, template, reference="others") == 3
+    assert list(zip(*np.nonzero(sci.dq), strict=True)) == [(20, 30), (20, 31), (40, 50)]
+    np.testing.assert_array_equal(template.variance, before[0])
+    np.testing.assert_array_equal(sci.data, before[1])
+    sci.dq[:] = 0
+    more = {"snr_negative": (0, 0), "snr_beside": (0, 0)}
+    assert flag_cr(sci, image(data=template.data), "9 8", reference="others", **more) == 0
+    with pytest.raises(InputError, match="reference is 'mean', expected median or others"):
+        flag_cr(sci, template, reference="mean")

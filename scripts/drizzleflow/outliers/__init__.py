@@ -1,8 +1,9 @@
 """Flag cosmic rays and other outliers (`jwst.outlier_detection`, AstroDrizzle's ``driz_cr``).
 
-Each frame is compared with the combined image, interpolated at its pixels (`blot`). `flag_cr` flags one
-frame, `OutlierDetection` runs all steps on frames in memory as the workflow does on files, and `abs_deriv` is
-the slope of an image that both use.
+Each frame is compared with what the other exposures show at its pixels (`others`; docs/outliers.md), or with
+the blotted median of all (`thresholds`, `driz_cr`); `comparison` chooses. `flag_cr` flags one frame,
+`OutlierDetection` runs all steps on frames in memory as the workflow does on files, and `abs_deriv` is the
+slope of an image that all use.
 """
 
 from importlib import import_module

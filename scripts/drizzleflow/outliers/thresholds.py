@@ -9,6 +9,8 @@ import numpy as np
 
 from drizzleflow.arrays.morphology import abs_deriv, dilate
 from drizzleflow.arrays.pairs import pair
+from drizzleflow.errors import InputError
+from drizzleflow.outliers.others import Thresholds, outliers
 
 
 def noise(err, err_nan: str = "invalid") -> np.ndarray:
@@ -89,10 +91,21 @@ def beyond_both(difference, derivative, noise, snr, scale, more_noise=None) -> n
     return dilate(beyond[0]) & beyond[1]
 
 
-def flag_cr(sci_image, blot_image, snr="5.0 4.0", scale="1.2 0.7", backg=0.0, resample_data=True, *, flag=17):
+def flag_cr(
+    sci_image,
+    blot_image,
+    snr=None,
+    scale="1.2 0.7",
+    backg=0.0,
+    resample_data=True,
+    *,
+    flag=17,
+    reference="median",
+    **thresholds,
+):
     """Flag outliers in a science image's DQ, in place.
 
-    Source: ``flag_cr`` of jwst.outlier_detection.
+    Source: ``flag_cr`` of jwst.outlier_detection (``reference="median"``); docs/outliers.md (``others``).
 
     Parameters
     ----------
@@ -101,21 +114,44 @@ def flag_cr(sci_image, blot_image, snr="5.0 4.0", scale="1.2 0.7", backg=0.0, re
         `drizzleflow.frames.frame.Frame`. Where it has a sky ``level`` that is not ``subtracted``, this level
         is used in place of `backg`.
     blot_image : object
-        Has ``data``: the median blotted to the frame's pixels, or the median itself without resampling.
+        Has ``data``: the median blotted to the frame's pixels, or the median itself without resampling. With
+        ``reference="others"`` the mean of the *other* exposures there, and where they are known its
+        ``variance`` (float32) and the number of exposures in it, ``count``.
     snr, scale : str
-        Two numbers each; see `flag_resampled_crs`. Without resampling only the first `snr` is used.
+        Two numbers each; see `flag_resampled_crs`, and `drizzleflow.outliers.others.Thresholds` for
+        ``others``, which takes no `scale`. By default "5.0 4.0", and "4.5 3.3" for ``others``. Without
+        resampling only the first `snr` is used with ``median``.
     flag : int
         DQ bits to set; 17 is JWST's DO_NOT_USE + OUTLIER.
+    reference : 'median' or 'others'
+        As ``crmask.reference``.
+    **thresholds
+        With ``others``: the other fields of `drizzleflow.outliers.others.Thresholds`.
 
     Returns
     -------
     int, the number of outliers
+
+    Raises
+    ------
+    InputError
+        An unknown `reference`, or `snr` or `scale` that are no two numbers.
     """
     level = getattr(sci_image, "level", None)
     if getattr(sci_image, "subtracted", None) is False and level is not None:
         backg = level
-    snr = pair(snr, "crmask.snr")
-    if resample_data:
+    if reference not in ("median", "others"):
+        raise InputError(f"reference is {reference!r}, expected median or others")
+    snr = pair(("5.0 4.0" if reference == "median" else Thresholds.snr) if snr is None else snr, "crmask.snr")
+    if reference == "others":
+        more = (getattr(blot_image, name, None) for name in ("variance", "count"))
+        variance, count = (None if plane is None else np.array(plane) for plane in more)
+        data = sci_image.data - np.float32(backg)
+        usable = (np.asarray(sci_image.dq) & 1) == 0
+        limits = Thresholds(snr=snr, **thresholds)
+        template = np.array(blot_image.data, np.float32)
+        mask = outliers(data, sci_image.err, usable, template, variance, count, limits).mask
+    elif resample_data:
         mask = flag_resampled_crs(
             sci_image.data, sci_image.err, blot_image.data, snr, pair(scale, "crmask.scale"), backg
         )
