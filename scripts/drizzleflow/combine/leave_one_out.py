@@ -57,7 +57,10 @@ class Limits:
         """Return the limits in the configuration's section ``median``."""
         names = {"nsigma": "clip_nsigma", "low": "clip_low"}
         pairs = {name: pair(settings[key], f"median.{key}") for name, key in names.items()}
-        return cls(slope=settings["clip_slope"], **pairs)
+        # SCI is one of two values with these types; the others' SCI lies between the two, and a ray would make
+        # the good one seem low
+        low_count = 2 if settings["combine_type"] in ("auto", "minmed", "iminmed") else 3
+        return cls(slope=settings["clip_slope"], low_count=low_count, **pairs)
 
 
 class ClippedMean(NamedTuple):

@@ -50,7 +50,7 @@ class Thresholds:
     """
 
     snr: tuple[float, float] = (4.5, 3.3)
-    snr_beside: tuple[float, float] = (8.0, 3.0)
+    snr_beside: tuple[float, float] = (5.0, 3.0)
     snr_negative: tuple[float, float] = (6.0, 5.0)
     match: int = 1
     tolerance: float = 2.0
