@@ -60,9 +60,10 @@ lint: env
 	$(BIN)/snakefmt --check Snakefile rules
 	$(BIN)/snakemake --lint
 
-# the pictures of docs/design.md, after a change of packages, imports or rules
+# the pictures of docs/design.md, after a change of packages, imports or rules, and of docs/outliers.md
 pictures: env
 	$(BIN)/python docs/pictures.py
+	$(BIN)/python docs/outlier_pictures.py
 
 clean:
 	rm -rf .venv .venv-jwst .venv-drizzlepac demo results .snakemake

@@ -14,6 +14,7 @@ from drizzleflow.geometry.build_grid import build
 from drizzleflow.geometry.grid import Grid
 from drizzleflow.geometry.neighbours import neighbours
 from drizzleflow.io import fits as fitsio
+from drizzleflow.outliers.expected_noise import expected
 from drizzleflow.plan import config
 from drizzleflow.resample import Resample, single
 from drizzleflow.sky.cells import SkyCells
@@ -221,3 +222,18 @@ def test_a_combination_that_does_not_exist_is_refused():
             config.resolve(defaults, {"median": {"combine_type": name}}, ROOT / "config/presets")
     resolved = config.resolve(defaults, {"median": {"combine_type": "average"}}, ROOT / "config/presets")
     assert resolved["median"]["combine_type"] == "mean"
+
+
+def test_a_ray_s_own_photons_are_not_its_noise():
+    """ERR of the pixels of a ray and of a star of the same brightness: the star keeps it."""
+    y, x = np.mgrid[:60, :60]
+    sky, gain = 50.0, 4.0
+    star = (2000 * np.exp(-((y - 30) ** 2 + (x - 30) ** 2) / 2 / 9)).astype(np.float32)
+    data = sky + star
+    data[10, 45] += 2000
+    err = np.sqrt(9 + data / gain).astype(np.float32)
+    frame = Frame("m", 1, "g", data.shape, data=data.astype(np.float32), err=err)
+    noise = expected(frame, star, sky)
+    assert err[10, 45] > 4 * err[10, 44]
+    assert noise[10, 45] == pytest.approx(err[10, 44], rel=0.3)
+    np.testing.assert_allclose(noise[30, 25:35], err[30, 25:35], rtol=0.01)
