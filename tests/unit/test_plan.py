@@ -17,6 +17,7 @@ from real_data import real_data
 from drizzleflow.errors import InputError
 from drizzleflow.plan import association, config, files
 from drizzleflow.plan import products as plan
+from drizzleflow.plan.roads import imaging
 
 ROOT = Path(__file__).parents[2]
 DEFAULTS = config.load(ROOT / "config" / "config.yaml")
@@ -149,6 +150,10 @@ def test_detectors_of_an_exposure_are_one_group(tmp_path):
         "jw01345001001_02101_00001": [("e1_nrca1", [1]), ("e1_nrca2", [1])],
     }
     assert product.member("e1_nrca2").detector == "nrca2"
+    second, first = product.groups  # both detectors of an exposure are left out of what either meets
+    wanted = {"e2_nrca1": second, "e2_nrca2": second, "e1_nrca1": first, "e1_nrca2": first}
+    assert product.stacked_in == {name: [(1, group)] for name, group in wanted.items()}
+    assert {name: imaging.own_groups(product, name) for name in wanted} == product.stacked_in
 
 
 def test_the_association_s_group_wins_and_the_member_s_name_is_the_last_resort(tmp_path):
@@ -167,6 +172,22 @@ def test_integrations_are_frames_and_groups(tmp_path):
     assert product.groups == {
         f"jw01345001001_02101_00001-i{i:04d}": [("e_nrca1", [i]), ("e_nrca2", [i])] for i in (1, 2, 3)
     }
+    each = [(i, f"jw01345001001_02101_00001-i{i:04d}") for i in (1, 2, 3)]
+    assert imaging.own_groups(product, "e_nrca1") == imaging.own_groups(product, "e_nrca2") == each
+
+
+def test_integrations_of_a_cube_that_is_treated_as_images(tmp_path):
+    """Of a time series, which would have a road of its own: each integration is left out by itself."""
+    jwst(tmp_path / "a_calints.fits", exp_type="NRC_TSIMAGE", nints=2)
+    jwst(tmp_path / "b_calints.fits", 2, exp_type="NRC_TSIMAGE", nints=1)
+    source = table(tmp_path, "t.csv", "a_calints.fits", "b_calints.fits")
+    product = build(source, mode="imaging")["t"]
+    assert product.error is None and product.road == "imaging"
+    a, b = "jw01345001001_02101_00001", "jw01345001001_02101_00002"
+    assert product.stacked_in == {"a": [(1, f"{a}-i0001"), (2, f"{a}-i0002")], "b": [(1, f"{b}-i0001")]}
+    assert imaging.own_groups(product, "a") == product.stacked_in["a"]
+    aligned = build(source, mode="imaging", single_drizzle={"resample_data": False})["t"]
+    assert aligned.stacked_in == {"a": [(1, "a-i0001"), (2, "a-i0002")], "b": [(1, "b")]}
 
 
 def test_chips_are_frames_of_one_group(tmp_path):
@@ -181,6 +202,13 @@ def test_chips_are_frames_of_one_group(tmp_path):
     product = build(table(tmp_path, "t.csv", "j8xi0x01q_flt.fits"))["t"]
     assert product.error is None and product.road == "imaging" and product.members[0].format == "hst"
     assert list(product.groups.values()) == [[("j8xi0x01q", [1, 2])]]
+    (group,) = product.groups
+    assert product.stacked_in == {"j8xi0x01q": [(1, group), (2, group)]}
+    assert imaging.own_groups(product, "j8xi0x01q") == []  # there is no other
+    hdus[0].header["ROOTNAME"] = "j8xi0x02q"
+    fits.HDUList(hdus).writeto(tmp_path / "j8xi0x02q_flt.fits")
+    two = build(table(tmp_path, "two.csv", "j8xi0x01q_flt.fits", "j8xi0x02q_flt.fits"))["two"]
+    assert len(two.groups) == 2 and imaging.own_groups(two, "j8xi0x01q") == [(1, group), (2, group)]
 
 
 def test_members_are_plain_and_whole(tmp_path):
@@ -211,6 +239,25 @@ def test_settings_follow_the_first_science_member(tmp_path):
         "q": 0.7,
     }
     assert [member.exptype for member in products["p"].others] == ["background"]
+
+
+def test_notes_say_which_settings_of_the_user_s_do_nothing(tmp_path):
+    jwst(tmp_path / "a_cal.fits", 1)
+    jwst(tmp_path / "b_cal.fits", 2, FILTER="F150W")
+    source = table(tmp_path, "t.csv", "path,product", "a_cal.fits,p", "b_cal.fits,q")
+
+    def notes(**user):
+        made = build(source, **user)
+        return [[note.split(" has no effect")[0] for note in made[name].notes] for name in "pq"]
+
+    assert notes() == notes(preset="jwst") == notes(crmask={"snr": "5 4"}) == [[], []]
+    assert notes(crmask={"scale": "1 1", "backg": 0.1}) == [["crmask.scale", "crmask.backg"]] * 2
+    assert notes(crmask={"sharp": 0}, preset="jwst") == [["crmask.sharp"]] * 2
+    only = {"filter": "F150W", "set": {"crmask": {"reference": "median"}}}
+    assert notes(crmask={"scale": "1 1"}, overrides=[only]) == [["crmask.scale"], []]
+    assert notes(median={"clip_slope": 1}, overrides=[only]) == [[], ["median.clip_slope"]]
+    (note,) = build(source, crmask={"scale": "1 1"})["p"].notes
+    assert note == "crmask.scale has no effect: crmask.reference is others; it counts with median alone"
 
 
 @settings(max_examples=40, deadline=None)

@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from drizzleflow.io import tables
+from drizzleflow.io.columns import FRAMES, names
 from drizzleflow.jobs import thumbnail
 from drizzleflow.report import contents as report
 
@@ -225,3 +227,138 @@ def test_members_are_shown_as_in_their_file_without_columns_that_are_empty(tmp_p
     shown = Page((tmp_path / "report.html").read_text()).rows
     start = shown.index(["member", "nframes", "exptime", "err"])
     assert shown[start + 1 : start + 3] == [["m1", "1", "100.0", "True"], ["m2", "2", "", "False"]]
+
+
+# -- frames.csv
+
+
+def crmask_record(folder, member, frames, **statistics):
+    """The record of the job that flags a member."""
+    wildcards = {"product": "prod", "member": member}
+    item = entry("crmask_member", statistics={"frames": frames, **statistics}, wildcards=wildcards)
+    (folder / f"{member}.json").write_text(json.dumps(item))
+
+
+MEASURED = {
+    "shift_x": 0.0123456789012345,
+    "shift_y": -0.25,
+    "width": 0.5,
+    "noise": 1.0625,
+    "tolerance": 0.125,
+    "depth": 4.75,
+    "unseen": 0.015625,
+    "on_sources": 7,
+    "negative": 2,
+    "sharp": 1,
+}
+MEASURED_NAMES = ["on sources", "too low", "sharp", "shift x", "shift y", "width", "noise"]
+MEASURED_NAMES += ["tolerance", "depth", "unseen %"]
+
+
+@pytest.fixture
+def flagging(tmp_path):
+    """Members b (two frames, measured; the second without a shift), a (not compared) and c (against a median)."""
+    first = {"extver": 1, "flagged": 30, "fraction": 0.03, "npix": 1000, **MEASURED}
+    second = {"extver": 2, "flagged": 0, "fraction": 0.0, "npix": 1000, **MEASURED}
+    second |= dict.fromkeys(("shift_x", "shift_y", "width", "unseen"))
+    crmask_record(tmp_path, "b", [second, first], status="COMPLETE")
+    crmask_record(tmp_path, "a", [{"extver": 1, "flagged": 0, "npix": 1000}], status="SKIPPED")
+    crmask_record(tmp_path, "c", [{"extver": 1, "flagged": 5, "npix": 500}], status="COMPLETE")
+    return tmp_path
+
+
+def made_of(folder, order=("b", "a", "c"), **more):
+    members = pd.DataFrame([{"member": name, "exptype": "science", "group": name} for name in order])
+    records = sorted(folder.glob("*.json"))
+    report.make(records, members, NONE, folder / "report.html", "prod", folder / "frames.csv", **more)
+    return Page((folder / "report.html").read_text()).rows
+
+
+@pytest.mark.parametrize("order", [("b", "a", "c"), ("c", "b", "a"), ("a",)])
+def test_frames_are_written_in_the_order_of_members(flagging, order):
+    made_of(flagging, order)
+    table = tables.read_frames(flagging / "frames.csv")
+    assert list(table.columns) == names(FRAMES)
+    wanted = [*order, *sorted({"a", "b", "c"} - set(order))]  # of others the last
+    assert list(table.member) == [name for name in wanted for _ in range(1 + (name == "b"))]
+    assert table[table.member == "b"].extver.tolist() == [1, 2]
+
+
+def test_frames_are_read_again_as_they_were(flagging):
+    made_of(flagging)
+    table = tables.read_frames(flagging / "frames.csv")
+    first, second, skipped, other = (row for _, row in table.iterrows())
+    assert {name: first[name] for name in MEASURED} == MEASURED
+    assert (first.status, first.npix, first.flagged, first.fraction) == ("COMPLETE", 1000, 30, 0.03)
+    assert second[["shift_x", "shift_y", "width", "unseen"]].isna().all()
+    assert (second.noise, second.on_sources, second.negative) == (1.0625, 7, 2)
+    assert skipped.status == "SKIPPED" and skipped[list(MEASURED)].isna().all() and skipped.fraction == 0
+    assert other.fraction == 0.01 and other[list(MEASURED)].isna().all()
+    assert [str(table[name].dtype) for name in ("noise", "negative", "extver")] == [
+        "float64",
+        "Int64",
+        "int64",
+    ]
+
+
+def test_without_outliers_the_table_has_no_rows(tmp_path):
+    made_of(tmp_path)
+    table = tables.read_frames(tmp_path / "frames.csv")
+    assert len(table) == 0 and list(table.columns) == names(FRAMES)
+
+
+def test_no_table_is_written_that_was_not_asked_for(flagging):
+    report.make(sorted(flagging.glob("*.json")), NONE, NONE, flagging / "report.html", "prod")
+    assert not list(flagging.glob("*.csv"))
+
+
+def test_the_page_shows_what_was_measured(flagging):
+    rows = made_of(flagging)
+    start = rows.index(["member", "extver", "status", "flagged", "of", "%", *MEASURED_NAMES])
+    shown = ["7", "2", "1", "0.012", "-0.250", "0.500", "1.062", "0.125", "4.8", "1.56"]
+    missing = ["7", "2", "1", "", "", "", "1.062", "0.125", "4.8", ""]
+    assert rows[start + 1 : start + 5] == [
+        ["b", "1", "COMPLETE", "30", "1000", "3.0000", *shown],
+        ["b", "2", "COMPLETE", "0", "1000", "0.0000", *missing],
+        ["a", "1", "SKIPPED", "0", "1000", "0.0000", *[""] * 10],
+        ["c", "1", "COMPLETE", "5", "500", "1.0000", *[""] * 10],
+    ]
+    assert "compared with the other exposures" in (flagging / "report.html").read_text()
+
+
+def test_the_page_has_no_columns_of_what_was_not_measured(flagging):
+    (flagging / "b.json").unlink()
+    rows = made_of(flagging)
+    start = rows.index(["member", "extver", "status", "flagged", "of", "%"])
+    assert rows[start + 1] == ["a", "1", "SKIPPED", "0", "1000", "0.0000"]
+    text = (flagging / "report.html").read_text()
+    assert "compared with the other exposures" not in text and "shift x" not in text
+
+
+def test_records_without_numbers_make_a_table_too(tmp_path):
+    crmask_record(tmp_path, "a", [{"extver": 1}, "no frame", {"extver": 2, "npix": 0, "flagged": 0}])
+    made_of(tmp_path)
+    table = tables.read_frames(tmp_path / "frames.csv")
+    assert table.extver.tolist() == [1, 2] and table.fraction.isna().all() and table.status.isna().all()
+
+
+# -- notes of the configuration
+
+
+NOTES = ["crmask.scale has no effect: crmask.reference is others; it counts with median alone", EVIL]
+
+
+def test_notes_of_the_configuration_are_warnings(records, tmp_path):
+    report.make(records, MEMBERS, SKY, tmp_path / "report.html", "prod", notes=NOTES)
+    text = (tmp_path / "report.html").read_text()
+    rows = Page(text).rows
+    assert ["configuration", "1", NOTES[0]] in rows and ["configuration", "1", EVIL] in rows
+    assert ["crmask", "2", "w1"] in rows and EVIL not in text
+    assert ["warnings", "5"] in rows  # three of the jobs, two notes
+
+
+def test_notes_alone_and_none(tmp_path):
+    rows = made_of(tmp_path, notes=NOTES[:1])
+    assert ["warnings", "1"] in rows and ["configuration", "1", NOTES[0]] in rows
+    rows = made_of(tmp_path)
+    assert ["warnings", "none"] in rows and not any(row[:1] == ["configuration"] for row in rows)

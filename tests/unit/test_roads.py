@@ -106,6 +106,48 @@ def test_frames_that_are_stacked_as_they_are():
     assert product().stack == product().groups
 
 
+def test_the_group_that_each_frame_is_in():
+    assert product().stacked_in == {name: [(1, name)] for name in "abc"}
+    chips = product(nframes=2)
+    assert chips.stacked_in == {name: [(1, name), (2, name)] for name in "abc"}
+    for made in (product(), chips):
+        assert {name: imaging.own_groups(made, name) for name in "abc"} == made.stacked_in
+    alone = {"single_drizzle": {"resample_data": False}}
+    assert product(nframes=2, **alone).stacked_in["b"] == [(1, "b-v0001"), (2, "b-v0002")]
+    cube = product(["a"], nframes=3, cube=True, **alone)
+    assert imaging.own_groups(cube, "a") == [(1, "a-i0001"), (2, "a-i0002"), (3, "a-i0003")]
+
+
+@pytest.mark.parametrize(
+    "user",
+    [
+        {"preset": "jwst"},
+        {"preset": "hst"},
+        {"crmask": {"reference": "median"}},
+        {"outlier_method": "none"},
+        {"median": {"median": False}},
+    ],
+)
+def test_no_group_is_left_out_without_a_comparison_with_the_others(user):
+    for more in ({}, {"single_drizzle": {"resample_data": False}}):
+        made = product(nframes=2, **user, **more)
+        assert [imaging.own_groups(made, name) for name in "abc"] == [[], [], []]
+        assert all(len(frames) == 2 for frames in made.stacked_in.values())
+
+
+def test_of_one_group_none_is_left_out():
+    assert imaging.own_groups(product(["a"]), "a") == []
+    assert imaging.own_groups(product(["a"], nframes=2), "a") == []
+    both = product(["a"], nframes=2, single_drizzle={"resample_data": False})  # here each frame is one
+    assert imaging.own_groups(both, "a") == [(1, "a-v0001"), (2, "a-v0002")]
+
+
+def test_a_preset_s_comparison_can_be_replaced():
+    made = product(preset="hst", crmask={"reference": "others"})
+    assert made.against_others and imaging.own_groups(made, "c") == [(1, "c")]
+    assert not product(preset="hst").against_others and product().against_others
+
+
 def test_flagged_copies_end_as_the_format_says():
     assert ROAD.paths(product(["a"]), "crmask", "crf") == ["crf/a_crf.fits"]
     assert ROAD.paths(product(["a"], "roman"), "crmask", "crf") == ["crf/a_crf.asdf"]
