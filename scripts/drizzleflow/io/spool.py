@@ -7,7 +7,9 @@ import tempfile
 
 import numpy as np
 
-PIECE = 2**22  #: bytes that are read at a time
+PIECE = (
+    2**22
+)  #: bytes that are read at a time, a multiple of eight: no value is cut, nor a word of a checksum
 
 
 class Spool:
@@ -36,27 +38,32 @@ class Spool:
         Raises
         ------
         ValueError
-            Rows were skipped backwards, or are of another shape.
+            They come before rows that were written, do not fit the image, or are of another shape.
         """
-        if first < self._end or rows.shape[1:] != self.shape[1:]:
+        end = first + len(rows)
+        if first < self._end or end > self.shape[0] or rows.shape[1:] != self.shape[1:]:
             raise ValueError(
                 f"rows from {first} of shape {rows.shape} after {self._end} rows of {self.shape}"
             )
         self._blank(first)
-        self._file.write(np.ascontiguousarray(rows, self.dtype).data)
-        self._end = first + len(rows)
+        self._write(np.ascontiguousarray(rows, self.dtype))
+        self._end = end
 
     def _blank(self, end: int) -> None:
         if end > self._end:
-            self._file.write(np.full((end - self._end, self.shape[1]), self.fill).data)
+            self._write(np.full((end - self._end, self.shape[1]), self.fill))
             self._end = end
+
+    def _write(self, values) -> None:
+        rest = memoryview(values).cast("B") if values.size else b""
+        while rest:  # a disk that is nearly full takes a part, and says so at the next attempt
+            rest = rest[self._file.write(rest) :]
 
     def pieces(self):
         """Yield the image in pieces, as often as it is asked for."""
         self._blank(self.shape[0])
-        step = max(1, PIECE // (self.shape[1] * self.dtype.itemsize)) * self.shape[1]
-        self._file.seek(0)
-        for first in range(0, self.shape[0] * self.shape[1], step):
-            count = min(step, self.shape[0] * self.shape[1] - first)
-            yield np.frombuffer(self._file.read(count * self.dtype.itemsize), self.dtype)
+        size = self.shape[0] * self.shape[1] * self.dtype.itemsize
+        for first in range(0, size, PIECE):  # whole words, as checksums need them
+            self._file.seek(first)
+            yield np.frombuffer(self._file.read(min(PIECE, size - first)), self.dtype)
         self._file.seek(0, os.SEEK_END)

@@ -11,12 +11,11 @@ import numpy as np
 from drizzleflow.errors import InputError
 from drizzleflow.frames.frame import Frame
 from drizzleflow.frames.noise import sample, signal_and_variance
+from drizzleflow.frames.variances import between_boxes, box_medians
 
 NOISES = ("expected", "err", "model")
 LEAST = 100  #: pixels from which the photons' share is measured
-FLOOR = (
-    0.5  #: of the blank sky's variance; what is left of it after the photons are taken out is at least that
-)
+BOX, EVERY = 64, 4  #: the blank sky's variance: medians in boxes, of every fourth row and column
 
 
 def noise_of(frame: Frame, template, level: float | None, kind: str) -> np.ndarray:
@@ -54,33 +53,35 @@ def expected(frame: Frame, template, level: float) -> np.ndarray:
 
     With D the frame less template and sky, the variance is ERR^2 - k D, k being the variance for each unit of
     signal. The frame itself tells k, by how ERR grows from its faint to its brightest pixels; where it does
-    not grow, ERR stays as it is. It stays so where there is no template. The variance is kept between half of
-    the blank sky's with the template's photons, and the larger of ERR^2 and the whole of both.
+    not grow, ERR stays as it is. It stays so where there is no template.
+
+    The result is at least what is usual there, blank sky and the template's photons: ERR may not hold the
+    pixel's noise or ray, and then there is nothing to take out. It is at most the larger of that and ERR^2.
     """
     cut = sample(frame.shape)
     data, err = frame.data[cut], frame.err[cut]
     known = np.isfinite(data) & np.isfinite(err) & (err > 0)
     if np.count_nonzero(known) < LEAST:
         return frame.err
-    variance = np.square(err[known], dtype=float)
-    per_unit, blank = signal_and_variance(data[known].astype(float), variance, level)
+    per_unit, _ = signal_and_variance(data[known].astype(float), np.square(err[known], dtype=float), level)
     if not per_unit:
         return frame.err
-    k, blank = np.float32(per_unit), np.float32(blank)
-    out = np.square(frame.err)
-    photons = np.fmax(template, np.float32(0))
-    photons *= k
+    k, out = np.float32(per_unit), np.square(frame.err)
     with np.errstate(invalid="ignore"):
+        photons = np.fmax(template, np.float32(0))
+        photons *= k
+        seen = ~np.isnan(template)
+        nodes = box_medians(out - photons, seen & (out > 0), BOX, EVERY)
+        if nodes is None:
+            return frame.err
+        photons += between_boxes(np.maximum(nodes, 0), frame.shape, BOX)
         taken = frame.data - np.float32(level)
         taken -= template
-        taken *= k
-        np.subtract(out, taken, out=taken)
-        photons += blank * np.float32(FLOOR)
+        taken *= -k
+        taken += out
+        np.fmin(taken, out, out=taken)
         np.fmax(taken, photons, out=taken)
-        photons += blank * np.float32(1 - FLOOR)
-        np.fmax(out, photons, out=photons)
-        np.fmin(taken, photons, out=taken)
-    np.copyto(out, taken, where=~np.isnan(template))
+    np.copyto(out, taken, where=seen & np.isfinite(out))
     return np.sqrt(out, out=out)
 
 

@@ -65,6 +65,8 @@ class OtherExposures:
             # what takes part at a pixel depends on its neighbours
             box = part.grown(reach).intersection(self.median.window)
             sci, nused, *planes = (self.median.cut(name, box) for name in PLANES)
+            # imedian and the like fill pixels; the mean was made before that
+            sci = np.where(nused == 0, np.float32(np.nan), sci)
             values = good_values(self.singles[group], box, self.parameters)
             others = leave_one_out.without(
                 ClippedMean(*planes), sci, nused, values, *self.groups[group], self.limits
