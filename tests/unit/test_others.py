@@ -268,3 +268,17 @@ def test_as_the_study_s_prototype(seed, monkeypatch):
         Thresholds(tolerance=2.4 / 2 * told["tolerance"] / ours.tolerance, snr_beside=(0, 0)),
     )
     assert np.count_nonzero((theirs ^ alike.mask) & seen) < 0.05 * np.count_nonzero(theirs)
+
+
+@pytest.mark.parametrize("sky", [-30.0, 1000.0])
+def test_a_sky_that_is_in_both_changes_nothing(sky):
+    """Matched levels leave the lowest exposure's sky in all."""
+    scene = {"density": 150}
+    data, err = exposure(**scene)
+    data[np.random.default_rng(6).random(SHAPE) < 0.003] += 30
+    template = stars(**scene)
+    template[:, 120:] = np.nan
+    one = outliers(data, err, EVERYWHERE, template.copy())
+    other = outliers(data + np.float32(sky), err, EVERYWHERE, template + np.float32(sky))
+    assert one.alone > 5 and np.count_nonzero(one.mask ^ other.mask) <= 2
+    assert other.sharpness["alone"] == pytest.approx(one.sharpness["alone"], rel=0.05)

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from drizzleflow.arrays.boxes import box_medians, centres
 from drizzleflow.frames.frame import Frame
 
 
@@ -27,59 +28,11 @@ def background_variance(total, box: int = 64) -> np.ndarray:
     nodes = box_medians(total, usable, box)
     if nodes is None:
         return total
-    at_y, at_x = _centres(total.shape, box)
+    at_y, at_x = centres(total.shape, box)
     ny, nx = total.shape
     across = np.array([np.interp(np.arange(nx), at_x, row) for row in nodes])
     smooth = np.array([np.interp(np.arange(ny), at_y, column) for column in across.T]).T
     return np.where(usable, smooth, total).astype(np.float32)
-
-
-def box_medians(values, usable, box: int, every: int = 1) -> np.ndarray | None:
-    """Return the medians of an image in boxes, float64 (rows of boxes, columns of boxes).
-
-    Parameters
-    ----------
-    values : (ny, nx)
-    usable : bool (ny, nx)
-        Pixels that count. A box without any has the median of the other boxes; None where all are.
-    box : int
-        Side of a box in pixels.
-    every : int
-        Only every so many rows and columns are looked at.
-    """
-    ny, nx = values.shape
-    nodes = np.full((-(-ny // box), -(-nx // box)), np.nan)
-    for i, y in enumerate(range(0, ny, box)):
-        for j, x in enumerate(range(0, nx, box)):
-            part = np.s_[y : y + box : every, x : x + box : every]
-            found = values[part][usable[part]]
-            if len(found):
-                nodes[i, j] = np.median(found)
-    if not np.isfinite(nodes).any():
-        return None
-    nodes[np.isnan(nodes)] = np.nanmedian(nodes)
-    return nodes
-
-
-def between_boxes(nodes, shape, box: int) -> np.ndarray:
-    """Return `box_medians` interpolated linearly between the boxes' centres, float32 (ny, nx)."""
-    (at_y, at_x), (ny, nx) = _centres(shape, box), shape
-    across = np.array([np.interp(np.arange(nx), at_x, row) for row in nodes], np.float32)
-    place = np.interp(np.arange(ny), at_y, np.arange(len(at_y)))
-    lower = np.minimum(place.astype(int), len(at_y) - 1)
-    upper, part = np.minimum(lower + 1, len(at_y) - 1), (place - lower).astype(np.float32)[:, None]
-    out = across[upper]
-    out -= across[lower]
-    out *= part
-    out += across[lower]
-    return out
-
-
-def _centres(shape, box):
-    """Return the rows and columns of the boxes' centres."""
-    return tuple(
-        np.minimum(np.arange(0, n, box) + box, n) / 2 + np.arange(0, n, box) / 2 - 0.5 for n in shape
-    )
 
 
 def with_sky_variance(frame: Frame) -> Frame:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from drizzleflow.arrays.boxes import background
 from drizzleflow.arrays.morphology import abs_deriv, dilate
 from drizzleflow.arrays.pairs import pair
 from drizzleflow.outliers.matching import Match, apply, fit_kernel, identity
@@ -161,7 +162,11 @@ def outliers(
         seen = np.isfinite(difference)
         unseen = flaggable & ~seen
         if unseen.any():
+            del gradient, difference, limit, beyond
             alone = np.where(usable | flaggable, data, np.float32(np.nan))
+            sky = background(alone, usable & np.isfinite(alone))  # matched levels leave the lowest in
+            if sky is not None:
+                alone -= sky
             outcome.sharpness = sharpness_of_sources(alone, err, usable & ~beside_high & seen)
             if outcome.sharpness is not None:
                 sharp = sharper(alone, err, unseen, outcome.sharpness, p.sharp)

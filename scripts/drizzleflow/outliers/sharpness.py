@@ -32,7 +32,8 @@ def sharpness_of_sources(data, err, confirmed) -> dict[str, float] | None:
     Parameters
     ----------
     data, err : float32 (ny, nx)
-        The exposure without its sky, NaN where it is bad; its noise.
+        The exposure without its sky, NaN where it is bad; its noise. What is left of the sky makes bright
+        pixels of all: subtract it (`drizzleflow.arrays.boxes.background`).
     confirmed : bool (ny, nx)
         Pixels that agree with other exposures.
 
@@ -42,7 +43,7 @@ def sharpness_of_sources(data, err, confirmed) -> dict[str, float] | None:
         Class -> the ratio of the hit pixels' sum to that of the rest of the 3 x 3 that 99 % of the source
         pixels stay below with all patterns of the class. None where fewer than `LEAST` pixels tell.
     """
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore"):  # a first choice, of few pixels
         y, x = _inside(confirmed & (data > np.float32(BRIGHT) * err))
     step = max(1, -(-len(y) // MOST))
     y, x = y[::step], x[::step]

@@ -31,7 +31,6 @@ FRAMES = {
     "crclean": (52, 52),
     "mosaic": (50, 75),
 }
-OTHERS = 7  #: bytes a pixel more of crmask where exposures are compared with the others
 GWCS = 75  #: MiB more where a GWCS is evaluated exactly
 TABLES = 0.02  #: MiB for each frame of a product, where all outlines are read
 
@@ -163,7 +162,6 @@ def crmask(product, wildcards, input) -> float:
     """One frame and its pixel map, or the copy of the input with the masks and blots of all its frames."""
     member = product.member(wildcards.member)
     base, each = of_frame(product, "crmask", product.options["single_drizzle"])
-    each += OTHERS * product.against_others
     if product.resampled:
         each += 7 * (grid_of(input)["pixel_scale_ratio"] ** -2 - 1)  # the part of the median under the frame
     held = max(each + 14 * (member.nframes - 1), 60 * member.nframes if member.cube else 0)
