@@ -2,14 +2,14 @@
 
     .venv/bin/python benchmarks/outliers.py simulate --kinds base hard --exposures 2 4 8 --seeds 1 2
     .venv/bin/python benchmarks/outliers.py run --kinds base hard --exposures 4 --methods default jwst-3.0.0
-    .venv/bin/python benchmarks/outliers.py score --kinds base --exposures 4 --methods default jwst --output
-    t.json .venv/bin/python benchmarks/outliers.py photometry --kinds hard --exposures 8 --methods default
-    jwst-3.0.0 .venv/bin/python benchmarks/outliers.py events --methods default jwst
+    .venv/bin/python benchmarks/outliers.py score --kinds base --exposures 4 --methods default jwst
+    .venv/bin/python benchmarks/outliers.py photometry --kinds hard --exposures 8 --methods default jwst-3.0.0
+    .venv/bin/python benchmarks/outliers.py events --methods default jwst
 
 Everything is kept in the work folder (--work) and made only where it is missing or made by other code: sets
 of exposures, named by kind, exposures, seed and side, and in each the masks of every method
 (``runs/METHOD/masks.npz``). `run` also simulates, `score` also runs. A method is one of our configurations
-(`default`, `others`, `jwst`, ... or --config NAME=JSON), run by the real workflow up to `crmask`, or a
+(`default`, `median`, `jwst`, ... or --config NAME=JSON), run by the real workflow up to `crmask`, or a
 program of `make parity`: jwst 3.0.0 (skymatch and outlier_detection), drizzlepac's AstroDrizzle, both at
 their defaults. A program that is not installed is left out.
 

@@ -1,4 +1,4 @@
-# The imaging road: single drizzles, their median, the outliers against it, the mosaic.
+# The imaging road: single drizzles, their median and mean, the outliers against the others, the mosaic.
 from drizzleflow.plan.roads import imaging
 
 

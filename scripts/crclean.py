@@ -1,4 +1,4 @@
-"""crclean: copy a member with outliers and bad pixels replaced by the blotted median.
+"""crclean: copy a member with outliers and bad pixels replaced by what the other exposures show (the blot).
 
 Settings: crmask.corr. Output: crclean/{member}_crclean.fits, with SCI and DQ as AstroDrizzle's driz_cr_corr
 writes them.

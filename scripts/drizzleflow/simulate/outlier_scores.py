@@ -33,7 +33,7 @@ COLUMNS = {
     "alone": "% of the pixels raised by more than 5 sigma that no other exposure covers",
     "pur": "% of the flags that mark something that was planted",
     "star": "% of the stars of peak > 60 sigma with a false flag in the 3 x 3 pixels of their core",
-    "low": "% of the low pixels that are flagged",
+    "low": "% of the low pixels that are flagged, coverage >= 3",
     "low_false": "false flags in other exposures for each low pixel, above what is usual",
     "trail": "% of the pixels that a charge trail raised by more than 5 sigma (and no ray)",
 }
@@ -125,7 +125,7 @@ def frame_counts(mask, truth: FrameTruth) -> dict[str, list[float]]:
     counts["star"] = [harmed, len(cores)]
     if truth.low is not None:
         low, near = truth.low != 0, truth.near != 0
-        counts["low"] = part(low)
+        counts["low"] = part(low & deep)
         usual = (false & ~near).sum() / max(1, (~near).sum()) * near.sum()
         counts["low_false"] = [float((false & near).sum() - usual), int(low.sum())]
     return counts

@@ -1,4 +1,4 @@
-"""Declare the imaging road: groups of exposures are drizzled, compared with their median, and mosaicked."""
+"""Declare the imaging road: groups of exposures are drizzled, combined, compared and mosaicked."""
 
 from __future__ import annotations
 
