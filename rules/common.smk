@@ -161,3 +161,14 @@ def static_mask_of(wildcards):
 
 def mosaic_bands(product):
     return files(product, "mosaic_band", "band")
+
+
+def groups_of(wildcards):
+    """(extver, group) of a member's frames, where these groups are left out of what the frames meet."""
+    return roads.imaging.own_groups(GOOD[wildcards.product], wildcards.member)
+
+
+def singles_of(product, frames):
+    """The single drizzles of some frames' groups, each once."""
+    groups = dict.fromkeys(group for _, group in frames)
+    return [at("single_drizzle", "single").format(product=product, group=group) for group in groups]

@@ -58,17 +58,6 @@ rule median_product:
         "../scripts/median.py"
 
 
-def groups_of(wildcards):
-    """(extver, group) of a member's frames, where these groups are left out of what the frames meet."""
-    return imaging.own_groups(GOOD[wildcards.product], wildcards.member)
-
-
-def singles_of(product, frames):
-    """The single drizzles of some frames' groups, each once."""
-    groups = dict.fromkeys(group for _, group in frames)
-    return [at("single_drizzle", "single").format(product=product, group=group) for group in groups]
-
-
 rule crmask_member:
     input:
         files=lambda wc: member_files(wc.product, [wc.member]),

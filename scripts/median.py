@@ -8,7 +8,7 @@ MEAN, WSUM, VMEAN, NMEAN and the table GROUPS, of which any group can be left ou
 import os
 
 from drizzleflow.combine import group_noise
-from drizzleflow.combine.leave_one_out import Limits
+from drizzleflow.combine.leave_one_out import NAMES, Limits
 from drizzleflow.combine.parameters import Parameters
 from drizzleflow.combine.stack import median_image
 from drizzleflow.frames.windowed import Windowed, cards, expect_one_shape, union
@@ -49,7 +49,7 @@ def main(job):
     if made.err is not None:
         hdus.append((image_header(made.err, "ERR", cards=place), made.err))
     if made.clipped is not None:
-        for name, plane in zip(("MEAN", "WSUM", "VMEAN", "NMEAN"), made.clipped, strict=True):
+        for name, plane in zip(NAMES, made.clipped, strict=True):
             own = place if name == "MEAN" else [c for c in place if c[0] != "BUNIT"]
             hdus.append((image_header(plane, name, cards=own), plane))
         hdus.append(group_noise.table(opts["groups"], made.groups))

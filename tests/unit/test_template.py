@@ -19,7 +19,7 @@ from drizzleflow.frames.windowed import WindowedArrays, union
 from drizzleflow.geometry.grid import Grid
 from drizzleflow.outliers import template as module
 from drizzleflow.outliers.blot import blot
-from drizzleflow.outliers.template import PLANES, OtherExposures, Template
+from drizzleflow.outliers.template import PLANES, BlottedOthers, OtherExposures
 from drizzleflow.outliers.template_noise import template_noise
 from drizzleflow.resample.single import SingleImage, drizzle
 
@@ -306,7 +306,7 @@ def test_what_is_shown():
     np.testing.assert_array_equal(matched, before)
     np.testing.assert_array_equal(shown[~unseen], matched[~unseen])
     np.testing.assert_array_equal(shown[unseen], found.alone)
-    full = Template(np.ones((2, 2)), np.ones((2, 2)), np.ones((2, 2)), np.empty(0, np.float32))
+    full = BlottedOthers(np.ones((2, 2)), np.ones((2, 2)), np.ones((2, 2)), np.empty(0, np.float32))
     np.testing.assert_array_equal(full.shown(full.mean), full.mean)
 
 

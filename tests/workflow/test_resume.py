@@ -116,6 +116,7 @@ def test_changed_parameter(finished, expected):
         "blot",
         "crmask",
         "crf",
+        "frames.csv",
         "field_i2d.fits",
     }  # a blot by its header alone
     assert jobs(complete(finished, config)) == {}
@@ -123,7 +124,7 @@ def test_changed_parameter(finished, expected):
 
 def test_changed_runtime_settings(finished):
     """What cannot change a product starts nothing: equivalent spellings, another layout of buffers."""
-    more = {"crmask": {"snr": [5, 4]}, "skymatch": {"skymethod": "MATCH"}, "in_memory": True}
+    more = {"crmask": {"snr": [4.5, 3.3]}, "skymatch": {"skymethod": "MATCH"}, "in_memory": True}
     assert jobs(complete(finished, {**CONFIG, **more}, "--dry-run")) == {}
 
 

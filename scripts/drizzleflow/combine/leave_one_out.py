@@ -27,6 +27,7 @@ from drizzleflow.arrays.pairs import pair
 from drizzleflow.io.spool import Spool
 
 REACH = 2  #: rows around a pixel that decide which of its values take part
+NAMES = ("MEAN", "WSUM", "VMEAN", "NMEAN")  #: of the planes of a `ClippedMean` in files
 PART = 2**16  #: pixels that are worked on at a time
 
 

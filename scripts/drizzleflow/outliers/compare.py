@@ -19,12 +19,12 @@ from drizzleflow.outliers.blot import blot
 from drizzleflow.outliers.driz_cr import driz_cr
 from drizzleflow.outliers.expected_noise import noise_of
 from drizzleflow.outliers.others import Outcome, Thresholds, outliers
-from drizzleflow.outliers.template import Template
+from drizzleflow.outliers.template import BlottedOthers
 from drizzleflow.outliers.thresholds import flag_crs, flag_resampled_crs
 
 
 def compare_with_others(
-    frame, template: Template, level: float | None, settings: dict, usable, flaggable=None
+    frame, template: BlottedOthers, level: float | None, settings: dict, usable, flaggable=None
 ) -> Outcome:
     """Flag a frame's pixels that differ from what the other exposures show.
 
@@ -32,7 +32,7 @@ def compare_with_others(
     ----------
     frame : Frame
         With ``data``, and what its noise is computed from (`drizzleflow.outliers.expected_noise`).
-    template : Template
+    template : BlottedOthers
     level : float or None
         The frame's sky, which the template does not have, in the frame's unit per pixel.
     settings : dict

@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from drizzleflow import formats
-from drizzleflow.combine.leave_one_out import Limits
+from drizzleflow.combine.leave_one_out import NAMES, Limits
 from drizzleflow.combine.parameters import Parameters
 from drizzleflow.combine.stack import median_image
 from drizzleflow.errors import InputError
@@ -198,7 +198,7 @@ class OutlierDetection:
             log.warning("%s", note)
         arrays = {"SCI": made.sci, "NUSED": made.nused} | ({} if made.err is None else {"ERR": made.err})
         if made.clipped is not None:
-            arrays |= dict(zip(("MEAN", "WSUM", "VMEAN", "NMEAN"), made.clipped, strict=True))
+            arrays |= dict(zip(NAMES, made.clipped, strict=True))
         groups = dict(zip(images, made.groups, strict=False))
         combined = WindowedArrays(arrays, window)
         return Comparison(self.options, combined, self.format, images, groups, ratio)

@@ -23,13 +23,13 @@ from drizzleflow.geometry.pixmap import shift
 from drizzleflow.outliers.blot import blot
 
 #: planes of the median's file that are needed
-PLANES = ("SCI", "NUSED", "MEAN", "WSUM", "VMEAN", "NMEAN")
+PLANES = ("SCI", "NUSED", *leave_one_out.NAMES)
 MARGIN = 5  #: pixels around a frame that its interpolation looks at
 ROWS = 64  #: rows of a frame or window that are worked on at a time
 
 
 @dataclass
-class Template:
+class BlottedOthers:
     """What the other exposures show at a frame's pixels, in the frame's unit; arrays are (ny, nx)."""
 
     mean: np.ndarray  #: float32, NaN where no other exposure has a value
@@ -75,7 +75,7 @@ class OtherExposures:
                 target[part.inside(window)] = plane[part.inside(box)]
         return made
 
-    def at(self, frame: Frame, group: str, pixmap, interp: str = "linear") -> Template:
+    def at(self, frame: Frame, group: str, pixmap, interp: str = "linear") -> BlottedOthers:
         """Return the template of a frame by interpolation.
 
         Parameters
@@ -102,7 +102,7 @@ class OtherExposures:
             alone = _nearest((sci,), pixmap[unseen][None], (np.nan,))[0][0]
         return _in_frame(frame, mean, variance, count, alone)
 
-    def aligned(self, frame: Frame, group: str) -> Template:
+    def aligned(self, frame: Frame, group: str) -> BlottedOthers:
         """Return the template of a frame that lies on the median's own pixels (``resample_data: false``)."""
         window = self.median.window
         mean, variance, count = self.on_grid(group, window)
@@ -110,11 +110,11 @@ class OtherExposures:
         return _in_frame(frame, mean, variance, count, alone)
 
 
-def _in_frame(frame, mean, variance, count, alone) -> Template:
+def _in_frame(frame, mean, variance, count, alone) -> BlottedOthers:
     mean, alone = frame.from_product(mean, out=mean), frame.from_product(alone)
     if frame.factor != 1:
         variance *= np.float32(frame.factor**-2)
-    return Template(mean, variance, count, alone)
+    return BlottedOthers(mean, variance, count, alone)
 
 
 def _nearest(planes, pixmap, fill) -> list[np.ndarray]:

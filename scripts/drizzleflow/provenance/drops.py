@@ -101,13 +101,17 @@ class Drops:
         return described | {"sky": level, **_added(pixels)}
 
     def unresampled(self, member: dict, extver: int, x: int, y: int, source) -> dict:
-        """Return the pixel itself, of a frame that is stacked without resampling; no sky is subtracted."""
+        """Return the pixel itself, of a frame that is stacked without resampling.
+
+        Its sky is subtracted where exposures are compared with the others.
+        """
         described = self._describe(member, extver, None, source)
         if not os.path.exists(member["path"]):
             return described
         frame = self.reader.frame(member, extver)
         module, bits = formats.get(member["format"]), self._good_bits(member)
-        made = single.unresampled(frame, None, self.settings, good_bits=bits, flags=module.DQ_FLAGS)
+        level = self.reader.level(member, extver) if self.reader.options.get("subtract") else None
+        made = single.unresampled(frame, level, self.settings, good_bits=bits, flags=module.DQ_FLAGS)
         why = self._reasons(member, frame, extver, made.wht, (0, 0))
         pixel = {
             "x": x,
@@ -119,7 +123,7 @@ class Drops:
             "dq": None if frame.dq is None else int(frame.dq[y, x]),
             "why": why(y, x),
         }
-        return described | _added([pixel])
+        return described | {"sky": level, **_added([pixel])}
 
     def _describe(self, member, extver, window, source) -> dict:
         name, mask = member["member"], self.run.file("crmask", "mask", member=member["member"])
