@@ -1,9 +1,4 @@
-"""The test against the other exposures: its parts on planted images, and the whole beside the study's
-prototype.
-"""
-
-import sys
-from pathlib import Path
+"""The test against the other exposures: its parts and the whole, on planted images."""
 
 import numpy as np
 import pytest
@@ -15,7 +10,6 @@ from drizzleflow.outliers.sharpness import sharper, sharpness_of_sources
 from drizzleflow.outliers.significance import connected, noise_scale, steep_pixels, tolerance
 
 SHAPE = (160, 180)
-STUDY = Path(__file__).resolve().parents[3] / "shared" / "reference"
 
 
 def stars(dx=0.0, dy=0.0, width=0.85, seed=3, shape=SHAPE, density=40):
@@ -228,46 +222,6 @@ def test_a_ray_is_sharper_than_a_star():
     data[80, 90] += 500
     sharp = sharper(data, err, EVERYWHERE, ratios, 5.0)
     assert sharp[80, 90] and np.count_nonzero(sharp) < 0.2 * np.count_nonzero(data > 20 * err)
-
-
-@pytest.mark.skipif(not STUDY.is_dir(), reason="the study's prototype is not here")
-@pytest.mark.parametrize("seed", [1, 2])
-def test_as_the_study_s_prototype(seed, monkeypatch):
-    monkeypatch.setattr(sys, "path", [*sys.path, str(STUDY)])
-    prototype = pytest.importorskip("outlier_prototype")
-    scene = {"shape": (400, 380), "density": 400}
-    template = stars(**scene)
-    shape = template.shape
-    data, err = exposure(seed, dx=0.1, width=0.9, **scene)
-    rng = np.random.default_rng(seed)
-    hit = rng.random(shape) < 0.004
-    hit |= np.roll(hit, 1, 1) & (rng.random(shape) < 0.5)
-    data[hit] += rng.exponential(40, np.count_nonzero(hit)).astype(np.float32)
-    data[rng.random(shape) < 0.001] -= 40
-    template = (template + rng.normal(size=shape) * 0.3).astype(np.float32)
-    template[:, :60] = np.nan
-    usable, count = rng.random(shape) > 0.01, np.full(shape, 5, np.int16)
-    variance = np.full(shape, 0.09, np.float32)
-    theirs, told = prototype.outliers(data, err, usable, template, variance, count)
-    ours = outliers(data, err, usable, template.copy(), variance.copy(), count)
-    assert ours.match.npix == told["pixels"]
-    np.testing.assert_allclose(ours.match.kernel, told["kernel"], atol=1e-9)
-    # the noise is measured in every seventh row there and of every seventh pixel here
-    assert ours.noise == pytest.approx(told["noise"], abs=0.05)
-    # theirs holds noise; sharpness is of all patterns together here
-    assert ours.tolerance < told["tolerance"]
-    seen = ~np.isnan(template)
-    assert np.count_nonzero(theirs & ~ours.mask & seen) < 0.005 * np.count_nonzero(theirs)
-    alike = outliers(
-        data,
-        err,
-        usable,
-        template,
-        variance,
-        count,
-        Thresholds(tolerance=2.4 / 2 * told["tolerance"] / ours.tolerance, snr_beside=(0, 0)),
-    )
-    assert np.count_nonzero((theirs ^ alike.mask) & seen) < 0.05 * np.count_nonzero(theirs)
 
 
 @pytest.mark.parametrize("sky", [-30.0, 1000.0])
