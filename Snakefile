@@ -75,5 +75,7 @@ rule report:
 
 onstart:
     hold_output_folder()
-    for line in dict.fromkeys(f"configuration: {note}" for product in GOOD.values() for note in product.notes):
+    for line in dict.fromkeys(
+        f"configuration: {note}" for product in GOOD.values() for note in product.notes
+    ):
         logger.warning(line)
