@@ -190,7 +190,7 @@ FRAMES = (
     Column(
         "tolerance",
         "float",
-        "how far sources may be off, in units of the slope of the others' mean",
+        "how far sources may be off, in units of the structure of the others' mean",
         missing="",
     ),
     Column("depth", "float", "other exposures behind a pixel, on average", missing=""),

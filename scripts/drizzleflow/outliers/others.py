@@ -15,13 +15,13 @@ from drizzleflow.arrays.morphology import abs_deriv, dilate
 from drizzleflow.arrays.pairs import pair
 from drizzleflow.outliers.matching import Match, apply, fit_kernel, identity
 from drizzleflow.outliers.sharpness import sharper, sharpness_of_sources
-from drizzleflow.outliers.significance import connected, noise_scale, steep_pixels, tolerance
+from drizzleflow.outliers.significance import connected, noise_scale, steep_pixels, structure, tolerance
 
 PAIRS, SINGLE = (
     ("snr", "snr_beside", "snr_negative", "noise_range"),
     ("match", "tolerance", "template_noise", "sharp"),
 )
-STRUCTURE = 4.0  #: a flagged pixel is on a source where the template's slope exceeds so many sigma
+STRUCTURE = 4.0  #: a flagged pixel is on a source where the template's structure exceeds so many sigma
 ROUNDS = 2  #: of the tolerance: the second without the pixels that the first took for outliers
 
 
@@ -41,7 +41,7 @@ class Thresholds:
     match : int
         Half width in pixels of the kernel that is fitted to the template; 0: none.
     tolerance : float
-        Times the measured width of difference / slope (`tolerance`).
+        Times the measured width of difference / structure (`tolerance`).
     noise_range : (float, float)
         Limits of the measured noise in units of the expected one.
     template_noise : float
@@ -51,10 +51,10 @@ class Thresholds:
     """
 
     snr: tuple[float, float] = (4.5, 3.3)
-    snr_beside: tuple[float, float] = (5.0, 3.0)
+    snr_beside: tuple[float, float] = (5.0, 2.9)
     snr_negative: tuple[float, float] = (6.0, 5.0)
     match: int = 1
-    tolerance: float = 2.0
+    tolerance: float = 1.6
     noise_range: tuple[float, float] = (0.8, 2.0)
     template_noise: float = 0.25
     sharp: float = 5.0
@@ -76,7 +76,7 @@ class Outcome:
     )  #: float32 (ny, nx), matched to the exposure; NaN where no other exposure has a value
     match: Match
     noise: float  #: the noise in units of the expected one
-    tolerance: float  #: in units of the template's slope
+    tolerance: float  #: in units of the template's structure
     negative: int = 0  #: pixels that were flagged for being too low
     alone: int = 0  #: pixels that were flagged for being sharp
     on_sources: int = 0  #: flagged pixels where the template has structure
@@ -128,7 +128,7 @@ def outliers(
         match = fit_kernel(data, template, gradient, sigma, usable, p.match) if p.match else identity(0)
         if match.fitted:
             apply(match, template, gradient, sigma)
-            gradient = abs_deriv(template)
+        gradient = structure(template)
         difference = data - template
         scale = noise_scale(difference, gradient, sigma, usable, p.noise_range)
         # the tolerance only raises what is expected: no other pixel can be an outlier
@@ -191,7 +191,7 @@ class _Candidates(NamedTuple):
         return cls(at, difference, gradient, sigma * np.float32(scale))
 
     def z(self, tolerance: float) -> np.ndarray:
-        """Difference over what is expected: noise and tolerance times slope, in quadrature."""
+        """Difference over what is expected: noise and tolerance times structure, in quadrature."""
         return self.difference / np.hypot(self.noise, np.float32(tolerance) * self.gradient)
 
 

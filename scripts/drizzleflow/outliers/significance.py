@@ -6,15 +6,39 @@ from __future__ import annotations
 
 import numpy as np
 
-from drizzleflow.arrays.morphology import touching
+from drizzleflow.arrays.morphology import abs_deriv, touching
 
+CURVATURE = 1.5  #: weight of the second difference in the structure
+ROWS = 64  #: rows that are worked on at a time
 LEAST = 200  #: pixels that a measurement needs
-BLANK = 4.0  #: the noise is measured where the template's slope is under so many sigma
+FEW = 20  #: pixels that may raise the tolerance
+BLANK = 4.0  #: the noise is measured where the template's structure is under so many sigma
 STRIDE = 7  #: in every seventh row
 DEFAULT_SCALE = 1.05
-STEEP = 10.0  #: the tolerance is measured where the slope exceeds so many sigma
+STEEP = 10.0  #: the tolerance is measured where the structure exceeds so many sigma
 PERCENTILE, WITHIN = 80, 1.2816  #: so many per cent of Gaussian errors lie within so many sigma
 DEFAULT_TOLERANCE = 0.5
+
+
+def structure(template) -> np.ndarray:
+    """The structure of a template, by which a source may be off, float32 (ny, nx).
+
+    It is the slope (largest difference from the four neighbours), or 1.5 times the difference from the mean
+    of the four pixels two rows or columns away, where that is more: an error of position shows in the slope,
+    one of the PSF's width at the top of a source, where there is none. NaN where the template is.
+    """
+    out, padded = abs_deriv(template), np.pad(template, 2, mode="edge")
+    for first in range(0, len(template), ROWS):
+        end = min(first + ROWS, len(template))
+        level = padded[first:end, 2:-2] + padded[first + 4 : end + 4, 2:-2]
+        level += padded[first + 2 : end + 2, :-4]
+        level += padded[first + 2 : end + 2, 4:]
+        level *= np.float32(-0.25)
+        level += template[first:end]
+        np.abs(level, out=level)
+        level *= np.float32(CURVATURE)
+        np.fmax(out[first:end], level, out=out[first:end], where=~np.isnan(template[first:end]))
+    return out
 
 
 def noise_scale(difference, gradient, sigma, usable, limits: tuple[float, float]) -> float:
@@ -24,7 +48,7 @@ def noise_scale(difference, gradient, sigma, usable, limits: tuple[float, float]
     Parameters
     ----------
     difference, gradient, sigma : float32 (ny, nx)
-        Exposure less template; slope of the template; expected noise of the difference.
+        Exposure less template; structure of the template; expected noise of the difference.
     usable : bool (ny, nx)
     limits : (float, float)
         What the result is kept within (``crmask.noise_range``). 1.05 where fewer than `LEAST` pixels tell.
@@ -41,7 +65,7 @@ def noise_scale(difference, gradient, sigma, usable, limits: tuple[float, float]
 
 
 def steep_pixels(difference, gradient, sigma, usable) -> np.ndarray:
-    """The flat indices of the pixels that tell how far sources are off: where the template is steep."""
+    """The flat indices of the pixels that tell how far sources are off: where the template has much structure."""
     with np.errstate(invalid="ignore"):
         where = gradient > np.float32(STEEP) * sigma
     where &= usable
@@ -50,12 +74,12 @@ def steep_pixels(difference, gradient, sigma, usable) -> np.ndarray:
 
 
 def tolerance(difference, gradient, sigma, scale: float, at, factor: float) -> float:
-    """How far sources are off, in units of the template's slope: `factor` times a robust width of difference /
-    slope, without what the noise adds.
+    """How far sources are off, in units of the template's structure: `factor` times a robust width of difference
+    / structure, without what the noise adds.
 
-    The exposure itself says how well its sources agree with those of the others; 0.5 where fewer than `LEAST`
-    pixels tell. 80 % of Gaussian errors lie within 1.28 standard deviations: with w the result over `factor`,
-    80 % of the pixels have difference^2 < (1.28 noise)^2 + (w slope)^2.
+    The exposure itself says how well its sources agree with those of the others. Where fewer than `LEAST` pixels
+    tell it is at least 0.5, and 0.5 where fewer than `FEW` do. 80 % of Gaussian errors lie within 1.28 standard deviations: with w the result over `factor`,
+    80 % of the pixels have difference^2 < (1.28 noise)^2 + (w structure)^2.
 
     Parameters
     ----------
@@ -67,13 +91,14 @@ def tolerance(difference, gradient, sigma, scale: float, at, factor: float) -> f
     factor : float
         ``crmask.tolerance``.
     """
-    if len(at) < LEAST:
+    if len(at) < FEW:
         return DEFAULT_TOLERANCE
     difference, gradient, sigma = (
         plane.reshape(-1)[at].astype(float) for plane in (difference, gradient, sigma)
     )
     beyond = (difference**2 - (WITHIN * scale * sigma) ** 2) / gradient**2
-    return factor * float(np.sqrt(max(0.0, np.percentile(beyond, PERCENTILE))))
+    found = factor * float(np.sqrt(max(0.0, np.percentile(beyond, PERCENTILE))))
+    return found if len(at) >= LEAST else max(DEFAULT_TOLERANCE, found)
 
 
 def connected(at, z, shape, alone: float, together: float, beside=(0.0, 0.0)) -> np.ndarray:
