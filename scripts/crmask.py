@@ -40,12 +40,15 @@ def main(job):
         if comparison is None:
             mask, blotted, measured = np.zeros(frame.shape, bool), None, {}
         else:
+            level = reader.level(member, extver)
             mask, blotted, measured = comparison.compare(
+                # the map is not kept here: it is the largest of all
                 frame,
                 reader.pixmap(frame) if resampled else None,
-                reader.level(member, extver),
+                level,
                 groups.get(extver),
             )
+            sky = np.float32((level or 0) if resampled or groups else 0)  # what the blot lacks
         masks[extver], blots[extver] = mask, blotted
         n = int(np.count_nonzero(mask))
         counts.append(
@@ -55,7 +58,7 @@ def main(job):
         if extver == 1:
             cut = thumbnail.busiest(mask)
             limits = job.thumbnail("before", frame.data[cut])
-            shown = frame.data if blotted is None else np.where(mask, blotted, frame.data)
+            shown = frame.data if blotted is None else np.where(mask, blotted + sky, frame.data)
             job.thumbnail("after", shown[cut], limits=limits)
             job.thumbnail("mask", frame.data[cut], mask[cut], limits=limits)
 
