@@ -50,7 +50,7 @@ class Limits:
 
     nsigma: tuple[float, float] = (4.0, 2.5)
     slope: float = 0.5
-    low: tuple[float, float] = (6.0, 5.0)
+    low: tuple[float, float] = (4.5, 2.5)
     low_count: int = 2
 
     @classmethod
