@@ -38,7 +38,12 @@ def main(job):
     masks, blots, counts = {}, {}, []
     for extver, frame in reader.frames(member, comparison.planes if comparison else ("data",)):
         if comparison is None:
-            mask, blotted, measured = np.zeros(frame.shape, bool), None, {}
+            mask, blotted, measured = (
+                np.zeros(frame.shape, bool),
+                np.full(frame.shape, np.nan, np.float32),
+                {},
+            )
+            sky = np.float32(0)
         else:
             level = reader.level(member, extver)
             mask, blotted, measured = comparison.compare(
@@ -58,8 +63,7 @@ def main(job):
         if extver == 1:
             cut = thumbnail.busiest(mask)
             limits = job.thumbnail("before", frame.data[cut])
-            shown = frame.data if blotted is None else np.where(mask, blotted + sky, frame.data)
-            job.thumbnail("after", shown[cut], limits=limits)
+            job.thumbnail("after", np.where(mask, blotted + sky, frame.data)[cut], limits=limits)
             job.thumbnail("mask", frame.data[cut], mask[cut], limits=limits)
 
     def images(planes, name):

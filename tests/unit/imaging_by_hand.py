@@ -149,7 +149,12 @@ class Road:
         singles = [
             self.at(f"single/{group}_outlier_i2d.fits") for group in dict.fromkeys(g for _, g in groups)
         ]
-        given = {**self.placed, "files": [member["path"]], "median": [median], "singles": singles}
+        given = {
+            **self.placed,
+            "files": [member["path"]],
+            "median": [median] if median else [],
+            "singles": singles,
+        }
         output = {"mask": mask, "crf": crf, "blot": blot}
         return mask, crf, self.job("crmask", given, output, options, member=name)
 

@@ -88,3 +88,12 @@ def test_without_resampling_the_frames_are_the_singles(tmp_path, reference):
             np.testing.assert_allclose(made["SCI"].data, less, rtol=1e-6, atol=2e-5)  # area about 1
     mask, *_ = road.crmask(road.members[0], road.median(singles)[0])
     assert fits.getdata(mask, 1).shape == (64, 72)
+
+
+def test_without_a_median_the_blot_is_empty(tmp_path):
+    road = Road(tmp_path, "simple", user={"outlier_method": "none"}).geometry().levels()
+    mask, _, record = road.crmask(road.members[0], None)
+    assert record["statistics"]["status"] == "SKIPPED" and not fits.getdata(mask, "CRMASK").any()
+    name = road.members[0]["member"]
+    blot = fits.getdata(tmp_path / f"blot/{name}_blot.fits", "SCI")
+    assert blot.shape == (64, 72) and np.isnan(blot).all()
