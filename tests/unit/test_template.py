@@ -17,6 +17,7 @@ from drizzleflow.frames.stack_image import StackImage
 from drizzleflow.frames.window import Window
 from drizzleflow.frames.windowed import WindowedArrays, union
 from drizzleflow.geometry.grid import Grid
+from drizzleflow.outliers import blot as blotting
 from drizzleflow.outliers import template as module
 from drizzleflow.outliers.blot import blot
 from drizzleflow.outliers.template import PLANES, BlottedOthers, OtherExposures
@@ -274,6 +275,7 @@ def test_at_a_frame_it_does_not_depend_on_rows(five, monkeypatch):
     found = []
     for rows in (1, 7, 64, 1000):
         monkeypatch.setattr(module, "ROWS", rows)
+        monkeypatch.setattr(blotting, "ROWS", rows)
         pixmap = turned(shape, 1.3, -9.6)
         pixmap[3, 7:30] = np.nan
         found.append(five.others().at(frame_of(shape), "g2", pixmap))

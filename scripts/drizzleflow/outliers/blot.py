@@ -6,6 +6,7 @@ import numpy as np
 
 from drizzleflow.errors import InputError
 
+ROWS = 64  #: rows of positions that are worked on at a time
 #: interpolations, by their names in drizzle's ``blot_image``
 INTERPOLATIONS = ("nearest", "linear", "poly3", "poly5", "lanczos3", "lanczos5")
 #: interpolations that AstroDrizzle's ``blot_interp`` or its C code accept, and why they are refused here
@@ -83,6 +84,36 @@ def blot(median, pixmap, fillval=np.nan, interp: str = "linear", empty=None) -> 
     if interp not in ("nearest", "linear") and touched.any():
         out[touched] = _interpolate(median, pixmap, fillval, "linear")[touched]
     return out
+
+
+def nearest(planes, pixmap, fill) -> list[np.ndarray]:
+    """Return the values of planes at the nearest pixels of positions, each (my, mx).
+
+    Parameters
+    ----------
+    planes : sequence of (ny, nx)
+    pixmap : float64 (my, mx, 2)
+        Positions in the planes, as for `blot`.
+    fill : sequence of numbers
+        For each plane the value of positions outside, and of NaN.
+    """
+    ny, nx = planes[0].shape
+    made = [np.full(pixmap.shape[:2], value, p.dtype) for p, value in zip(planes, fill, strict=True)]
+    if planes[0].size == 0:
+        return made
+    for first in range(0, len(pixmap), ROWS):
+        rows = np.s_[first : first + ROWS]
+        with np.errstate(invalid="ignore"):
+            x, y = (np.rint(pixmap[rows][..., axis]) for axis in (0, 1))
+            inside = (x >= 0) & (x < nx) & (y >= 0) & (y < ny)  # not where it is NaN
+            y *= nx
+            y += x
+        whole = inside.all()
+        at = (y if whole else np.where(inside, y, 0)).astype(np.intp)
+        for target, plane in zip(made, planes, strict=True):
+            values = plane.reshape(-1)[at]
+            target[rows] = values if whole else np.where(inside, values, target[rows])
+    return made
 
 
 def _interpolate(median, pixmap, fillval, interp):

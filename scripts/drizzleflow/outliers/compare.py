@@ -15,7 +15,7 @@ from drizzleflow.arrays.pairs import pair
 from drizzleflow.errors import InputError
 from drizzleflow.frames.windowed import Windowed, WindowedArrays
 from drizzleflow.geometry.pixmap import shift
-from drizzleflow.outliers.blot import blot
+from drizzleflow.outliers.blot import blot, nearest
 from drizzleflow.outliers.driz_cr import driz_cr
 from drizzleflow.outliers.expected_noise import noise_of
 from drizzleflow.outliers.others import Outcome, Thresholds, outliers
@@ -153,12 +153,6 @@ def _noise_of_blot(combined_err, nused, pixmap, err, factor, ys, xs):
     exposures are equally noisy, nothing is added (a median of n has ERR^2 = 1.6 err^2 / n); where some of
     the combined exposures are noisier, their noise is added.
     """
-    at = np.rint(np.nan_to_num(pixmap[ys, xs], nan=-1)).astype(int)
-    inside = (at >= 0).all(axis=1) & (at < nused.shape[::-1]).all(axis=1)
-    x, y = at[inside].T
-    found = np.zeros(len(at), np.float32)
-    variance = (np.nan_to_num(combined_err[y, x]) * factor) ** 2 - 2 * err[ys, xs][inside] ** 2 / np.maximum(
-        nused[y, x], 1
-    )
-    found[inside] = np.sqrt(np.fmax(variance, 0))
-    return found
+    combined_err, nused = (plane[0] for plane in nearest((combined_err, nused), pixmap[ys, xs][None], (0, 0)))
+    variance = (np.nan_to_num(combined_err) * factor) ** 2 - 2 * err[ys, xs] ** 2 / np.maximum(nused, 1)
+    return np.sqrt(np.fmax(variance, 0))

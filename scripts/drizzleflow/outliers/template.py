@@ -20,12 +20,12 @@ from drizzleflow.frames.stack_image import StackImage
 from drizzleflow.frames.window import Window
 from drizzleflow.frames.windowed import Windowed, WindowedArrays
 from drizzleflow.geometry.pixmap import shift
-from drizzleflow.outliers.blot import blot
+from drizzleflow.outliers.blot import blot, nearest
 
 #: planes of the median's file that are needed
 PLANES = ("SCI", "NUSED", *leave_one_out.NAMES)
 MARGIN = 5  #: pixels around a frame that its interpolation looks at
-ROWS = 64  #: rows of a frame or window that are worked on at a time
+ROWS = 64  #: rows of a window that are worked on at a time
 
 
 @dataclass
@@ -93,13 +93,13 @@ class OtherExposures:
         others = self.on_grid(group, window)
         shift(pixmap, *window.origin)
         mean = blot(others.mean, pixmap, np.nan, interp, "linear")
-        variance, count = _nearest((others.variance, others.count), pixmap, (np.nan, 0))
+        variance, count = nearest((others.variance, others.count), pixmap, (np.nan, 0))
         del others
         unseen = np.isnan(mean)
         alone = np.empty(0, np.float32)
         if unseen.any():
             sci = self.median.cut("SCI", window)
-            alone = _nearest((sci,), pixmap[unseen][None], (np.nan,))[0][0]
+            alone = nearest((sci,), pixmap[unseen][None], (np.nan,))[0][0]
         return _in_frame(frame, mean, variance, count, alone)
 
     def aligned(self, frame: Frame, group: str) -> BlottedOthers:
@@ -115,24 +115,3 @@ def _in_frame(frame, mean, variance, count, alone) -> BlottedOthers:
     if frame.factor != 1:
         variance *= np.float32(frame.factor**-2)
     return BlottedOthers(mean, variance, count, alone)
-
-
-def _nearest(planes, pixmap, fill) -> list[np.ndarray]:
-    """Return the values of planes (ny, nx) at the nearest pixels of positions; `fill` outside."""
-    ny, nx = planes[0].shape
-    made = [np.full(pixmap.shape[:2], value, p.dtype) for p, value in zip(planes, fill, strict=True)]
-    if planes[0].size == 0:
-        return made
-    for first in range(0, len(pixmap), ROWS):
-        rows = np.s_[first : first + ROWS]
-        with np.errstate(invalid="ignore"):
-            x, y = (np.rint(pixmap[rows][..., axis]) for axis in (0, 1))
-            inside = (x >= 0) & (x < nx) & (y >= 0) & (y < ny)  # not where it is NaN
-            y *= nx
-            y += x
-        whole = inside.all()
-        at = (y if whole else np.where(inside, y, 0)).astype(np.intp)
-        for target, plane in zip(made, planes, strict=True):
-            values = plane.reshape(-1)[at]
-            target[rows] = values if whole else np.where(inside, values, target[rows])
-    return made
