@@ -14,6 +14,7 @@ kept so that one image can be taken out again, in `leave_one_out`.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
@@ -107,7 +108,7 @@ class _Job:
         self.filled, self.notes, self.noise = 0, [], None
         self.clipped, self.groups = None, []
         if (parameters.needs_noise or limits) and singles:
-            self.noise, self.notes = stack_noise.of_images(singles, self._good)
+            self.noise, self.notes = stack_noise.of_images(singles, partial(good_values, p=parameters))
             if len(singles) == 1:
                 self.notes = []
         if limits:
@@ -212,10 +213,6 @@ class _Job:
             return total(block)
         function = trimmed_median if self.method == "median" else trimmed_mean
         return function(block, p.combine_nlow, p.combine_nhigh)
-
-    def _good(self, single, box):
-        """Return a single's good values in a window, NaN elsewhere."""
-        return good_values(single, box, self.p)
 
     def _read(self, single, plane, box, weights=None, latest=None):
         """Fill `plane`, which holds the window `box`, with a single's good values, NaN elsewhere.

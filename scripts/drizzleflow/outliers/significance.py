@@ -6,10 +6,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from drizzleflow.arrays.morphology import abs_deriv, touching
+from drizzleflow.arrays.morphology import BAND, abs_deriv, touching
 
 CURVATURE = 1.5  #: weight of the second difference in the structure
-ROWS = 64  #: rows that are worked on at a time
 LEAST = 200  #: pixels that a measurement needs
 FEW = 20  #: pixels that may raise the tolerance
 BLANK = 4.0  #: the noise is measured where the template's structure is under so many sigma
@@ -28,8 +27,8 @@ def structure(template) -> np.ndarray:
     one of the PSF's width at the top of a source, where there is none. NaN where the template is.
     """
     out, padded = abs_deriv(template), np.pad(template, 2, mode="edge")
-    for first in range(0, len(template), ROWS):
-        end = min(first + ROWS, len(template))
+    for first in range(0, len(template), BAND):
+        end = min(first + BAND, len(template))
         level = padded[first:end, 2:-2] + padded[first + 4 : end + 4, 2:-2]
         level += padded[first + 2 : end + 2, :-4]
         level += padded[first + 2 : end + 2, 4:]
@@ -77,9 +76,10 @@ def tolerance(difference, gradient, sigma, scale: float, at, factor: float) -> f
     """How far sources are off, in units of the template's structure: `factor` times a robust width of difference
     / structure, without what the noise adds.
 
-    The exposure itself says how well its sources agree with those of the others. Where fewer than `LEAST` pixels
-    tell it is at least 0.5, and 0.5 where fewer than `FEW` do. 80 % of Gaussian errors lie within 1.28 standard deviations: with w the result over `factor`,
-    80 % of the pixels have difference^2 < (1.28 noise)^2 + (w structure)^2.
+    The exposure itself says how well its sources agree with those of the others. Where fewer than `LEAST`
+    pixels tell it is at least 0.5, and 0.5 where fewer than `FEW` do. 80 % of Gaussian errors lie within 1.28
+    standard deviations: with w the result over `factor`, 80 % of the pixels have difference^2 < (1.28
+    noise)^2 + (w structure)^2.
 
     Parameters
     ----------
