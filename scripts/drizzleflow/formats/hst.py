@@ -39,9 +39,13 @@ DQ_FLAGS = {
 }  # fmt: skip
 GOOD_BITS = {"single": 0, "mosaic": 0}
 SKY_BITS = 0
+SKYMETHOD, SATURATED = "match", DQ_FLAGS["FULLWELL"] | DQ_FLAGS["ATODSAT"]
+DETECTORS_APART = True
 OUTLIER, OUTLIER_KEY = 4096, None
 headers = None
 UNITS = ("ELECTRONS", "ELECTRONS/S", "COUNTS", "COUNTS/S", "DN", "DN/S")
+#: grisms and prisms of ACS and WFC3
+DISPERSERS = re.compile(r"G(102|141|280|800L)|PR(110|130|200)L")
 #: WFPC2 (Instrument Handbook): ATODGAIN -> by chip (DETECTOR), electrons per DN and read noise in electrons
 WFPC2 = {
     7: {1: (7.12, 5.24), 2: (7.12, 5.51), 3: (6.90, 5.22), 4: (7.10, 5.19)},
@@ -60,6 +64,12 @@ def describe(path, header, options=None) -> dict:
     with open_fits(path) as hdus:
         expect_once(hdus, ("SCI", "ERR", "DQ"), path)
         chips = _chips(hdus, path)
+        first = hdus[next(iter(chips.values()))].header
+        if len(chips) > 1 and "SAMPNUM" in first:
+            raise InputError(
+                f"{path}: its {len(chips)} SCI extensions are the reads of one ramp (an _ima file), not chips; "
+                "expected the calibrated image, _flt"
+            )
         shapes = [_shape(hdus[index].header, path, index) for index in chips.values()]
         for ver, shape in zip(chips, shapes, strict=True):
             for name in ("ERR", "DQ"):
@@ -67,7 +77,7 @@ def describe(path, header, options=None) -> dict:
                     expect_plane(hdus[name, ver], shape, path, flags=name == "DQ")
         errors = [hdus["ERR", ver].header if ("ERR", ver) in hdus else {} for ver in chips]
         has_err = all(found.get("NAXIS") or "PIXVALUE" in found for found in errors)
-        exptime = number(header.get("EXPTIME", hdus[next(iter(chips.values()))].header.get("EXPTIME")))
+        exptime = number(header.get("EXPTIME", first.get("EXPTIME")))
     rootname = re.sub(r"[^A-Za-z0-9._+-]", "_", text(header.get("ROOTNAME")).lower())
     return {
         "group": rootname or None,
@@ -80,6 +90,8 @@ def describe(path, header, options=None) -> dict:
         "exp_type": text(header.get("OBSTYPE")),
         "filter": _filter(header),
         "exptime": exptime,
+        "unit": text(first.get("BUNIT")),
+        "dispersed": any(DISPERSERS.fullmatch(name) for name in _filter(header).upper().split("+")),
         "err": has_err,
     }
 
