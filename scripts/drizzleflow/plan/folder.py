@@ -178,7 +178,9 @@ def _expect_image(path, described, declared, mode) -> None:
     elif mode == "auto" and declared.roads.get(kind.upper()) != "imaging":
         raise InputError(f"{path}: exposure type {kind or 'unknown'} (mode: imaging takes it)")
     if described.get("celestial") is False:
-        raise InputError(f"{path}: no WCS: CTYPE1 of its image names no celestial coordinates")
+        raise InputError(
+            f"{path}: no celestial WCS; solve it first, for example with astrometry.net or SCAMP"
+        )
 
 
 def _key(described, formats) -> tuple[str, str, str, str]:
