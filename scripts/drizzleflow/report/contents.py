@@ -37,6 +37,7 @@ def make(
     limits=None,
     doubts=(),
     notes=(),
+    left_out=(),
 ) -> None:
     """Write the report of one product, the table of its frames, and the verdict on it.
 
@@ -62,6 +63,8 @@ def make(
         What the plan found in the members (`drizzleflow.plan.mixtures.doubts`).
     notes : sequence of str
         What is to be said of the configuration.
+    left_out : sequence of str
+        What is to be said of files that are no members.
 
     Raises
     ------
@@ -72,7 +75,7 @@ def make(
 
     jobs = _load(records)
     masks = frames.rows(jobs, list(members.get("member", ())))
-    warnings = _warnings(jobs, notes)
+    warnings = _warnings(jobs, {"configuration": notes, "members": left_out})
     verdict = None
     if limits is not None:
         mosaic = next((entry["statistics"] for entry in jobs if entry["rule"] == "mosaic"), {})
@@ -253,13 +256,16 @@ def _pairs(statistics: dict) -> list[tuple[str, str]]:
     return [(key, "null" if value is None else _short(value)) for key, value in statistics.items()]
 
 
-def _warnings(jobs, notes=()) -> dict:
-    """Return the different messages and their counts, the most frequent first."""
+def _warnings(jobs, plan) -> dict:
+    """Return the different messages and their counts, the most frequent first.
+
+    `plan`: the messages that are of no job, by the rule that they are shown with.
+    """
     counts = Counter((entry["rule"], text) for entry in jobs for text in entry.get("warnings") or ())
-    counts.update(("configuration", note) for note in notes)
+    counts.update((rule, text) for rule, texts in plan.items() for text in texts)
     lines = [{"rule": rule, "text": text, "count": n} for (rule, text), n in counts.items()]
     lines.sort(key=lambda line: (-line["count"], line["rule"], line["text"]))
-    total = len(notes)
+    total = sum(map(len, plan.values()))
     total += sum(entry.get("warnings_count") or len(entry.get("warnings") or ()) for entry in jobs)
     return {"total": total, "lines": lines[:MAX_WARNINGS], "more": max(0, len(lines) - MAX_WARNINGS)}
 
