@@ -28,6 +28,7 @@ rule static_mask:
 rule sky_overlaps:
     input:
         files=batch_files,
+        masks=lambda wc: [mask[0] for masks in sky_masks(wc).values() for mask in masks if mask],
         footprints=at("grid", "footprints"),
         overlaps=at("grid", "overlaps"),
         grid=at("grid", "grid"),
@@ -45,7 +46,11 @@ rule sky_overlaps:
         mem_mb=memory(figures.frames("sky_overlaps", "skymatch")),
         runtime=by_input,
     params:
-        opts=lambda wc: {**options(wc.product, "skymatch", "grid", "simple"), "members": batch_members(wc)},
+        opts=lambda wc: {
+            **options(wc.product, "skymatch", "grid", "simple"),
+            "members": batch_members(wc),
+            "masks": sky_masks(wc),
+        },
         code=CODE["sky_overlaps"],
     script:
         "../scripts/sky_overlaps.py"

@@ -11,6 +11,7 @@ import os
 from dataclasses import dataclass
 
 from drizzleflow.errors import InputError, harmless
+from drizzleflow.io.lists import read_sky_masks
 from drizzleflow.plan import association, config, files, folder, mixtures
 from drizzleflow.plan.cache import Cache
 from drizzleflow.plan.product import Member, Product
@@ -188,6 +189,8 @@ def _product(table: association.Association, settings, cache, known, main_proces
         raise InputError(f"{where}: {odd} (inputs.variances: ignore uses ERR in their place)")
     product.groups = _groups(table, members)
     _expect_errors(table, product)
+    if options["skymatch"]["masks"]:
+        product.sky_masks = read_sky_masks(options["skymatch"]["masks"], [m.member for m in members])
     product.batches = _batches(members, settings["batch_size"])
     return product
 
