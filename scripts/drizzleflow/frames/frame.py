@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from drizzleflow.io.header import per_second
+
 
 class SkyWCS:
     """Compute exact sky coordinates of one frame's pixels, however the file describes its WCS.
@@ -152,7 +154,7 @@ class Frame:
     @property
     def electrons_per_unit(self) -> float:
         """The electrons in a pixel for one unit of ``data``."""
-        return self.gain * ((self.exposure_time or 1.0) if self.unit.upper().endswith("/S") else 1.0)
+        return self.gain * ((self.exposure_time or 1.0) if per_second(self.unit) else 1.0)
 
     @property
     def wcs(self) -> SkyWCS:
