@@ -21,7 +21,6 @@ rule members:
         opts=lambda wc: {
             "error": PLAN.products[wc.product].error,
             "members": [m.asdict() for m in members(wc.product)],
-            "left_out": PLAN.products[wc.product].left_out,
             "others": PLAN.products[wc.product].others,
         },
         code=CODE["members"],

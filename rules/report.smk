@@ -22,6 +22,7 @@ rule report_product:
             **options(wc.product, "checks"),
             "doubts": [list(doubt) for doubt in GOOD[wc.product].doubts],
             "notes": GOOD[wc.product].notes,
+            "left_out": GOOD[wc.product].left_out,
         },
         code=CODE["report"],
     script:

@@ -21,6 +21,7 @@ def main(job):
         limits=opts["checks"],
         doubts=opts["doubts"],
         notes=opts["notes"],
+        left_out=opts["left_out"],
     )
 
 

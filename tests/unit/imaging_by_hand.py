@@ -70,7 +70,7 @@ class Road:
             "members",
             {},
             {"table": self.at("members.csv")},
-            {"error": None, "members": self.members, "left_out": [], "others": []},
+            {"error": None, "members": self.members, "others": []},
         )
         outlines, self.lattices = self.at("footprint/all.json", "footprint/all.npz")
         self.job(

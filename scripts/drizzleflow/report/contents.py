@@ -37,6 +37,7 @@ def make(
     limits=None,
     doubts=(),
     notes=(),
+    left_out=(),
 ) -> None:
     """Write the report of one product, the table of its frames, and the verdict on it.
 
@@ -62,6 +63,8 @@ def make(
         What the plan found in the members (`drizzleflow.plan.mixtures.doubts`).
     notes : sequence of str
         What is to be said of the configuration.
+    left_out : sequence of str
+        Which files of a folder are no members, and why.
 
     Raises
     ------
@@ -89,6 +92,7 @@ def make(
         exposures=_pictures(jobs, *roads.shown("exposures")),
         blink=_blink(jobs),
         members=_grid(members, MEMBERS),
+        left_out=left_out,
         sky=_grid(sky, SKY, rounded=True),
         masks=masks,
         measured=any(row["noise"] is not None for row in masks),
