@@ -1,4 +1,6 @@
 # The configuration, the plan, and the look-ups that the rules share. No numerics.
+import contextlib
+import json
 import re
 
 from snakemake.exceptions import WorkflowError
@@ -185,3 +187,13 @@ def singles_of(product, frames):
     """The single drizzles of some frames' groups, each once."""
     groups = dict.fromkeys(group for _, group in frames)
     return [at("single_drizzle", "single").format(product=product, group=group) for group in groups]
+
+
+def found_by_checks():
+    """A line for each product whose checks found something."""
+    for name in GOOD:
+        with contextlib.suppress(OSError, ValueError, LookupError):
+            with open(f"{OUT}/{name}/checks.json", encoding="utf-8") as file:
+                found = [one["text"] for check in json.load(file)["checks"] for one in check["findings"]]
+            if found:
+                yield f"{name}: {len(found)} thing(s) to look at, see {OUT}/{name}/report.html; the first: {found[0]}"
