@@ -45,7 +45,11 @@ rule sky_overlaps:
         mem_mb=memory(figures.frames("sky_overlaps", "skymatch")),
         runtime=by_input,
     params:
-        opts=lambda wc: {**options(wc.product, "skymatch", "grid", "simple"), "members": batch_members(wc)},
+        opts=lambda wc: {
+            **options(wc.product, "skymatch", "grid", "simple"),
+            **resetbits(wc.product),
+            "members": batch_members(wc),
+        },
         code=CODE["sky_overlaps"],
     script:
         "../scripts/sky_overlaps.py"

@@ -36,6 +36,7 @@ DQ_FLAGS = {f"CODE{code}": 1 << (code - 1) for code in range(1, 31)}
 DQ_FLAGS |= {"OUTLIER": 1 << 30, "NO_WEIGHT": 1 << 31}
 GOOD_BITS = {"single": 0, "mosaic": 0}
 SKY_BITS = 0
+TAKES_BITS = False
 OUTLIER, OUTLIER_KEY = DQ_FLAGS["OUTLIER"], "outlier_bit"
 write_clean = headers = None
 NO_WEIGHT = DQ_FLAGS["NO_WEIGHT"]  #: the inverse variance is zero or less, or not a number

@@ -15,6 +15,8 @@ from drizzleflow.errors import InputError
 
 #: of a file's description: the keys that every format's `describe` gives
 DESCRIBED = "group nframes cube nx ny instrument detector exp_type filter exptime err".split()
+#: and those that it may give: the file with its flags; whether its frames are exposures of their own
+MORE_DESCRIBED = {"dq": None, "apart": False}
 
 
 def about(settings) -> str:
@@ -34,7 +36,12 @@ def describe(path, settings) -> dict:
     header = formats.header(path)
     name = formats.detect(header)
     described = formats.get(name).describe(path, header, settings["simple"])
-    return {"format": name, **{key: described.get(key) for key in DESCRIBED}}
+    told = {key: described.get(key) for key in DESCRIBED}
+    return {
+        "format": name,
+        **told,
+        **{key: described.get(key, usual) for key, usual in MORE_DESCRIBED.items()},
+    }
 
 
 def expect_whole(path) -> None:

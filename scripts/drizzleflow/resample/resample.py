@@ -28,11 +28,12 @@ from drizzleflow.resample.utils import (
     check_model,
     compute_mean_pixel_area,
     get_tmeasure,
+    with_squared_error,
 )
 
 log = logging.getLogger("drizzleflow")
 
-WEIGHTS = ("ivm", "ivm-sky", "exptime")
+WEIGHTS = ("ivm", "ivm-sky", "exptime", "err")
 
 
 class Resample:
@@ -52,9 +53,9 @@ class Resample:
         One of `drizzleflow.resample.kernels.KERNELS`, in any case; gaussian and lanczos do not conserve flux.
     fillval : float, str or None
         Value of output pixels on which nothing falls; None and ``INDEF`` are NaN.
-    weight_type : {'ivm', 'ivm-sky', 'exptime'}
-        The weight is the inverse of ``var_rnoise``, the inverse of ``var_sky``, or the measurement time (s;
-        the exposure time where that is unknown).
+    weight_type : {'ivm', 'ivm-sky', 'exptime', 'err'}
+        The weight is the inverse of ``var_rnoise``, the inverse of ``var_sky``, the measurement time (s; the
+        exposure time where that is unknown), or the inverse square of ``err``.
     good_bits : int, str, list or None
         DQ bits that a pixel with a weight may have, see `drizzleflow.arrays.dq`; names as in
         ``dq_flag_name_map``.
@@ -223,12 +224,16 @@ class Resample:
             A key is missing. (A plane that the model does not have is given as None.)
         InputError
             The data are not an image, a plane has another shape, the exposure time is not positive, or there
-            is no ``err`` for ``driz_err``.
+            is no ``err`` for ``driz_err`` or for the weight ``err``.
         """
         needed = needed_keys(model, self._variance_names, self._compute_err)
         check_model(model, needed, ("dq", "err", "var_sky", *self.variance_array_names))
         if self._compute_err == "driz_err" and model["err"] is None:
             raise InputError(f"{model['filename']}: there is no err, which compute_err driz_err drizzles")
+        if self.weight_type == "err" and model.get("err") is None:
+            raise InputError(
+                f"{model['filename']}: there is no err, from which weight_type err has its weights"
+            )
 
     def add_model(self, model: dict):
         """Drizzle one image onto the output.
@@ -343,6 +348,7 @@ class Resample:
         arguments = self._arguments(model, pixel_scale_ratio, iscale, weight_map, (xmin, xmax, ymin, ymax))
         reach = kernel_reach(self.kernel, getattr(self._output_wcs, "coarsest", 1.0 / pixel_scale_ratio))
         weight_name = VARIANCE_OF_WEIGHT.get(self.weight_type)
+        model = with_squared_error(model) if self.weight_type == "err" else model
         self._reference.add(model, pixmap, arguments, reach, weight_name, get_tmeasure(model)[0])
 
     def update_time(self, model):

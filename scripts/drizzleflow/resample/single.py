@@ -17,12 +17,9 @@ from drizzleflow.resample.kernels import kernel_reach
 from drizzleflow.resample.models import frame_model
 from drizzleflow.resample.weights import mean_weights, weight_map
 
-HELD = (
-    "data",
-    "dq",
-    "rnoise",
-    "sky",
-)  #: planes that the image or its weights take: all frames are held at once
+#: planes that the image takes, and those of the weights: all frames are held at once
+HELD = ("data", "dq")
+OF_WEIGHTS = {"ivm": ("rnoise",), "ivm-sky": ("rnoise", "sky"), "err": ("err",), "exptime": ()}
 DRIZZLED = ("kernel", "pixfrac", "fillval", "weight_type")  #: settings that count here
 
 
@@ -80,7 +77,7 @@ def drizzle(frames, grid, pixmap, settings: dict, *, good_bits, flags, pad: bool
     Parameters
     ----------
     frames : iterable of (Frame, level)
-        ``data``, ``dq``, and ``var['rnoise']`` for the weights ``ivm``; `level` is the sky to subtract, or
+        ``data``, ``dq``, and what the weights are made of (`OF_WEIGHTS`); `level` is the sky to subtract, or
         None.
     grid : Grid
         The full output grid.
@@ -103,7 +100,8 @@ def drizzle(frames, grid, pixmap, settings: dict, *, good_bits, flags, pad: bool
         noises.append(
             noise if noise is None or frame.per_pixel else noise.binned(grid.pixel_scale_ratio or 1.0)
         )
-        models.append(frame_model(frame.only(*HELD), pixmap(frame), level))
+        held = frame.only(*HELD, *OF_WEIGHTS[settings["weight_type"]])
+        models.append(frame_model(held, pixmap(frame), level))
     box = Window.enclosing(
         Window.around(m["pixmap"][..., 0], m["pixmap"][..., 1], reach).clipped(grid.shape)
         for m in models
@@ -128,15 +126,15 @@ def unresampled(frame, level, settings: dict, *, good_bits, flags) -> SingleImag
     `level` is the sky to subtract, in the frame's unit; None: none is subtracted, as in jwst.
     """
     good = dq.good_pixels(frame.dq, good_bits, flags, frame.shape)
+    kind = settings["weight_type"]
+    squared = None if kind != "err" or frame.err is None else np.square(frame.err)
     weight = weight_map(
         frame.shape,
-        settings["weight_type"],
+        kind,
         good,
-        variance=frame.var.get("sky" if settings["weight_type"] == "ivm-sky" else "rnoise"),
+        variance=squared if kind == "err" else frame.var.get("sky" if kind == "ivm-sky" else "rnoise"),
         exposure_time=frame.measurement_time or frame.exposure_time,
     )
     data = frame.to_product(frame.data if level is None else frame.data - np.float32(level))
     unit, noise = frame.product_unit or frame.unit, of_frame(frame, level)
-    return SingleImage(
-        data, weight, Window.placed(frame.shape), unit, noise=noise, weight_type=settings["weight_type"]
-    )
+    return SingleImage(data, weight, Window.placed(frame.shape), unit, noise=noise, weight_type=kind)
