@@ -19,7 +19,6 @@ class Member:
     format: str = ""  #: name of the `drizzleflow.formats` module
     nframes: int = 0  #: SCI extensions, or integrations of a cube
     cube: bool = False
-    apart: bool = False  #: whether its frames were exposed one after the other, each a group of its own
     nx: int = 0
     ny: int = 0
     instrument: str = ""
@@ -28,6 +27,7 @@ class Member:
     filter: str = ""
     exptime: float | None = None  #: s
     err: bool = False  #: whether every frame has its uncertainty
+    apart: bool = False  #: whether its frames were exposed one after the other, each a group of its own
     size: int = 0  #: bytes of the file
     dq: str | None = None  #: a file with its flags beside it
     ivar: str | None = None

@@ -14,6 +14,7 @@ from collections import defaultdict
 import numpy as np
 
 from drizzleflow.errors import InputError
+from drizzleflow.frames.frame import scale_ratio
 from drizzleflow.resample import placement
 from drizzleflow.resample.exposure_times import ExposureTimes
 from drizzleflow.resample.kernels import KERNELS, LOSSY, kernel_reach, parse_fillval
@@ -248,6 +249,7 @@ class Resample:
             - ``exposure_time``, ``measurement_time``, ``duration`` (s), ``start_time``, ``end_time`` (MJD)
             - ``group_id``: models of one group were exposed together, and their times count once
             - ``filename`` and ``pixelarea_steradians``
+            - ``own_scale_ratio``, optional: its own ``pixel_scale_ratio``, where its pixels have another size
             - ``err``, ``var_rnoise``, ``var_poisson``, ``var_flat``, ``var_sky``: (ny, nx), as options need
 
         Raises
@@ -320,7 +322,7 @@ class Resample:
             area = self.get_input_model_pixel_area(model, prefer_mean=False) if scale else None
             if scale and area:
                 self._pixel_scale_ratio = float(scale * ARCSEC / np.sqrt(area))
-        return self._pixel_scale_ratio or 1.0
+        return scale_ratio(model.get("own_scale_ratio"), self._pixel_scale_ratio or 1.0)
 
     def _get_intensity_scale(self, model) -> float:
         """The factor on the data: 1, since images are resampled as surface brightness."""
