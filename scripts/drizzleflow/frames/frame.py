@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-
 #: sides of pixels that differ by no more than this factor are of one size (chips differ by some per cent)
 SAME_SIZE = 1.2
 
