@@ -71,7 +71,7 @@ def _association(folder, name, paths):
 
 
 def _common(root, seconds, number):
-    start = START + number * (seconds + 60) / 86400
+    start = START + number * 600 / 86400
     times = {"EXPTIME": seconds, "EXPSTART": start, "EXPEND": start + seconds / 86400}
     more = {
         "TELESCOP": "HST", "ROOTNAME": root, "OBSTYPE": "IMAGING", "DATE-OBS": "2001-04-01", "TIME-OBS": "00:00:00",
