@@ -6,6 +6,7 @@ import pytest
 from astropy.io import fits
 from running import digests, masks, open_verified, rows, run
 
+from drizzleflow.frames import hst_detectors
 from drizzleflow.provenance.trace import trace
 
 CAMERAS = ("hrc", "stis", "wfpc2")
@@ -26,12 +27,11 @@ def done(inputs, tmp_path_factory):
     """One run of all three, with the default settings."""
     files = [path for made in inputs.values() for path in made["members"][0].parent.iterdir()]
     before, folder = digests(files), tmp_path_factory.mktemp("run")
-    finished = run(folder, {"associations": [str(made["association"]) for made in inputs.values()]})
+    config = {"associations": [str(made["association"]) for made in inputs.values()]}
+    finished = run(folder, config)
     assert digests(files) == before
-    assert (
-        "Nothing to be done"
-        in run(folder, {"associations": [str(made["association"]) for made in inputs.values()]}).said
-    )
+    assert "every file is what its record says" in run(folder, config, "audit").said
+    assert "Nothing to be done" in run(folder, config).said
     return finished
 
 
@@ -88,6 +88,18 @@ def test_both_pixel_sizes_of_wfpc2_are_compared(done):
     assert all(row["dq"] == row["path"].replace("_c0m", "_c1m") for row in members)
 
 
+def test_the_sky_of_chips_with_different_gains(done):
+    """One level in electrons a second and solid angle, not one in DN."""
+    levels = {}
+    for row in rows(done.product("wfpc2") / "sky.csv"):
+        gain = hst_detectors.WFPC2[7][int(row["extver"])][0]
+        area = hst_instruments.CHIPS[int(row["extver"])][0] ** 2
+        levels.setdefault(row["group"], []).append(float(row["sky"]) * gain / area / 500)
+    for electrons in levels.values():
+        np.testing.assert_allclose(electrons, electrons[0], rtol=1e-6)
+    assert np.ptp([one[0] for one in levels.values()]) < 0.02 * hst_instruments.SKY
+
+
 # -- AstroDrizzle's settings
 
 SETTINGS = {
@@ -139,6 +151,18 @@ def test_counts_with_weights_by_error(chosen, inputs, tmp_path):
     with open_verified(made) as one, open_verified(bands) as three:
         for before, after in zip(one[1:], three[1:], strict=True):
             assert before.data.tobytes() == after.data.tobytes()
+
+
+@pytest.mark.parametrize("camera", CAMERAS)
+def test_pixels_are_traced(done, camera):
+    """Through flags beside the file, groups of a file's exposures and pixels of two sizes."""
+    for kind, folder in (("_i2d", done.product(camera)), ("_outlier_i2d", done.product(camera) / "single")):
+        path = sorted(folder.glob(f"*{kind}.fits"))[0]
+        trail = trace(path, 60, 62)
+        assert trail["agrees"] and trail["notes"] == [] and trail["sum"]["WHT"] > 0, (path, trail["notes"])
+        assert {frame["group"] for frame in trail["frames"]} <= {
+            row["group"] for row in rows(done.product(camera) / "sky.csv")
+        }
 
 
 def test_a_pixel_in_counts_is_traced(chosen):

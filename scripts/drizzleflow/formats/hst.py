@@ -145,7 +145,7 @@ def read(member: dict, extver: int = 1, planes=("data", "dq"), options=None) -> 
             err = hst_detectors.error_of(counts, gain * (seconds or 1.0 if is_rate else 1.0), readnoise)
         dq = _flags(member, hdus, hdus[index].ver, extver, shape) if "dq" in planes else None
         if dq is not None:
-            dq = dq & ~np.uint32(_cleared(primary, options))
+            dq &= ~np.uint32(_cleared(primary, options))
         frame = Frame(
             member=member["member"],
             extver=extver,
