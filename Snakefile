@@ -75,7 +75,5 @@ rule report:
 
 onstart:
     hold_output_folder()
-    for line in dict.fromkeys(
-        f"configuration: {note}" for product in GOOD.values() for note in product.notes
-    ):
+    for line in PLAN.told:
         logger.warning(line)

@@ -29,6 +29,7 @@ CONFIGURATION = {
     "static_mask": {"static": True},
     "crmask": {"corr": True},
     "mosaic": {"bands": 2},
+    "checks": {"level": "error"},
 }
 
 

@@ -5,7 +5,7 @@ from snakemake.exceptions import WorkflowError
 
 from drizzleflow.errors import InputError
 from drizzleflow.jobs import checkout
-from drizzleflow.plan import config as configuration, layout, products as planning, roads
+from drizzleflow.plan import config as configuration, folder, layout, products as planning, roads
 from drizzleflow.plan.codehash import code_hash
 from drizzleflow.plan.roads import STEPS
 
@@ -25,7 +25,7 @@ GOOD = PLAN.good
 
 def no_associations(wildcards):
     raise WorkflowError(
-        "configuration: associations is empty, expected the path of an association (JSON, _asn.fits or CSV) or a list"
+        "configuration: associations is empty, expected a folder of exposures, a pattern, a table (JSON, _asn.fits or CSV) or a list of these"
     )
 
 
@@ -127,6 +127,12 @@ def members(product, names=None):
     """All members, or some by name."""
     found = PLAN.products[product]
     return found.members if names is None else [found.member(name) for name in names]
+
+
+def table_of(product):
+    """The table that lists a product's members; none where a folder or a pattern does."""
+    source = PLAN.products[product].source
+    return [] if folder.is_listing(source) else [source]
 
 
 def beside(product, names=None):

@@ -17,7 +17,7 @@ rule footprint:
         runtime=by_input,
     params:
         opts=lambda wc: {
-            **options(wc.product, "grid", "single_drizzle", "mosaic", "skymatch", "simple"),
+            **options(wc.product, "grid", "single_drizzle", "mosaic", "skymatch", "simple", "inputs"),
             "members": batch_members(wc),
         },
         code=CODE["footprint"],

@@ -87,7 +87,7 @@ rule crmask_member:
             **(options(wc.product, "median") if groups_of(wc) else {}),
             "member": GOOD[wc.product].member(wc.member).asdict(),
             "groups": groups_of(wc),
-            "mosaic_bits": options(wc.product, "mosaic")["mosaic"]["good_bits"] if groups_of(wc) else None,
+            "mosaic_bits": options(wc.product, "mosaic")["mosaic"]["good_bits"],
             "off": imaging.switched_off(GOOD[wc.product]),
         },
         code=CODE["crmask"],

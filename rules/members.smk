@@ -3,7 +3,7 @@
 
 rule members:
     input:
-        lambda wc: [PLAN.products[wc.product].source] if wc.product in GOOD else [],
+        lambda wc: table_of(wc.product) if wc.product in GOOD else [],
     output:
         **outputs("members"),
     log:
@@ -21,6 +21,7 @@ rule members:
         opts=lambda wc: {
             "error": PLAN.products[wc.product].error,
             "members": [m.asdict() for m in members(wc.product)],
+            "left_out": PLAN.products[wc.product].left_out,
             "others": PLAN.products[wc.product].others,
         },
         code=CODE["members"],

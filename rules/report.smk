@@ -18,10 +18,37 @@ rule report_product:
         mem_mb=memory(figures.records(0.6, libraries=80)),
         runtime=10,
     params:
-        opts=lambda wc: {"notes": GOOD[wc.product].notes},
+        opts=lambda wc: {
+            **options(wc.product, "checks"),
+            "doubts": [list(doubt) for doubt in GOOD[wc.product].doubts],
+            "notes": GOOD[wc.product].notes,
+        },
         code=CODE["report"],
     script:
         "../scripts/report.py"
+
+
+rule verdict:
+    input:
+        checks=at("report", "checks"),
+        # at the very end: a job that fails stops what has not begun
+        all=lambda wc: every("report", "report"),
+    output:
+        **outputs("verdict"),
+    log:
+        log_of("verdict"),
+    benchmark:
+        benchmark_of("verdict")
+    conda:
+        "../envs/drizzleflow.yaml"
+    resources:
+        mem_mb=memory(50),
+        runtime=10,
+    params:
+        opts=lambda wc: {},
+        code=CODE["verdict"],
+    script:
+        "../scripts/verdict.py"
 
 
 rule provenance:
@@ -40,7 +67,7 @@ rule provenance:
         mem_mb=memory(figures.records(1.0)),
         runtime=10,
     params:
-        opts=lambda wc: {"sources": [PLAN.products[wc.product].source]},
+        opts=lambda wc: {"sources": table_of(wc.product)},
         code=CODE["provenance"],
     script:
         "../scripts/provenance.py"

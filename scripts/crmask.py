@@ -10,6 +10,8 @@ import os
 import numpy as np
 
 from drizzleflow import formats
+from drizzleflow.arrays import dq
+from drizzleflow.frames.quality import quality
 from drizzleflow.io.fits import image_header, write_hdus
 from drizzleflow.jobs import history, record, thumbnail
 from drizzleflow.jobs.reader import FrameReader
@@ -36,7 +38,10 @@ def main(job):
             opts, job.input.median[0], singles, format_module, reader.grid.pixel_scale_ratio or 1.0
         )
     masks, blots, counts = {}, {}, []
-    for extver, frame in reader.frames(member, comparison.planes if comparison else ("data",)):
+    bits = formats.good_bits(format_module, "mosaic", opts["mosaic_bits"])
+    for extver, frame in reader.frames(member, ("data", "dq", "err")):
+        good = dq.good_pixels(frame.dq, bits, format_module.DQ_FLAGS, frame.shape)
+        worth = quality(frame, good, format_module.SATURATED)
         if comparison is None:
             mask, blotted, measured = (
                 np.zeros(frame.shape, bool),
@@ -57,7 +62,14 @@ def main(job):
         masks[extver], blots[extver] = mask, blotted
         n = int(np.count_nonzero(mask))
         counts.append(
-            {"extver": extver, "flagged": n, "fraction": n / mask.size, "npix": mask.size, **measured}
+            {
+                "extver": extver,
+                "flagged": n,
+                "fraction": n / mask.size,
+                "npix": mask.size,
+                **worth,
+                **measured,
+            }
         )
         job.log("%s %d: %d pixels marked as outliers", member["member"], extver, n)
         if extver == 1:

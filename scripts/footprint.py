@@ -3,7 +3,7 @@
 No other step opens a GWCS on the frames.
 
 Settings: grid.method and pixmap_tolerance, pixmap_stepsize and pixmap_order of single_drizzle and mosaic,
-mosaic.units, skymatch.stepsize.
+mosaic.units, skymatch.stepsize, inputs.checksum.
 Outputs: footprint/{batch}.json (outlines, reference points), footprint/{batch}.npz (lattices, hashes of the
 members' files).
 """
@@ -39,7 +39,7 @@ def main(job):
                 hashed = job.input_hash(member[key])
                 if key == "path":
                     arrays[LatticeFiles.hash_key(member["member"])] = np.array(hashed["sha256"])
-                for warning in formats.verify(member[key]):
+                for warning in formats.verify(member[key], opts["inputs"]["checksum"]):
                     job.warn("%s", warning)
         for extver in range(1, member["nframes"] + 1):
             if extver > 1 and member["cube"]:  # all integrations of a cube have the same WCS

@@ -19,6 +19,8 @@ def main(job):
         job.input_hash(path)
     tables.write_members(pd.DataFrame(opts["members"]), job.output.table)
     job.statistics["members"] = len(opts["members"])
+    for line in opts["left_out"]:
+        job.log("%s", line)
     for other in opts["others"]:
         job.log("%s: exptype %s takes no part in the imaging road", other["path"], other["exptype"])
 

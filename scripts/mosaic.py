@@ -13,13 +13,7 @@ from drizzleflow.io.light_tables import read_members
 from drizzleflow.jobs import history, record
 from drizzleflow.jobs.reader import FrameReader
 from drizzleflow.resample import i2d, mosaic, units
-
-
-def covered(wht) -> float:
-    """Return the fraction of the mosaic that has weight."""
-    return sum(np.count_nonzero(wht[y : y + 256] > 0) for y in range(0, wht.shape[0], 256)) / np.prod(
-        wht.shape, dtype=float
-    )
+from drizzleflow.resample.mosaic_coverage import coverage
 
 
 def main(job):
@@ -61,8 +55,9 @@ def main(job):
                 extver=int(extver),
                 window=window,
             )
+    covered, holes = coverage(model["wht"])
     job.statistics.update(
-        pointings=model["pointings"], exposure_time=model["exposure_time"], covered=covered(model["wht"])
+        pointings=model["pointings"], exposure_time=model["exposure_time"], covered=covered, holes=holes
     )
     job.thumbnail("mosaic", model["data"], size=512)
     job.thumbnail("coverage", model["wht"], size=512)

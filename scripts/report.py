@@ -1,4 +1,7 @@
-"""report: write a product's report.html and frames.csv from the jobs' records and the small tables."""
+"""report: write a product's report.html, frames.csv and checks.json from the jobs' records and the small tables.
+
+Settings: checks.
+"""
 
 from drizzleflow.io import tables
 from drizzleflow.jobs import record
@@ -6,6 +9,7 @@ from drizzleflow.report import contents as report
 
 
 def main(job):
+    opts = job.options
     report.make(
         job.input.records,
         tables.read_members(job.input.members),
@@ -13,7 +17,10 @@ def main(job):
         job.output.report,
         job.wildcards.product,
         job.output.get("frames"),
-        job.options["notes"],
+        job.output.get("checks"),
+        limits=opts["checks"],
+        doubts=opts["doubts"],
+        notes=opts["notes"],
     )
 
 

@@ -44,9 +44,10 @@ def run_script(rule: str, **given) -> Ended:
 def make_grid(product, out: Path) -> Ended:
     """The jobs from a planned product to its grid, as the rules describe them: members, footprint, grid."""
     members = [member.asdict() for member in product.members]
-    first = {"error": product.error, "members": members, "others": product.others}
+    first = {"error": product.error, "members": members, "left_out": [], "others": product.others}
     sections = {
-        key: product.options[key] for key in ("grid", "single_drizzle", "mosaic", "skymatch", "simple")
+        key: product.options[key]
+        for key in ("grid", "single_drizzle", "mosaic", "skymatch", "simple", "inputs")
     }
     outlines = out / "footprint/all.json"
     grid = {

@@ -34,3 +34,7 @@ class InputError(ValueError):
 
     def __init__(self, message: object = ""):
         super().__init__(harmless(str(message)))
+
+
+class ChecksumError(InputError):
+    """The data of a file are not those of their checksum."""

@@ -210,6 +210,7 @@ def judge(settings: dict, folder: Path) -> Verdict:
     known = {
         "error": product.error,
         "members": [m.asdict() for m in product.members],
+        "left_out": [],
         "others": product.others,
     }
     well, log = script(
@@ -219,7 +220,7 @@ def judge(settings: dict, folder: Path) -> Verdict:
     if not well:
         assert log == f"members: {product.error}\n"
         return Verdict("plan", product.error, log, product=product)
-    sections = ("grid", "single_drizzle", "mosaic", "skymatch", "simple")
+    sections = ("grid", "single_drizzle", "mosaic", "skymatch", "simple", "inputs")
     opts = {**{key: product.options[key] for key in sections}, "members": known["members"]}
     names = {
         "outlines": "footprint/all.json",

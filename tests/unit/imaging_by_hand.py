@@ -70,7 +70,7 @@ class Road:
             "members",
             {},
             {"table": self.at("members.csv")},
-            {"error": None, "members": self.members, "others": []},
+            {"error": None, "members": self.members, "left_out": [], "others": []},
         )
         outlines, self.lattices = self.at("footprint/all.json", "footprint/all.npz")
         self.job(
@@ -78,7 +78,7 @@ class Road:
             {"files": [m["path"] for m in self.members]},
             {"outlines": outlines, "lattices": self.lattices},
             {
-                **self.sections("grid", "single_drizzle", "mosaic", "skymatch", "simple"),
+                **self.sections("grid", "single_drizzle", "mosaic", "skymatch", "simple", "inputs"),
                 "members": self.members,
             },
         )

@@ -276,7 +276,7 @@ def test_snakemake_refuses_by_the_schema_what_we_refuse(rows):
 def test_other_files_refused(tmp_path):
     refused(write(tmp_path, "a.txt", "path\n"), "unknown kind", ".csv")
     refused(tmp_path / "absent.json", "no such file")
-    refused(tmp_path, "a folder")
+    refused(tmp_path, "not a file")
     (tmp_path / "latin.csv").write_bytes(b"path\n\xe9.fits\n")
     refused(tmp_path / "latin.csv", "UTF-8")
     (tmp_path / "broken_asn.fits").write_bytes(b"SIMPLE  = nothing of the kind")

@@ -198,6 +198,7 @@ def test_the_model_is_its_formula(unit, electrons, level):
     frame, template, _, _ = exposure()
     template[:4] -= 50  # below the sky
     template[5:7] = np.nan
+    frame.data = template + np.float32(level or 0)  # no scatter beyond the model
     frame.unit, frame.gain, frame.readnoise, frame.exposure_time = unit, 2.0, 4.0, 250.0
     made = noise_of(frame, template, level, "model")
     assert made.dtype == np.float32
@@ -205,6 +206,19 @@ def test_the_model_is_its_formula(unit, electrons, level):
     frame.err = None
     np.testing.assert_array_equal(noise_of(frame, template, level, "model"), made)
     np.testing.assert_array_equal(noise_of(frame, template, level, "expected"), made)
+
+
+def test_a_sky_that_was_subtracted_before_shows_in_the_model():
+    """Ground-based images often have no sky left: gain and read noise alone would make it ten times too quiet."""
+    rng, gain, sky = np.random.default_rng(3), 4.0, 1800.0
+    template = np.zeros((200, 220), np.float32)
+    template[90:110, 100:120] = 5000.0
+    noise = np.sqrt((template + sky) / gain)
+    frame = frame_of(template + rng.normal(size=template.shape) * noise, None)
+    frame.unit, frame.gain, frame.readnoise, frame.exposure_time = "adu", gain, 5.0, 100.0
+    made = noise_of(frame, template, None, "model")
+    np.testing.assert_allclose(np.median(made[template == 0]), np.sqrt(sky / gain), rtol=0.03)
+    np.testing.assert_allclose(np.median(made[template > 0]), np.sqrt((5000 + sky) / gain), rtol=0.03)
 
 
 def test_kinds_with_err():

@@ -116,6 +116,7 @@ TAKES_BITS = False
 MEMORY = {"crmask": 1000}
 DQ_FLAGS = {}
 GOOD_BITS, SKY_BITS = {"single": 0, "mosaic": 0}, 0
+SKYMETHOD, SATURATED, DETECTORS_APART = "match", 0, False
 OUTLIER, OUTLIER_KEY = 1, None
 write_clean = headers = None
 

@@ -79,6 +79,8 @@ def test_describe(tmp_path):
         "exp_type": "IMAGING",
         "filter": "F814W",
         "exptime": 500.0,
+        "unit": "ELECTRONS",
+        "dispersed": False,
         "err": True,
         "dq": None,
         "apart": False,

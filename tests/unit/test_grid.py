@@ -152,7 +152,20 @@ def test_a_grid_of_absurd_size_is_refused(footprints):
 
 def test_a_grid_without_pixels_is_refused(footprints):
     with pytest.raises(InputError, match=r"too small.*crpix"):
-        build(footprints, OPTIONS | {"crpix": [-500, -500]})
+        build(footprints, OPTIONS | {"crpix": [-500, -500], "footprints": "s_region"})
+
+
+@pytest.mark.parametrize("crpix", [[-500.25, 30.0], [10.0, 12.5], [1000.0, 900.0]])
+def test_a_reference_point_without_a_shape_leaves_no_member_out(footprints, crpix):
+    """Whole pixels are added in front: the pixels stay where the reference point puts them."""
+    grid = build(footprints, OPTIONS | {"crpix": crpix, "crval": [150.1, 2.2]})
+    free = build(footprints, OPTIONS | {"crval": [150.1, 2.2]})
+    for at, asked, least in zip(grid.crpix, crpix, free.crpix, strict=True):
+        assert (at - asked) % 1 == 0 and at >= asked and (at == asked or at < least + 1)
+    for footprint in footprints:
+        x, y = grid.to_pixel(*np.array(footprint["outline"]))
+        assert x.min() > -0.502 and y.min() > -0.502
+        assert x.max() < grid.shape[1] - 0.498 and y.max() < grid.shape[0] - 0.498
 
 
 def test_parse_s_region():

@@ -1,6 +1,7 @@
 """JWST files: what is read of them, the exposure that they belong to, and the flagged copy."""
 
 import os
+import re
 import warnings
 from pathlib import Path
 
@@ -185,30 +186,40 @@ def test_integrations_of_a_cube(made):
 
 
 def test_a_plane_of_another_shape(tmp_path, made):
-    """Told by the plan; in cubes, where MIRI's coronagraphic variances keep the untrimmed shape, when they
-    are read.
-    """
+    """Told by the plan; variances (MIRI's coronagraphic cubes keep the untrimmed shape) can be done without."""
 
     def change(hdus):
         shape = (*hdus["SCI"].shape[:-2], SHAPE[0] + 2, SHAPE[1])
         hdus["VAR_FLAT"].data = np.zeros(shape, np.float32)
 
-    with pytest.raises(
-        InputError, match=r"edited_cal\.fits\[VAR_FLAT,1\]: shape \(42, 48\), expected \(40, 48\)"
+    for kind, shape in (
+        ("image", r"\(42, 48\), expected \(40, 48\)"),
+        ("cube", r"\(3, 42, 48\), expected \(3, 40, 48\)"),
     ):
-        member(edited(tmp_path, made["image"], change))
-    asked = member(edited(tmp_path, made["cube"], change))
-    formats.read(asked, 1, ("data", "dq", "err"))
-    with pytest.raises(
-        InputError, match=r"edited_cal\.fits\[VAR_FLAT\]: shape \(\d, 42, 48\), expected \(40, 48\)"
-    ):
-        formats.read(asked, 1, ("var",))
+        asked = member(edited(tmp_path, made[kind], change))
+        assert re.search(
+            rf"edited_cal\.fits\[VAR_FLAT,1\]: shape {shape} as the image has", asked["odd_variances"]
+        )
+        frame = formats.read(asked, 1, ("err", "var"))  # ERR stands for them
+        np.testing.assert_array_equal(frame.var["total"], frame.err**2)
+        assert frame.var["rnoise"].shape == SHAPE and set(frame.var) == {"total", "rnoise"}
+        part = formats.read(asked, 1, ("var",), rows=(7, 21))
+        np.testing.assert_array_equal(part.var["rnoise"], frame.var["rnoise"][7:21])
+        with pytest.raises(InputError, match=r"edited_cal\.fits\[VAR_FLAT\]: shape"):
+            formats.read(asked | {"odd_variances": False}, 1, ("var",))
+
+    def without_err(hdus):
+        change(hdus)
+        del hdus["ERR"]
+
+    with pytest.raises(InputError, match=r"edited_cal\.fits\[VAR_FLAT,1\]: shape"):
+        member(edited(tmp_path, made["image"], without_err))
 
 
 def test_a_real_file_whose_variances_have_another_shape():
-    folder = real_data("jwst_miri_4qpm")
-    with pytest.raises(InputError, match=r"calints\.fits\[VAR_\w+\]: shape"):
-        formats.read(member(sorted(folder.iterdir())[0]), 1, ("var",))
+    asked = member(sorted(real_data("jwst_miri_4qpm").iterdir())[0])
+    assert re.search(r"calints\.fits\[VAR_\w+,1\]: shape", asked["odd_variances"])
+    assert formats.read(asked, 1, ("var",)).var["rnoise"].shape == (210, 215)
 
 
 def test_a_recorded_sky_level(tmp_path, made):

@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -114,8 +115,10 @@ def test_real_exposures(tmp_path):
 def test_real_cubes(tmp_path):
     folder = real_data("jwst_miri_4qpm")
     source = table(tmp_path, "disk.csv", *sorted(folder.glob("*_calints.fits")))
-    product = build(source, mode="imaging")["disk"]
-    assert product.error is None and product.members[0].cube
+    refused = build(source, mode="imaging")["disk"].error
+    assert re.search(r"calints\.fits\[VAR_\w+,1\]: shape .* \(inputs\.variances: ignore uses ERR", refused)
+    product = build(source, mode="imaging", inputs={"variances": "ignore"})["disk"]
+    assert product.error is None and product.members[0].cube and product.members[0].odd_variances
     assert all(group.endswith("-i0001") for group in product.groups) and len(product.groups) == 9
     assert "the coron road is not built yet; set mode: imaging" in build(source)["disk"].error
 

@@ -43,6 +43,7 @@ def test_targets_of_a_plain_run():
         "p_i2d.fits",
         "report.html",
         "frames.csv",
+        "checks.json",
         "provenance.json",
         "record/report.json",
         "record/provenance.json",

@@ -41,6 +41,7 @@ def member(name, **more):
         "exp_type": "NRC_IMAGE",
         "filter": "F200W",
         "exptime": 311.5,
+        "unit": "MJy/sr",
         "size": 123456,
         "dq": None,
         "ivar": None,

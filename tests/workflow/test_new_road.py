@@ -146,6 +146,7 @@ def test_a_declared_road_has_targets_records_report_and_audit(checkout, tmp_path
         "crmask/two_crmask.fits",
         "report.html",
         "frames.csv",
+        "checks.json",
         "provenance.json",
         *(f"{folder}/{step}.{end}" for folder, end in (("record", "json"), ("log", "log")) for step in
           ("members", "report", "provenance", *(f"tso_{s}/{m}" for s in ("median", "crmask") for m in ("one", "two")))),

@@ -117,6 +117,7 @@ def test_changed_parameter(finished, expected):
         "crmask",
         "crf",
         "frames.csv",
+        "checks.json",
         "field_i2d.fits",
     }  # a blot by its header alone
     assert jobs(complete(finished, config)) == {}

@@ -12,10 +12,13 @@ names:
     HAS_GWCS            whether the exact WCS is a GWCS, which needs asdf and gwcs to open
     READS_ROWS          whether `read` can read a part of the rows
     TAKES_COMPANIONS    whether an association may give ``dq``, ``ivar`` and ``flux_scale`` beside a file
+    DETECTORS_APART     whether detectors are cameras of their own, whose exposures make products of their own
     ERR_ALONE           whether a file may have ERR and no variance planes
     MEMORY              {step: bytes in memory for each pixel of a frame} (`drizzleflow.plan.figures`)
     DQ_FLAGS            {name: bit} of the flags that a user may name
     GOOD_BITS           {"single": bits, "mosaic": bits}: flags of usable pixels; SKY_BITS: for the sky
+    SATURATED           the DQ bits of saturated pixels; 0: none tells
+    SKYMETHOD           what ``skymatch.skymethod: auto`` is for its files
     OUTLIER             the DQ bits that are set at outliers
     OUTLIER_KEY         the option of `reading` that replaces OUTLIER unless it is ``auto``, or None
     TAKES_BITS          whether ``inputs.resetbits`` and ``crmask.crbit`` choose DQ bits
@@ -37,7 +40,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 
-from drizzleflow.errors import InputError
+from drizzleflow.errors import ChecksumError, InputError
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,8 @@ class Declared:
     takes_companions: bool
     takes_bits: bool
     memory: dict[str, float]
+    skymethod: str
+    detectors_apart: bool
 
 
 @cache
@@ -119,16 +124,25 @@ def header(path):
     return fits.getheader(path, 0)
 
 
-def verify(path) -> list[str]:
-    """Compare a file with its checksums and return warnings; raise `InputError` if it is damaged."""
-    if is_asdf(path):
-        from drizzleflow.io.asdf_file import AsdfFile
+def verify(path, wrong: str = "error") -> list[str]:
+    """Compare a file with its checksums and return warnings.
 
-        AsdfFile(path).verify()
-        return []
-    from drizzleflow.io import fits_verify
+    Data that are not those of their checksum raise `InputError`; with `wrong` 'warn' they are one of the
+    warnings (``inputs.checksum``).
+    """
+    try:
+        if is_asdf(path):
+            from drizzleflow.io.asdf_file import AsdfFile
 
-    return fits_verify.verify(path)
+            AsdfFile(path).verify()
+            return []
+        from drizzleflow.io import fits_verify
+
+        return fits_verify.verify(path)
+    except ChecksumError as error:
+        if wrong == "error":
+            raise InputError(f"{error}; inputs.checksum: warn uses it nevertheless") from None
+        return [f"{error}; used nevertheless (inputs.checksum: warn)"]
 
 
 def detect(header) -> str:

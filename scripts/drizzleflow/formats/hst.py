@@ -42,10 +42,14 @@ DQ_FLAGS = {
 }  # fmt: skip
 GOOD_BITS = {"single": 0, "mosaic": 0}
 SKY_BITS = 0
+SKYMETHOD, SATURATED = "match", DQ_FLAGS["FULLWELL"] | DQ_FLAGS["ATODSAT"]
+DETECTORS_APART = True
 TAKES_BITS = True
 OUTLIER, OUTLIER_KEY = 4096, "crbit"
 headers = None
 UNITS = ("ELECTRONS", "ELECTRONS/S", "COUNTS", "COUNTS/S", "DN", "DN/S")
+#: grisms and prisms of ACS and WFC3
+DISPERSERS = re.compile(r"G(102|141|280|800L)|PR(110|130|200)L")
 
 
 def recognise(header) -> bool:
@@ -63,6 +67,12 @@ def describe(path, header, options=None) -> dict:
     with open_fits(path) as hdus:
         expect_once(hdus, ("SCI", "ERR", "DQ"), path)
         chips = _chips(hdus, path)
+        first = hdus[next(iter(chips.values()))].header
+        if len(chips) > 1 and "SAMPNUM" in first:
+            raise InputError(
+                f"{path}: its {len(chips)} SCI extensions are the reads of one ramp (an _ima file), not chips; "
+                "expected the calibrated image, _flt"
+            )
         shapes = [_shape(hdus[index].header, path, index) for index in chips.values()]
         _expect_image(header, path)
         for ver, shape in zip(chips, shapes, strict=True):
@@ -90,6 +100,8 @@ def describe(path, header, options=None) -> dict:
         "exp_type": text(header.get("OBSTYPE")),
         "filter": _filter(header),
         "exptime": None if None in seconds else sum(seconds),
+        "unit": text(first.get("BUNIT")),
+        "dispersed": any(DISPERSERS.fullmatch(name) for name in _filter(header).upper().split("+")),
         "err": has_err,
         "dq": beside,
         "apart": apart,

@@ -10,6 +10,7 @@ dictionary.
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -17,6 +18,7 @@ import numpy as np
 from drizzleflow.arrays.dq import as_bits
 from drizzleflow.errors import InputError
 from drizzleflow.frames.frame import Frame, SkyWCS
+from drizzleflow.frames.variances import variances_from_err
 from drizzleflow.io.header import number, text
 
 NAME, TITLE, PRIORITY = "jwst", "JWST", 1
@@ -50,6 +52,8 @@ DQ_FLAGS = {
 }  # fmt: skip
 GOOD_BITS = {"single": "~DO_NOT_USE", "mosaic": "~DO_NOT_USE+NON_SCIENCE"}
 SKY_BITS = "~DO_NOT_USE+NON_SCIENCE"
+SKYMETHOD, SATURATED = "match", DQ_FLAGS["SATURATED"]
+DETECTORS_APART = False
 DO_NOT_USE, OUTLIER_FLAG = 1, 16
 TAKES_BITS = False
 OUTLIER, OUTLIER_KEY = DO_NOT_USE | OUTLIER_FLAG, None
@@ -95,15 +99,19 @@ def describe(path, header, options=None) -> dict:
         nx, ny = sci["NAXIS1"], sci["NAXIS2"]
         if not nframes * nx * ny:
             raise InputError(f"{path}[SCI]: {nx} x {ny} pixels; expected an image")
-        has_err = "ERR" in hdus
+        has_err, odd = "ERR" in hdus, None
         for name in ("ERR", "DQ", *VARIANCES.values()):
-            if name in hdus and (
-                naxis == 2 or name in ("ERR", "DQ")
-            ):  # the variances of MIRI's coronagraphic cubes are not trimmed
-                one = (
-                    naxis == 2 or hdus[name].header["NAXIS"] == 2
-                )  # one plane of flags may be for all integrations of a cube
+            if name not in hdus:
+                continue
+            # one plane of flags may be for all integrations of a cube
+            one = naxis == 2 or hdus[name].header["NAXIS"] == 2
+            try:
                 expect_plane(hdus[name], (ny, nx) if one else (nframes, ny, nx), path, flags=name == "DQ")
+            except InputError as error:
+                # the variances of MIRI's coronagraphic cubes are not trimmed: inputs.variances says what then
+                if name in ("ERR", "DQ") or not has_err:
+                    raise
+                odd = odd or str(error)
     return {
         "group": group_id(header),
         "nframes": int(nframes),
@@ -115,6 +123,9 @@ def describe(path, header, options=None) -> dict:
         "exp_type": text(header.get("EXP_TYPE")),
         "filter": text(header.get("FILTER")),
         "exptime": number(header.get("EFFEXPTM")),
+        "unit": text(sci.get("BUNIT")),
+        "dispersed": any(text(header.get(key)).upper().startswith("GR") for key in ("FILTER", "PUPIL")),
+        "odd_variances": odd,
         "err": has_err,
     }
 
@@ -168,7 +179,12 @@ def read(member: dict, extver: int = 1, planes=("data", "dq"), options=None, row
             open_wcs=lambda: _open_wcs(path, shape),
         )
         if "var" in planes:
-            frame.var = {key: get(name, np.float32) for key, name in VARIANCES.items() if name in hdus}
+            if member.get("odd_variances"):  # ERR stands for them; its background needs the whole frame
+                whole = replace(frame, err=plane(hdus, "ERR", np.float32, path, index))
+                variances_from_err(whole)
+                frame.var = (whole if rows is None else whole.cut(rows)).var
+            else:
+                frame.var = {key: get(name, np.float32) for key, name in VARIANCES.items() if name in hdus}
     return frame
 
 

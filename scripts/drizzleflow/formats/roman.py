@@ -46,6 +46,8 @@ DQ_FLAGS = {
 #: as in romancal; its versions before 2025 also left out NON_SCIENCE pixels
 GOOD_BITS = {"single": "~DO_NOT_USE", "mosaic": "~DO_NOT_USE"}
 SKY_BITS = "~DO_NOT_USE"
+SKYMETHOD, SATURATED = "match", DQ_FLAGS["SATURATED"]
+DETECTORS_APART = False
 DO_NOT_USE, OUTLIER_FLAG = 1, 128
 TAKES_BITS = False
 OUTLIER, OUTLIER_KEY = DO_NOT_USE | OUTLIER_FLAG, None
@@ -132,6 +134,8 @@ def describe(path, header, options=None) -> dict:
         "exp_type": _text(_table(meta, "exposure").get("type")),
         "filter": _text(instrument.get("optical_element")),
         "exptime": _exposure_time(meta),
+        "unit": _unit(header, meta),
+        "dispersed": _text(instrument.get("optical_element")).upper() in ("GRISM", "PRISM"),
         "err": _plane_node(header, "err", shape) is not None,
     }
 

@@ -16,7 +16,8 @@ import numpy as np
 from drizzleflow.arrays.dq import as_bits, from_codes
 from drizzleflow.errors import InputError
 from drizzleflow.frames.frame import Frame, SkyWCS
-from drizzleflow.io.header import number, text
+from drizzleflow.frames.measured_noise import measured_error
+from drizzleflow.io.header import is_rate, number, text
 
 NAME, TITLE, PRIORITY = "simple", "plain FITS", 0
 SUFFIXES = ("_crf", "_sci")
@@ -36,9 +37,13 @@ DQ_FLAGS = {f"CODE{code}": 1 << (code - 1) for code in range(1, 31)}
 DQ_FLAGS |= {"OUTLIER": 1 << 30, "NO_WEIGHT": 1 << 31}
 GOOD_BITS = {"single": 0, "mosaic": 0}
 SKY_BITS = 0
+SKYMETHOD, SATURATED = "global+match", 0
+DETECTORS_APART = False
 TAKES_BITS = False
 OUTLIER, OUTLIER_KEY = DQ_FLAGS["OUTLIER"], "outlier_bit"
 write_clean = headers = None
+#: what CTYPE1 or CTYPE2 of a celestial WCS begins with
+CELESTIAL = re.compile(r"RA--|DEC-|[A-Z]{1,2}L[NT]-|[A-Z]LON|[A-Z]LAT")
 NO_WEIGHT = DQ_FLAGS["NO_WEIGHT"]  #: the inverse variance is zero or less, or not a number
 #: defaults of the configuration's section `simple`
 DEFAULTS = {
@@ -47,6 +52,8 @@ DEFAULTS = {
     "dq": "DQ",
     "ivar": "IVAR",
     "dq_codes": False,
+    "noise": "file",
+    "flux_scale": None,
     "exptime_keyword": "EXPTIME",
     "start_keyword": "MJD-OBS",
     "gain_keyword": "GAIN",
@@ -75,6 +82,7 @@ def describe(path, header, options=None) -> dict:
 
     options = _settings(options)
     has_err = True
+    measured = options["noise"] == "measured"
     with open_fits(path) as hdus:
         indices = _images(hdus, options, path)
         shapes = [_shape(hdus[index].header, path, index) for index in indices]
@@ -87,8 +95,10 @@ def describe(path, header, options=None) -> dict:
             for key, companion in found.items():
                 if companion is not None:
                     expect_plane(hdus[companion], shape, path, flags=key == "dq")
-            has_err &= found["err"] is not None or found["ivar"] is not None
+            has_err &= found["err"] is not None or found["ivar"] is not None or measured
         headers = [hdus[indices[0]].header, header]
+        exptime = _number(headers, options["exptime_keyword"])
+        flux_scale = _flux_scale(path, headers, options, exptime)
     return {
         "group": None,
         "nframes": len(indices),
@@ -97,9 +107,12 @@ def describe(path, header, options=None) -> dict:
         "ny": max(ny for ny, _ in shapes),
         "instrument": _text(headers, options["instrument_keyword"]),
         "detector": _text(headers, "DETECTOR"),
-        "exp_type": _text(headers, "EXP_TYPE"),
+        "exp_type": _text(headers, "EXP_TYPE") or _text(headers, "OBSTYPE") or _text(headers, "IMAGETYP"),
         "filter": _text(headers, options["filter_keyword"]),
-        "exptime": _number(headers, options["exptime_keyword"]),
+        "exptime": exptime,
+        "unit": _unit(headers, options),
+        "flux_scale": flux_scale,
+        "celestial": any(CELESTIAL.match(_text(headers, key)) for key in ("CTYPE1", "CTYPE2")),
         "err": has_err,
     }
 
@@ -130,18 +143,19 @@ def read(member: dict, extver: int = 1, planes=("data", "dq"), options=None) -> 
         exptime = _number(headers, options["exptime_keyword"])
         start = _number(headers, options["start_keyword"])
         level = _number(headers, options["sky_keyword"])
+        gain = _number(headers, options["gain_keyword"])
         frame = Frame(
             member=member["member"],
             extver=extver,
             group=member["group"],
             shape=shape,
-            unit=_text(headers, options["unit_keyword"]),
+            unit=_unit(headers, options),
             exposure_time=exptime,
             start_time=start,
             end_time=start + exptime / 86400.0 if None not in (start, exptime) else None,
             level=None if level is None else level * scale,
             subtracted=None if level is None else False,
-            gain=(_number(headers, options["gain_keyword"]) or 1.0) / scale,
+            gain=(gain or 1.0) / scale / (exptime if exptime and options["flux_scale"] == "exptime" else 1.0),
             readnoise=_number(headers, options["readnoise_keyword"]),
             pixelarea_steradians=nominal_pixel_area(headers[0]),
             s_region=text(headers[0].get("S_REGION")) or None,
@@ -169,6 +183,14 @@ def read(member: dict, extver: int = 1, planes=("data", "dq"), options=None) -> 
                 frame.err = _scaled(
                     _same_shape(plane(hdus, found, np.float32, path), shape, path, found), scale
                 )
+            elif options["noise"] == "measured":
+                data = plane(hdus, index, np.float32, path).reshape(shape)
+                flags = _flags(member, hdus, indices, extver, shape, options, ivar)
+                good = np.ones(shape, bool) if flags is None else flags == 0
+                per_unit = gain and gain * (
+                    exptime or 1.0 if is_rate(_text(headers, options["unit_keyword"])) else 1.0
+                )
+                frame.err = _scaled(measured_error(data, good, per_unit), scale)
         if "dq" in planes:
             frame.dq = _flags(member, hdus, indices, extver, shape, options, ivar)
         if "var" in planes:
@@ -398,6 +420,28 @@ def _number(headers, keyword) -> float | None:
         if value is not None:
             values.append(value)
     return sum(values) / len(values) if values else None
+
+
+def _flux_scale(path, headers, options, exptime) -> float | None:
+    """Return the factor that ``simple.flux_scale`` gives a file; None: no factor."""
+    asked = options["flux_scale"]
+    if asked is None:
+        return None
+    if asked != "exptime":
+        scale = _number(headers, asked)
+        if not (scale and scale > 0):
+            raise InputError(f"{path}: {asked} (simple.flux_scale) is {scale}, expected a number > 0")
+        return scale
+    if is_rate(unit := _text(headers, options["unit_keyword"])):
+        raise InputError(
+            f"{path}: its unit is {unit}, a rate already: simple.flux_scale exptime is for counts"
+        )
+    return 1.0 / exptime if exptime and exptime > 0 else None  # refused by the job that reads it
+
+
+def _unit(headers, options) -> str:
+    unit = _text(headers, options["unit_keyword"])
+    return f"{unit or 'counts'}/s" if options["flux_scale"] == "exptime" else unit
 
 
 def _text(headers, keyword) -> str:

@@ -136,6 +136,11 @@ def _build(footprints, options) -> Grid:
         )
     if options["crpix"]:
         crpix = tuple(float(v) for v in options["crpix"])
+        if shape is None and not use_region:  # whole pixels are added in front, so that all members fit
+            crpix = tuple(
+                at + max(0.0, float(np.ceil(-0.501 - at - lowest)))
+                for at, lowest in zip(crpix, (x.min(), y.min()), strict=True)
+            )
         x, y = x + crpix[0], y + crpix[1]
     else:
         # the JWST pipeline puts the outermost vertex at a pixel's centre; here it is at the outer edge

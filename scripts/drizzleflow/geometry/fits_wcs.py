@@ -67,7 +67,8 @@ def open_sky_wcs(path, hdus, index, shape) -> SkyWCS:
     if wcs.wcs.lng < 0 or wcs.wcs.lat < 0:
         kinds = ", ".join(wcs.wcs.ctype)
         raise InputError(
-            f"{where}: no celestial WCS on axes 1 and 2 (CTYPE {kinds!r}, expected e.g. RA---TAN, DEC--TAN)"
+            f"{where}: no celestial WCS on axes 1 and 2 (CTYPE {kinds!r}, expected e.g. RA---TAN, DEC--TAN); "
+            "solve it first, for example with astrometry.net or SCAMP"
         )
     try:
         return from_astropy(wcs, shape)

@@ -15,7 +15,7 @@ import os
 import re
 import reprlib
 
-from drizzleflow.errors import InputError
+from drizzleflow.errors import ChecksumError, InputError
 from drizzleflow.io import asdf_blocks, yaml_safe
 from drizzleflow.io.asdf_nodes import (
     aliased,
@@ -156,12 +156,14 @@ class AsdfFile:
         Raises
         ------
         InputError
-            The file is cut short, or a block's content is not that of its checksum.
+            The file is cut short.
+        ChecksumError
+            A block's content is not that of its checksum.
         """
         for number, block in enumerate(self.blocks):
             if not block.compression and not block.streamed and any(block.digest):
                 if hashlib.md5(self.block(number), usedforsecurity=False).digest() != block.digest:
-                    raise InputError(
+                    raise ChecksumError(
                         f"{self.path}: block {number} is not that of its checksum: the file is damaged"
                     )
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from drizzleflow.errors import InputError
+from drizzleflow.errors import ChecksumError
 from drizzleflow.io.checksum import sum32
 from drizzleflow.io.fits_layout import BLOCK, Unit, guarded, walk
 
@@ -66,7 +66,9 @@ def verify(path) -> list[str]:
     Raises
     ------
     InputError
-        The file is not whole (see `drizzleflow.io.fits_layout.units`), or an HDU's data do not match DATASUM.
+        The file is not whole (see `drizzleflow.io.fits_layout.units`).
+    ChecksumError
+        An HDU's data do not match DATASUM.
     """
 
     def read(file, path, length):
@@ -79,7 +81,7 @@ def verify(path) -> list[str]:
     warnings = []
     for unit, keyword, fault in guarded(path, read).faults():
         if fault and keyword == "DATASUM":
-            raise InputError(
+            raise ChecksumError(
                 f"{path}[{unit.name}]: {fault}: the file is damaged, or was changed without its checksum "
                 "(astropy's fitscheck --write renews it)"
             )

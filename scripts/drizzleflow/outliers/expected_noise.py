@@ -11,6 +11,7 @@ import numpy as np
 from drizzleflow.arrays.boxes import between_boxes, box_medians
 from drizzleflow.errors import InputError
 from drizzleflow.frames.frame import Frame
+from drizzleflow.frames.measured_noise import scatter_in_boxes
 from drizzleflow.frames.noise import sample, signal_and_variance
 
 NOISES = ("expected", "err", "model")
@@ -31,7 +32,7 @@ def noise_of(frame: Frame, template, level: float | None, kind: str) -> np.ndarr
         The frame's sky, which is in ``data``.
     kind : str
         ``err``: ERR as it is. ``model``: photons of template and sky, and read noise (of AstroDrizzle's
-        ``driz_cr``). ``expected``: ERR without the photons of what only this frame shows (`expected`); the
+        ``driz_cr``), and not less than the scatter of the frame about the template. ``expected``: ERR without the photons of what only this frame shows (`expected`); the
         model where the frame has no ERR.
 
     Raises
@@ -92,10 +93,16 @@ def _model(frame, template, level):
             f"{frame.member}: frame {frame.extver}: no read noise; crmask.noise: model needs gain and read "
             "noise of the header"
         )
-    electrons = np.float32(frame.electrons_per_unit)
-    variance = np.fmax(template + np.float32(level), np.float32(max(level, 0.0)))
+    electrons, sky = np.float32(frame.electrons_per_unit), np.float32(max(level, 0.0))
+    blank = sky * electrons + np.float32(frame.readnoise**2)
+    # a sky that was subtracted before, or a level that is relative, hides photons: the difference shows them
+    nodes = scatter_in_boxes(frame.data - template, ~np.isnan(template))
+    if nodes is not None:
+        blank = np.maximum(between_boxes(nodes, frame.shape, BOX) * electrons, np.sqrt(blank)) ** 2
+    variance = np.fmax(template + np.float32(level), sky)
+    variance -= sky
     variance *= electrons
-    variance += np.float32(frame.readnoise**2)
+    variance += blank
     np.sqrt(variance, out=variance)
     variance /= electrons
     return variance

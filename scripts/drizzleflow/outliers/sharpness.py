@@ -51,7 +51,7 @@ def sharpness_of_sources(data, err, confirmed) -> dict[str, float] | None:
         return None
     centre, ring = _above_surroundings(data, y, x)
     with np.errstate(invalid="ignore"):
-        told = np.isfinite(ring).all(axis=1) & (centre > np.float32(BRIGHT) * err[y, x])
+        told = np.isfinite(ring).all(axis=1) & (centre > np.float32(BRIGHT) * err[y, x]) & (err[y, x] > 0)
     if np.count_nonzero(told) < LEAST:
         return None
     centre, ring = centre[told], ring[told]
@@ -79,7 +79,7 @@ def sharper(data, err, where, ratios: dict[str, float], nsigma: float) -> np.nda
     """
     mask = np.zeros(data.shape, bool)
     with np.errstate(invalid="ignore"):
-        y, x = _inside(where & (data > np.float32(PIXEL) * err))
+        y, x = _inside(where & (data > np.float32(PIXEL) * err) & (err > 0))
         if not len(y):
             return mask
         centre, ring = _above_surroundings(data, y, x)

@@ -39,6 +39,9 @@ class Association:
     source: str
     asn_id: str = ""
     members: list[dict] = field(default_factory=list)
+    left_out: list[str] = field(
+        default_factory=list
+    )  #: of a folder: the files that are no members, a line each
 
     @property
     def science(self) -> list[dict]:
@@ -78,8 +81,6 @@ def read(path, table=lambda path, about, read: read(path), suffixes=None) -> lis
     """
     path = os.fspath(path)
     ending = path.lower()
-    if os.path.isdir(path):
-        raise InputError(f"{path}: a folder, expected an association file (.json, _asn.fits or .csv)")
     if not os.path.isfile(path):  # a pipe would be waited for, /dev/zero read for ever
         raise InputError(f"{path}: {why_no_file(path)}")
     _expect_plain_path(path, path, "path")
@@ -92,7 +93,8 @@ def read(path, table=lambda path, about, read: read(path), suffixes=None) -> lis
         made = [_read_hst(path, table(path, "rows", read_hst_table))]
     else:
         raise InputError(
-            f"{path}: unknown kind of association, expected a name that ends in .json, _asn.fits or .csv"
+            f"{path}: unknown kind of association, expected a folder, a pattern such as data/*_cal.fits, or a "
+            "table whose name ends in .json, _asn.fits or .csv"
         )
     for member in (member for association in made for member in association.members):
         member["member"] = member["member"] or member_name(member["path"], suffixes)

@@ -84,6 +84,13 @@ class Cache:
     def knows(self, path, about) -> bool:
         return self._key(path, about) in self.files
 
+    def listing(self, source, make, main_process: bool) -> list[str]:
+        """Return ``make(source)``, the files of a folder; in a job's process those that the run began with."""
+        key = self._key(source, "listing")
+        if main_process or key not in self.files:
+            self.files[key] = [0, 0, make(source)]
+        return self.files[key][2]
+
     def lookup(self, path, about, make, trust=False):
         """Return ``make(path)``, or what the cache has of it; `about` says what was asked.
 

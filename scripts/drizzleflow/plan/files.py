@@ -14,9 +14,10 @@ from drizzleflow import formats
 from drizzleflow.errors import InputError
 
 #: of a file's description: the keys that every format's `describe` gives
-DESCRIBED = "group nframes cube nx ny instrument detector exp_type filter exptime err".split()
-#: and those that it may give: the file with its flags; whether its frames are exposures of their own
-MORE_DESCRIBED = {"dq": None, "apart": False}
+DESCRIBED = (
+    "group nframes cube nx ny instrument detector exp_type filter exptime unit dispersed odd_variances err "
+    "flux_scale celestial dq apart"
+).split()
 
 
 def about(settings) -> str:
@@ -36,12 +37,7 @@ def describe(path, settings) -> dict:
     header = formats.header(path)
     name = formats.detect(header)
     described = formats.get(name).describe(path, header, settings["simple"])
-    told = {key: described.get(key) for key in DESCRIBED}
-    return {
-        "format": name,
-        **told,
-        **{key: described.get(key, usual) for key, usual in MORE_DESCRIBED.items()},
-    }
+    return {"format": name, **{key: described.get(key) for key in DESCRIBED}}
 
 
 def expect_whole(path) -> None:
@@ -108,6 +104,11 @@ def read_hst_table(path) -> list[list]:
             table = next((hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU)), None)
             columns = [] if table is None else [name.upper() for name in table.columns.names]
             missing = [name for name in ("MEMNAME", "MEMTYPE", "MEMPRSNT") if name not in columns]
+            if missing and any(hdu.is_image and hdu.header.get("NAXIS") for hdu in hdus):
+                raise InputError(
+                    f"{path}: this is an exposure, not a table of exposures; name a table (JSON, _asn.fits or CSV), "
+                    "a folder, or a pattern such as data/*_cal.fits"
+                )
             if missing:
                 raise InputError(f"{path}: no column {missing[0]}, expected an HST association table")
             data = table.data

@@ -161,7 +161,19 @@ MEMBERS = Step("members", PRODUCT, {"table": File("members.csv", target=True)})
 REPORT = Step(
     "report",
     PRODUCT,
-    {"report": File("report.html", target=True), "frames": File("frames.csv", target=True)},
+    {
+        "report": File("report.html", target=True),
+        "frames": File("frames.csv", target=True),
+        "checks": File("checks.json", target=True),
+    },
+    reported=False,
+)
+#: fails where the checks found something and the user asked for it; it makes nothing but its record
+VERDICT = Step(
+    "verdict",
+    PRODUCT,
+    {},
+    when=lambda product: product.options["checks"]["level"] == "error",
     reported=False,
 )
 PROVENANCE = Step("provenance", PRODUCT, {"provenance": File("provenance.json", target=True)}, reported=False)

@@ -4,8 +4,19 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
+from typing import NamedTuple
 
 from drizzleflow.formats import Declared
+
+
+class Finding(NamedTuple):
+    """Tell of one thing that a check found."""
+
+    check: str  #: name of the check, a key of the configuration's section ``checks``
+    text: str  #: a sentence: what was found, and the likely cause
+    value: float | str | None = None  #: the number, or the names
+    member: str = ""  #: and `extver`: the frame; the product as a whole without
+    extver: int | None = None
 
 
 @dataclass(frozen=True)
@@ -26,6 +37,11 @@ class Member:
     exp_type: str = ""
     filter: str = ""
     exptime: float | None = None  #: s
+    unit: str = ""  #: of the image, as the header has it
+    dispersed: bool = False  #: whether light went through a grism or prism
+    odd_variances: bool = (
+        False  #: whether its variances have another shape than the image, and ERR stands for them
+    )
     err: bool = False  #: whether every frame has its uncertainty
     apart: bool = False  #: whether its frames were exposed one after the other, each a group of its own
     size: int = 0  #: bytes of the file
@@ -56,6 +72,8 @@ class Product:
     methods: tuple[str, ...] = ()  #: the setting outlier_method
     keeps: bool = False  #: the setting save_intermediate_results
     notes: list[str] = field(default_factory=list)  #: settings of the user's that do nothing
+    left_out: list[str] = field(default_factory=list)  #: files of the folder that are no members, a line each
+    doubts: list[Finding] = field(default_factory=list)  #: what its members should have in common and do not
 
     def __post_init__(self):
         self._by_name = {member.member: member for member in self.members}

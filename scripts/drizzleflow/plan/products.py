@@ -12,10 +12,12 @@ from dataclasses import dataclass
 
 from drizzleflow.errors import InputError
 from drizzleflow.frames.groups import group_of
-from drizzleflow.plan import association, config, files
+from drizzleflow.plan import association, config, files, folder, mixtures
 from drizzleflow.plan.cache import Cache
 from drizzleflow.plan.product import Member, Product
 from drizzleflow.plan.roads import ROADS
+
+MEMBER = frozenset(Member.__dataclass_fields__)
 
 
 @dataclass
@@ -29,6 +31,15 @@ class Plan:
     def good(self) -> dict[str, Product]:
         """The products without an error."""
         return {name: product for name, product in self.products.items() if product.error is None}
+
+    @property
+    def told(self) -> list[str]:
+        """What is told at the start of a run: settings without effect, files left out, doubts."""
+        good = self.good.items()
+        lines = [f"configuration: {note}" for _, product in good for note in product.notes]
+        lines += [line for product in self.products.values() for line in product.left_out]
+        lines += [f"{name}: {doubt.text}" for name, product in good for doubt in product.doubts]
+        return list(dict.fromkeys(lines))
 
 
 def build(settings: dict, cache_path, main_process: bool = True) -> Plan:
@@ -52,6 +63,9 @@ def build(settings: dict, cache_path, main_process: bool = True) -> Plan:
     found: list[association.Association | Product] = []
     for source in [listed] if isinstance(listed, str) else listed:
         try:
+            if folder.is_listing(source):
+                found += _of_folder(source, settings, cache, known, main_process)
+                continue
             found += association.read(
                 source, lambda path, about, read: cache.lookup(path, about, read)[0], known.suffixes
             )
@@ -81,6 +95,22 @@ def build(settings: dict, cache_path, main_process: bool = True) -> Plan:
     return Plan(products, cache)
 
 
+def _of_folder(source, settings, cache, known, main_process) -> list[association.Association]:
+    """Return the products of a folder or a pattern; every process of a run sees the files that it began with."""
+    about = files.about(settings)
+    paths = cache.listing(source, folder.listing, main_process)
+
+    def describe(path):
+        try:
+            return cache.lookup(path, about, lambda p: files.describe(p, settings), not main_process)[0]
+        except InputError:
+            raise
+        except Exception as error:  # astropy raises many kinds for a broken file
+            raise InputError(f"{path}: not a readable FITS image ({type(error).__name__}: {error})") from None
+
+    return folder.read(source, paths, describe, known.suffixes, known, settings["mode"])
+
+
 def _by_name(found) -> dict[str, list]:
     entries = {}
     for entry in found:
@@ -101,22 +131,23 @@ def _product(table: association.Association, settings, cache, known, main_proces
     about = files.about(settings)
     if main_process or not table.science or not all(cache.knows(m["path"], about) for m in table.science):
         association.check(table)
-    members = [
-        _member(table, entry, settings, about, cache, trust=not main_process) for entry in table.science
-    ]
+    read = [_member(table, entry, settings, about, cache, trust=not main_process) for entry in table.science]
+    members = [member for member, _ in read]
     formats = {member.format: member.path for member in members}
     if len(formats) > 1:
         listed = ", ".join(f"{name}: {path}" for name, path in formats.items())
         raise InputError(
             f"{table.source}: product {table.name}: members of several formats ({listed}), expected one"
         )
+    where = f"{table.source}: product {table.name}"
     first = members[0]
     declared = known[first.format]
+    mixtures.refuse(where, members, declared.takes_companions)
     for entry in table.science if not declared.takes_companions else ():
         extra = [key for key in ("dq", "ivar", "flux_scale") if key in entry]
         if extra:
             raise InputError(
-                f"{table.source}: product {table.name}: member {entry['member']}: {extra[0]} is for "
+                f"{where}: member {entry['member']}: {extra[0]} is for "
                 f"{known.titles(lambda one: one.takes_companions)} files, expected none with {first.format} "
                 "files"
             )
@@ -125,9 +156,11 @@ def _product(table: association.Association, settings, cache, known, main_proces
     for section, key in (("inputs", "resetbits"), ("crmask", "crbit")) if not declared.takes_bits else ():
         if options[section][key] != "auto":
             raise InputError(
-                f"{table.source}: product {table.name}: {section}.{key} is {options[section][key]}, which is for "
+                f"{where}: {section}.{key} is {options[section][key]}, which is for "
                 f"{known.titles(lambda one: one.takes_bits)} files; expected auto with {first.format} files"
             )
+    if options["skymatch"]["skymethod"] == "auto":
+        options["skymatch"]["skymethod"] = declared.skymethod
     product = Product(
         table.name,
         table.source,
@@ -140,14 +173,20 @@ def _product(table: association.Association, settings, cache, known, main_proces
         methods=tuple(settings["outlier_method"]),
         keeps=settings["save_intermediate_results"],
         notes=config.without_effect(settings, *which),
+        left_out=table.left_out,
+        doubts=mixtures.doubts(members, options["checks"], declared.takes_companions),
     )
+    odd = next((odd for _, odd in read if odd), None)
+    if odd and settings["inputs"]["variances"] == "error":
+        raise InputError(f"{where}: {odd} (inputs.variances: ignore uses ERR in their place)")
     product.groups = _groups(table, members)
     _expect_errors(table, product)
     product.batches = _batches(members, settings["batch_size"])
     return product
 
 
-def _member(table, entry, settings, about, cache, trust) -> Member:
+def _member(table, entry, settings, about, cache, trust) -> tuple[Member, str | None]:
+    """Return a member, and what is odd in its variances."""
     path = entry["path"]
     try:
         described, size = cache.lookup(path, about, lambda p: files.describe(p, settings), trust)
@@ -161,11 +200,17 @@ def _member(table, entry, settings, about, cache, trust) -> Member:
             f"{table.source}: product {table.name}: {path}: not a readable FITS image "
             f"({type(error).__name__}: {error})"
         ) from None
-    described = {**described, "err": described.get("err") or "ivar" in entry}
-    known = {key: described.get(key) for key in ("format", *files.DESCRIBED, *files.MORE_DESCRIBED)}
-    known["group"] = entry.get("group") or known["group"] or entry["member"]
-    more = {key: entry[key] for key in ("dq", "ivar", "flux_scale") if key in entry}
-    return Member(member=entry["member"], path=path, exptype=entry["exptype"], size=size, **known | more)
+    odd = described.get("odd_variances")
+    given = {key: entry[key] for key in ("group", "dq", "ivar", "flux_scale") if entry.get(key)}
+    known = {
+        "format": described["format"],
+        "group": entry["member"],
+        **{key: value for key, value in described.items() if value is not None and key in MEMBER},
+        **given,
+        "odd_variances": bool(odd),
+    }
+    known["err"] = known["err"] or "ivar" in given
+    return Member(member=entry["member"], path=path, exptype=entry["exptype"], size=size, **known), odd
 
 
 def _expect_errors(table, product) -> None:
@@ -174,7 +219,8 @@ def _expect_errors(table, product) -> None:
     compared = "blot" in product.methods and options["median"]["median"] and len(product.stack) > 1
     modelled = options["crmask"]["noise"] == "model" and (product.resampled or product.against_others)
     weighed = [name for name in ("single_drizzle", "mosaic") if options[name]["weight_type"] == "err"]
-    advice = f"choose another {weighed[0]}.weight_type" if weighed else "set outlier_method: none"
+    advice = "set simple.noise: measured, which measures it in the image, or outlier_method: none"
+    advice = f"choose another {weighed[0]}.weight_type" if weighed else advice
     if weighed or (compared and not modelled):
         for member in product.members:
             if not member.err:

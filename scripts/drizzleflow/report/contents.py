@@ -17,7 +17,7 @@ from drizzleflow.io.columns import FRAMES, MEMBERS, SKY
 from drizzleflow.io.files import write_text
 from drizzleflow.jobs import record
 from drizzleflow.plan import roads
-from drizzleflow.report import frames
+from drizzleflow.report import checks, frames
 
 MAX_WARNINGS = 200  #: different messages listed
 MAX_SINGLES = 12  #: images of a step that are shown, such as single drizzles
@@ -26,8 +26,20 @@ FOLD = 40  #: longer tables are folded
 FILES = {"member", "members", "frames", "others", "error", "sources"}
 
 
-def make(records, members, sky, out_path, product: str, frames_path=None, notes=()) -> None:
-    """Write the report of one product, and the table of its frames.
+def make(
+    records,
+    members,
+    sky,
+    out_path,
+    product: str,
+    frames_path=None,
+    checks_path=None,
+    *,
+    limits=None,
+    doubts=(),
+    notes=(),
+) -> None:
+    """Write the report of one product, the table of its frames, and the verdict on it.
 
     Parameters
     ----------
@@ -43,6 +55,12 @@ def make(records, members, sky, out_path, product: str, frames_path=None, notes=
         Name of the product.
     frames_path : path, optional
         ``frames.csv``, see `drizzleflow.io.columns.FRAMES`.
+    checks_path : path, optional
+        ``checks.json``, see `drizzleflow.report.checks.verdict`.
+    limits : dict, optional
+        The configuration's section ``checks``; nothing is checked without it.
+    doubts : sequence of Finding
+        What the plan found in the members (`drizzleflow.plan.mixtures.doubts`).
     notes : sequence of str
         What is to be said of the configuration.
 
@@ -56,12 +74,17 @@ def make(records, members, sky, out_path, product: str, frames_path=None, notes=
     jobs = _load(records)
     masks = frames.rows(jobs, list(members.get("member", ())))
     warnings = _warnings(jobs, notes)
+    verdict = None
+    if limits is not None:
+        mosaic = next((entry["statistics"] for entry in jobs if entry["rule"] == "mosaic"), {})
+        verdict = checks.verdict(product, limits, masks, _levels(sky, members), mosaic, doubts)
     pages = Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, loader=FileSystemLoader(Path(__file__).parent)
     )
     text = pages.get_template("page.html.j2").render(
         product=product,
         fold=FOLD,
+        verdict=verdict,
         facts=_facts(jobs, members, masks, warnings),
         pictures=_pictures(jobs, *roads.shown("pictures")),
         exposures=_pictures(jobs, *roads.shown("exposures")),
@@ -84,6 +107,20 @@ def make(records, members, sky, out_path, product: str, frames_path=None, notes=
     write_text(out_path, text)
     if frames_path is not None:
         light_tables.write(frames_path, FRAMES, (row.values() for row in masks))
+    if checks_path is not None and verdict is not None:
+        write_text(checks_path, checks.text(verdict))
+
+
+def _levels(sky, members) -> list[dict]:
+    """Return the rows of ``sky.csv``, with the ``chip`` that each is of: levels of one chip can be compared."""
+    if sky is None or sky.empty:
+        return []
+    known = {row["member"]: row for row in members.to_dict("records")}
+    rows = sky.to_dict("records")
+    for row in rows:
+        member = known.get(row["member"], {})
+        row["chip"] = (member.get("detector"), 1 if member.get("cube") else row["extver"])
+    return rows
 
 
 def _load(records) -> list[dict]:

@@ -74,7 +74,8 @@ class WindowDrizzle:
     def _started(self, model: dict) -> Resample:
         if self.resample is None:
             settings, compute_err = self.settings, self.settings["compute_err"]
-            kind = TotalVarianceResample if model.get("var_poisson") is None else Resample
+            total = model.get("var_total") is not None and model.get("var_poisson") is None
+            kind = TotalVarianceResample if total else Resample
             self.resample = kind(
                 {
                     "wcs": self.grid.window(*self.drizzled),

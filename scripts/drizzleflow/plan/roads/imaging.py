@@ -17,6 +17,7 @@ from drizzleflow.plan.layout import (
     PROVENANCE,
     REPORT,
     TEMPORARY,
+    VERDICT,
     File,
     Road,
     Step,
@@ -138,6 +139,7 @@ STEPS = (
         pictures=("mosaic", "coverage"),
     ),
     REPORT,
+    VERDICT,
     PROVENANCE,
 )
 

@@ -1,0 +1,23 @@
+"""verdict: fail where the checks found something (checks.level: error); the products are all there.
+
+Input: checks.json.
+"""
+
+import json
+
+from drizzleflow.errors import InputError
+from drizzleflow.jobs import record
+from drizzleflow.report import checks
+
+
+def main(job):
+    with open(job.input.checks, encoding="utf-8") as file:
+        found = checks.sentences(json.load(file))
+    if found:
+        more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+        raise InputError(f"{job.input.checks}: {found[0]}{more}; checks.level is error")
+
+
+if __name__ == "__main__":
+    with record.job(snakemake) as job:
+        main(job)
