@@ -154,6 +154,13 @@ def batch_members(wildcards):
     return [product.member(name).asdict() for name in product.batches[wildcards.batch]]
 
 
+def sky_masks(wildcards):
+    """The masks for the sky of a batch's members: member -> one for each frame."""
+    product = GOOD[wildcards.product]
+    names = product.batches[wildcards.batch]
+    return {name: product.sky_masks[name] for name in names if name in product.sky_masks}
+
+
 def lattices(product, names=None):
     """The lattice files of some members (of all by default), each once, in order."""
     names = [m.member for m in members(product)] if names is None else names

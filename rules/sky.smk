@@ -28,6 +28,7 @@ rule static_mask:
 rule sky_overlaps:
     input:
         files=batch_files,
+        masks=lambda wc: [mask[0] for masks in sky_masks(wc).values() for mask in masks if mask],
         footprints=at("grid", "footprints"),
         overlaps=at("grid", "overlaps"),
         grid=at("grid", "grid"),
@@ -49,6 +50,7 @@ rule sky_overlaps:
             **options(wc.product, "skymatch", "grid", "simple"),
             **resetbits(wc.product),
             "members": batch_members(wc),
+            "masks": sky_masks(wc),
         },
         code=CODE["sky_overlaps"],
     script:

@@ -13,7 +13,7 @@ from drizzleflow.io.light_tables import read_members
 from drizzleflow.jobs import history, record
 from drizzleflow.jobs.reader import FrameReader
 from drizzleflow.resample import i2d, mosaic, units
-from drizzleflow.resample.mosaic_coverage import coverage
+from drizzleflow.resample.mosaic_coverage import coverage, level
 
 
 def main(job):
@@ -57,7 +57,12 @@ def main(job):
             )
     covered, holes = coverage(model["wht"])
     job.statistics.update(
-        pointings=model["pointings"], exposure_time=model["exposure_time"], covered=covered, holes=holes
+        pointings=model["pointings"],
+        exposure_time=model["exposure_time"],
+        covered=covered,
+        holes=holes,
+        level=level(model["data"]),
+        unit=unit,
     )
     job.thumbnail("mosaic", model["data"], size=512)
     job.thumbnail("coverage", model["wht"], size=512)

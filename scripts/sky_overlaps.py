@@ -19,6 +19,7 @@ from drizzleflow.io.files import replacing
 from drizzleflow.jobs import record
 from drizzleflow.jobs.reader import FrameReader
 from drizzleflow.sky.cells import SkyCells, by_rows
+from drizzleflow.sky.masks import sky_mask
 from drizzleflow.sky.overlaps import overlap_statistics
 
 
@@ -37,15 +38,19 @@ def main(job):
         members_of.setdefault(group, []).append(outlines[key])
     with open(job.input.overlaps, encoding="utf-8") as file:
         near_to = json.load(file)  # empty if the method compares no groups
+    for path in job.input.get("masks") or ():
+        job.input_hash(path)
     overlaps = []  # rows of the table
     for member in opts["members"]:
         format_module = formats.get(member["format"])
         bits = format_module.SKY_BITS if settings["dqbits"] == "auto" else settings["dqbits"]
         for extver, frame in reader.frames(member, ("data", "dq")):
             key, lattice = (member["member"], extver), reader.lattice(member, extver)
-            good = dq.good_pixels(frame.dq, bits, format_module.DQ_FLAGS, frame.shape) & np.isfinite(
-                frame.data
-            )
+            good = dq.good_pixels(frame.dq, bits, format_module.DQ_FLAGS, frame.shape)
+            good = good & np.isfinite(frame.data)
+            masks = opts["masks"].get(member["member"])
+            if masks is not None:
+                good &= sky_mask(masks, member, 1 if member["cube"] else extver, frame.shape)
             data = frame.to_product(frame.data)
             exact = settings["overlap"] == "scan"
             to_pixel = frame.wcs.to_pixel if exact and near_to else lattice.to_pixel

@@ -7,7 +7,7 @@ skylist.
 
 import json
 
-from drizzleflow.io import tables
+from drizzleflow.io import lists, tables
 from drizzleflow.jobs import record
 from drizzleflow.sky import level_table
 from drizzleflow.sky.cells import CellFiles
@@ -24,7 +24,7 @@ def main(job):
         sky, method = level_table.recorded(frames), "none"
         job.log("no sky matching: levels are those that the inputs record")
     elif settings["skymethod"] == "user":
-        levels = tables.read_skylist(settings["skylist"], frames.member.tolist())
+        levels = lists.read_skylist(settings["skylist"], frames.member.tolist())
         sky, method = level_table.listed(frames, levels), "user"
         job.log("sky levels are those of %s", settings["skylist"])
     else:

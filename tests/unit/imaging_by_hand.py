@@ -103,7 +103,7 @@ class Road:
             "sky_overlaps",
             {**tables, "grid": self.grid, "lattices": self.lattices, "static": self.static},
             {"table": table, "cells": cells},
-            {**self.sections("skymatch", "grid", "simple"), "members": self.members},
+            {**self.sections("skymatch", "grid", "simple"), "members": self.members, "masks": {}},
         )
         self.job(
             "skymatch",

@@ -192,6 +192,7 @@ def workflow(folder, made, settings):
         {"files": files, **places, "grid": grid["grid"], "lattices": batch["lattices"], "static": static},
         {"table": "sky/all.csv", "cells": "sky/all.npz"},
         members=members,
+        masks={},
     )
     sky = run(
         "skymatch",

@@ -56,7 +56,10 @@ def test_recorded_levels_are_those_that_are_not_subtracted(tmp_path):
 
 
 def test_listed_levels_are_each_members(tmp_path):
-    sky = level_table.listed(FRAMES, {"a": 0.25, "b": -2.0})
+    sky = level_table.listed(FRAMES, {"a": [0.25], "b": [-2.0]})
+    assert level_table.listed(FRAMES, {"a": [0.25], "b": [-2.0, 3.0]}).sky.tolist() == [0.25, -2.0, 3.0]
+    with pytest.raises(InputError, match="3 levels of b, which has 2 frames"):
+        level_table.listed(FRAMES, {"a": [0.25], "b": [-2.0, 3.0, 1.0]})
     assert sky.sky.tolist() == [0.25, -2.0, -2.0] and sky.valid.all() and not sky.component.any()
     tables.write_sky(sky, tmp_path / "sky.csv")
     assert tables.read_sky(tmp_path / "sky.csv").sigma.isna().all()

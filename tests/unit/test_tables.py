@@ -229,36 +229,3 @@ def test_jobs_that_work_on_pixels_do_without_pandas():
     with_pandas = {name for name, modules in loads.items() if modules == ["pandas"]}
     assert with_pandas == {"members", "grid", "skymatch", "report"}
     assert all(not modules for name, modules in loads.items() if name not in with_pandas)
-
-
-def skylist(tmp_path, text):
-    path = tmp_path / "sky.txt"
-    path.write_text(text)
-    return path
-
-
-def test_a_list_of_sky_levels(tmp_path):
-    path = skylist(
-        tmp_path, "# by hand\na_cal.fits 1.5\n\ndata/a_1_cal.fits  -2e-3  # low\nb 7\nelse.fits 3\n"
-    )
-    assert light_tables.read_skylist(path, ["a", "a_1", "b", "b"]) == {"a": 1.5, "a_1": -0.002, "b": 7.0}
-    levels = tables.read_skylist(path, ["a", "a_1", "b", "b"])
-    assert levels.dtype == "float64" and levels.to_dict() == {"a": 1.5, "a_1": -0.002, "b": 7.0}
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("a 1\n", "no level of b; expected a line 'name level' for each member"),
-        ("a 1\nb two\n", "line 2 is 'b two', expected a member's name and its sky level"),
-        ("a 1\nb nan\n", "line 2 is 'b nan'"),
-        ("a 1\nb\n", "line 2 is 'b'"),
-        ("a 1\nb 2 3\n", "line 2 is 'b 2 3'"),
-        ("a 1\na.fits 2\nb 1\n", "line 2: a second level of a"),
-        (None, "not a readable list of sky levels"),
-    ],
-)
-def test_wrong_lists_of_sky_levels(tmp_path, text, message):
-    path = tmp_path / "none.txt" if text is None else skylist(tmp_path, text)
-    with pytest.raises(InputError, match=f"{path.name}.*{message}"):
-        light_tables.read_skylist(path, ["a", "b"])

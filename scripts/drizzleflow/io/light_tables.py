@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import csv
 import io
-import math
-import os
 from collections.abc import Iterable, Iterator, Sequence
 
 from drizzleflow.errors import InputError
 from drizzleflow.io.columns import EXPECTED, MEMBERS, READ, SKY, Column, names
-from drizzleflow.io.files import why_no_file, write_text
+from drizzleflow.io.files import write_text
 
 
 def rows(path, columns: Sequence[Column], only: Iterable[str] | None = None) -> Iterator[dict]:
@@ -103,48 +101,3 @@ def read_levels(path) -> dict[tuple[str, int], float]:
     """Return (member, extver) -> sky level, frame's unit per pixel, of sky.csv's frames with a valid one."""
     frames = rows(path, SKY, ("member", "extver", "sky", "valid"))
     return {(row["member"], row["extver"]): row["sky"] for row in frames if row["valid"]}
-
-
-def read_skylist(path, members) -> dict[str, float]:
-    """Return member -> sky level, from a text file with a line ``name level`` for each member.
-
-    A name is the member's, its file's, or a path that ends with one of these. # begins a comment.
-
-    Raises
-    ------
-    InputError
-        A line is not of this form, or a member has no line or two.
-    """
-    if not os.path.isfile(path):  # a named pipe would block
-        raise InputError(f"{path}: not a readable list of sky levels ({why_no_file(path)})")
-    try:
-        with open(path, encoding="utf-8") as stream:
-            lines = [line.split("#")[0].split() for line in stream]
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: not a readable list of sky levels ({error})") from None
-    levels: dict[str, float] = {}
-    for number, words in enumerate(lines, start=1):
-        if not words:
-            continue
-        try:
-            name, level = words[0].rsplit("/", 1)[-1], float(words[1])
-        except (IndexError, ValueError):
-            level = float("nan")
-        if len(words) != 2 or not math.isfinite(level):
-            raise InputError(
-                f"{path}: line {number} is {' '.join(words)!r}, expected a member's name and its sky level"
-            )
-        fitting = [
-            member for member in members if name == member or name.startswith((member + "_", member + "."))
-        ]
-        stem = max(fitting, key=len, default=None)
-        if stem in levels:
-            raise InputError(f"{path}: line {number}: a second level of {stem}")
-        if stem is not None:
-            levels[stem] = level
-    missing = [member for member in dict.fromkeys(members) if member not in levels]
-    if missing:
-        raise InputError(
-            f"{path}: no level of {', '.join(missing)}; expected a line 'name level' for each member"
-        )
-    return levels

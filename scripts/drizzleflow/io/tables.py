@@ -76,15 +76,6 @@ def read_overlaps(*paths) -> pd.DataFrame:
     return _read(paths, OVERLAPS)
 
 
-def read_skylist(path, members) -> pd.Series:
-    """Read the level (float64) of each member from a text file with lines ``name level``.
-
-    See `drizzleflow.io.light_tables.read_skylist`.
-    """
-    levels = light_tables.read_skylist(path, members)
-    return pd.Series(levels, dtype="float64", name="sky").rename_axis("member")
-
-
 def read_association(path) -> pd.DataFrame:
     """Read and check an association in the form of a CSV sheet, one row for each exposure.
 

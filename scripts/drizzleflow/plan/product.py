@@ -70,6 +70,8 @@ class Product:
     batches: dict[str, list[str]] = field(default_factory=dict)  #: batch -> member names
     format: Declared | None = None  #: what the members' format declares
     methods: tuple[str, ...] = ()  #: the setting outlier_method
+    #: of members that have some: the masks of their frames for the sky, (path, HDU or None) or None
+    sky_masks: dict[str, list[tuple[str, int | None] | None]] = field(default_factory=dict)
     keeps: bool = False  #: the setting save_intermediate_results
     notes: list[str] = field(default_factory=list)  #: settings of the user's that do nothing
     left_out: list[str] = field(default_factory=list)  #: files of the folder that are no members, a line each

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from drizzleflow.errors import InputError
 from drizzleflow.frames.groups import group_of
+from drizzleflow.io.lists import read_sky_masks
 from drizzleflow.plan import association, config, files, folder, mixtures
 from drizzleflow.plan.cache import Cache
 from drizzleflow.plan.product import Member, Product
@@ -181,6 +182,8 @@ def _product(table: association.Association, settings, cache, known, main_proces
         raise InputError(f"{where}: {odd} (inputs.variances: ignore uses ERR in their place)")
     product.groups = _groups(table, members)
     _expect_errors(table, product)
+    if options["skymatch"]["masks"]:
+        product.sky_masks = read_sky_masks(options["skymatch"]["masks"], [m.member for m in members])
     product.batches = _batches(members, settings["batch_size"])
     return product
 

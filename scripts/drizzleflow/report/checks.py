@@ -121,10 +121,10 @@ def _shift(row):
     return None if row["shift_x"] is None else math.hypot(row["shift_x"], row["shift_y"])
 
 
-def _error(row):
-    """Scatter over ERR; not known where it is large and the other exposures say that it is the sources'."""
-    fills = row["error"] is not None and row["error"] > 1 and (row["noise"] or 2.0) < CALM
-    return None if fills else row["error"]
+def _off(value, limit, row) -> bool:
+    """Whether ERR is off; a scatter far above it may be that of sources, if the other exposures are no further off."""
+    calm = row["noise"] is not None and row["noise"] < CALM
+    return _farthest(value) > math.log(limit) and not (value > 1 and calm)
 
 
 def _error_text(value) -> str:
@@ -139,7 +139,7 @@ def _error_text(value) -> str:
 _OF_FRAMES = {
     "flagged": (
         lambda row: row["fraction"],
-        lambda value, limit: value > limit,
+        lambda value, limit, row: value > limit,
         lambda v: (
             f"{100 * v:.2f} % of its pixels are flagged: wrong registration, an ERR that is too small, a "
             "moving or variable source, or bad pixels that DQ does not know"
@@ -147,7 +147,7 @@ _OF_FRAMES = {
     ),
     "shift": (
         _shift,
-        lambda value, limit: value > limit,
+        lambda value, limit, row: value > limit,
         lambda v: (
             f"its sources lie {v:.2f} pixels from those of the other exposures: its WCS wants aligning (jwst "
             "tweakreg, tweakwcs, SCAMP)"
@@ -155,7 +155,7 @@ _OF_FRAMES = {
     ),
     "width": (
         lambda row: row["width"],
-        lambda value, limit: abs(value) > limit,
+        lambda value, limit, row: abs(value) > limit,
         lambda v: (
             f"its PSF is {'wider' if v > 0 else 'sharper'} than that of the other exposures by {abs(v):.2f} "
             "pixels: seeing or focus; look at the flags at the tops of its stars"
@@ -163,20 +163,16 @@ _OF_FRAMES = {
     ),
     "noise": (
         lambda row: row["noise"],
-        lambda value, limit: value >= limit,
+        lambda value, limit, row: value >= limit,
         lambda v: (
             f"it differs from the other exposures by {v:.2f} times the expected noise: an ERR that is too "
             "small, a background that varies, or a scale of its own"
         ),
     ),
-    "error": (
-        _error,
-        lambda value, limit: _farthest(value) > math.log(limit),
-        _error_text,
-    ),
+    "error": (lambda row: row["error"], _off, _error_text),
     "good": (
         lambda row: row["good"],
-        lambda value, limit: value < limit,
+        lambda value, limit, row: value < limit,
         lambda v: (
             f"{100 * v:.1f} % of its pixels are good: an empty or damaged frame, or flags that are taken for "
             "bad (good_bits)"
@@ -184,12 +180,12 @@ _OF_FRAMES = {
     ),
     "saturated": (
         lambda row: row["saturated"],
-        lambda value, limit: value > limit,
+        lambda value, limit, row: value > limit,
         lambda v: f"{100 * v:.1f} % of its pixels are saturated",
     ),
     "unseen": (
         lambda row: row["unseen"],
-        lambda value, limit: value > limit,
+        lambda value, limit, row: value > limit,
         lambda v: (
             f"no other exposure looks at {100 * v:.1f} % of its pixels: it overlaps nothing; is it of another "
             "field, or its WCS wrong?"
@@ -202,7 +198,9 @@ def _each_frame(check, limit, frames):
     number, beyond, sentence = _OF_FRAMES[check]
     values = [(row, number(row)) for row in frames]
     values = [(row, value) for row, value in values if value is not None]
-    found = [_finding(check, row, value, sentence(value)) for row, value in values if beyond(value, limit)]
+    found = [
+        _finding(check, row, value, sentence(value)) for row, value in values if beyond(value, limit, row)
+    ]
     return found, [value for _, value in values]
 
 

@@ -23,7 +23,7 @@ MAX_WARNINGS = 200  #: different messages listed
 MAX_SINGLES = 12  #: images of a step that are shown, such as single drizzles
 FOLD = 40  #: longer tables are folded
 #: parameters that name a job's files, not its method
-FILES = {"member", "members", "frames", "others", "error", "sources"}
+FILES = {"member", "members", "frames", "others", "error", "sources", "masks", "left_out", "doubts"}
 
 
 def make(
@@ -165,10 +165,16 @@ def _facts(jobs, members, masks, warnings) -> list[tuple[str, str]]:
         names = sorted(set(science[key]) - {""}) if key in science else []
         if names:
             facts.append((key, ", ".join(names[:20]) + (" ..." if len(names) > 20 else "")))
-    known = {entry["rule"]: entry["statistics"] for entry in jobs if entry["rule"] in ("grid", "mosaic")}
+    known = {
+        entry["rule"]: entry["statistics"]
+        for entry in jobs
+        if entry["rule"] in ("grid", "skymatch", "mosaic")
+    }
     grid, mosaic = known.get("grid", {}), known.get("mosaic", {})
     if {"nx", "ny", "pixel_scale"} <= set(grid):
         facts.append(("mosaic", f"{grid['nx']} x {grid['ny']} pixels of {grid['pixel_scale']:.5g} arcsec"))
+    if mosaic.get("level") is not None:
+        facts.append(("level of the mosaic", _level(mosaic, known.get("skymatch", {}).get("skymethod"))))
     if mosaic.get("exposure_time"):
         facts.append(("exposure time", f"{mosaic['exposure_time']:,.1f} s, each group once"))
     flagged = [row["flagged"] for row in masks if row["flagged"] is not None]
@@ -190,6 +196,17 @@ def _facts(jobs, members, masks, warnings) -> list[tuple[str, str]]:
             ("made", f"{max(ended)[:19].replace('T', ' ')} UTC, {len(jobs)} jobs, {seconds:.1f} s in all")
         )
     return facts
+
+
+def _level(mosaic, method) -> str:
+    """Say what sky the mosaic has, and why."""
+    words = {
+        "match": ": the levels agree, and the lowest exposure keeps its sky (skymatch.skymethod: global+match "
+        "subtracts that too)",
+        "none": ": no sky was subtracted (skymatch.skip)",
+    }
+    unit = f" {mosaic['unit']}" if mosaic.get("unit") else ""
+    return f"{mosaic['level']:.5g}{unit} (median){words.get(method, '')}"
 
 
 def _pictures(jobs, *wanted) -> list[tuple[str, str]]:

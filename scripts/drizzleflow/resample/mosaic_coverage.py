@@ -1,10 +1,11 @@
-"""Measure how much of a mosaic has data, and how much of it is holes."""
+"""Measure how much of a mosaic has data, how much of it is holes, and the level of its sky."""
 
 from __future__ import annotations
 
 import numpy as np
 
 ROWS = 256  #: looked at at a time
+SAMPLED = 128  #: rows of which the level is taken
 
 
 def coverage(wht) -> tuple[float, float]:
@@ -37,3 +38,14 @@ def coverage(wht) -> tuple[float, float]:
             right = np.logical_or.accumulate(has[:, ::-1], axis=1)[:, ::-1]
             holes += int(np.count_nonzero(empty & left & right))
     return count / (ny * nx), holes / (ny * nx)
+
+
+def level(data) -> float | None:
+    """Return the median of a mosaic, of some rows: the sky that is left in it; None without data.
+
+    `data` is as `wht` of `coverage`.
+    """
+    rows = [np.asarray(data[y : y + 1]) for y in range(0, data.shape[0], -(-data.shape[0] // SAMPLED))]
+    values = np.concatenate(rows, axis=None)
+    values = values[np.isfinite(values)]
+    return float(np.median(values)) if len(values) else None

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 import numpy as np
 import pandas as pd
 
+from drizzleflow.errors import InputError
 from drizzleflow.sky.cells import SkyCells, differences
 from drizzleflow.sky.levels import SkyLevel, SkyRow, check_connected, solve
 
@@ -25,9 +26,28 @@ def recorded(frames: pd.DataFrame) -> pd.DataFrame:
     return _given(frames, frames.level.where(known, 0.0), known)
 
 
-def listed(frames: pd.DataFrame, levels: Mapping[str, float]) -> pd.DataFrame:
-    """The levels of a list: member -> level (`drizzleflow.io.tables.read_skylist`)."""
-    return _given(frames, frames.member.map(levels), True)
+def listed(frames: pd.DataFrame, levels: Mapping[str, list[float]]) -> pd.DataFrame:
+    """The levels of a list: member -> one level for all its frames, or one for each in their order.
+
+    See `drizzleflow.io.lists.read_skylist`.
+
+    Raises
+    ------
+    InputError
+        A member has another number of levels than one or its frames'.
+    """
+    skies, place = [], dict.fromkeys(levels, 0)
+    counts = frames.groupby("member").size()
+    for member in frames.member:
+        values = levels[member]
+        if len(values) not in (1, counts[member]):
+            raise InputError(
+                f"skymatch.skylist: {len(values)} levels of {member}, which has {counts[member]} frames; expected one "
+                "level, or one for each frame"
+            )
+        skies.append(values[place[member] if len(values) > 1 else 0])
+        place[member] += 1
+    return _given(frames, skies, True)
 
 
 def cell_differences(

@@ -14,7 +14,7 @@ import numpy as np
 from drizzleflow.arrays.statistics import measured
 from drizzleflow.errors import InputError
 from drizzleflow.geometry.neighbours import neighbours
-from drizzleflow.io.light_tables import read_skylist
+from drizzleflow.io.lists import read_skylist
 from drizzleflow.plan.association import member_name
 from drizzleflow.sky.levels import METHODS, SkyLevel, SkyRow, solve
 from drizzleflow.sky.skyimage import ENGINES, SkyGroup, SkyImage, shared_polygons
@@ -236,13 +236,22 @@ def _measured_again(flat, rows, matched):
     return rows
 
 
+def _first(path, keys) -> dict[str, float]:
+    """Return the levels of a file's list; each image has one."""
+    listed = read_skylist(path, keys)
+    several = next((name for name, levels in listed.items() if len(levels) > 1), None)
+    if several is not None:
+        raise InputError(f"{path}: {len(listed[several])} levels of {several}, expected one")
+    return {name: levels[0] for name, levels in listed.items()}
+
+
 def _user(flat, groups, skylist, subtract) -> list[SkyLevel]:
     """The levels of `skylist`, as changes of the levels that the images have."""
     if skylist is None:
         raise InputError("skymethod='user' needs a 'skylist'")
     by_file = not isinstance(skylist, Mapping)
     keys = [member_name(str(image.sky_id)) if by_file else image.sky_id for image in flat]
-    given = read_skylist(skylist, keys) if by_file else dict(skylist)
+    given = _first(skylist, keys) if by_file else dict(skylist)
     if len(set(keys)) < len(keys):
         raise InputError("skymethod='user': the images' sky_id must differ from each other")
     missing, unknown = [key for key in keys if key not in given], [key for key in given if key not in keys]
