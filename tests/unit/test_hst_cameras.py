@@ -247,6 +247,10 @@ def test_bits_that_are_cleared_and_set(tmp_path, resetbits, left, crbit):
         expected = np.zeros((6, 8), int)
         expected[0, :5] = left
         np.testing.assert_array_equal(hdus["DQ"].data, expected | np.where(mask, bit, 0))
+    with pytest.raises(
+        formats.InputError, match=r"configuration: inputs\.resetbits: unknown flag 'COLD'; known"
+    ):
+        hst.read(member, 1, ("dq",), {"resetbits": "COLD"})
     # a copy of ours keeps its flags, whatever is cleared in inputs
     again = hst.read(member | {"path": str(tmp_path / "a_crf.fits")}, 1, ("dq",), options)
     assert again.dq[5, 5] == bit

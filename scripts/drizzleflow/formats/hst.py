@@ -275,7 +275,12 @@ def _cleared(primary, options) -> int:
     if "S_OUTLIR" in primary:
         return 0
     chosen = (options or {}).get("resetbits", "auto")
-    return OUTLIER if chosen == "auto" else dq_bits.good_mask_value(chosen, DQ_FLAGS)
+    if chosen == "auto":
+        return OUTLIER
+    try:
+        return dq_bits.good_mask_value(chosen, DQ_FLAGS)
+    except InputError as error:
+        raise InputError(f"configuration: inputs.resetbits{str(error).removeprefix('good_bits')}") from None
 
 
 def _stored_flags(member, hdus, ver, extver, shape) -> np.ndarray | None:
