@@ -120,6 +120,11 @@ def options(product, *sections):
     return {section: settings[section] for section in sections}
 
 
+def resetbits(product):
+    """What is done to the flags of the inputs, for jobs that read them."""
+    return {"inputs": {"resetbits": options(product, "inputs")["inputs"]["resetbits"]}}
+
+
 def members(product, names=None):
     """All members, or some by name."""
     found = PLAN.products[product]

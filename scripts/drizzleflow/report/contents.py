@@ -11,6 +11,7 @@ from collections import Counter
 from operator import itemgetter
 from pathlib import Path
 
+from drizzleflow.frames.groups import group_of
 from drizzleflow.io import light_tables
 from drizzleflow.io.columns import FRAMES, MEMBERS, SKY
 from drizzleflow.io.files import write_text
@@ -161,7 +162,9 @@ def _facts(jobs, members, masks, warnings) -> list[tuple[str, str]]:
     science = members[members.exptype.str.lower() == "science"] if "exptype" in members else members
     facts = [("members", str(len(science)))] if len(members) else []
     if len(science) and "group" in science:
-        facts.append(("groups", str(science.group.nunique())))
+        told = science.to_dict("records")
+        groups = {group_of(row, v) for row in told for v in range(1, row.get("nframes", 1) + 1)}
+        facts.append(("groups", str(len(groups))))
     for key in ("instrument", "detector", "filter"):
         names = sorted(set(science[key]) - {""}) if key in science else []
         if names:
