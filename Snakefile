@@ -77,3 +77,8 @@ onstart:
     hold_output_folder()
     for line in PLAN.told:
         logger.warning(line)
+
+
+onsuccess:
+    for line in found_by_checks():
+        logger.warning(line)

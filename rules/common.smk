@@ -1,4 +1,6 @@
 # The configuration, the plan, and the look-ups that the rules share. No numerics.
+import contextlib
+import json
 import re
 
 from snakemake.exceptions import WorkflowError
@@ -118,6 +120,11 @@ def options(product, *sections):
     return {section: settings[section] for section in sections}
 
 
+def resetbits(product):
+    """What is done to the flags of the inputs, for jobs that read them."""
+    return {"inputs": {"resetbits": options(product, "inputs")["inputs"]["resetbits"]}}
+
+
 def members(product, names=None):
     """All members, or some by name."""
     found = PLAN.products[product]
@@ -185,3 +192,13 @@ def singles_of(product, frames):
     """The single drizzles of some frames' groups, each once."""
     groups = dict.fromkeys(group for _, group in frames)
     return [at("single_drizzle", "single").format(product=product, group=group) for group in groups]
+
+
+def found_by_checks():
+    """A line for each product whose checks found something."""
+    for name in GOOD:
+        with contextlib.suppress(OSError, ValueError, LookupError):
+            with open(f"{OUT}/{name}/checks.json", encoding="utf-8") as file:
+                found = [one["text"] for check in json.load(file)["checks"] for one in check["findings"]]
+            if found:
+                yield f"{name}: {len(found)} thing(s) to look at, see {OUT}/{name}/report.html; the first: {found[0]}"

@@ -23,6 +23,7 @@ rule single_drizzle_group:
     params:
         opts=lambda wc: {
             **options(wc.product, "single_drizzle", "grid", "simple"),
+            **resetbits(wc.product),
             "subtract": GOOD[wc.product].resampled or GOOD[wc.product].against_others,
             "frames": [
                 (GOOD[wc.product].member(name).asdict(), v) for name, v in GOOD[wc.product].stack[wc.group]
@@ -82,6 +83,7 @@ rule crmask_member:
     params:
         opts=lambda wc: {
             **options(wc.product, "crmask", "single_drizzle", "grid", "skymatch", "simple"),
+            **resetbits(wc.product),
             **(options(wc.product, "median") if groups_of(wc) else {}),
             "member": GOOD[wc.product].member(wc.member).asdict(),
             "groups": groups_of(wc),
@@ -121,6 +123,7 @@ rule crclean_member:
     params:
         opts=lambda wc: {
             **options(wc.product, "crmask", "single_drizzle", "simple"),
+            **resetbits(wc.product),
             "member": GOOD[wc.product].member(wc.member).asdict(),
         },
         code=CODE["crclean"],

@@ -48,6 +48,7 @@ rule sky_overlaps:
     params:
         opts=lambda wc: {
             **options(wc.product, "skymatch", "grid", "simple"),
+            **resetbits(wc.product),
             "members": batch_members(wc),
             "masks": sky_masks(wc),
         },

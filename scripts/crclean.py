@@ -25,6 +25,7 @@ def main(job):
             f"found {member['format']}"
         )
     good_bits = formats.good_bits(format_module, "single", opts["single_drizzle"]["good_bits"])
+    crbit = formats.outlier_bits(format_module, formats.reading(opts))
     reader, images = FrameReader.of(job), {}
     with open_fits(job.input.mask) as masks, open_fits(job.input.blot) as blots:
         for extver, frame in reader.frames(member, ("data", "dq")):
@@ -32,7 +33,7 @@ def main(job):
             blotted = plane(blots, ("SCI", extver), np.float32, job.input.blot)
             blotted += np.float32(reader.level(member, extver) or 0.0)
             bad = ~dq.good_pixels(frame.dq, good_bits, format_module.DQ_FLAGS, frame.shape)
-            images[extver] = clean(frame.data, None, mask | bad, blotted)
+            images[extver] = clean(frame.data, None, mask | bad, blotted, crbit=crbit)
             job.log(
                 "%s %d: %d pixels replaced",
                 member["member"],

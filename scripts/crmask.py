@@ -101,7 +101,7 @@ def main(job):
         **stamp,
         **background_keywords(opts["skymatch"], reader.levels, member),
     }
-    format_module.write_crf(member, masks, job.output.crf, keywords, opts["simple"])
+    format_module.write_crf(member, masks, job.output.crf, keywords, formats.reading(opts))
     for source in (member["path"], *compared_with):
         job.contribution(job.output.mask, source, member=member["member"])
     job.contribution(job.output.crf, member["path"], member=member["member"], mask=job.output.mask)

@@ -3,7 +3,7 @@
 No other step opens a GWCS on the frames.
 
 Settings: grid.method and pixmap_tolerance, pixmap_stepsize and pixmap_order of single_drizzle and mosaic,
-skymatch.stepsize, inputs.checksum.
+mosaic.units, skymatch.stepsize, inputs.checksum.
 Outputs: footprint/{batch}.json (outlines, reference points), footprint/{batch}.npz (lattices, hashes of the
 members' files).
 """
@@ -14,6 +14,7 @@ import numpy as np
 
 from drizzleflow import formats
 from drizzleflow.errors import InputError
+from drizzleflow.frames.groups import group_of
 from drizzleflow.geometry import astrodrizzle_frame, footprint
 from drizzleflow.geometry.lattice import Lattice
 from drizzleflow.geometry.overlap import border
@@ -21,6 +22,7 @@ from drizzleflow.geometry.pixmap import LatticeFiles, step_name
 from drizzleflow.io import asdf_trees
 from drizzleflow.io.files import replacing, write_text
 from drizzleflow.jobs import record
+from drizzleflow.resample import units
 
 
 def main(job):
@@ -41,9 +43,7 @@ def main(job):
                     job.warn("%s", warning)
         for extver in range(1, member["nframes"] + 1):
             if extver > 1 and member["cube"]:  # all integrations of a cube have the same WCS
-                outlines.append(
-                    {**outlines[-1], "extver": extver, "group": f"{member['group']}-i{extver:04d}"}
-                )
+                outlines.append({**outlines[-1], "extver": extver, "group": group_of(member, extver)})
                 arrays |= {
                     k.replace("/1/", f"/{extver}/"): v
                     for k, v in arrays.items()
@@ -55,6 +55,8 @@ def main(job):
                 raise InputError(
                     f"{member['path']}: exposure time {frame.exposure_time}, expected a positive number of seconds"
                 )
+            unit = frame.product_unit or frame.unit
+            units.expect_rate(unit, opts["mosaic"]["units"], member["path"])
             try:
                 wcs = frame.wcs
                 found = footprint.describe(wcs, frame.s_region)
@@ -82,12 +84,11 @@ def main(job):
                 raise
             except ValueError as error:
                 raise InputError(f"{member['path']}: frame {extver}: {error}") from None
-            group = f"{member['group']}-i{extver:04d}" if member["cube"] else member["group"]
-            known = {"member": member["member"], "extver": extver, "group": group}
+            known = {"member": member["member"], "extver": extver, "group": group_of(member, extver)}
             outlines.append(
                 {
                     **known,
-                    "unit": frame.product_unit or frame.unit,
+                    "unit": unit,
                     "level": frame.level,
                     "subtracted": frame.subtracted,
                     **found,

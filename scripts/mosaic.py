@@ -12,7 +12,7 @@ from drizzleflow.geometry.grid import Grid
 from drizzleflow.io.light_tables import read_members
 from drizzleflow.jobs import history, record
 from drizzleflow.jobs.reader import FrameReader
-from drizzleflow.resample import i2d, mosaic
+from drizzleflow.resample import i2d, mosaic, units
 from drizzleflow.resample.mosaic_coverage import coverage, level
 
 
@@ -28,6 +28,8 @@ def main(job):
         model, unit = mosaic.drizzle(members, grid, settings, reader.to_drizzle, pad=opts["grid"]["pad"])
         windows = reader.reached
     model |= i2d.exposure_times(members, opts["simple"])
+    if settings["units"] == "counts" and not job.input.bands:
+        unit = units.to_counts(model, unit, model["exposure_time"])
     headers = formats.get(members[0]["format"]).headers or i2d.headers
     hashes = {}
     cards = i2d.merge_headers(job.input.crfs, headers, hashes)

@@ -12,7 +12,7 @@ from drizzleflow.io.files import replacing
 from drizzleflow.io.light_tables import read_members
 from drizzleflow.jobs import record
 from drizzleflow.jobs.reader import FrameReader
-from drizzleflow.resample import mosaic
+from drizzleflow.resample import i2d, mosaic, units
 
 
 def main(job):
@@ -25,6 +25,9 @@ def main(job):
     model, unit = mosaic.drizzle(
         members, grid, opts["mosaic"], reader.to_drizzle, pad=opts["grid"]["pad"], rows=rows
     )
+    if opts["mosaic"]["units"] == "counts":
+        times = i2d.exposure_times(members, opts["simple"])
+        unit = units.to_counts(model, unit, times["exposure_time"])
     arrays = {key: value for key, value in model.items() if isinstance(value, np.ndarray)}
     with replacing(job.output.band) as temporary, open(temporary, "wb") as out:
         np.savez(out, unit=np.array(unit), windows=np.array(json.dumps(reader.reached)), **arrays)

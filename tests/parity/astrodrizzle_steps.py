@@ -12,6 +12,7 @@ import numpy as np
 from astropy.io import fits
 
 from drizzleflow.formats import hst
+from drizzleflow.frames import hst_detectors
 from drizzleflow.geometry import astrodrizzle_frame, astrodrizzle_grid, astrodrizzle_pixmap
 from drizzleflow.outliers.blot import blot
 from drizzleflow.outliers.driz_cr import driz_cr
@@ -239,7 +240,7 @@ def check_crmasks(run):
             out["blot"] = max(out["blot"], float(error[~stray].max()))
             with fits.open(path) as hdus:
                 primary, header = hdus[0].header, hdus["SCI", extver].header
-                direction = hst.cte_direction(
+                direction = hst_detectors.cte_direction(
                     primary["INSTRUME"], primary["DETECTOR"], header["CCDCHIP"], primary["CCDAMP"]
                 )
             mask = fits.getdata(run.folder / f"{run.root(path)}_sci{extver}_crmask.fits") == 0

@@ -115,7 +115,7 @@ def run(inputs: Path, folder: Path, keywords: dict) -> dict:
         if path.is_file() and path.suffix == ".fits":
             shutil.copyfile(path, folder / path.name)
     os.chdir(folder)
-    members = sorted(glob.glob("*_flt.fits") + glob.glob("*_flc.fits"))
+    members = sorted(name for kind in ("flt", "flc", "c0m") for name in glob.glob(f"*_{kind}.fits"))
     before, error = time.perf_counter(), None
     try:
         AstroDrizzle(members, output=PRODUCT, runfile="astrodrizzle.log", **{**FIXED, **keywords})

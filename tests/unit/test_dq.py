@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drizzleflow.arrays.dq import as_bits, good_mask_value, good_pixels
+from drizzleflow.arrays.dq import as_bits, flagged, good_mask_value, good_pixels
 from drizzleflow.errors import InputError
 
 FLAGS = {"DO_NOT_USE": 1, "JUMP_DET": 4, "DROPOUT": 8, "NON_SCIENCE": 512, "REFERENCE_PIXEL": 1 << 31}
@@ -106,7 +106,37 @@ def test_flags_of_a_file_are_bits(kind):
     assert bits.dtype == np.uint32 and (bits == (1 if kind is bool else 2 ** (8 * ones.itemsize) - 1)).all()
 
 
-@pytest.mark.parametrize("kind", ["f4", "i8", "u8"])
+@pytest.mark.parametrize("kind", ["f4", "f8", "c8"])
 def test_flags_that_are_none(kind):
     with pytest.raises(InputError, match=r"a\.fits\[DQ\]: flags of type .*, expected integers"):
         as_bits(np.zeros((2, 2), kind), "a.fits[DQ]")
+
+
+@pytest.mark.parametrize("kind", [">i8", "i8", "u8"])
+def test_flags_of_64_bits_have_room_for_32(kind):
+    bits = as_bits(np.array([0, 1, ALL]).astype(kind))
+    assert bits.dtype == np.uint32 and bits.tolist() == [0, 1, ALL]
+    for beyond in (-1, ALL + 1):
+        with pytest.raises(InputError, match=r"DQ: flags from \d|DQ: flags from -1 to 0, expected bits"):
+            as_bits(np.array([beyond, 0]).astype(kind))
+
+
+@pytest.mark.parametrize(
+    ("kind", "bits", "written"),
+    [
+        ("u1", 4096, "i2"), ("i1", 4096, "i2"), (">i2", 4096, "i2"), ("i2", 1 << 15, "i2"), ("u2", 4096, "u2"),
+        (">i4", 4096, "i4"), ("u4", 4096, "u4"), (">i8", 4096, "i8"), ("u8", 4096, "i8"),
+        ("u1", 1 << 16, "i4"), ("i2", 1 << 20, "i4"), ("u2", 1 << 31, "i4"), ("u4", 1 << 31, "u4"),
+    ],
+)  # fmt: skip
+def test_flags_with_a_bit_more(kind, bits, written):
+    """The copy's flags have room for the bit, and every other flag of the file."""
+    before = np.array([[0, 1, 64, 65]]).astype(kind)
+    if before.itemsize == 2 and before.dtype.kind == "i":
+        before[0, 0] = -32768
+    mask = np.array([[True, False, True, False]])
+    after = flagged(before, mask, bits, cleared=64)
+    assert after.dtype == np.dtype(written) and after.dtype.isnative
+    old = as_bits(before) & ~np.uint32(64)
+    assert as_bits(after).tolist() == np.where(mask, old | np.uint32(bits), old).tolist()
+    assert before[0, 2] == 64

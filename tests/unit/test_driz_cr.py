@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drizzleflow.errors import InputError
-from drizzleflow.formats.hst import cte_direction
+from drizzleflow.frames.hst_detectors import cte_direction
 from drizzleflow.outliers.driz_cr import clean, driz_cr
 
 PLAIN = {"gain": 1.0, "readnoise": 5.0, "sky": 0.0}

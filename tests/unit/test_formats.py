@@ -112,6 +112,7 @@ SUFFIXES = ("_odd",)
 ENDING = "fits"
 ROADS = {"ODD_IMAGE": "imaging"}
 HAS_GWCS, READS_ROWS, TAKES_COMPANIONS, ERR_ALONE = False, False, True, True
+TAKES_BITS = False
 MEMORY = {"crmask": 1000}
 DQ_FLAGS = {}
 GOOD_BITS, SKY_BITS = {"single": 0, "mosaic": 0}, 0

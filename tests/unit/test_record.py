@@ -331,4 +331,7 @@ def test_busiest_cut():
     assert mask[cut].shape == (128, 128)
     assert mask[cut].sum() == 100
     assert mask[thumbnail.busiest(mask, 1000)].shape == mask.shape
+    edge = np.zeros((250, 245), bool)
+    edge[28:35, 230:242] = edge[240, 3] = True
+    assert edge[thumbnail.busiest(edge, 128)].sum() == 84
     assert mask[thumbnail.busiest(np.zeros((300, 500), bool), 128)].shape == (128, 128)

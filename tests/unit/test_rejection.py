@@ -22,6 +22,7 @@ SETTINGS = {
     "noise": "err",
     "empty": "linear",
     "sky_counted": "once",
+    "gain_counted": "once",
     "derivative_edges": "neighbours",
     "grow": 1,
     "ctegrow": 0,
@@ -128,6 +129,18 @@ def test_model_noise_is_that_of_photons_and_readout(tmp_path):
         one = frame(height=height, **keys)
         assert bool(compare(one, pixmap(), median, 2.0, settings)[1][RAY]) is once
         assert bool(compare(one, pixmap(), median, 2.0, settings | {"sky_counted": "twice"})[1][RAY]) is twice
+
+
+def test_the_gain_of_counts(tmp_path):
+    """400 electrons of sky and 20^2 of readout: 28.3 electrons of noise; with AstroDrizzle's gain of 4, 11.2."""
+    median = median_file(tmp_path / "m.fits", np.zeros(SHAPE, np.float32))
+    settings = SETTINGS | {"noise": "model"}
+    keys = {"unit": "COUNTS/S", "exposure_time": 50.0, "readnoise": 20.0, "err": None, "gain": 4.0}
+    for height, once, twice in ((0.72, True, True), (0.69, False, True), (0.27, False, False)):
+        one = frame(height=height, **keys)
+        assert bool(compare(one, pixmap(), median, 2.0, settings)[1][RAY]) is once
+        asked = settings | {"gain_counted": "twice"}
+        assert bool(compare(one, pixmap(), median, 2.0, asked)[1][RAY]) is twice
 
 
 def test_what_is_missing_is_named(tmp_path):

@@ -1,5 +1,7 @@
 """Single-drizzled images: only the window that a group covers, with the bits of the whole grid."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -215,3 +217,70 @@ def test_without_resampling_a_file_with_err_alone():
     variances_from_err(frame)
     made = unresampled(frame, None, SETTINGS, good_bits=None, flags=None)
     assert (made.wht == 0.25).all()
+
+
+PIXEL = float(np.radians(0.036 / 3600) ** 2)  #: steradians, of the grid's
+
+
+def two_sizes(**more):
+    """Frames of WFPC2's kind: one of the grid's pixel size, and beside it one of pixels twice as wide."""
+    flat = {
+        "dq": np.zeros(SHAPE, np.uint32),
+        "per_pixel": True,
+        "var": {"rnoise": np.ones(SHAPE, np.float32)},
+    }
+    fine = frame_of(data=np.ones(SHAPE, np.float32), pixelarea_steradians=PIXEL, **flat | more)
+    coarse = frame_of(data=np.full(SHAPE, 4, np.float32), pixelarea_steradians=4 * PIXEL, **flat | more)
+    maps = {id(fine): place(5, 5, 0.0), id(coarse): place(45, 50, 0.0, 2.0)}
+    grid = replace(grid_of(), input_scale=2.0)
+    frames = [frame.on_grid(grid) for frame in (fine, coarse)]
+    placed = dict(zip(map(id, frames), (maps[id(fine)], maps[id(coarse)]), strict=True))
+    return frames, grid, lambda frame: placed[id(frame)](frame)
+
+
+@pytest.mark.parametrize("kernel", ["square", "turbo", "gaussian"])
+@pytest.mark.filterwarnings("ignore")
+def test_frames_of_two_pixel_sizes(kernel):
+    """Each has drops of its own size: no holes, and the same surface brightness in both."""
+    frames, grid, pixmap = two_sizes()
+    made = drizzle(
+        [(f, None) for f in frames], grid, pixmap, SETTINGS | {"kernel": kernel}, good_bits=0, flags={}
+    )
+    x0, _, y0, _ = made.window
+    inner, outer = np.s_[10 - y0 : 30 - y0, 10 - x0 : 35 - x0], np.s_[55 - y0 : 100 - y0, 50 - x0 : 110 - x0]
+    for part in (inner, outer):
+        assert (made.wht[part] > 0).all()
+        np.testing.assert_allclose(made.sci[part], 1, rtol=1e-4)
+    if kernel != "gaussian":
+        # the variance of a fourth of the flux is a sixteenth, and a wide pixel's weight lies on four
+        np.testing.assert_allclose(made.wht[inner], 1, rtol=1e-3)
+        np.testing.assert_allclose(made.wht[outer], 4, rtol=1e-3)
+
+
+@pytest.mark.parametrize("weight_type", ["ivm", "exptime", "err"])
+def test_too_little_for_one_size_is_all_that_the_other_has(weight_type):
+    """maskpt goes by the size with the least weight; otherwise one of the two would be left out whole."""
+    frames, grid, pixmap = two_sizes(err=np.ones(SHAPE, np.float32))
+    options = SETTINGS | {"weight_type": weight_type}
+    made = drizzle([(f, None) for f in frames], grid, pixmap, options, good_bits=0, flags={})
+    x0, _, y0, _ = made.window
+    least = min(
+        np.median(made.wht[10 - y0 : 30 - y0, 10 - x0 : 35 - x0]),
+        np.median(made.wht[55 - y0 : 100 - y0, 50 - x0 : 110 - x0]),
+    )
+    assert made.mean_weights["clipped_mean"] == pytest.approx(least, rel=1e-3)
+    assert made.mean_weights["mean"] == mean_weights(made.wht)["mean"]
+    # chips that differ by some per cent are of one size
+    same = [
+        replace(frame, pixelarea_steradians=area * PIXEL, area_factor=1 / area)
+        for frame, area in zip(frames, (1, 1.1), strict=True)
+    ]
+    alike = drizzle(
+        [(f, None) for f in same],
+        grid,
+        lambda f: place(5 + 40 * (f is same[1]), 5, 0.0)(f),
+        options,
+        good_bits=0,
+        flags={},
+    )
+    assert alike.mean_weights == mean_weights(alike.wht)

@@ -27,6 +27,7 @@ def test_ivm_is_the_inverse_variance_and_zero_where_there_is_none():
         ("ivm-sky", {}, 1.0),
         ("ivm", {"variance": np.full((2, 2), 5.0, np.float32)}, 0.2),
         ("ivm-sky", {"variance": np.full((2, 2), 0.5, np.float32)}, 2.0),
+        ("err", {"variance": np.full((2, 2), 0.25, np.float32)}, 4.0),
         ("exptime", {"exposure_time": 33.5, "variance": np.full((2, 2), 5.0, np.float32)}, 33.5),
     ],
 )
@@ -37,7 +38,7 @@ def test_bad_pixels_have_no_weight(kind, options, expected):
 
 
 def test_unknown_weight_type():
-    with pytest.raises(ValueError, match=r"ivm-smed.*expected ivm, ivm-sky or exptime"):
+    with pytest.raises(ValueError, match=r"ivm-smed.*expected ivm, ivm-sky, exptime or err"):
         weight_map((2, 2), "ivm-smed", np.ones((2, 2), bool))
 
 

@@ -159,6 +159,18 @@ def test_members_in_different_units(here):
     assert re.fullmatch(r"grid: members in different units: .*in nJy.*; expected one unit\n", ended.said)
 
 
+@pytest.mark.parametrize("units", ["cps", "counts"])
+def test_a_unit_that_is_no_rate(here, units):
+    for name in here:
+        with fits.open(Path("data", name), mode="update") as hdus:
+            next(hdu for hdu in hdus if hdu.header["NAXIS"] == 2).header["BUNIT"] = "adu"
+    (product,) = plan(associations="data/good.csv", mosaic={"final_units": units}).values()
+    ended = make_grid(product, Path("results/good"))
+    assert ended.status == 1
+    line = rf"footprint: data/.*fits: the product's unit is adu, and mosaic\.units {units} needs a rate such as .*\n"
+    assert re.fullmatch(line, ended.said)
+
+
 # the grid ----------------------------------------------------------------------
 
 

@@ -99,19 +99,57 @@ def good_pixels(dq, good_bits, flags=None, shape=None) -> np.ndarray:
 def as_bits(flags, where="DQ") -> np.ndarray:
     """Convert the flags of a file to uint32 bits.
 
-    Bits of signed integers keep their place: bit 15 of an int16 becomes 32768, not a sign.
+    Bits of signed integers keep their place: bit 15 of an int16 becomes 32768, not a sign. What is uint32
+    already is returned as it is.
 
     Raises
     ------
     InputError
-        Anything but truth values and integers of at most 32 bits; the message begins with `where`.
+        Anything but truth values and integers, or integers of 64 bits with more than 32 in use; the message
+        begins with `where`.
     """
     if flags.dtype.kind == "b":
         flags = flags.astype(np.uint8)
-    if flags.dtype.kind not in "iu" or flags.dtype.itemsize > 4:
-        raise InputError(f"{where}: flags of type {flags.dtype.name}, expected integers of at most 32 bits")
+    if flags.dtype.kind not in "iu":
+        raise InputError(f"{where}: flags of type {flags.dtype.name}, expected integers")
     native = np.ascontiguousarray(flags, dtype=flags.dtype.newbyteorder("="))
-    return native.view(f"u{native.dtype.itemsize}").astype(np.uint32)
+    size = native.dtype.itemsize
+    if size == 8 and native.size and not 0 <= int(native.min()) <= int(native.max()) <= ALL:
+        raise InputError(
+            f"{where}: flags from {native.min()} to {native.max()}, expected bits of at most 32, 0 to {ALL}"
+        )
+    return (native if size == 8 else native.view(f"u{size}")).astype(np.uint32, copy=False)
+
+
+def flagged(flags, mask, bits: int, cleared: int = 0, where="DQ") -> np.ndarray:
+    """Return the flags of a file with `bits` set at the pixels of a mask, to be written in their place.
+
+    Parameters
+    ----------
+    flags : integer array
+    mask : bool array of the same shape
+    bits : int
+    cleared : int
+        Bits that all pixels lose first.
+
+    Returns
+    -------
+    array
+        Native-endian, of the type of `flags` if that has room for `bits`; otherwise int16, or int32 for bits
+        above 32768. Flags of one byte become int16, unsigned ones of eight int64.
+
+    Raises
+    ------
+    InputError
+        See `as_bits`.
+    """
+    changed = as_bits(flags, where) & np.uint32(~cleared & ALL)
+    changed[mask] |= np.uint32(bits)
+    size = max(flags.dtype.itemsize, 2 if bits < 1 << 16 else 4)
+    if size == 8:
+        return changed.astype(np.int64)
+    kind = flags.dtype.kind if size == flags.dtype.itemsize else "i"
+    return changed.astype(f"u{size}").view(f"{kind}{size}")
 
 
 def from_codes(codes, where="DQ") -> np.ndarray:

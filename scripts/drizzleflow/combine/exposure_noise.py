@@ -12,7 +12,8 @@ import re
 from dataclasses import dataclass
 
 from drizzleflow.errors import InputError
-from drizzleflow.formats.hst import UNITS, WFPC2, mean_of
+from drizzleflow.formats.hst import UNITS
+from drizzleflow.frames.hst_detectors import WFPC2, mean_of
 from drizzleflow.frames.noise import Noise
 from drizzleflow.io.header import number
 

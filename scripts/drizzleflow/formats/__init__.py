@@ -20,7 +20,8 @@ names:
     SATURATED           the DQ bits of saturated pixels; 0: none tells
     SKYMETHOD           what ``skymatch.skymethod: auto`` is for its files
     OUTLIER             the DQ bits that are set at outliers
-    OUTLIER_KEY         the setting of the section ``simple`` that replaces OUTLIER, or None
+    OUTLIER_KEY         the option of `reading` that replaces OUTLIER unless it is ``auto``, or None
+    TAKES_BITS          whether ``inputs.resetbits`` and ``crmask.crbit`` choose DQ bits
 
     recognise(header)                                    whether a file is of this format (`header`)
     describe(path, header, options)                      a dict of what the plan must know of a file
@@ -54,6 +55,7 @@ class Declared:
     has_gwcs: bool
     reads_rows: bool
     takes_companions: bool
+    takes_bits: bool
     memory: dict[str, float]
     skymethod: str
     detectors_apart: bool
@@ -88,9 +90,20 @@ def good_bits(module, step: str, chosen):
     return module.GOOD_BITS[step] if chosen == "auto" else chosen
 
 
+def reading(options) -> dict:
+    """Return the `options` of the modules' functions, from sections of the configuration.
+
+    They are the keys of ``simple``, ``resetbits`` of ``inputs`` and ``crbit`` of ``crmask``; of sections that
+    are not there, ``auto``.
+    """
+    bits = (("inputs", "resetbits"), ("crmask", "crbit"))
+    return {**options["simple"], **{key: options.get(name, {}).get(key, "auto") for name, key in bits}}
+
+
 def outlier_bits(module, options) -> int:
-    """Return the DQ bits of outliers in a flagged copy; `options` is the section ``simple``."""
-    return options[module.OUTLIER_KEY] if module.OUTLIER_KEY else module.OUTLIER
+    """Return the DQ bits of outliers in a flagged copy; `options` as of `reading`."""
+    chosen = options.get(module.OUTLIER_KEY, "auto")
+    return module.OUTLIER if chosen == "auto" else chosen
 
 
 def is_asdf(path) -> bool:

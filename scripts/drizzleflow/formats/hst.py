@@ -1,8 +1,9 @@
-"""Read and write HST calibrated images, ``_flt.fits`` and ``_flc.fits``; every chip is a frame.
+"""Read and write HST calibrated images, ``_flt.fits``, ``_flc.fits`` and ``_c0m.fits``; each chip is a frame.
 
-Each chip has three HDUs, (SCI,n), (ERR,n) and (DQ,n). Its WCS is TAN-SIP with the lookup tables WCSDVARR
-(NPOL) and D2IMARR. Other HDUs (WCSCORR, HDRLET, SAMP, TIME, ...) are neither read nor changed. Data stay in
-the file's unit; ``Frame.rate_factor`` converts them to electrons/s.
+Each chip has three HDUs, (SCI,n), (ERR,n) and (DQ,n); WFPC2's ``_c0m.fits`` has SCI alone, and its flags are
+in ``_c1m.fits`` beside it. The WCS is TAN-SIP with the lookup tables WCSDVARR (NPOL) and D2IMARR. Other HDUs
+(WCSCORR, HDRLET, SAMP, TIME, ...) are neither read nor changed. Data stay in the file's unit;
+``Frame.rate_factor`` converts them to electrons/s. `drizzleflow.frames.hst_detectors` knows the instruments.
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ import numpy as np
 
 from drizzleflow.arrays import dq as dq_bits
 from drizzleflow.errors import InputError
+from drizzleflow.frames import hst_detectors
 from drizzleflow.frames.frame import Frame, SkyWCS
+from drizzleflow.frames.groups import group_of
 from drizzleflow.io.header import number, text
 
 NAME, TITLE, PRIORITY = "hst", "HST", 1
-SUFFIXES = ("_flt", "_flc", "_crf", "_c0m", "_c0f")
+SUFFIXES = ("_flt", "_flc", "_crf", "_crj", "_crc", "_c0m", "_c0f")
 ENDING = "fits"
 ROADS = None
 HAS_GWCS, READS_ROWS, TAKES_COMPANIONS, ERR_ALONE = False, False, False, True
@@ -41,24 +44,24 @@ GOOD_BITS = {"single": 0, "mosaic": 0}
 SKY_BITS = 0
 SKYMETHOD, SATURATED = "match", DQ_FLAGS["FULLWELL"] | DQ_FLAGS["ATODSAT"]
 DETECTORS_APART = True
-OUTLIER, OUTLIER_KEY = 4096, None
+TAKES_BITS = True
+OUTLIER, OUTLIER_KEY = 4096, "crbit"
 headers = None
 UNITS = ("ELECTRONS", "ELECTRONS/S", "COUNTS", "COUNTS/S", "DN", "DN/S")
 #: grisms and prisms of ACS and WFC3
 DISPERSERS = re.compile(r"G(102|141|280|800L)|PR(110|130|200)L")
-#: WFPC2 (Instrument Handbook): ATODGAIN -> by chip (DETECTOR), electrons per DN and read noise in electrons
-WFPC2 = {
-    7: {1: (7.12, 5.24), 2: (7.12, 5.51), 3: (6.90, 5.22), 4: (7.10, 5.19)},
-    15: {1: (13.99, 7.02), 2: (14.50, 7.84), 3: (13.95, 6.99), 4: (13.95, 8.32)},
-}
 
 
 def recognise(header) -> bool:
-    return text(header.get("TELESCOP")).upper() == "HST"
+    telescope = text(header.get("TELESCOP")).upper()
+    return telescope == "HST" or (not telescope and hst_detectors.instrument_of(header) == "WFPC2")
 
 
 def describe(path, header, options=None) -> dict:
-    """Return what the plan must know of a file; all its chips are one group, named by ROOTNAME."""
+    """Return what the plan must know of a file; all its chips are one group, named by ROOTNAME.
+
+    ``dq`` is the file with WFPC2's flags; the imsets of a STIS file are ``apart``, groups of their own.
+    """
     from drizzleflow.io.fits import expect_once, expect_plane, open_fits
 
     with open_fits(path) as hdus:
@@ -71,13 +74,20 @@ def describe(path, header, options=None) -> dict:
                 "expected the calibrated image, _flt"
             )
         shapes = [_shape(hdus[index].header, path, index) for index in chips.values()]
+        _expect_image(header, path)
         for ver, shape in zip(chips, shapes, strict=True):
             for name in ("ERR", "DQ"):
                 if (name, ver) in hdus:
                     expect_plane(hdus[name, ver], shape, path, flags=name == "DQ")
         errors = [hdus["ERR", ver].header if ("ERR", ver) in hdus else {} for ver in chips]
         has_err = all(found.get("NAXIS") or "PIXVALUE" in found for found in errors)
-        exptime = number(header.get("EXPTIME", first.get("EXPTIME")))
+        headers = [hdus[index].header for index in chips.values()]
+        beside = None
+        if hst_detectors.instrument_of(header) == "WFPC2":
+            _expect_known_noise(header, headers, path)
+            has_err, beside = True, None if "DQ" in hdus else _flags_beside(path, chips, shapes)
+        apart = hst_detectors.exposed_apart(header, len(chips))
+        seconds = [hst_detectors.times(header, sci)[0] for sci in (headers if apart else headers[:1])]
     rootname = re.sub(r"[^A-Za-z0-9._+-]", "_", text(header.get("ROOTNAME")).lower())
     return {
         "group": rootname or None,
@@ -89,10 +99,12 @@ def describe(path, header, options=None) -> dict:
         "detector": text(header.get("DETECTOR")),
         "exp_type": text(header.get("OBSTYPE")),
         "filter": _filter(header),
-        "exptime": exptime,
+        "exptime": None if None in seconds else sum(seconds),
         "unit": text(first.get("BUNIT")),
         "dispersed": any(DISPERSERS.fullmatch(name) for name in _filter(header).upper().split("+")),
         "err": has_err,
+        "dq": beside,
+        "apart": apart,
     }
 
 
@@ -100,7 +112,8 @@ def read(member: dict, extver: int = 1, planes=("data", "dq"), options=None) -> 
     """Read chip `extver` of a member.
 
     ``var['rnoise']`` is the square of the nominal read noise in the data's unit, if the header has it. HST
-    files carry no variance planes.
+    files carry no variance planes. WFPC2's ``err`` is computed from gain and read noise. Of `options`
+    ``resetbits`` counts.
 
     Raises
     ------
@@ -114,11 +127,12 @@ def read(member: dict, extver: int = 1, planes=("data", "dq"), options=None) -> 
         index = _index(_chips(hdus, path), extver, path)
         primary, sci = hdus[0].header, hdus[index].header
         shape = _shape(sci, path, index)
-        unit = text(sci.get("BUNIT"))
+        instrument = hst_detectors.instrument_of(primary)
+        unit = text(sci.get("BUNIT")) or ("COUNTS" if instrument == "WFPC2" else "")
         if unit.upper() not in UNITS:
             raise InputError(f"{path}[SCI,{extver}]: BUNIT {unit!r}, expected one of {', '.join(UNITS)}")
-        exptime = number(primary.get("EXPTIME", sci.get("EXPTIME")))
-        gain, readnoise = _detector_noise(primary, sci)
+        exptime, start, end = hst_detectors.times(primary, sci)
+        gain, readnoise = hst_detectors.gain_and_readnoise(primary, sci)
         is_rate = unit.upper().endswith("/S")
         gain = 1.0 if unit.upper().startswith("ELECTRON") else gain
         seconds = exptime if exptime and exptime > 0 else None
@@ -128,42 +142,46 @@ def read(member: dict, extver: int = 1, planes=("data", "dq"), options=None) -> 
                 return None
             hdu = hdus[name, hdus[index].ver]
             if hdu.header["NAXIS"] == 0:  # HST writes a constant plane as a header with PIXVALUE
-                if name == "DQ":
-                    return np.full(shape, int(hdu.header.get("PIXVALUE", 0)) & dq_bits.ALL, np.uint32)
                 value = hdu.header.get("PIXVALUE")
                 return None if value is None else np.full(shape, value, dtype)
             if hdu.shape != shape:
                 raise InputError(f"{path}[{name},{extver}]: shape {hdu.shape}, expected {shape} as SCI has")
             return plane(hdus, (name, hdus[index].ver), dtype, path)
 
-        dq = get("DQ", None) if "dq" in planes else None
+        data = plane(hdus, index, np.float32, path) if "data" in planes else None
+        err = None
+        if "err" in planes and hst_detectors.has_own_error(primary):
+            err = get("ERR", np.float32)
+        elif "err" in planes and readnoise:
+            counts = plane(hdus, index, np.float32, path) if data is None else data
+            err = hst_detectors.error_of(counts, gain * (seconds or 1.0 if is_rate else 1.0), readnoise)
+        dq = _flags(member, hdus, hdus[index].ver, extver, shape) if "dq" in planes else None
         if dq is not None:
-            dq = dq_bits.as_bits(dq, f"{path}[DQ,{extver}]")
-            if "S_OUTLIR" not in primary:  # old outlier bits are cleared, as by AstroDrizzle's resetbits=4096
-                dq &= ~np.uint32(OUTLIER)
+            dq &= ~np.uint32(_cleared(primary, options))
         frame = Frame(
             member=member["member"],
             extver=extver,
-            group=member["group"],
+            group=group_of(member, extver),
             shape=shape,
-            data=plane(hdus, index, np.float32, path) if "data" in planes else None,
-            err=get("ERR", np.float32) if "err" in planes else None,
+            data=data,
+            err=err,
             dq=dq,
             unit=unit,
             exposure_time=exptime,
-            start_time=number(primary.get("EXPSTART")),
-            end_time=number(primary.get("EXPEND")),
+            start_time=start,
+            end_time=end,
             level=number(sci.get("MDRIZSKY")),
             subtracted=False if "MDRIZSKY" in sci else None,
             gain=gain,
             readnoise=readnoise,
-            cte_dir=cte_direction(
-                text(primary.get("INSTRUME")),
+            cte_dir=hst_detectors.cte_direction(
+                instrument,
                 text(primary.get("DETECTOR")),
                 int(number(sci.get("CCDCHIP")) or 0),
                 text(primary.get("CCDAMP")),
             ),
-            chip=text(sci.get("CCDCHIP", sci.get("DETECTOR", extver))) or str(extver),
+            chip=text(sci.get("CCDCHIP", sci.get("DETECTOR", "1" if member.get("apart") else extver)))
+            or str(extver),
             pixelarea_steradians=_pixel_area(sci),
             s_region=text(sci.get("S_REGION")) or None,
             open_wcs=lambda: _open_wcs(path, extver, shape),
@@ -179,7 +197,10 @@ def read(member: dict, extver: int = 1, planes=("data", "dq"), options=None) -> 
 
 
 def write_crf(member: dict, masks: dict, path, keywords: dict, options=None) -> None:
-    """Write the member with bit 4096 set in DQ at the outliers; every other data unit keeps its bytes.
+    """Write the member with its outliers flagged in DQ; every other data unit keeps its bytes.
+
+    They have bit 4096, or ``crbit`` of `options`; the bits of ``resetbits`` are cleared first. Flags of another
+    file (WFPC2) are in the copy.
 
     Parameters
     ----------
@@ -190,12 +211,13 @@ def write_crf(member: dict, masks: dict, path, keywords: dict, options=None) -> 
         primary header.
     """
     from drizzleflow.io import fits_copy
-    from drizzleflow.io.fits import image_header, open_fits, plane
+    from drizzleflow.io.fits import image_header, open_fits
 
-    source = member["path"]
+    source, chosen = member["path"], (options or {}).get("crbit", "auto")
+    bit = OUTLIER if chosen == "auto" else int(chosen)
     changes, append = {}, []
     with open_fits(source) as hdus:
-        chips = _chips(hdus, source)
+        chips, cleared = _chips(hdus, source), _cleared(hdus[0].header, options)
         for extver, index in enumerate(chips.values(), start=1):
             ver = hdus[index].ver
             shape = _shape(hdus[index].header, source, index)
@@ -206,17 +228,10 @@ def write_crf(member: dict, masks: dict, path, keywords: dict, options=None) -> 
                 raise InputError(
                     f"{source}[SCI,{extver}]: mask of shape {masks[extver].shape}, expected {shape}"
                 )
-            has_dq = ("DQ", ver) in hdus
-            constant = has_dq and hdus["DQ", ver].header["NAXIS"] == 0
-            if has_dq and not constant:
-                dq = np.array(plane(hdus, ("DQ", ver), None, source))
-                dq = dq.astype(dq.dtype.newbyteorder("="))
-            else:
-                dq = np.full(shape, hdus["DQ", ver].header.get("PIXVALUE", 0) if has_dq else 0, np.int16)
-            if "S_OUTLIR" not in hdus[0].header:
-                dq &= ~dq.dtype.type(OUTLIER)
-            dq[masks[extver]] |= dq.dtype.type(OUTLIER)
-            if has_dq:
+            stored = _stored_flags(member, hdus, ver, extver, shape)
+            dq = np.zeros(shape, np.int16) if stored is None else stored
+            dq = dq_bits.flagged(dq, masks[extver], bit, cleared, f"{source}[DQ,{extver}]")
+            if ("DQ", ver) in hdus:
                 changes["DQ", ver] = {"data": dq}
             else:
                 append.append((image_header(dq, "DQ", extver=ver), dq))
@@ -233,7 +248,7 @@ def write_clean(member: dict, images: dict, path, keywords: dict | None = None) 
     Parameters
     ----------
     images : dict
-        extver -> (float32 SCI, int16 DQ), as `drizzleflow.outliers.driz_cr.clean` returns them.
+        extver -> (float32 SCI, integer DQ), as `drizzleflow.outliers.driz_cr.clean` returns them.
     keywords : dict, optional
         keyword -> (value, comment) for the primary header.
     """
@@ -252,6 +267,103 @@ def write_clean(member: dict, images: dict, path, keywords: dict | None = None) 
     )
 
 
+def _cleared(primary, options) -> int:
+    """Return the DQ bits that are cleared as a file is read, as by AstroDrizzle's ``resetbits``.
+
+    They are flags of an earlier run, found anew here. A copy that was flagged here keeps its own.
+    """
+    if "S_OUTLIR" in primary:
+        return 0
+    chosen = (options or {}).get("resetbits", "auto")
+    if chosen == "auto":
+        return OUTLIER
+    try:
+        return dq_bits.good_mask_value(chosen, DQ_FLAGS)
+    except InputError as error:
+        raise InputError(f"configuration: inputs.resetbits{str(error).removeprefix('good_bits')}") from None
+
+
+def _stored_flags(member, hdus, ver, extver, shape) -> np.ndarray | None:
+    """Return the flags of frame `extver` in their own type, from the file or from the one beside it."""
+    from drizzleflow.io.fits import open_fits, plane
+
+    path = member["path"]
+    if ("DQ", ver) in hdus:
+        hdu = hdus["DQ", ver]
+        if hdu.header["NAXIS"] == 0:  # a constant plane
+            value = int(hdu.header.get("PIXVALUE", 0))
+            return np.full(shape, value, np.int16 if -0x8000 <= value < 0x8000 else np.int64)
+        if hdu.shape != shape:
+            raise InputError(f"{path}[DQ,{extver}]: shape {hdu.shape}, expected {shape} as SCI has")
+        return plane(hdus, ("DQ", ver), None, path)
+    if not member.get("dq"):
+        return None
+    with open_fits(member["dq"]) as others:
+        index = _flag_planes(others).get(ver)
+        if index is None or others[index].shape != shape:
+            raise InputError(f"{member['dq']}: no flags of shape {shape} with EXTVER {ver}, as {path} has")
+        return np.array(plane(others, index, None, member["dq"]))
+
+
+def _flags(member, hdus, ver, extver, shape) -> np.ndarray | None:
+    stored = _stored_flags(member, hdus, ver, extver, shape)
+    return None if stored is None else dq_bits.as_bits(stored, f"{member['path']}[DQ,{extver}]")
+
+
+def _expect_known_noise(primary, headers, path) -> None:
+    """Raise InputError unless gain and read noise of all chips of WFPC2, and so its errors, are known."""
+    for sci in headers:
+        if hst_detectors.gain_and_readnoise(primary, sci)[1] is None:
+            raise InputError(
+                f"{path}: ATODGAIN {primary.get('ATODGAIN')} and DETECTOR {sci.get('DETECTOR')} of a chip, "
+                "expected 7 or 15 and 1 to 4, of which WFPC2's gain and read noise are known"
+            )
+
+
+def _flags_beside(path, chips, shapes) -> str:
+    """Return the path of WFPC2's flags: ``_c1m.fits`` beside ``_c0m.fits``.
+
+    Raises
+    ------
+    InputError
+        It is not there, or has other planes than the image.
+    """
+    from drizzleflow.io.fits import expect_plane, open_fits
+
+    beside = re.sub(r"_c0m(?=\.fits(\.gz)?$)", "_c1m", os.fspath(path), flags=re.IGNORECASE)
+    if beside == os.fspath(path):
+        raise InputError(f"{path}: no extension DQ, expected flags there, or a _c0m.fits with its _c1m.fits")
+    if not os.path.isfile(beside):
+        raise InputError(f"{path}: no {os.path.basename(beside)} beside it, expected the file of its flags")
+    with open_fits(beside) as others:
+        found = _flag_planes(others)
+        for ver, shape in zip(chips, shapes, strict=True):
+            if ver not in found:
+                raise InputError(f"{beside}: no flags with EXTVER {ver}, expected those of {path}")
+            expect_plane(others[found[ver]], shape, beside, flags=True)
+    return beside
+
+
+def _flag_planes(hdus) -> dict[int, int]:
+    """Map EXTVER to the index of each image of a ``_c1m.fits``, which are called SCI (or DQ)."""
+    return {
+        hdu.ver: i
+        for i, hdu in enumerate(hdus)
+        if hdu.name in ("SCI", "DQ") and hdu.is_image and hdu.header["NAXIS"] >= 2
+    }
+
+
+def _expect_image(header, path) -> None:
+    if (
+        hst_detectors.instrument_of(header) == "STIS"
+        and text(header.get("OBSTYPE")).upper() == "SPECTROSCOPIC"
+    ):
+        raise InputError(
+            f"{path}: a STIS spectrum (OPT_ELEM {text(header.get('OPT_ELEM')) or 'unknown'}), expected an image "
+            "(MIRVIS, MIRCUV ...); take it out of the association"
+        )
+
+
 def _chips(hdus, path) -> dict[int, int]:
     """Map EXTVER to the HDU index of each SCI extension with an image, in order of EXTVER."""
     found = {
@@ -259,7 +371,7 @@ def _chips(hdus, path) -> dict[int, int]:
     }
     if not found:
         raise InputError(
-            f"{path}: no SCI extension with an image; an HST member is a calibrated image (_flt or _flc)"
+            f"{path}: no SCI extension with an image; an HST member is a calibrated image (_flt, _flc or WFPC2's _c0m)"
         )
     return dict(sorted(found.items()))
 
@@ -280,56 +392,10 @@ def _shape(header, path, index) -> tuple[int, int]:
     return header["NAXIS2"], header["NAXIS1"]
 
 
-def mean_of(header, keys) -> float | None:
-    """Return the mean of a keyword over the amplifiers in use; unused ones have the value 0."""
-    values = [v for v in (number(header.get(key)) for key in keys) if v]
-    return sum(values) / len(values) if values else None
-
-
-def _detector_noise(primary, sci) -> tuple[float, float | None]:
-    """Return (electrons per DN, read noise in electrons) of a chip."""
-    instrument = text(primary.get("INSTRUME")).upper()
-    if instrument == "WFPC2":
-        table = WFPC2.get(int(number(primary.get("ATODGAIN")) or 0), {})
-        gain, readnoise = table.get(int(number(sci.get("DETECTOR")) or 0), (None, None))
-    else:
-        gain = mean_of(primary, [f"ATODGN{a}" for a in "ABCD"]) or mean_of(primary, ["ATODGAIN", "ADCGAIN"])
-        readnoise = mean_of(primary, [f"READNSE{a}" for a in "ABCD"]) or mean_of(primary, ["READNSE"])
-    return gain or 1.0, readnoise
-
-
 def _filter(header) -> str:
     """Return FILTER, or the filters other than CLEAR in FILTER1/2 (ACS) or FILTNAM1/2 (WFPC2)."""
     names = [text(header.get(key)) for key in ("FILTER", "FILTER1", "FILTER2", "FILTNAM1", "FILTNAM2")]
     return "+".join(name for name in names if name and not name.upper().startswith("CLEAR"))
-
-
-def cte_direction(instrument: str, detector: str, chip: int, amps: str = "") -> int:
-    """Return on which side charge trails lie, as `cte_dir` of `drizzleflow.outliers.driz_cr.driz_cr`.
-
-    Parameters
-    ----------
-    instrument, detector : str
-        INSTRUME and DETECTOR.
-    chip : int
-        CCDCHIP. The trails of ACS/WFC and WFC3/UVIS point away from the amplifiers: chip 1 is read out at its
-        top, chip 2 at its bottom. (AstroDrizzle uses the number of the extension: the same in a file of both
-        chips, wrong in a subarray of chip 1.)
-    amps : str
-        CCDAMP; used for ACS/HRC. The direction is 0 if amplifiers on both sides were read.
-    """
-    instrument, detector = str(instrument).strip().upper(), str(detector).strip().upper()
-    if detector in ("WFC", "UVIS"):
-        return {1: 1, 2: -1}.get(int(chip), 0)
-    if detector == "HRC":
-        letters = set(str(amps).strip().upper())
-        top, bottom = bool(letters & set("AB")), bool(letters & set("CD"))
-        return int(top) - int(bottom)
-    if instrument == "WFPC2":
-        return -1
-    if instrument == "STIS" and detector == "CCD":
-        return 1
-    return 0
 
 
 def _pixel_area(sci) -> float | None:

@@ -16,6 +16,7 @@ from functools import partial
 
 import numpy as np
 
+from drizzleflow.arrays.dq import as_bits
 from drizzleflow.errors import InputError
 from drizzleflow.frames.frame import Frame, SkyWCS
 from drizzleflow.frames.variances import variances_from_err
@@ -55,6 +56,7 @@ SKY_BITS = "~DO_NOT_USE+NON_SCIENCE"
 SKYMETHOD, SATURATED = "match", DQ_FLAGS["SATURATED"]
 DETECTORS_APART = False
 DO_NOT_USE, OUTLIER_FLAG = 1, 16
+TAKES_BITS = False
 OUTLIER, OUTLIER_KEY = DO_NOT_USE | OUTLIER_FLAG, None
 VARIANCES = {"rnoise": "VAR_RNOISE", "poisson": "VAR_POISSON", "flat": "VAR_FLAT"}
 write_clean = headers = None
@@ -170,7 +172,7 @@ def read(member: dict, extver: int = 1, planes=("data", "dq"), options=None, row
             shape=shape,
             data=get("SCI", np.float32) if "data" in planes else None,
             err=get("ERR", np.float32) if "err" in planes else None,
-            dq=get("DQ", np.uint32) if "dq" in planes else None,
+            dq=_bits(get("DQ", None), path) if "dq" in planes else None,
             unit=text(sci.get("BUNIT")),
             exposure_time=number(primary.get("EFFEXPTM")),
             measurement_time=number(primary.get("TMEASURE")),
@@ -191,6 +193,10 @@ def read(member: dict, extver: int = 1, planes=("data", "dq"), options=None, row
             else:
                 frame.var = {key: get(name, np.float32) for key, name in VARIANCES.items() if name in hdus}
     return frame
+
+
+def _bits(flags, path):
+    return None if flags is None else as_bits(flags, f"{path}[DQ]")
 
 
 def _open_wcs(path, shape) -> SkyWCS:
@@ -247,7 +253,7 @@ def write_crf(member: dict, masks: dict, path, keywords: dict, options=None) -> 
         mask = masks[1] if len(shape) == 2 else np.stack([masks[i] for i in range(1, shape[0] + 1)])
         names = [n for n in ("SCI", "ERR", *VARIANCES.values()) if n in hdus and hdus[n].shape == shape]
         has_dq = "DQ" in hdus
-        dq = np.array(plane(hdus, "DQ", np.uint32, source)) if has_dq else np.zeros(shape, np.uint32)
+        dq = _bits(plane(hdus, "DQ", None, source), source) if has_dq else np.zeros(shape, np.uint32)
         dq[mask] |= np.uint32(OUTLIER)
         invalid = (dq & DO_NOT_USE) != 0
         for name in names:

@@ -12,6 +12,7 @@ from functools import partial
 
 import numpy as np
 
+from drizzleflow.arrays.dq import as_bits
 from drizzleflow.errors import InputError
 from drizzleflow.frames.frame import Frame, SkyWCS
 from drizzleflow.io import asdf_nodes
@@ -48,6 +49,7 @@ SKY_BITS = "~DO_NOT_USE"
 SKYMETHOD, SATURATED = "match", DQ_FLAGS["SATURATED"]
 DETECTORS_APART = False
 DO_NOT_USE, OUTLIER_FLAG = 1, 128
+TAKES_BITS = False
 OUTLIER, OUTLIER_KEY = DO_NOT_USE | OUTLIER_FLAG, None
 VARIANCES = {"rnoise": "var_rnoise", "poisson": "var_poisson", "flat": "var_flat"}
 write_clean = None
@@ -164,7 +166,7 @@ def read(member: dict, extver: int = 1, planes=("data", "dq"), options=None, row
         shape=shape,
         data=get("data", np.float32) if "data" in planes else None,
         err=get("err", np.float32) if "err" in planes else None,
-        dq=get("dq", np.uint32) if "dq" in planes else None,
+        dq=get("dq", None) if "dq" in planes else None,
         unit=_unit(file, meta),
         exposure_time=_exposure_time(meta),
         duration=_number(exposure.get("duration")),
@@ -223,7 +225,7 @@ def write_crf(member: dict, masks: dict, path, keywords: dict, options=None) -> 
     if masks[1].shape != shape:
         raise InputError(f"{file.path}: mask of shape {masks[1].shape}, expected {shape}")
     roman = file.node("roman")
-    dq = _plane(file, "dq", shape, np.uint32)
+    dq = _plane(file, "dq", shape)
     dq = np.zeros(shape, np.uint32) if dq is None else dq
     dq[masks[1]] |= np.uint32(OUTLIER)
     invalid, kinds = (dq & DO_NOT_USE) != 0, {}
@@ -308,7 +310,10 @@ def _shape(file: AsdfFile) -> tuple[int, int]:
 def _plane(file: AsdfFile, name: str, shape, dtype=None, rows=None, node=None):
     """Return a plane as an array; None if the file has none."""
     node = _plane_node(file, name, shape, node)
-    return None if node is None else file.array(node, dtype, rows, name)
+    if node is None:
+        return None
+    found = file.array(node, dtype, rows, name)
+    return as_bits(found, f"{file.path}[dq]") if name == "dq" else found
 
 
 def _plane_node(file: AsdfFile, name: str, shape, node=None):
@@ -320,8 +325,8 @@ def _plane_node(file: AsdfFile, name: str, shape, node=None):
     if found != shape:
         raise InputError(f"{file.path}[{name}]: shape {found}, expected {shape} as data has")
     kind = asdf_nodes.entry(asdf_nodes.array_node(node), "datatype")
-    if name == "dq" and kind is not None and not re.fullmatch(r"u?int(8|16|32)", str(kind.value)):
-        raise InputError(f"{file.path}[dq]: flags of type {kind.value}, expected integers of at most 32 bits")
+    if name == "dq" and kind is not None and not re.fullmatch(r"u?int(8|16|32|64)", str(kind.value)):
+        raise InputError(f"{file.path}[dq]: flags of type {kind.value}, expected integers")
     return node
 
 

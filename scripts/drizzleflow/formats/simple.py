@@ -39,6 +39,7 @@ GOOD_BITS = {"single": 0, "mosaic": 0}
 SKY_BITS = 0
 SKYMETHOD, SATURATED = "global+match", 0
 DETECTORS_APART = False
+TAKES_BITS = False
 OUTLIER, OUTLIER_KEY = DQ_FLAGS["OUTLIER"], "outlier_bit"
 write_clean = headers = None
 #: what CTYPE1 or CTYPE2 of a celestial WCS begins with

@@ -10,6 +10,18 @@ import numpy as np
 
 from drizzleflow.io.header import per_second
 
+#: sides of pixels that differ by no more than this factor are of one size (chips differ by some per cent)
+SAME_SIZE = 1.2
+
+
+def scale_ratio(own: float | None, usual: float) -> float:
+    """Return the side of an output pixel in pixels of a frame.
+
+    It is `usual`, the grid's, for frames like that for which the grid was laid; for those whose pixels have
+    another size, such as WFPC2's WF beside its PC, their `own` (`Frame.own_scale_ratio`).
+    """
+    return usual if own is None or 1 / SAME_SIZE < own / usual < SAME_SIZE else own
+
 
 class SkyWCS:
     """Compute exact sky coordinates of one frame's pixels, however the file describes its WCS.
@@ -113,6 +125,11 @@ class Frame:
         """Return a new frame with only the named planes: 'data', 'err', 'dq', or keys of `var`."""
         planes = {name: getattr(self, name) if name in names else None for name in ("data", "err", "dq")}
         return replace(self, **planes, var={key: plane for key, plane in self.var.items() if key in names})
+
+    @property
+    def own_scale_ratio(self) -> float | None:
+        """The side of an output pixel in pixels of this frame, where flux is per pixel; see `scale_ratio`."""
+        return self.area_factor**0.5 if self.per_pixel and self.pixelarea_steradians else None
 
     @property
     def factor(self) -> float:

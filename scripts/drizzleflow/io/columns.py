@@ -99,7 +99,7 @@ MEMBERS = (
     Column("detector", "text", "from the header; empty where it does not say"),
     Column("exp_type", "text", "from the header; empty where it does not say"),
     Column("filter", "text", "from the header; empty where it does not say"),
-    Column("exptime", "float", "exposure time from the primary header; empty where it does not say", "s", ""),
+    Column("exptime", "float", "exposure time from the headers; empty where they do not say", "s", ""),
     Column("unit", "text", "of the image; empty where the header does not say"),
     Column("dispersed", "bool", "whether the light went through a grism or prism"),
     Column(
@@ -108,6 +108,7 @@ MEMBERS = (
         "whether the file's variances have another shape than the image, and ERR stands for them",
     ),
     Column("err", "bool", "whether every frame comes with its uncertainty"),
+    Column("apart", "bool", "whether each frame is an exposure, and so a group, of its own (STIS)"),
     Column("size", "int", "size of the file", "byte"),
     Column("dq", "text", "file with the data quality, where it is another one", missing=""),
     Column("ivar", "text", "file with the inverse variance, where there is one", missing=""),

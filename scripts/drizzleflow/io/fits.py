@@ -54,7 +54,7 @@ def plane(hdus, key, dtype, path, index=None, rows=None) -> np.ndarray:
 def expect_plane(hdu, shape, path, *, flags: bool = False) -> None:
     """Raise InputError, by the header alone, for a plane that is not an image of `shape`.
 
-    The same holds for `flags` that are not integers of up to 32 bits.
+    The same holds for `flags` that are not integers.
 
     An HDU without axes is HST's constant plane, of any shape, if it has PIXVALUE; otherwise it counts as no
     plane.
@@ -71,13 +71,19 @@ def expect_plane(hdu, shape, path, *, flags: bool = False) -> None:
         found = found[-len(shape) :]
     if found != tuple(shape):
         raise InputError(f"{where}: shape {found}, expected {tuple(shape)} as the image has")
-    if flags and (header["BITPIX"] not in (8, 16, 32) or header.get("BSCALE", 1) != 1):
-        found = f"BITPIX {header['BITPIX']}" + (
-            f" and BSCALE {header['BSCALE']}" if header.get("BSCALE", 1) != 1 else ""
+    if not flags:
+        return
+    bits, scale, zero = (
+        header.get(key, value) for key, value in (("BITPIX", 0), ("BSCALE", 1), ("BZERO", 0))
+    )
+    unsigned = -128 if bits == 8 else 1 << (bits - 1 if bits > 0 else 0)
+    if bits not in (8, 16, 32, 64) or scale != 1 or zero not in (0, unsigned):
+        found = f"BITPIX {bits}" + "".join(
+            f" and {key} {value}"
+            for key, value, usual in (("BSCALE", scale, 1), ("BZERO", zero, 0))
+            if value != usual
         )
-        raise InputError(
-            f"{where}: flags with {found}, expected integers of at most 32 bits (BITPIX 8, 16, 32)"
-        )
+        raise InputError(f"{where}: flags with {found}, expected integers (BITPIX 8, 16, 32 or 64)")
 
 
 def expect_once(hdus, names, path) -> None:

@@ -30,11 +30,11 @@ def planes_of(settings: dict, err_alone: bool) -> tuple[str, ...]:
     err_alone : bool
         Whether the format has ERR and no variances (``ERR_ALONE``).
     """
-    compute_err = settings.get("compute_err", "none")
+    compute_err, weights = settings.get("compute_err", "none"), settings["weight_type"]
     variances = (
-        settings["weight_type"] != "exptime" or compute_err == "from_var" or settings.get("report_var", False)
+        weights in ("ivm", "ivm-sky") or compute_err == "from_var" or settings.get("report_var", False)
     )
-    err = compute_err == "driz_err" or (variances and err_alone)
+    err = weights == "err" or compute_err == "driz_err" or (variances and err_alone)
     return ("data", "dq", *(("var",) if variances else ()), *(("err",) if err else ()))
 
 
@@ -44,7 +44,8 @@ class FrameReader:
     Parameters
     ----------
     options : dict
-        Sections of the configuration: ``simple``, and where pixel maps are asked for `step` and ``grid``.
+        Sections of the configuration: those of `drizzleflow.formats.reading`, and where pixel maps are asked
+        for `step` and ``grid``.
     step : str, optional
         The section whose weights and pixel maps count: 'single_drizzle' or 'mosaic'.
     grid : Grid, optional
@@ -119,7 +120,8 @@ class FrameReader:
             planes is None and self.settings["weight_type"] == "ivm-sky"
         )  # known from the whole frame only
         planes = self.planes(member) if planes is None else planes
-        frame = formats.read(member, extver, planes, self.options["simple"], None if by_sky else rows)
+        options = formats.reading(self.options)
+        frame = formats.read(member, extver, planes, options, None if by_sky else rows)
         if self.grid is not None:
             frame = frame.on_grid(self.grid)
         self.masks.apply(member, frame, rows)

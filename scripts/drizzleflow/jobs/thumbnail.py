@@ -92,13 +92,16 @@ def png(array, mask=None, size: int = 256, stretch: tuple[float, float] | None =
 def busiest(mask, size: int = 128) -> tuple[slice, slice]:
     """The square of a mask (ny, nx) with the most non-zero pixels, as slices of rows and columns.
 
-    Squares have sides of `size` pixels and lie on a raster of half of that. Of equal ones the first is
-    returned; a mask smaller than `size` is returned whole.
+    Squares have sides of `size` pixels and lie on a raster of half of that, the last ones at the edges. Of
+    equal ones the first is returned; a mask smaller than `size` is returned whole.
     """
+    best, where = -1, (slice(None), slice(None))
     ny, nx = mask.shape
-    best, where = -1, (slice(0, ny), slice(0, nx))
-    for y in range(0, max(1, ny - size + 1), max(1, size // 2)):
-        for x in range(0, max(1, nx - size + 1), max(1, size // 2)):
+    rows, columns = (
+        sorted({*range(0, max(1, n - size), max(1, size // 2)), max(0, n - size)}) for n in (ny, nx)
+    )
+    for y in rows:
+        for x in columns:
             cut = (slice(y, min(ny, y + size)), slice(x, min(nx, x + size)))
             count = np.count_nonzero(mask[cut])
             if count > best:

@@ -132,7 +132,7 @@ def _against_model(frame, blotted, level, settings, snr, scale, growth):
     return driz_cr(
         frame.data * electrons,
         (blotted + np.float32(sky)) * electrons,
-        gain=1.0,
+        gain=1.0 if settings["gain_counted"] == "once" else frame.gain,
         readnoise=frame.readnoise,
         sky=(level or 0.0) * float(electrons),
         snr=snr,

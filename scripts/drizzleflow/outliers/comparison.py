@@ -9,7 +9,7 @@ from drizzleflow.arrays import dq
 from drizzleflow.combine import group_noise
 from drizzleflow.combine.leave_one_out import Limits
 from drizzleflow.combine.parameters import Parameters
-from drizzleflow.frames.frame import Frame
+from drizzleflow.frames.frame import Frame, scale_ratio
 from drizzleflow.frames.windowed import Windowed
 from drizzleflow.outliers.compare import compare, compare_aligned, compare_with_others
 from drizzleflow.outliers.others import Outcome
@@ -133,7 +133,7 @@ class Comparison:
         return template_noise(
             self.single["kernel"],
             self.single["pixfrac"],
-            self.ratio,
+            scale_ratio(frame.own_scale_ratio, self.ratio),
             self.settings["interp"],
             frame.per_pixel,
         )

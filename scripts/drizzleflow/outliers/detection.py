@@ -245,10 +245,10 @@ class OutlierDetection:
         weights = self.options["single_drizzle"]["weight_type"]
         masks, made = self._static_masks(frames), []
         for frame in frames:
-            with_var = weights != "exptime"
+            with_var = weights in ("ivm", "ivm-sky")
             one = replace(
                 frame,
-                err=frame.err if with_var and self.format.ERR_ALONE else None,
+                err=frame.err if weights == "err" or (with_var and self.format.ERR_ALONE) else None,
                 var=dict(frame.var) if with_var else {},
             )
             if masks:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from drizzleflow.arrays.dq import flagged
 from drizzleflow.arrays.morphology import EDGES, abs_deriv, grown
 from drizzleflow.arrays.pairs import pair
 from drizzleflow.errors import InputError
@@ -63,7 +64,8 @@ def driz_cr(
         Length of the charge trail that is masked along the column of each hit. 0 is none.
     cte_dir : -1, 0 or 1
         Where the trail lies: 1 towards lower rows, -1 towards higher rows; 0 masks no trail (with 0 and a
-        `ctegrow` above 0 AstroDrizzle masks the whole frame). See `drizzleflow.formats.hst.cte_direction`.
+        `ctegrow` above 0 AstroDrizzle masks the whole frame). See
+        `drizzleflow.frames.hst_detectors.cte_direction`.
     derivative_edges : 'neighbours' or 'zero'
         The derivative at the frame's edges: 'neighbours' uses the neighbours that exist; 'zero' does as
         AstroDrizzle (see `abs_deriv`), which flags almost no cosmic rays on the first row and column and the
@@ -155,7 +157,7 @@ def clean(
     -------
     float32 (ny, nx), int16 (ny, nx)
         The clean image, and the flags that AstroDrizzle writes with it: `crbit` where a pixel was replaced, 0
-        elsewhere. Where the blot has no value the pixel keeps its value and is flagged.
+        elsewhere (int32 where it is above 32768). Where the blot has no value the pixel keeps its value and is flagged.
     """
     data, blotted = np.asarray(data, np.float32), np.asarray(blotted, np.float32)
     bad = np.array(mask, bool)
@@ -163,4 +165,4 @@ def clean(
         ignored = np.int64(good_bits) | np.int64(crbit)
         bad |= (np.asarray(dq).astype(np.int64) & ~ignored) != 0
     replaced = np.where(bad & np.isfinite(blotted), blotted, data)
-    return replaced.astype(np.float32), np.where(bad, crbit, 0).astype(np.int16)
+    return replaced.astype(np.float32), flagged(np.zeros(data.shape, np.int16), bad, crbit)

@@ -28,6 +28,7 @@ ONLY_WITH = {
             "err_nan",
             "median_err",
             "sky_counted",
+            "gain_counted",
             "empty",
             "derivative_edges",
             "addsky",

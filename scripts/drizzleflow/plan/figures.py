@@ -182,6 +182,8 @@ def mosaic(product, wildcards, input) -> float:
         planes += 3 if by_rows else 1
     if settings["compute_err"] == "driz_err":
         planes, each = planes + 3, each + 4
+    if settings["weight_type"] == "err":
+        each += 8  # ERR and its square
     if settings["variance"] == "reference":
         planes, each = planes + 6, each + 40
     tilt, needed = made["tilt"], rows * made["pixel_scale_ratio"] * (1 + made["tilt"])

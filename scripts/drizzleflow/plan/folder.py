@@ -25,10 +25,11 @@ NO_EXPOSURE = {
     **dict.fromkeys(("_x1d", "_x1dints", "_s2d", "_s3d", "_c1d"), "a spectrum or cube"),
     "_asn": "a table; give its own path to use it",
     **dict.fromkeys(
-        ("_segm", "_cat", "_trl", "_spt", "_jit", "_jif", "_hlet", "_q0m", "_c1m"), "no image of the sky"
+        ("_segm", "_cat", "_trl", "_spt", "_jit", "_jif", "_hlet", "_q0m"), "no image of the sky"
     ),
     **dict.fromkeys(("_median", "_blot", "_crmask", "_crclean", "_outlier_i2d"), "made by outlier detection"),
     **dict.fromkeys(("_crj", "_crc"), "a sum of exposures"),
+    "_c1m": "the flags of its _c0m, which are read with it",
     **dict.fromkeys(
         (".weight", "_weight", "_wht"), "a weight map; a CSV's column ivar takes inverse variances"
     ),

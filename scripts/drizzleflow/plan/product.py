@@ -43,8 +43,9 @@ class Member:
         False  #: whether its variances have another shape than the image, and ERR stands for them
     )
     err: bool = False  #: whether every frame has its uncertainty
+    apart: bool = False  #: whether its frames were exposed one after the other, each a group of its own
     size: int = 0  #: bytes of the file
-    dq: str | None = None  #: a file beside it
+    dq: str | None = None  #: a file with its flags beside it
     ivar: str | None = None
     flux_scale: float | None = None  #: the data are multiplied by it
 

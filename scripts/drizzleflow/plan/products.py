@@ -11,6 +11,7 @@ import os
 from dataclasses import dataclass
 
 from drizzleflow.errors import InputError, harmless
+from drizzleflow.frames.groups import group_of
 from drizzleflow.io.lists import read_sky_masks
 from drizzleflow.plan import association, config, files, folder, mixtures
 from drizzleflow.plan.cache import Cache
@@ -157,16 +158,22 @@ def _product(table: association.Association, settings, cache, known, main_proces
     first = members[0]
     declared = known[first.format]
     mixtures.refuse(where, members, declared.takes_companions)
-    for member in members if not declared.takes_companions else ():
-        extra = [key for key in ("dq", "ivar", "flux_scale") if getattr(member, key) is not None]
+    for entry in table.science if not declared.takes_companions else ():
+        extra = [key for key in ("dq", "ivar", "flux_scale") if key in entry]
         if extra:
             raise InputError(
-                f"{where}: member {member.member}: {extra[0]} is for "
-                f"{known.titles(lambda one: one.takes_companions)} files, expected none with {member.format} "
+                f"{where}: member {entry['member']}: {extra[0]} is for "
+                f"{known.titles(lambda one: one.takes_companions)} files, expected none with {first.format} "
                 "files"
             )
     which = first.instrument, first.exp_type, first.filter
     options = config.for_product(settings, *which)
+    for section, key in (("inputs", "resetbits"), ("crmask", "crbit")) if not declared.takes_bits else ():
+        if options[section][key] != "auto":
+            raise InputError(
+                f"{where}: {section}.{key} is {options[section][key]}, which is for "
+                f"{known.titles(lambda one: one.takes_bits)} files; expected auto with {first.format} files"
+            )
     if options["skymatch"]["skymethod"] == "auto":
         options["skymatch"]["skymethod"] = declared.skymethod
     product = Product(
@@ -200,9 +207,9 @@ def _member(table, entry, settings, about, cache, trust) -> tuple[Member, str | 
     path = entry["path"]
     try:
         described, size = _look(cache, path, about, lambda p: files.describe(p, settings), trust)
-        for key in ("dq", "ivar"):
-            if key in entry:
-                _look(cache, entry[key], "layout", files.expect_whole, trust)
+        for beside in (entry.get("dq") or described.get("dq"), entry.get("ivar")):
+            if beside:
+                _look(cache, beside, "layout", files.expect_whole, trust)
     except InputError as error:
         raise InputError(f"{table.source}: product {table.name}: {error}") from None
     odd = described.get("odd_variances")
@@ -229,17 +236,19 @@ def _look(cache, path, about, make, trust) -> tuple:
 
 
 def _expect_errors(table, product) -> None:
-    """Refuse members without uncertainties where outliers are to be found, before anything is made."""
+    """Refuse members without uncertainties where they are needed, before anything is made."""
     options = product.options
     compared = "blot" in product.methods and options["median"]["median"] and len(product.stack) > 1
     modelled = options["crmask"]["noise"] == "model" and (product.resampled or product.against_others)
-    if compared and not modelled:
+    weighed = [name for name in ("single_drizzle", "mosaic") if options[name]["weight_type"] == "err"]
+    advice = "set simple.noise: measured, which measures it in the image, or outlier_method: none"
+    advice = f"choose another {weighed[0]}.weight_type" if weighed else advice
+    if weighed or (compared and not modelled):
         for member in product.members:
             if not member.err:
                 raise InputError(
                     f"{table.source}: product {table.name}: {member.path}: no error plane, expected ERR or "
-                    "an inverse variance (without one, set simple.noise: measured, which measures it in the "
-                    "image, or outlier_method: none)"
+                    f"an inverse variance (without one, {advice})"
                 )
 
 
@@ -268,12 +277,11 @@ def _road(table, members, declared, mode) -> str:
 def _groups(table, members) -> dict:
     groups = {}
     for member in members:
-        versions = range(1, member.nframes + 1)
-        if member.cube:
-            for extver in versions:
-                groups.setdefault(f"{member.group}-i{extver:04d}", []).append((member.member, [extver]))
-        else:
-            groups.setdefault(member.group, []).append((member.member, list(versions)))
+        own = {}
+        for extver in range(1, member.nframes + 1):
+            own.setdefault(group_of(member.asdict(), extver), []).append(extver)
+        for group, extvers in own.items():
+            groups.setdefault(group, []).append((member.member, extvers))
     for name in groups:
         if not association.SAFE_NAME.fullmatch(name):
             file = next(member.path for member in members if name.startswith(member.group))

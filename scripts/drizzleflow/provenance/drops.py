@@ -11,6 +11,7 @@ from drizzleflow import formats
 from drizzleflow.arrays.dq import good_mask_value
 from drizzleflow.errors import InputError
 from drizzleflow.frames.frame import Frame
+from drizzleflow.frames.groups import group_of
 from drizzleflow.frames.window import Window
 from drizzleflow.io.fits import open_fits
 from drizzleflow.jobs.reader import FrameReader
@@ -130,7 +131,7 @@ class Drops:
         return {
             "member": name,
             "extver": extver,
-            "group": member["group"],
+            "group": group_of(member, extver),
             "file": self.run.name(member["path"]),
             "source": os.fspath(source),
             "sha256": self.reader.sha256(member),
@@ -174,11 +175,11 @@ class Drops:
 
         `origin` is the detector (row, column) of the patch's first pixel.
         """
-        module, simple = formats.get(member["format"]), self.options["simple"]
+        module = formats.get(member["format"])
         data, dq = frame.data, frame.dq
         place = tuple(slice(first, first + n) for first, n in zip(origin, data.shape, strict=True))
         good = good_mask_value(self._good_bits(member), module.DQ_FLAGS)
-        outlier = formats.outlier_bits(module, simple)
+        outlier = formats.outlier_bits(module, formats.reading(self.options))
         static, mask = self.reader.masks.of(member, frame), self._outliers(member, extver, place)
 
         def why(j, i):

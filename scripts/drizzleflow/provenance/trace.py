@@ -92,8 +92,18 @@ def _mosaic(run: Run, path: str, x: int, y: int) -> dict:
                     {**frame, "bit": bit, "in_context": None if context is None else bit in context}
                 )
             bit += 1
+    if drops.settings["units"] == "counts":
+        _to_counts(trail["frames"], path)
     makers = {f"crmask/{frame['member']}": run.folder / frame["file"] for frame in trail["frames"]}
     return _end(run, trail, "mosaic", makers)
+
+
+def _to_counts(frames, path) -> None:
+    """Give values of frames and pixels, which are rates, in the unit of a mosaic in counts."""
+    with open_fits(path) as hdus:
+        seconds = hdus[0].header["EXPTIME"]
+    for part in (part for frame in frames for part in (frame, *(frame["pixels"] or ()))):
+        part["value"] = None if part["value"] is None else part["value"] * seconds
 
 
 def _single(run: Run, path: str, x: int, y: int) -> dict:

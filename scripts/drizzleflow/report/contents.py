@@ -11,6 +11,7 @@ from collections import Counter
 from operator import itemgetter
 from pathlib import Path
 
+from drizzleflow.frames.groups import group_of
 from drizzleflow.io import light_tables
 from drizzleflow.io.columns import FRAMES, MEMBERS, SKY
 from drizzleflow.io.files import write_text
@@ -64,7 +65,7 @@ def make(
     notes : sequence of str
         What is to be said of the configuration.
     left_out : sequence of str
-        What is to be said of files that are no members.
+        Which files of a folder are no members, and why.
 
     Raises
     ------
@@ -75,7 +76,7 @@ def make(
 
     jobs = _load(records)
     masks = frames.rows(jobs, list(members.get("member", ())))
-    warnings = _warnings(jobs, {"configuration": notes, "members": left_out})
+    warnings = _warnings(jobs, notes)
     verdict = None
     if limits is not None:
         mosaic = next((entry["statistics"] for entry in jobs if entry["rule"] == "mosaic"), {})
@@ -92,6 +93,7 @@ def make(
         exposures=_pictures(jobs, *roads.shown("exposures")),
         blink=_blink(jobs),
         members=_grid(members, MEMBERS),
+        left_out=left_out,
         sky=_grid(sky, SKY, rounded=True),
         masks=masks,
         measured=any(row["noise"] is not None for row in masks),
@@ -160,7 +162,9 @@ def _facts(jobs, members, masks, warnings) -> list[tuple[str, str]]:
     science = members[members.exptype.str.lower() == "science"] if "exptype" in members else members
     facts = [("members", str(len(science)))] if len(members) else []
     if len(science) and "group" in science:
-        facts.append(("groups", str(science.group.nunique())))
+        told = science.to_dict("records")
+        groups = {group_of(row, v) for row in told for v in range(1, row.get("nframes", 1) + 1)}
+        facts.append(("groups", str(len(groups))))
     for key in ("instrument", "detector", "filter"):
         names = sorted(set(science[key]) - {""}) if key in science else []
         if names:
@@ -273,16 +277,13 @@ def _pairs(statistics: dict) -> list[tuple[str, str]]:
     return [(key, "null" if value is None else _short(value)) for key, value in statistics.items()]
 
 
-def _warnings(jobs, plan) -> dict:
-    """Return the different messages and their counts, the most frequent first.
-
-    `plan`: the messages that are of no job, by the rule that they are shown with.
-    """
+def _warnings(jobs, notes=()) -> dict:
+    """Return the different messages and their counts, the most frequent first."""
     counts = Counter((entry["rule"], text) for entry in jobs for text in entry.get("warnings") or ())
-    counts.update((rule, text) for rule, texts in plan.items() for text in texts)
+    counts.update(("configuration", note) for note in notes)
     lines = [{"rule": rule, "text": text, "count": n} for (rule, text), n in counts.items()]
     lines.sort(key=lambda line: (-line["count"], line["rule"], line["text"]))
-    total = sum(map(len, plan.values()))
+    total = len(notes)
     total += sum(entry.get("warnings_count") or len(entry.get("warnings") or ()) for entry in jobs)
     return {"total": total, "lines": lines[:MAX_WARNINGS], "more": max(0, len(lines) - MAX_WARNINGS)}
 

@@ -128,7 +128,10 @@ class WindowDrizzle:
 
     def weight_of(self, frame: Frame) -> np.ndarray:
         """The weight of each pixel of a frame, float32 (ny, nx); 0 where a pixel does not count."""
-        model = frame_model(frame, None, None)
+        return self.weight_of_model(frame_model(frame, None, None))
+
+    def weight_of_model(self, model: dict) -> np.ndarray:
+        """The same, of a frame given as a model dictionary."""
         return self._started(model).build_weight(model)
 
     @property

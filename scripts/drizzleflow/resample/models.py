@@ -33,4 +33,5 @@ def frame_model(frame: Frame, pixmap, level: float | None) -> dict:
         "level": None if level is None else frame.to_product(level),
         "subtracted": False,
         "pixelarea_steradians": frame.pixelarea_steradians,
+        "own_scale_ratio": frame.own_scale_ratio,
     }

@@ -14,6 +14,7 @@ from collections import defaultdict
 import numpy as np
 
 from drizzleflow.errors import InputError
+from drizzleflow.frames.frame import scale_ratio
 from drizzleflow.resample import placement
 from drizzleflow.resample.exposure_times import ExposureTimes
 from drizzleflow.resample.kernels import KERNELS, LOSSY, kernel_reach, parse_fillval
@@ -28,11 +29,12 @@ from drizzleflow.resample.utils import (
     check_model,
     compute_mean_pixel_area,
     get_tmeasure,
+    with_squared_error,
 )
 
 log = logging.getLogger("drizzleflow")
 
-WEIGHTS = ("ivm", "ivm-sky", "exptime")
+WEIGHTS = ("ivm", "ivm-sky", "exptime", "err")
 
 
 class Resample:
@@ -52,9 +54,9 @@ class Resample:
         One of `drizzleflow.resample.kernels.KERNELS`, in any case; gaussian and lanczos do not conserve flux.
     fillval : float, str or None
         Value of output pixels on which nothing falls; None and ``INDEF`` are NaN.
-    weight_type : {'ivm', 'ivm-sky', 'exptime'}
-        The weight is the inverse of ``var_rnoise``, the inverse of ``var_sky``, or the measurement time (s;
-        the exposure time where that is unknown).
+    weight_type : {'ivm', 'ivm-sky', 'exptime', 'err'}
+        The weight is the inverse of ``var_rnoise``, the inverse of ``var_sky``, the measurement time (s; the
+        exposure time where that is unknown), or the inverse square of ``err``.
     good_bits : int, str, list or None
         DQ bits that a pixel with a weight may have, see `drizzleflow.arrays.dq`; names as in
         ``dq_flag_name_map``.
@@ -223,12 +225,16 @@ class Resample:
             A key is missing. (A plane that the model does not have is given as None.)
         InputError
             The data are not an image, a plane has another shape, the exposure time is not positive, or there
-            is no ``err`` for ``driz_err``.
+            is no ``err`` for ``driz_err`` or for the weight ``err``.
         """
         needed = needed_keys(model, self._variance_names, self._compute_err)
         check_model(model, needed, ("dq", "err", "var_sky", *self.variance_array_names))
         if self._compute_err == "driz_err" and model["err"] is None:
             raise InputError(f"{model['filename']}: there is no err, which compute_err driz_err drizzles")
+        if self.weight_type == "err" and model.get("err") is None:
+            raise InputError(
+                f"{model['filename']}: there is no err, from which weight_type err has its weights"
+            )
 
     def add_model(self, model: dict):
         """Drizzle one image onto the output.
@@ -243,6 +249,7 @@ class Resample:
             - ``exposure_time``, ``measurement_time``, ``duration`` (s), ``start_time``, ``end_time`` (MJD)
             - ``group_id``: models of one group were exposed together, and their times count once
             - ``filename`` and ``pixelarea_steradians``
+            - ``own_scale_ratio``, optional: its own ``pixel_scale_ratio``, where its pixels have another size
             - ``err``, ``var_rnoise``, ``var_poisson``, ``var_flat``, ``var_sky``: (ny, nx), as options need
 
         Raises
@@ -315,7 +322,7 @@ class Resample:
             area = self.get_input_model_pixel_area(model, prefer_mean=False) if scale else None
             if scale and area:
                 self._pixel_scale_ratio = float(scale * ARCSEC / np.sqrt(area))
-        return self._pixel_scale_ratio or 1.0
+        return scale_ratio(model.get("own_scale_ratio"), self._pixel_scale_ratio or 1.0)
 
     def _get_intensity_scale(self, model) -> float:
         """The factor on the data: 1, since images are resampled as surface brightness."""
@@ -343,6 +350,7 @@ class Resample:
         arguments = self._arguments(model, pixel_scale_ratio, iscale, weight_map, (xmin, xmax, ymin, ymax))
         reach = kernel_reach(self.kernel, getattr(self._output_wcs, "coarsest", 1.0 / pixel_scale_ratio))
         weight_name = VARIANCE_OF_WEIGHT.get(self.weight_type)
+        model = with_squared_error(model) if self.weight_type == "err" else model
         self._reference.add(model, pixmap, arguments, reach, weight_name, get_tmeasure(model)[0])
 
     def update_time(self, model):

@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from drizzleflow.arrays import dq
+from drizzleflow.frames.frame import SAME_SIZE
 from drizzleflow.frames.noise import Noise, of_frame, pooled
 from drizzleflow.frames.stack_image import StackImage
 from drizzleflow.frames.window import Window
@@ -17,12 +18,9 @@ from drizzleflow.resample.kernels import kernel_reach
 from drizzleflow.resample.models import frame_model
 from drizzleflow.resample.weights import mean_weights, weight_map
 
-HELD = (
-    "data",
-    "dq",
-    "rnoise",
-    "sky",
-)  #: planes that the image or its weights take: all frames are held at once
+#: planes that the image takes, and those of the weights: all frames are held at once
+HELD = ("data", "dq")
+OF_WEIGHTS = {"ivm": ("rnoise",), "ivm-sky": ("rnoise", "sky"), "err": ("err",), "exptime": ()}
 DRIZZLED = ("kernel", "pixfrac", "fillval", "weight_type")  #: settings that count here
 
 
@@ -38,10 +36,13 @@ class SingleImage(StackImage):
     noise: Noise | None = None  #: None where nothing tells
     weight_type: str = "ivm"
     threshold_of: str = "clipped_mean"  #: which of `mean_weights` is `mean_weight`
+    least_weight: float = np.inf  #: that of the frame with least, where pixels are of several sizes
 
     @cached_property
     def mean_weights(self) -> dict[str, float]:
-        return mean_weights(self.wht)
+        """The ``mean`` of the weights, and the ``clipped_mean``, at most `least_weight`."""
+        means = mean_weights(self.wht)
+        return means | {"clipped_mean": min(means["clipped_mean"], self.least_weight)}
 
     @property
     def mean_weight(self) -> float:
@@ -80,7 +81,7 @@ def drizzle(frames, grid, pixmap, settings: dict, *, good_bits, flags, pad: bool
     Parameters
     ----------
     frames : iterable of (Frame, level)
-        ``data``, ``dq``, and ``var['rnoise']`` for the weights ``ivm``; `level` is the sky to subtract, or
+        ``data``, ``dq``, and what the weights are made of (`OF_WEIGHTS`); `level` is the sky to subtract, or
         None.
     grid : Grid
         The full output grid.
@@ -97,13 +98,15 @@ def drizzle(frames, grid, pixmap, settings: dict, *, good_bits, flags, pad: bool
     SingleImage
         Where no frame meets the grid: one empty pixel at its origin.
     """
-    models, noises, reach = [], [], kernel_reach(settings["kernel"], grid.coarsest)
+    models, noises, areas, reach = [], [], [], kernel_reach(settings["kernel"], grid.coarsest)
     for frame, level in frames:
         noise = of_frame(frame, level)
         noises.append(
             noise if noise is None or frame.per_pixel else noise.binned(grid.pixel_scale_ratio or 1.0)
         )
-        models.append(frame_model(frame.only(*HELD), pixmap(frame), level))
+        held = frame.only(*HELD, *OF_WEIGHTS[settings["weight_type"]])
+        models.append(frame_model(held, pixmap(frame), level))
+        areas.append(frame.area_factor)
     box = Window.enclosing(
         Window.around(m["pixmap"][..., 0], m["pixmap"][..., 1], reach).clipped(grid.shape)
         for m in models
@@ -116,10 +119,20 @@ def drizzle(frames, grid, pixmap, settings: dict, *, good_bits, flags, pad: bool
     drizzled = WindowDrizzle(
         grid, box, {key: settings[key] for key in DRIZZLED}, good_bits=good_bits, flags=flags, pad=pad
     )
-    while models:  # each goes as soon as it is drizzled
+    least = np.inf
+    for area in areas:  # each model goes as soon as it is drizzled
+        if max(areas) > SAME_SIZE**2 * min(areas):  # what is too little for one size is all that another has
+            least = min(least, area * usual_weight(drizzled.weight_of_model(models[0])))
         drizzled.add_model(models.pop(0))
     made, unit = drizzled.finish()
-    return SingleImage(made["data"], made["wht"], box, unit, grid, pooled(noises), settings["weight_type"])
+    noise, kind = pooled(noises), settings["weight_type"]
+    return SingleImage(made["data"], made["wht"], box, unit, grid, noise, kind, least_weight=least)
+
+
+def usual_weight(weight) -> float:
+    """Return the median of a frame's weights above 0, on its own pixels; infinite where there is none."""
+    seen = weight[weight > 0]
+    return float(np.median(seen)) if len(seen) else np.inf
 
 
 def unresampled(frame, level, settings: dict, *, good_bits, flags) -> SingleImage:
@@ -128,15 +141,15 @@ def unresampled(frame, level, settings: dict, *, good_bits, flags) -> SingleImag
     `level` is the sky to subtract, in the frame's unit; None: none is subtracted, as in jwst.
     """
     good = dq.good_pixels(frame.dq, good_bits, flags, frame.shape)
+    kind = settings["weight_type"]
+    squared = None if kind != "err" or frame.err is None else np.square(frame.err)
     weight = weight_map(
         frame.shape,
-        settings["weight_type"],
+        kind,
         good,
-        variance=frame.var.get("sky" if settings["weight_type"] == "ivm-sky" else "rnoise"),
+        variance=squared if kind == "err" else frame.var.get("sky" if kind == "ivm-sky" else "rnoise"),
         exposure_time=frame.measurement_time or frame.exposure_time,
     )
     data = frame.to_product(frame.data if level is None else frame.data - np.float32(level))
     unit, noise = frame.product_unit or frame.unit, of_frame(frame, level)
-    return SingleImage(
-        data, weight, Window.placed(frame.shape), unit, noise=noise, weight_type=settings["weight_type"]
-    )
+    return SingleImage(data, weight, Window.placed(frame.shape), unit, noise=noise, weight_type=kind)

@@ -20,7 +20,8 @@ from drizzleflow.resample.weights import weight_map
 
 log = logging.getLogger("drizzleflow")
 
-VARIANCE_OF_WEIGHT = {"ivm": "var_rnoise", "ivm-sky": "var_sky"}  #: the plane whose inverse is the weight
+#: the plane whose inverse is the weight; "var_err" is the square of ``err`` (`with_squared_error`)
+VARIANCE_OF_WEIGHT = {"ivm": "var_rnoise", "ivm-sky": "var_sky", "err": "var_err"}
 
 
 class UnsupportedWCSError(InputError, RuntimeError):
@@ -97,6 +98,12 @@ def _known(array, shape, name):
     return array
 
 
+def with_squared_error(model: dict) -> dict:
+    """The model with ``var_err``, the square of its ``err`` (None where it has none)."""
+    err = model.get("err")
+    return {**model, "var_err": None if err is None else np.square(err, dtype=np.float32)}
+
+
 def build_driz_weight(model, weight_type=None, good_bits=None, flag_name_map=None) -> np.ndarray:
     """The weight of each pixel of a model, (ny, nx) float32: `drizzleflow.resample.weights.weight_map` of its
     planes.
@@ -104,9 +111,9 @@ def build_driz_weight(model, weight_type=None, good_bits=None, flag_name_map=Non
     Parameters
     ----------
     model : dict
-    weight_type : {'ivm', 'ivm-sky', 'exptime', None}
-        The inverse of ``var_rnoise``, the inverse of ``var_sky`` (1 where the model has no such plane, with a
-        warning), the time that `get_tmeasure` gives, or 1.
+    weight_type : {'ivm', 'ivm-sky', 'err', 'exptime', None}
+        The inverse of ``var_rnoise``, of ``var_sky`` or of the square of ``err`` (1 where the model has no
+        such plane, with a warning), the time that `get_tmeasure` gives, or 1.
     good_bits, flag_name_map
         See `drizzleflow.arrays.dq`.
 
@@ -118,11 +125,12 @@ def build_driz_weight(model, weight_type=None, good_bits=None, flag_name_map=Non
     shape, variance, time = np.shape(model["data"]), None, 1.0
     if weight_type in VARIANCE_OF_WEIGHT:
         name = VARIANCE_OF_WEIGHT[weight_type]
-        variance = _known(model.get(name), shape, name)
+        planes = with_squared_error(model) if weight_type == "err" else model
+        variance = _known(planes.get(name), shape, name)
     elif weight_type == "exptime":
         time = get_tmeasure(model)[0] if "exposure_time" in model or "measurement_time" in model else 1.0
     elif weight_type is not None:
-        raise InputError(f"Invalid weight type: {weight_type!r}; expected ivm, ivm-sky, exptime or None")
+        raise InputError(f"Invalid weight type: {weight_type!r}; expected ivm, ivm-sky, exptime, err or None")
     good = dq_bits.good_pixels(model.get("dq"), good_bits, flag_name_map, shape)
     return weight_map(shape, weight_type or "exptime", good, variance=variance, exposure_time=time)
 

@@ -12,17 +12,17 @@ def weight_map(shape, weight_type: str, good=None, *, variance=None, exposure_ti
 
     Parameters
     ----------
-    weight_type : 'ivm', 'ivm-sky', 'exptime'
+    weight_type : 'ivm', 'ivm-sky', 'err', 'exptime'
         Inverse of `variance` (equal weights where there is none), or `exposure_time` in seconds.
     good : bool (ny, nx), optional
         Bad pixels get no weight.
     variance : float (ny, nx), optional
-        Read-noise variance for ``ivm``, sky variance for ``ivm-sky``. A pixel whose variance is not a
+        Read-noise variance for ``ivm``, sky variance for ``ivm-sky``, the square of ERR for ``err``. A pixel whose variance is not a
         positive finite number gets no weight.
     """
     if weight_type == "exptime":
         weight = np.full(shape, exposure_time, np.float32)
-    elif weight_type in ("ivm", "ivm-sky"):
+    elif weight_type in ("ivm", "ivm-sky", "err"):
         if variance is None:
             weight = np.ones(shape, np.float32)
         else:
@@ -30,7 +30,7 @@ def weight_map(shape, weight_type: str, good=None, *, variance=None, exposure_ti
                 weight = np.reciprocal(variance, dtype=np.float32)
                 np.copyto(weight, 0, where=~((weight > 0) & (weight < np.inf)))
     else:
-        raise ValueError(f"weight_type {weight_type!r}: expected ivm, ivm-sky or exptime")
+        raise ValueError(f"weight_type {weight_type!r}: expected ivm, ivm-sky, exptime or err")
     if good is not None:
         np.copyto(weight, 0, where=~good)
     return weight
