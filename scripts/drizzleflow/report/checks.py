@@ -256,7 +256,7 @@ def _sky(limit, frames, sky, mosaic):
             values.append(value)
             if value > limit:
                 sentence = (
-                    f"its sky level is {row['sky']:.6g}, that of the others {middle:.6g}, {value:.1f} times their "
+                    f"its sky level is {row['sky']:.6g}, that of the others {middle:.6g}, {value:.3g} times their "
                     "scatter: the Moon, twilight, clouds or stray light, or another unit"
                 )
                 found.append(_finding("sky", row, value, sentence))
