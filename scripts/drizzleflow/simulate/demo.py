@@ -53,7 +53,7 @@ def simulated(folder: Path, parameters: dict = PARAMETERS) -> dict:
 
     print(
         f"exposures: simulating {parameters['exposures']} of {parameters['detectors']} detectors "
-        f"({parameters['flavour']}) in {folder}",
+        f"({parameters.get('flavour', 'jwst')}) in {folder}",
         flush=True,
     )
     stamp.unlink(missing_ok=True)
