@@ -1,6 +1,10 @@
 # make env | demo | test | parity | bench | lint | pictures; after that only snakemake.
-PYTHON ?= python3.11
-PYTHON := $(shell command -v $(PYTHON) || command -v python3)
+# the first of these that runs and is 3.11 or newer; another with PYTHON=path
+ifndef PYTHON
+PYTHON := $(shell for name in python3.11 python3.12 python3.13 python3.14 python3; do \
+	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && command -v $$name && break; done)
+endif
+VENV = $(or $(PYTHON),$(error found no Python 3.11 to 3.14; name one with PYTHON=path)) -m venv
 BIN := .venv/bin
 # one thread of linear algebra a process: parallelism comes from jobs
 export OPENBLAS_NUM_THREADS := 1
@@ -10,14 +14,17 @@ export OPENBLAS_NUM_THREADS := 1
 env: .venv/ready
 
 .venv/ready: envs/requirements.lock pyproject.toml
-	$(PYTHON) -m venv .venv
+	$(VENV) .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check -r envs/requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -e .
 	$(BIN)/python -m compileall -q .venv/lib scripts || true
 	touch $@
 
+# of the exposures that the demo simulates: jwst, roman, hst or simple (plain FITS)
+FLAVOUR ?= jwst
+
 demo: env
-	$(BIN)/python -m drizzleflow.demo demo $(BIN)/snakemake
+	$(BIN)/python -m drizzleflow.demo demo$(patsubst %,-%,$(filter-out jwst,$(FLAVOUR))) $(BIN)/snakemake $(FLAVOUR)
 
 # workers of pytest-xdist, each with whole files; the longest ones (whole runs) come first
 WORKERS ?= 2
@@ -38,7 +45,7 @@ parity-hst:
 	DRIZZLEFLOW_PARITY=1 $(BIN)/python -m pytest -q -s $(HST)
 
 .venv-jwst/ready: tests/parity/requirements-jwst.txt tests/parity/requirements-stcal-source.txt
-	$(PYTHON) -m venv .venv-jwst
+	$(VENV) .venv-jwst
 	.venv-jwst/bin/pip install --quiet --disable-pip-version-check -r tests/parity/requirements-jwst.txt
 	.venv-jwst/bin/pip download --quiet --disable-pip-version-check --no-deps --no-binary stcal --dest .venv-jwst \
 		-r tests/parity/requirements-stcal-source.txt
@@ -46,7 +53,7 @@ parity-hst:
 	touch $@
 
 .venv-drizzlepac/ready: tests/parity/requirements-drizzlepac.txt
-	$(PYTHON) -m venv .venv-drizzlepac
+	$(VENV) .venv-drizzlepac
 	.venv-drizzlepac/bin/pip install --quiet --disable-pip-version-check -r tests/parity/requirements-drizzlepac.txt
 	touch $@
 
@@ -66,4 +73,4 @@ pictures: env
 	$(BIN)/python docs/outlier_pictures.py
 
 clean:
-	rm -rf .venv .venv-jwst .venv-drizzlepac demo results .snakemake
+	rm -rf .venv .venv-jwst .venv-drizzlepac demo demo-* results .snakemake

@@ -1,4 +1,4 @@
-"""``python -m drizzleflow.demo FOLDER SNAKEMAKE`` runs the demonstration (`drizzleflow.simulate.demo`)."""
+"""``python -m drizzleflow.demo FOLDER SNAKEMAKE [FLAVOUR]`` runs the demonstration (`simulate.demo`)."""
 
 from drizzleflow.simulate.demo import demo, main
 

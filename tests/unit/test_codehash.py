@@ -126,18 +126,6 @@ def test_what_a_module_finds_for_people_is_not_followed(tree):
     assert "drizzleflow.unrelated" in closure(tree / "step.py", tree)
 
 
-def test_other_versions_of_python(tree, monkeypatch):
-    """Python 3.12 and 3.13 gave functions and classes an empty list of type parameters: the same code, the
-    same hash.
-    """
-    before = hash_of(tree)
-    for kind in (ast.FunctionDef, ast.ClassDef):
-        monkeypatch.setattr(kind, "_fields", ("type_params", *kind._fields))
-        monkeypatch.setattr(kind, "type_params", [], raising=False)
-    assert "type_params" in ast.dump(ast.parse("def f(): pass"))
-    assert hash_of(tree) == before
-
-
 @pytest.mark.parametrize(
     "pair",
     [

@@ -221,7 +221,7 @@ def test_snakemake_runs_it(tmp_path):
     )
     (tmp_path / "in.txt").write_text("in")
     tool = Path(sys.executable).with_name("snakemake")
-    library = str(Path(record.__file__).parents[1])
+    library = str(Path(record.__file__).parents[2])
     command = [tool, "out/good.txt", "out/bad.txt", "--cores", "1", "--keep-going", "--quiet"]
     done = subprocess.run(
         command,

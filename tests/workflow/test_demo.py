@@ -32,6 +32,20 @@ def test_demo(tmp_path, capsys, monkeypatch):
     assert capsys.readouterr().out.startswith("exposures: those of an earlier run")
 
 
+@pytest.mark.parametrize("flavour", [pytest.param("hst", marks=pytest.mark.slow), "simple"])
+def test_demo_of_another_flavour(flavour, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(demo, "PARAMETERS", SMALL)
+    assert demo.main([f"demo-{flavour}", SNAKEMAKE, flavour]) == 0
+    said = capsys.readouterr().out
+    (mosaic,) = (line.split()[1] for line in said.splitlines() if line.startswith("mosaic:"))
+    assert fits.getval(mosaic, "INSTRUME") == {"hst": "ACS", "simple": "PLAIN"}[flavour]
+    found, planted = (int(said.split("cosmic rays: ")[1].split()[i]) for i in (0, 2))
+    assert 0.8 * planted < found <= planted and planted > 10
+    flags, false = (int(said.split("flags:")[1].split()[i]) for i in (0, 2))
+    assert false < 0.1 * flags
+
+
 def test_demo_that_fails_shows_the_log(tmp_path, capsys):
     folder = tmp_path / "demo"
     (folder / "exposures").mkdir(parents=True)

@@ -17,6 +17,7 @@ from drizzleflow.arrays.dq import as_bits, from_codes
 from drizzleflow.errors import InputError
 from drizzleflow.frames.frame import Frame, SkyWCS
 from drizzleflow.frames.measured_noise import measured_error
+from drizzleflow.io.fits_images import beside, companion, images, in_shape, index_of, shape_of, version
 from drizzleflow.io.header import is_rate, number, text
 
 NAME, TITLE, PRIORITY = "simple", "plain FITS", 0
@@ -84,17 +85,17 @@ def describe(path, header, options=None) -> dict:
     has_err = True
     measured = options["noise"] == "measured"
     with open_fits(path) as hdus:
-        indices = _images(hdus, options, path)
-        shapes = [_shape(hdus[index].header, path, index) for index in indices]
+        indices = images(hdus, options["sci"], path)
+        shapes = [shape_of(hdus[index].header, path, index) for index in indices]
         names = {key: options[key] for key in ("err", "dq", "ivar")} | {
             name: name for name in VARIANCES.values()
         }
         expect_once(hdus, [name.upper() for name in names.values() if isinstance(name, str)], path)
         for extver, shape in enumerate(shapes, start=1):
-            found = {key: _companion(hdus, name, indices, extver) for key, name in names.items()}
-            for key, companion in found.items():
-                if companion is not None:
-                    expect_plane(hdus[companion], shape, path, flags=key == "dq")
+            found = {key: companion(hdus, name, indices, extver) for key, name in names.items()}
+            for key, plane in found.items():
+                if plane is not None:
+                    expect_plane(hdus[plane], shape, path, flags=key == "dq")
             has_err &= found["err"] is not None or found["ivar"] is not None or measured
         headers = [hdus[indices[0]].header, header]
         exptime = _number(headers, options["exptime_keyword"])
@@ -136,10 +137,10 @@ def read(member: dict, extver: int = 1, planes=("data", "dq"), options=None) -> 
     path = member["path"]
     scale = float(member.get("flux_scale") or 1.0)
     with open_fits(path) as hdus:
-        indices = _images(hdus, options, path)
-        index = _index(indices, extver, path)
+        indices = images(hdus, options["sci"], path)
+        index = index_of(indices, extver, path)
         headers = [hdus[index].header, hdus[0].header]
-        shape = _shape(headers[0], path, index)
+        shape = shape_of(headers[0], path, index)
         exptime = _number(headers, options["exptime_keyword"])
         start = _number(headers, options["start_keyword"])
         level = _number(headers, options["sky_keyword"])
@@ -169,7 +170,7 @@ def read(member: dict, extver: int = 1, planes=("data", "dq"), options=None) -> 
         if not planes:
             for key in ("ivar", "dq"):
                 if member.get(key):
-                    _beside(member[key], hdus, indices, extver, shape, key, pixels=False)
+                    beside(member[key], hdus, indices, extver, shape, key, pixels=False)
         ivar = None
         if {"err", "dq"} & set(planes):
             ivar = _inverse_variance(member, hdus, indices, extver, shape, options)
@@ -179,10 +180,8 @@ def read(member: dict, extver: int = 1, planes=("data", "dq"), options=None) -> 
                 good = _has_weight(ivar)
                 sigma[good] = 1.0 / np.sqrt(ivar[good])
                 frame.err = _scaled(sigma, scale)
-            elif (found := _companion(hdus, options["err"], indices, extver)) is not None:
-                frame.err = _scaled(
-                    _same_shape(plane(hdus, found, np.float32, path), shape, path, found), scale
-                )
+            elif (found := companion(hdus, options["err"], indices, extver)) is not None:
+                frame.err = _scaled(in_shape(plane(hdus, found, np.float32, path), shape, path, found), scale)
             elif options["noise"] == "measured":
                 data = plane(hdus, index, np.float32, path).reshape(shape)
                 flags = _flags(member, hdus, indices, extver, shape, options, ivar)
@@ -193,8 +192,8 @@ def read(member: dict, extver: int = 1, planes=("data", "dq"), options=None) -> 
             frame.dq = _flags(member, hdus, indices, extver, shape, options, ivar)
         if "var" in planes:
             for key, name in VARIANCES.items():
-                if (found := _companion(hdus, name, indices, extver)) is not None:
-                    variance = _same_shape(plane(hdus, found, np.float32, path), shape, path, found)
+                if (found := companion(hdus, name, indices, extver)) is not None:
+                    variance = in_shape(plane(hdus, found, np.float32, path), shape, path, found)
                     frame.var[key] = _scaled(variance, scale**2)
     return frame
 
@@ -224,9 +223,9 @@ def write_crf(member: dict, masks: dict, path, keywords: dict, options=None) -> 
     name = options["dq"] if isinstance(options["dq"], str) else "DQ"
     changes, append = {}, []
     with open_fits(source) as hdus:
-        indices = _images(hdus, options, source)
+        indices = images(hdus, options["sci"], source)
         for extver, index in enumerate(indices, start=1):
-            shape = _shape(hdus[index].header, source, index)
+            shape = shape_of(hdus[index].header, source, index)
             mask = masks.get(extver)
             if mask is not None and mask.shape != shape:
                 raise InputError(f"{source}[{index}]: mask of shape {mask.shape}, expected {shape}")
@@ -236,12 +235,12 @@ def write_crf(member: dict, masks: dict, path, keywords: dict, options=None) -> 
             if mask is not None:
                 dq[mask] |= bit
             changes[index, extver] = {"cards": fits_copy.sci_cards(keywords, extver)}
-            found = _companion(hdus, options["dq"], indices, extver)
+            found = companion(hdus, options["dq"], indices, extver)
             if found is not None:
                 changes[found, extver] = {"data": dq, "cards": [BITS_CARD]}
             else:
                 append.append(
-                    (image_header(dq, name, extver=_version(hdus, indices, extver), cards=[BITS_CARD]), dq)
+                    (image_header(dq, name, extver=version(hdus, indices, extver), cards=[BITS_CARD]), dq)
                 )
     fits_copy.write(
         source, os.fspath(path), changes, primary_cards=fits_copy.primary_cards(keywords), append=append
@@ -252,110 +251,19 @@ def _settings(options) -> dict:
     return DEFAULTS | (options or {})
 
 
-# -- which HDU holds what ------------------------------------------------------------------------------------
-
-
-def _images(hdus, options, path) -> list[int]:
-    """Return the HDU indices of the file's images."""
-    wanted = options["sci"]
-    if wanted is not None:
-        indices = []
-        for key in wanted if isinstance(wanted, (list, tuple)) else [wanted]:
-            if isinstance(key, int):
-                found = [key] if 0 <= key < len(hdus) and _is_image(hdus[key]) else []
-            else:
-                found = [i for i, hdu in enumerate(hdus) if hdu.name == key.upper() and _is_image(hdu)]
-            if not found:
-                held = ", ".join(f"{i} {hdu.name}" for i, hdu in enumerate(hdus) if _is_image(hdu)) or "none"
-                raise InputError(
-                    f"{path}: no image extension {key!r} (simple.sci); the file's images: {held}"
-                )
-            indices += found
-        return indices
-    indices = [i for i, hdu in enumerate(hdus) if hdu.name == "SCI" and _is_image(hdu)]
-    if not indices:
-        indices = [i for i, hdu in enumerate(hdus) if _is_image(hdu)][:1]
-    if not indices:
-        raise InputError(f"{path}: no image in any HDU; expected a 2-D image")
-    return indices
-
-
-def _is_image(hdu) -> bool:
-    return bool(hdu.is_image) and hdu.header.get("NAXIS", 0) >= 2
-
-
-def _index(indices, extver, path) -> int:
-    if not 1 <= extver <= len(indices):
-        raise InputError(f"{path}: no frame {extver}; the file has {len(indices)} image(s)")
-    return indices[extver - 1]
-
-
-def _version(hdus, indices, extver) -> int:
-    """Return the EXTVER of a frame's companions: the image's, or the frame's number.
-
-    It is the frame's number if two images of the file have the same EXTVER.
-    """
-    versions = [hdus[index].ver for index in indices]
-    return versions[extver - 1] if len(set(versions)) == len(versions) else extver
-
-
-def _companion(hdus, name, indices, extver) -> int | None:
-    """Return the index of the HDU called `name` (or with that number) that belongs to a frame, or None.
-
-    It has the EXTVER of `_version`, or else the frame's number.
-    """
-    index = indices[extver - 1]
-    if name is None or name == "":
-        return None
-    if isinstance(name, int):
-        return name if 0 <= name < len(hdus) and name != index and _is_image(hdus[name]) else None
-    found = {
-        hdu.ver: i for i, hdu in enumerate(hdus) if hdu.name == name.upper() and _is_image(hdu) and i != index
-    }
-    return found.get(_version(hdus, indices, extver), found.get(extver))
-
-
-def _beside(path, hdus, indices, extver, shape, what, pixels: bool = True) -> np.ndarray | None:
-    """Return the plane of image `extver` from a separate file.
-
-    It is the image of the same EXTNAME and EXTVER, or else the file's n-th image. Without `pixels` the plane
-    is only checked.
-    """
-    from drizzleflow.io.fits import expect_plane, open_fits, plane
-
-    names = [(hdus[index].name, hdus[index].ver) for index in indices]
-    name = names[extver - 1]
-    with open_fits(path) as others:
-        images = [i for i, hdu in enumerate(others) if _is_image(hdu)]
-        same = [
-            i
-            for i in images
-            if name[0] and names.count(name) == 1 and (others[i].name, others[i].ver) == name
-        ]
-        if not same and extver > len(images):
-            raise InputError(
-                f"{path}: no image for frame {extver} ({what}); the file has {len(images)} image(s)"
-            )
-        found = same[0] if same else images[extver - 1]
-        expect_plane(others[found], shape, path, flags=what == "dq")
-        if not pixels:
-            return None
-        return _same_shape(plane(others, found, None, path), shape, path, found)
-
-
 def _inverse_variance(member, hdus, indices, extver, shape, options) -> np.ndarray | None:
     from drizzleflow.io.fits import plane
 
     path = member["path"]
     if member.get("ivar"):
-        ivar = _beside(member["ivar"], hdus, indices, extver, shape, "ivar")
+        ivar = beside(member["ivar"], hdus, indices, extver, shape, "ivar")
     else:
-        if _companion(hdus, options["err"], indices, extver) is not None:
+        if companion(hdus, options["err"], indices, extver) is not None:
             return None
-        found = _companion(hdus, options["ivar"], indices, extver)
+        found = companion(hdus, options["ivar"], indices, extver)
         if found is None:
             return None
-        ivar = _same_shape(plane(hdus, found, None, path), shape, path, found)
+        ivar = in_shape(plane(hdus, found, None, path), shape, path, found)
     return np.ascontiguousarray(ivar, dtype=np.float32)
 
 
@@ -367,13 +275,13 @@ def _flags(member, hdus, indices, extver, shape, options, ivar) -> np.ndarray | 
     from drizzleflow.io.fits import plane
 
     path = member["path"]
-    found = _companion(hdus, options["dq"], indices, extver)
+    found = companion(hdus, options["dq"], indices, extver)
     ready = found is not None and hdus[found].header.get(BITS_CARD[0]) == BITS_CARD[1]
     if member.get("dq") and not ready:
-        where, flags = member["dq"], _beside(member["dq"], hdus, indices, extver, shape, "dq")
+        where, flags = member["dq"], beside(member["dq"], hdus, indices, extver, shape, "dq")
     elif found is not None:
         where, flags = f"{path}[{options['dq']}]", plane(hdus, found, None, path)
-        flags = _same_shape(flags, shape, path, found)
+        flags = in_shape(flags, shape, path, found)
     else:
         where, flags = None, None
     if flags is not None:
@@ -382,26 +290,6 @@ def _flags(member, hdus, indices, extver, shape, options, ivar) -> np.ndarray | 
         flags = np.zeros(shape, np.uint32) if flags is None else flags
         flags[~_has_weight(ivar)] |= np.uint32(NO_WEIGHT)
     return flags
-
-
-def _shape(header, path, index) -> tuple[int, int]:
-    """Return (ny, nx); further axes may only be of length 1."""
-    extra = [header[f"NAXIS{i}"] for i in range(3, header["NAXIS"] + 1)]
-    if any(length != 1 for length in extra):
-        raise InputError(
-            f"{path}[{index}]: an image of {header['NAXIS']} dimensions; expected 2 (see simple.sci)"
-        )
-    if not header["NAXIS1"] * header["NAXIS2"]:
-        raise InputError(
-            f"{path}[{index}]: {header['NAXIS1']} x {header['NAXIS2']} pixels; expected an image"
-        )
-    return header["NAXIS2"], header["NAXIS1"]
-
-
-def _same_shape(data, shape, path, index) -> np.ndarray:
-    if data.size != shape[0] * shape[1] or data.shape[-2:] != shape:
-        raise InputError(f"{path}[{index}]: shape {data.shape}, expected {shape} as the image has")
-    return data.reshape(shape)
 
 
 def _scaled(data, scale) -> np.ndarray:

@@ -8,7 +8,7 @@ relative, inside functions, and ``import_module`` of a literal;
 reached brings its data files (`DATA`, such as the template of the report), whose bytes all count. Two places
 in a module are not followed: its ``__getattr__``, which finds names of another module for people who ask for
 them, and its command line. Rules use neither, and tests compare with what real jobs load. The hash is the
-same under every Python from 3.11 on.
+same under Python 3.11 to 3.14 (`normal_form`).
 """
 
 from __future__ import annotations
@@ -16,10 +16,17 @@ from __future__ import annotations
 import ast
 import hashlib
 import os
+from itertools import groupby
 
 from drizzleflow.errors import InputError
 
 PACKAGE = "drizzleflow"
+DOCUMENTED = (
+    "Module",
+    "FunctionDef",
+    "AsyncFunctionDef",
+    "ClassDef",
+)  #: syntax nodes that may begin with a docstring
 DATA = (
     ".j2",
 )  #: ends of names of the files that packages ship beside their modules (pyproject.toml, package-data)
@@ -125,30 +132,55 @@ def _module(path, root, cache) -> tuple[str, list[str]]:
         if os.path.basename(path) != "__init__.py":
             package = package.rpartition(".")[0]
     imports = sorted(_imports(tree, package))
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if isinstance(node, (ast.Module, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)) and body:
-            text = body[0].value if isinstance(body[0], ast.Expr) else None
-            if isinstance(text, ast.Constant) and isinstance(text.value, str):
-                del body[0]
-    digest = hashlib.sha256(_text(tree).encode()).hexdigest()
+    digest = hashlib.sha256(normal_form(tree).encode()).hexdigest()
     cache[path] = [status.st_size, status.st_mtime_ns, digest, imports]
     return digest, imports
 
 
-def _text(node) -> str:
-    """Write a syntax tree as text that is the same under every version of Python.
+def normal_form(node) -> str:
+    """Write a syntax tree, or what a field of it holds, as ASCII text that is the same under every Python.
 
-    `ast.dump` is not used: each version gives nodes new, mostly empty fields and writes them differently.
+    It has each node's type, its fields that are not empty, by name, and constants as `ascii` writes them.
+    Docstrings are left out, and what Python 3.11 to 3.14 do differently with the same code: fields that only
+    newer ones have are empty in it; texts in f-strings come in one piece or in several, some empty (3.12), and
+    a format may be a text of its own (3.13); `repr` escapes more characters or fewer.
+
+    What a version reads otherwise, and so does otherwise, has another form: ``f"{a!=b=}"`` of 3.12.1 and
+    3.13.0 shows but the ``a``.
     """
-    if isinstance(node, ast.AST):
-        fields = [
-            (name, value)
-            for name, value in ast.iter_fields(node)
-            if name != "kind" and value not in (None, [])
-        ]
-        return f"{type(node).__name__}({', '.join(f'{name}={_text(value)}' for name, value in fields)})"
-    return f"[{', '.join(map(_text, node))}]" if isinstance(node, list) else repr(node)
+    if isinstance(node, list):
+        return f"[{', '.join(map(normal_form, node))}]"
+    if not isinstance(node, ast.AST):
+        return ascii(node)
+    kind, fields = type(node).__name__, {}
+    for name, value in sorted(ast.iter_fields(node)):
+        if name == "body" and kind in DOCUMENTED and value and _is_docstring(value[0]):
+            value = value[1:]
+        if kind == "JoinedStr":
+            value = _joined(value)
+        if name == "format_spec" and _is_text(value):
+            value = ast.JoinedStr([value])
+        if name != "kind" and value not in (None, []):
+            fields[name] = value
+    return f"{kind}({', '.join(f'{name}={normal_form(value)}' for name, value in fields.items())})"
+
+
+def _is_docstring(statement) -> bool:
+    return type(statement).__name__ == "Expr" and _is_text(statement.value)
+
+
+def _joined(parts) -> list:
+    """Return the parts of an f-string with neighbouring texts as one, and no empty one."""
+    out = []
+    for is_text, run in groupby(parts, _is_text):
+        run = list(run)
+        text = "".join(part.value for part in run) if is_text else None
+        out += run if text is None else [ast.Constant(text)] * bool(text)
+    return out
+
+
+def _is_text(node) -> bool:
+    return type(node).__name__ == "Constant" and isinstance(node.value, str)
 
 
 def _followed(statement) -> bool:

@@ -1,7 +1,7 @@
 """The demonstration: it simulates exposures, runs the workflow on them, and counts the cosmic rays flagged.
 
-``make demo`` runs it as ``python -m drizzleflow.demo FOLDER SNAKEMAKE``. A second call makes only what is
-missing.
+``make demo`` runs it as ``python -m drizzleflow.demo FOLDER SNAKEMAKE FLAVOUR``. A second call makes only what
+is missing.
 """
 
 from __future__ import annotations
@@ -52,7 +52,8 @@ def simulated(folder: Path, parameters: dict = PARAMETERS) -> dict:
     from drizzleflow.simulate.exposures import simulate
 
     print(
-        f"exposures: simulating {parameters['exposures']} of {parameters['detectors']} detectors in {folder}",
+        f"exposures: simulating {parameters['exposures']} of {parameters['detectors']} detectors "
+        f"({parameters.get('flavour', 'jwst')}) in {folder}",
         flush=True,
     )
     stamp.unlink(missing_ok=True)
@@ -149,9 +150,12 @@ def demo(folder, snakemake, parameters: dict = PARAMETERS) -> int:
     Raises
     ------
     InputError
-        There is no such command, or no Snakefile beside the library.
+        There is no such command or flavour, or no Snakefile beside the library; nothing is written then.
     """
+    from drizzleflow.simulate.specs import camera_of
+
     started, folder = time.monotonic(), Path(folder)
+    camera_of(parameters["flavour"])
     snakemake = os.fspath(snakemake)
     if os.sep in snakemake:
         snakemake = os.path.abspath(snakemake)  # the workflow runs in another folder
@@ -183,11 +187,12 @@ def demo(folder, snakemake, parameters: dict = PARAMETERS) -> int:
 def main(argv=None) -> int:
     """Run the command ``python -m drizzleflow.demo``; return its exit status."""
     arguments = sys.argv[1:] if argv is None else argv
-    if len(arguments) != 2:
-        print("usage: python -m drizzleflow.demo FOLDER SNAKEMAKE", file=sys.stderr)
+    if len(arguments) not in (2, 3):
+        print("usage: python -m drizzleflow.demo FOLDER SNAKEMAKE [FLAVOUR]", file=sys.stderr)
         return 2
+    folder, snakemake, *flavour = arguments
     try:
-        return demo(*arguments)
+        return demo(folder, snakemake, {**PARAMETERS, **({"flavour": flavour[0]} if flavour else {})})
     except InputError as error:
         print(f"demo: {error}", file=sys.stderr)
         return 1

@@ -20,7 +20,7 @@ from drizzleflow.io.files import write_text
 from drizzleflow.simulate import faults, scene
 from drizzleflow.simulate import truth as kept
 from drizzleflow.simulate.field import make_sources, map_frames
-from drizzleflow.simulate.specs import CAMERAS
+from drizzleflow.simulate.specs import camera_of
 
 #: streams of random numbers: each (seed, stream, ...) is independent, so that a frame does not depend on the
 #: others
@@ -157,13 +157,11 @@ def simulate(
     InputError
         An unknown flavour, an empty WCS folder, a number out of range, or what a flavour cannot have.
     """
-    if flavour not in CAMERAS:
-        raise InputError(f"flavour {flavour!r}: expected one of {', '.join(CAMERAS)}")
+    camera = camera_of(flavour)
     if nints > 1 and flavour != "jwst":
         raise InputError(f"nints {nints}: only the jwst flavour writes cubes")
     depths = tuple(depths)
     _check(flavour, nints, fwhm, wcs_error, depths, low_pixels, low_clusters, cte, scene_truth)
-    camera = CAMERAS[flavour]
     exptime = camera.exptime if exptime is None else exptime
     spread = camera.sky_spread if sky_spread is None else sky_spread
     shape = ((2048, 2048) if wcs else (1024, 1024)) if shape is None else tuple(int(n) for n in shape)

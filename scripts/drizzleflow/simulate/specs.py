@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from drizzleflow.errors import InputError
 from drizzleflow.simulate import scene
 
 
@@ -27,6 +28,13 @@ CAMERAS = {
     "hst": Camera(0.6, 5.0, 500.0, 0.20, 0.10, (17.0, 25.5), 400.0),
     "simple": Camera(30.0, 8.0, 100.0, 0.60, 0.10, (16.0, 23.5), 1500.0),
 }
+
+
+def camera_of(flavour) -> Camera:
+    """Return the camera of a flavour; raise `InputError` if there is no such flavour."""
+    if flavour not in CAMERAS:
+        raise InputError(f"flavour {flavour!r}: expected one of {', '.join(CAMERAS)}")
+    return CAMERAS[flavour]
 
 
 @dataclass
