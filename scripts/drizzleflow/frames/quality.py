@@ -5,7 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from drizzleflow.arrays.boxes import box_medians
-from drizzleflow.frames.measured_noise import BOX, scatter_in_boxes
+from drizzleflow.frames.measured_noise import scatter_in_boxes
+
+FEW = np.s_[::4, ::4]  #: the rows and columns in which the noise is looked at
+BOX = 32  #: side of a box, of these
 
 
 def quality(frame, good, saturated: int) -> dict[str, float | None]:
@@ -27,8 +30,9 @@ def quality(frame, good, saturated: int) -> dict[str, float | None]:
     found: dict[str, float | None] = {"good": float(usable.mean()), "saturated": None}
     if saturated and frame.dq is not None:
         found["saturated"] = float(((frame.dq & np.uint32(saturated)) != 0).mean())
-    scatter, error = scatter_in_boxes(frame.data, usable), None
+    usable = usable[FEW]
+    scatter, error = scatter_in_boxes(frame.data[FEW], usable, BOX), None
     if scatter is not None and frame.err is not None:
-        expected = box_medians(frame.err[::2, ::2], usable[::2, ::2] & (frame.err[::2, ::2] > 0), BOX // 2)
+        expected = box_medians(frame.err[FEW], usable & (frame.err[FEW] > 0), BOX)
         error = None if expected is None else float(np.median(scatter / expected))
     return found | {"scatter": None if scatter is None else float(np.median(scatter)), "error": error}
