@@ -7,8 +7,7 @@ import numpy as np
 from drizzleflow.arrays.boxes import box_medians
 from drizzleflow.frames.measured_noise import scatter_in_boxes
 
-FEW = np.s_[::4, ::4]  #: the rows and columns in which the noise is looked at
-BOX = 32  #: side of a box, of these
+BOX, SIDE = 32, 256  #: side of a box in which the noise is measured, and of the image that it is measured in
 
 
 def quality(frame, good, saturated: int) -> dict[str, float | None]:
@@ -30,9 +29,11 @@ def quality(frame, good, saturated: int) -> dict[str, float | None]:
     found: dict[str, float | None] = {"good": float(usable.mean()), "saturated": None}
     if saturated and frame.dq is not None:
         found["saturated"] = float(((frame.dq & np.uint32(saturated)) != 0).mean())
-    usable = usable[FEW]
-    scatter, error = scatter_in_boxes(frame.data[FEW], usable, BOX), None
+    step = min(4, max(1, min(frame.shape) // SIDE))  # of a large frame some rows and columns tell
+    few = np.s_[::step, ::step]
+    usable = usable[few]
+    scatter, error = scatter_in_boxes(frame.data[few], usable, BOX), None
     if scatter is not None and frame.err is not None:
-        expected = box_medians(frame.err[FEW], usable & (frame.err[FEW] > 0), BOX)
+        expected = box_medians(frame.err[few], usable & (frame.err[few] > 0), BOX)
         error = None if expected is None else float(np.median(scatter / expected))
     return found | {"scatter": None if scatter is None else float(np.median(scatter)), "error": error}
