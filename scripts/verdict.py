@@ -15,7 +15,9 @@ def main(job):
         found = checks.sentences(json.load(file))
     if found:
         more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-        raise InputError(f"{job.input.checks}: {found[0]}{more}; checks.level is error")
+        raise InputError(
+            f"{job.input.checks}: {found[0]}{more}; the products are all there (checks.level: error)"
+        )
 
 
 if __name__ == "__main__":

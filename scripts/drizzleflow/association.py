@@ -1,7 +1,7 @@
-"""``python -m drizzleflow.association FILE...``: the products of association files and their members.
+"""``python -m drizzleflow.association FILE...``: the products of associations and their members.
 
-They are checked as a run checks them, by `drizzleflow.plan.association` (the tables) and
-`drizzleflow.plan.products` (the members' headers).
+They are checked as a run checks them, by `drizzleflow.plan.association` (the tables), `drizzleflow.plan.folder`
+(folders and patterns) and `drizzleflow.plan.products` (the members' headers).
 """
 
 import argparse
@@ -18,11 +18,19 @@ COLUMNS = ("product", "member", "exptype", "group", "format", "path")
 
 
 def main(arguments=None) -> int:
-    """The command line: prints a table, a row a member; 1, and a line on stderr, for each wrong product."""
+    """The command line: prints a table, a row a member; on stderr what a run tells at its start.
+
+    1, and a line on stderr, for each wrong product.
+    """
     parser = argparse.ArgumentParser(
         prog="python -m drizzleflow.association", description=__doc__.split("\n")[0]
     )
-    parser.add_argument("files", nargs="+", metavar="FILE", help="JWST or Roman JSON, HST _asn.fits or CSV")
+    parser.add_argument(
+        "files",
+        nargs="+",
+        metavar="FILE",
+        help="JWST or Roman JSON, HST _asn.fits, CSV, a folder, or a pattern in quotes",
+    )
     parser.add_argument(
         "--configfile", metavar="FILE.yaml", help="the run's settings: its mode, its `simple` ..."
     )
@@ -36,6 +44,8 @@ def main(arguments=None) -> int:
     if plan.good:
         for row in table(plan):
             print(harmless(row))  # paths of members that are never opened may hold anything
+    for line in plan.told:
+        print(line, file=sys.stderr)
     wrong = [product.error for product in plan.products.values() if product.error]
     for error in wrong:
         print(error, file=sys.stderr)

@@ -210,7 +210,6 @@ def judge(settings: dict, folder: Path) -> Verdict:
     known = {
         "error": product.error,
         "members": [m.asdict() for m in product.members],
-        "left_out": [],
         "others": product.others,
     }
     well, log = script(

@@ -56,6 +56,17 @@ def test_members_that_a_run_leaves_alone_are_shown(exposures):
     assert "\x1b" not in done.stdout and c["path"] == r"absent\x1b.fits"
 
 
+def test_the_products_of_a_folder(exposures):
+    (exposures / "night").mkdir()
+    for path in exposures.glob("*_cal.fits"):
+        (exposures / "night" / path.name).write_bytes(path.read_bytes())
+    (exposures / "night/x_i2d.fits").write_bytes(b"")
+    for source in ("night", "nig*/*.fits"):
+        done = run("association", source, folder=exposures)
+        assert done.returncode == 0 and len(table(done.stdout)) == 4
+        assert done.stderr == f"{source}: left out x_i2d.fits: a mosaic\n"
+
+
 def test_a_wrong_association_is_told_and_the_others_are_shown(exposures):
     (asn,) = exposures.glob("*.json")
     (exposures / "gone.csv").write_text("path\nnowhere_cal.fits\n")

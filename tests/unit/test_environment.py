@@ -1,6 +1,7 @@
 """What the repository says of itself: pins, rules, imports and documents that must agree."""
 
 import re
+import runpy
 import subprocess
 import sys
 import tomllib
@@ -13,6 +14,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from drizzleflow.plan import config
+from drizzleflow.report import checks
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *ROOT.glob("*/README.md")])
@@ -111,6 +113,35 @@ def test_the_manual_has_every_key():
         where, keys = (key, value) if isinstance(value, dict) else ("The run", [key])
         for one in keys:
             assert f"| `{one}` |" in sections.get(where, ""), f"{where}: {one}"
+
+
+def test_the_tables_of_the_documents_are_those_that_their_script_makes():
+    """Where one is not: python docs/manual.py."""
+    script = runpy.run_path(str(ROOT / "docs/manual.py"), run_name="manual")
+    for path, make in (("config/README.md", "manual"), ("docs/products.md", "products")):
+        text = (ROOT / path).read_text(encoding="utf-8")
+        assert script[make](text) == text, path
+        broken, count = re.subn(r"\| `(scatter|snr)` \|", "| `other` |", text)
+        assert count and script[make](broken) == text  # it mends them
+
+
+def test_every_check_is_in_the_documents_with_its_default():
+    text = (
+        (ROOT / "docs/products.md").read_text(encoding="utf-8").split("### checks.json")[1].split("\n## ")[0]
+    )
+    rows = {
+        name: row
+        for row in text.splitlines()
+        for name in re.findall(r"`(\w+)`", row.split("|")[1] if "|" in row else "")
+    }
+    limits = config.standard()["checks"]
+    for check in checks.ABOUT:
+        default = limits.get(check)
+        assert check in rows, check
+        assert default is None or rows[check].split("|")[2].strip() in (
+            str(default),
+            str(default).removesuffix(".0"),
+        ), check
 
 
 def test_tests_named_in_the_documents_exist():

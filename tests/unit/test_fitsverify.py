@@ -1,13 +1,16 @@
 """checksum.py and fitsverify.py: FITS checksums against astropy's, and any flipped byte of a FITS file found."""
 
 import io
+import re
 
+import asdf
 import numpy as np
 import pytest
 from astropy.io import fits
 from hypothesis import given
 from hypothesis import strategies as st
 
+from drizzleflow import formats
 from drizzleflow.errors import InputError
 from drizzleflow.io.checksum import sum32
 from drizzleflow.io.fits import image_header, write_hdus
@@ -115,3 +118,29 @@ def test_what_is_no_fits(content, problem):
 def test_cut_short(good):
     assert "the file is cut short" in faults(good[: 2880 * 3])[0]
     assert faults(good[:-1])  # what is missing counts as zeros
+
+
+def test_data_that_are_not_those_of_their_checksum(good, tmp_path):
+    """An error that names what lets them pass, or a warning (`inputs.checksum`); ASDF likewise."""
+    content = bytearray(good)
+    with fits.open(io.BytesIO(good)) as hdus:
+        content[hdus["SCI"].fileinfo()["datLoc"] + 7] ^= 1
+    damaged = tmp_path / "x.fits"
+    damaged.write_bytes(content)
+    tree = {"roman": {"data": np.arange(100.0)}}
+    asdf.AsdfFile(tree).write_to(tmp_path / "y.asdf", all_array_compression=None)
+    assert formats.verify(tmp_path / "y.asdf") == []
+    content = bytearray((tmp_path / "y.asdf").read_bytes())
+    content[content.index(np.float64(99).tobytes())] ^= 1
+    (tmp_path / "y.asdf").write_bytes(content)
+    for path, words in (
+        (damaged, r"x\.fits\[SCI.*\]: .*the file is damaged"),
+        (tmp_path / "y.asdf", "block 0 is not that of"),
+    ):
+        with pytest.raises(InputError, match=rf"{words}.*; inputs\.checksum: warn uses it nevertheless"):
+            formats.verify(path)
+        (warning,) = formats.verify(path, "warn")
+        assert re.search(rf"{words}.*; used nevertheless \(inputs\.checksum: warn\)", warning)
+    (tmp_path / "cut.fits").write_bytes(good[:4000])
+    with pytest.raises(InputError, match="cut short"):  # no choice
+        formats.verify(tmp_path / "cut.fits", "warn")

@@ -259,3 +259,31 @@ def test_the_pixel_that_flat_fields_refer_to(tmp_path):
         ]
     np.testing.assert_allclose(scales[0.05], 0.05)
     assert scales[None][1] == pytest.approx(0.95 * scales[None][0])
+
+
+def test_the_reads_of_a_ramp_are_no_chips(tmp_path):
+    member = make(tmp_path / "iabc_ima.fits")
+    with fits.open(member["path"], mode="update") as hdus:
+        for ver in (1, 2):
+            hdus["SCI", ver].header["SAMPNUM"] = ver
+    message = r"iabc_ima\.fits: its 2 SCI extensions are the reads of one ramp \(an _ima file\), not chips; expected"
+    with pytest.raises(InputError, match=message):
+        hst.describe(member["path"], fits.getheader(member["path"]))
+    one = make(tmp_path / "iabc_flt.fits", vers=(1,))
+    with fits.open(one["path"], mode="update") as hdus:
+        hdus["SCI", 1].header["SAMPNUM"] = 7  # the number of reads behind it
+    assert hst.describe(one["path"], fits.getheader(one["path"]))["nframes"] == 1
+
+
+def test_real_reads_of_a_ramp():
+    path = real_data("odd_files/iccz11q4q_ima.fits")
+    with pytest.raises(InputError, match=r"are the reads of one ramp .* expected the calibrated image, _flt"):
+        hst.describe(str(path), fits.getheader(path))
+
+
+@pytest.mark.parametrize(
+    ("name", "dispersed"), [("G800L", True), ("PR200L", True), ("F814W", False), ("POL0V", False)]
+)
+def test_grisms_and_prisms(tmp_path, name, dispersed):
+    member = make(tmp_path / "a_flc.fits", FILTER1="CLEAR1L", FILTER2=name)
+    assert hst.describe(member["path"], fits.getheader(member["path"]))["dispersed"] is dispersed

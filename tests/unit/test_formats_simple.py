@@ -261,3 +261,117 @@ def test_decam(tmp_path):
     assert wcs.kinks is None and wcs.smooth is None
     scale = np.sqrt(frame.pixelarea_steradians) * 180 / np.pi * 3600
     assert scale == pytest.approx(0.2623, abs=1e-3)
+
+
+# -- noise measured, counts made rates, what a folder asks
+# ----------------------------------------------------------------
+
+
+def noisy(path, sigma=4.0, ver=1, **cards):
+    """An image of 128 x 128 pixels without errors, with a bright square; and the square."""
+    data = np.random.default_rng(6).normal(50, sigma, (128, 128)).astype(np.float32)
+    square = np.zeros(data.shape, bool)
+    square[40:52, 70:82] = True
+    data[square] += 2000
+    return write(path, fits.ImageHDU(data, fits.Header(WCS_CARDS | cards), name="SCI", ver=ver)), square
+
+
+@pytest.mark.parametrize(
+    ("cards", "options", "scale", "gain"),
+    [
+        ({}, {}, 1.0, None),
+        ({"GAIN": 2.0}, {}, 1.0, 2.0),
+        ({"GAIN": 2.0, "BUNIT": "adu/s"}, {}, 1.0, 60.0),  # electrons in 30 s
+        ({"GAIN": 2.0, "BUNIT": "adu s-1"}, {}, 1.0, 60.0),
+        ({"GAIN": 2.0}, {}, 3.0, 2.0),  # the association's flux_scale
+        ({"GAIN": 2.0, "BUNIT": "adu"}, {"flux_scale": "exptime"}, 1 / 30, 2.0),
+        ({"GAIN": 2.0, "ZPSCALE": 5.0}, {"flux_scale": "ZPSCALE"}, 5.0, 2.0),
+    ],
+)
+def test_noise_that_is_measured(tmp_path, cards, options, scale, gain):
+    """The scatter of the sky and, where the gain is known, photons of the source; scaled as the data are."""
+    path, square = noisy(tmp_path / "a.fits", EXPTIME=30.0, **cards)
+    options = {"noise": "measured", **options}
+    assert simple.describe(path, fits.getheader(path), options)["err"] is True
+    frame = formats.read(member(path, flux_scale=scale), 1, ("err", "var"), options)
+    assert frame.err.dtype == np.float32 and np.isfinite(frame.err).all()
+    np.testing.assert_allclose(np.median(frame.err[~square]), 4.0 * scale, rtol=0.05)
+    photons = 2000 / gain if gain else 0.0
+    np.testing.assert_allclose(np.median(frame.err[square]), np.sqrt(16 + photons) * scale, rtol=0.05)
+    np.testing.assert_allclose(frame.var["total"], frame.err**2)
+    assert not simple.describe(path, fits.getheader(path), options | {"noise": "file"})["err"]
+
+
+def test_errors_of_the_file_win_over_measured_ones(tmp_path):
+    path = write(tmp_path / "a.fits", image(1, "SCI"), plane(2.0, "ERR"))
+    assert (simple.read(member(path), 1, ("err",), {"noise": "measured"}).err == 2).all()
+    path = write(tmp_path / "b.fits", image(1, "SCI"), plane(0.25, "IVAR"))
+    assert (simple.read(member(path), 1, ("err",), {"noise": "measured"}).err == 2).all()
+
+
+def test_bad_pixels_do_not_count_for_the_noise(tmp_path):
+    path, _ = noisy(tmp_path / "a.fits")
+    with fits.open(path, mode="append") as hdus:
+        bad = np.zeros((128, 128), np.int16)
+        bad[:, ::3] = 4
+        hdus["SCI"].data[:, ::3] = np.random.default_rng(1).normal(0, 500, hdus["SCI"].data[:, ::3].shape)
+        hdus.append(fits.ImageHDU(bad, name="DQ"))
+        hdus.writeto(tmp_path / "b.fits")
+    frame = simple.read(member(tmp_path / "b.fits"), 1, ("err",), {"noise": "measured"})
+    np.testing.assert_allclose(np.median(frame.err), 4.0, rtol=0.05)
+
+
+def test_counts_become_rates(tmp_path):
+    path = write(tmp_path / "a.fits", image(1, "SCI", BUNIT="adu"), plane(2.0, "ERR"), EXPTIME=30.0, GAIN=2.0)
+    options = {"flux_scale": "exptime"}
+    told = simple.describe(path, fits.getheader(path), options)
+    assert told["unit"] == "adu/s" and told["flux_scale"] == pytest.approx(1 / 30)
+    frame = simple.read(member(path, flux_scale=told["flux_scale"]), 1, ALL, options)
+    np.testing.assert_allclose(frame.data, image(1).data / 30, rtol=1e-6)
+    np.testing.assert_allclose(frame.err, 2 / 30, rtol=1e-6)
+    assert frame.unit == "adu/s"
+    # as many electrons as before
+    np.testing.assert_allclose(frame.data * frame.electrons_per_unit, image(1).data * 2.0, rtol=1e-6)
+    assert simple.describe(write(path, image(1)), fits.getheader(path), options)["unit"] == "counts/s"
+
+
+def test_flux_scales_that_cannot_be(tmp_path):
+    path = write(tmp_path / "a.fits", image(1, "SCI", BUNIT="electron/s"), EXPTIME=30.0, MAGZP=-2.0)
+    header = fits.getheader(path)
+    with pytest.raises(
+        InputError, match=r"a\.fits: its unit is electron/s, a rate already: simple\.flux_scale"
+    ):
+        simple.describe(path, header, {"flux_scale": "exptime"})
+    for keyword, found in (("MAGZP", "-2.0"), ("NOWHERE", "None")):
+        with pytest.raises(
+            InputError, match=rf"a\.fits: {keyword} \(simple\.flux_scale\) is {found}, expected a number > 0"
+        ):
+            simple.describe(path, header, {"flux_scale": keyword})
+
+
+@pytest.mark.parametrize(
+    ("types", "celestial"),
+    [
+        (("RA---TAN", "DEC--TAN"), True),
+        (("RA---TPV", "DEC--TPV"), True),
+        (("DEC--TAN", "RA---TAN"), True),
+        (("GLON-CAR", "GLAT-CAR"), True),
+        (("ELON-AIT", "ELAT-AIT"), True),
+        (("LINEAR", "LINEAR"), False),
+        (("", ""), False),
+        (("PIXEL", "WAVE"), False),
+    ],
+)
+def test_whether_a_wcs_is_celestial(tmp_path, types, celestial):
+    path = write(tmp_path / "a.fits", image(1, CTYPE1=types[0], CTYPE2=types[1]))
+    assert simple.describe(path, fits.getheader(path))["celestial"] is celestial
+
+
+def test_kinds_of_exposures(tmp_path):
+    for cards, kind in (
+        ({"OBSTYPE": "object"}, "object"),
+        ({"IMAGETYP": "Light Frame"}, "Light Frame"),
+        ({}, ""),
+    ):
+        path = write(tmp_path / "a.fits", image(1), **cards)
+        assert simple.describe(path, fits.getheader(path))["exp_type"] == kind

@@ -11,6 +11,8 @@ import pytest
 from drizzleflow.io import tables
 from drizzleflow.io.columns import FRAMES, names
 from drizzleflow.jobs import thumbnail
+from drizzleflow.plan import config
+from drizzleflow.plan.product import Finding
 from drizzleflow.report import contents as report
 
 EVIL = "<script>alert('1')</script>"
@@ -227,6 +229,53 @@ def test_members_are_shown_as_in_their_file_without_columns_that_are_empty(tmp_p
     shown = Page((tmp_path / "report.html").read_text()).rows
     start = shown.index(["member", "nframes", "exptime", "err"])
     assert shown[start + 1 : start + 3] == [["m1", "1", "100.0", "True"], ["m2", "2", "", "False"]]
+
+
+# -- the verdict, and what the plan tells
+
+
+def test_the_verdict_comes_first_and_is_written(records, tmp_path):
+    limits = config.standard()["checks"] | {"flagged": 0.025}
+    doubt = Finding("filters", f"2 filters in one product: {EVIL}", EVIL)
+    paths = [tmp_path / name for name in ("report.html", "frames.csv", "checks.json")]
+    report.make(
+        records,
+        MEMBERS,
+        SKY.assign(valid=True, extver=1),
+        paths[0],
+        "prod",
+        *paths[1:],
+        limits=limits,
+        doubts=[doubt],
+    )
+    text, made = paths[0].read_text(), json.loads(paths[2].read_text())
+    assert made["product"] == "prod" and made["verdict"] == "look"
+    found = {one["check"]: one["findings"] for one in made["checks"] if one["findings"]}
+    assert list(found) == ["flagged", "filters"] and found["flagged"][0]["member"] == "m2"
+    rows = Page(text).rows
+    assert rows[0] == ["check", "what was found, and the likely cause", "limit"]
+    assert [row[0] for row in rows[1:3]] == ["flagged", "filters"] and "m2: 3.00 %" in rows[1][1]
+    assert EVIL not in text
+    report.make(
+        records,
+        MEMBERS,
+        NONE,
+        paths[0],
+        "prod",
+        *paths[1:],
+        limits=config.standard()["checks"] | {"flagged": 0.1},
+    )
+    assert (
+        json.loads(paths[2].read_text())["verdict"] == "ok" and "Nothing to ask about" in paths[0].read_text()
+    )
+
+
+def test_what_the_plan_tells_is_shown(records, tmp_path):
+    told = {"notes": ["a.b has no effect"], "left_out": [f"data: left out {EVIL}"]}
+    report.make(records, MEMBERS, NONE, tmp_path / "report.html", "prod", **told)
+    text = (tmp_path / "report.html").read_text()
+    assert ["configuration", "1", "a.b has no effect"] in Page(text).rows
+    assert EVIL not in text and "data: left out &lt;script&gt;" in text
 
 
 # -- frames.csv

@@ -50,6 +50,13 @@ def test_targets_of_a_plain_run():
     ]
 
 
+def test_a_verdict_that_can_fail_is_a_target():
+    """Without being part of what report and provenance tell: both are made before it."""
+    usual, strict = product(), product(checks={"level": "error"})
+    assert records(strict) == records(usual)
+    assert set(ROAD.targets(strict)) - set(ROAD.targets(usual)) == {"record/verdict.json"}
+
+
 @pytest.mark.parametrize(
     "user, gone, more",
     [

@@ -68,7 +68,10 @@ def test_wrong_configuration(fresh):
 def test_no_association(fresh):
     status, text = call(fresh, {})
     assert status == 1
-    assert text.count("configuration: associations is empty, expected the path of an association") == 1
+    assert (
+        text.count("configuration: associations is empty, expected a folder of exposures, a pattern, a table")
+        == 1
+    )
     assert "Job stats" not in text
 
 

@@ -10,6 +10,7 @@ dictionary.
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import replace
 from functools import partial
 
@@ -121,13 +122,19 @@ def describe(path, header, options=None) -> dict:
         "instrument": text(header.get("INSTRUME")),
         "detector": text(header.get("DETECTOR")),
         "exp_type": text(header.get("EXP_TYPE")),
-        "filter": text(header.get("FILTER")),
+        "filter": _filter(header),
         "exptime": number(header.get("EFFEXPTM")),
         "unit": text(sci.get("BUNIT")),
         "dispersed": any(text(header.get(key)).upper().startswith("GR") for key in ("FILTER", "PUPIL")),
         "odd_variances": odd,
         "err": has_err,
     }
+
+
+def _filter(header) -> str:
+    """Return the filter, which may be in either of two wheels; both where both have one, ``F150W2+F162M``."""
+    names = [text(header.get(key)) for key in ("FILTER", "PUPIL")]
+    return "+".join(name for name in names if re.match(r"F\d|GR", name)) or names[0]
 
 
 def read(member: dict, extver: int = 1, planes=("data", "dq"), options=None, rows=None) -> Frame:

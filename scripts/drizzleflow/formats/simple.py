@@ -186,9 +186,7 @@ def read(member: dict, extver: int = 1, planes=("data", "dq"), options=None) -> 
                 data = plane(hdus, index, np.float32, path).reshape(shape)
                 flags = _flags(member, hdus, indices, extver, shape, options, ivar)
                 good = np.ones(shape, bool) if flags is None else flags == 0
-                per_unit = gain and gain * (
-                    exptime or 1.0 if is_rate(_text(headers, options["unit_keyword"])) else 1.0
-                )
+                per_unit = frame.electrons_per_unit * scale if gain else None  # of the data as they are here
                 frame.err = _scaled(measured_error(data, good, per_unit), scale)
         if "dq" in planes:
             frame.dq = _flags(member, hdus, indices, extver, shape, options, ivar)

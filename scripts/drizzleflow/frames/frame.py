@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from drizzleflow.io.header import per_second
+
 #: sides of pixels that differ by no more than this factor are of one size (chips differ by some per cent)
 SAME_SIZE = 1.2
 
@@ -169,7 +171,7 @@ class Frame:
     @property
     def electrons_per_unit(self) -> float:
         """The electrons in a pixel for one unit of ``data``."""
-        return self.gain * ((self.exposure_time or 1.0) if self.unit.upper().endswith("/S") else 1.0)
+        return self.gain * ((self.exposure_time or 1.0) if per_second(self.unit) else 1.0)
 
     @property
     def wcs(self) -> SkyWCS:

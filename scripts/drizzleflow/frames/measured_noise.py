@@ -7,14 +7,15 @@ import numpy as np
 from drizzleflow.arrays.boxes import background, between_boxes
 
 BOX, EVERY = 64, 2  #: side of a box in pixels; every so many rows and columns are looked at
+LEAST = 16  #: pixels of a box from which its scatter can be told
 BELOW = 15.87  #: per cent of a normal distribution that lie more than a standard deviation below its median
 
 
 def scatter_in_boxes(values, usable, box: int = BOX) -> np.ndarray | None:
     """Return the scatter of the blank sky in boxes: float64 (rows of boxes, columns of boxes).
 
-    It is how far the 16th percentile lies below the median, about a background that changes slowly: what lies
-    above it has sources. A box without pixels has the median of the others; None where all are.
+    It is how far the 16th percentile lies below the median, about the plane that a box's sky is: what lies
+    above it has sources. A box with few pixels has the median of the others; None where nothing scatters.
 
     Parameters
     ----------
@@ -25,23 +26,40 @@ def scatter_in_boxes(values, usable, box: int = BOX) -> np.ndarray | None:
         Side of a box in pixels.
     """
     usable = usable & np.isfinite(values)
-    slow = background(values, usable, box)
-    if slow is None:
-        return None
     ny, nx = values.shape
-    nodes = np.full((-(-ny // box), -(-nx // box)), np.nan)
+    nodes, count = np.zeros((2, -(-ny // box), -(-nx // box)))
     for i, y in enumerate(range(0, ny, box)):
         for j, x in enumerate(range(0, nx, box)):
             part = np.s_[y : y + box : EVERY, x : x + box : EVERY]
-            found = values[part][usable[part]] - slow[part][usable[part]]
-            if len(found) >= 16:
-                low, middle = np.percentile(found, [BELOW, 50])
-                nodes[i, j] = middle - low
-    nodes[~(nodes > 0)] = np.nan  # a constant part of an image has no noise
-    if not np.isfinite(nodes).any():
+            found = values[part][usable[part]].astype(np.float64)
+            if len(found) >= LEAST:
+                low, middle = np.percentile(_levelled(found, np.nonzero(usable[part])), [BELOW, 50])
+                nodes[i, j], count[i, j] = middle - low, len(found)
+    known = nodes > 0  # a constant part of an image has no noise
+    if not known.any():
         return None
-    nodes[np.isnan(nodes)] = np.nanmedian(nodes)
+    known &= count > count[known].max() / 4
+    nodes[~known] = np.median(nodes[known])
     return nodes
+
+
+def _levelled(found, places) -> np.ndarray:
+    """Return the pixels of a box without its slopes, told by the medians of its halves.
+
+    `places`: the pixels' rows and columns. A steep slope along one axis blurs the medians across the other: a
+    second round tells the rest.
+    """
+    for at in (*places, *places):
+        upper = at > (at.min() + at.max()) / 2
+        if upper.any():
+            rise = _middle(found[upper]) - _middle(found[~upper])
+            found = found - rise / (at[upper].mean() - at[~upper].mean()) * at
+    return found
+
+
+def _middle(numbers) -> float:
+    """Return the median, of an even number the upper one."""
+    return np.partition(numbers, len(numbers) // 2)[len(numbers) // 2]
 
 
 def measured_error(values, usable, gain: float | None = None) -> np.ndarray:

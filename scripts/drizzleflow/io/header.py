@@ -19,9 +19,17 @@ def text(value) -> str:
     return str(value).strip() if isinstance(value, (str, int, float)) else ""
 
 
+_SECOND = re.compile(r"/\s*s(ec(onds?)?)?\b|\bs(ec)?\s*(\^|\*\*)?\s*\(?-1\b|\bcps\b", re.IGNORECASE)
+
+
+def per_second(unit: str) -> bool:
+    """Whether a unit is per second, such as ``electron/s``, ``DN s-1`` or ``cps``."""
+    return bool(_SECOND.search(unit))
+
+
 def is_rate(unit: str) -> bool:
-    """Whether a unit is per second, such as ``electron/s``, ``DN s-1`` or ``MJy/sr`` (a rate of energy)."""
-    return bool(re.search(r"/\s*s(ec(ond)?)?\b|\bs(ec)?\s*(\^|\*\*)?\s*\(?-1\b|jy", unit, re.IGNORECASE))
+    """Whether a unit does not grow with the exposure time: per second, janskys or maggies."""
+    return per_second(unit) or bool(re.search(r"jy|magg", unit, re.IGNORECASE))
 
 
 def is_count(unit: str) -> bool:

@@ -1,7 +1,8 @@
 """Make products of a folder of exposures, or of those that a pattern names, where nobody wrote a table.
 
 The files that are calibrated images become members; a product has one instrument and one filter (HST: and
-one detector). What is left out is told with the reason, a line a file.
+one detector). Of FITS and ASDF files each is a member, belongs to one (data quality, inverse variance), or is
+left out, which is told with the reason. Other files are not looked at.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import os
 import re
 from collections.abc import Callable
 
-from drizzleflow.errors import InputError
+from drizzleflow.errors import InputError, harmless
 from drizzleflow.plan.association import Association, member_name, safe_name
 
 _FILE = re.compile(r"\.(fits?|fts)(\.(gz|fz))?$|\.asdf$", re.IGNORECASE)
@@ -22,29 +23,26 @@ NO_EXPOSURE = {
     **dict.fromkeys(("_i2d", "_drz", "_drc", "_coadd", "_stack"), "a mosaic"),
     **dict.fromkeys(("_raw", "_uncal", "_rate", "_rateints", "_ramp", "_d0m", "_d0f"), "not calibrated yet"),
     **dict.fromkeys(("_x1d", "_x1dints", "_s2d", "_s3d", "_c1d"), "a spectrum or cube"),
-    **dict.fromkeys(("_asn", "_pool"), "a table; give its own path to use it"),
+    "_asn": "a table; give its own path to use it",
     **dict.fromkeys(
-        ("_segm", "_cat", "_trl", "_spt", "_jit", "_jif", "_hlet", "_q0m", "_c1m"), "no image of the sky"
+        ("_segm", "_cat", "_trl", "_spt", "_jit", "_jif", "_hlet", "_q0m"), "no image of the sky"
     ),
     **dict.fromkeys(("_median", "_blot", "_crmask", "_crclean", "_outlier_i2d"), "made by outlier detection"),
     **dict.fromkeys(("_crj", "_crc"), "a sum of exposures"),
+    "_c1m": "the flags of its _c0m, which are read with it",
     **dict.fromkeys(
         (".weight", "_weight", "_wht"), "a weight map; a CSV's column ivar takes inverse variances"
     ),
 }
 #: of files with one name and several endings the first of these is taken
 PREFERRED = ("_cal", "_calints", "_flc", "_flt", "_c0m", "_c0f")
-#: (of an image's name, of the file beside it, what that is): NOIRLab's archive, and the plain endings
-BESIDE = (
-    ("_ooi_", "_ood_", "dq"),
-    ("_ooi_", "_oow_", "ivar"),
-    ("", "_dq", "dq"),
-    ("", "_mask", "dq"),
-    ("", "_ivar", "ivar"),
-)
+#: names of files beside an image: what is in the place of ``_ooi_`` (NOIRLab's archive), what follows its name
+INSTEAD_OF, INSTEAD = "_ooi_", {"_ood_": "dq", "_oow_": "ivar"}
+AFTER = {"_dq": "dq", "_mask": "dq", "_ivar": "ivar"}
 #: types of plain exposures that show no sky
 NO_SKY = re.compile(
-    r"(zero|bias|dark|flat|dflat|dome ?flat|sky ?flat|focus|arc|comp|lamp|junk).*", re.IGNORECASE
+    r"(master[ _-]?)?(zero|bias|dark|flat|dflat|dome ?flat|sky ?flat|twilight|focus|arc|comp|lamp|junk).*",
+    re.IGNORECASE,
 )
 
 
@@ -54,10 +52,17 @@ def is_listing(source: str) -> bool:
 
 
 def listing(source: str) -> list[str]:
-    """Return the paths of the files in a folder (not in those below it), or that match a pattern, sorted."""
+    """Return the paths of the files in a folder (not in those below it), or that match a pattern, sorted.
+
+    A pattern need not match the data quality and inverse variance beside an image.
+    """
     if os.path.isdir(source):
-        return sorted(entry.path for entry in os.scandir(source) if entry.is_file())
-    return sorted(path for path in glob.glob(source, recursive=True) if os.path.isfile(path))
+        try:
+            return sorted(entry.path for entry in os.scandir(source) if entry.is_file())
+        except OSError as error:
+            raise InputError(f"{source}: the folder cannot be read ({error.strerror})") from None
+    found = {path for path in glob.glob(source, recursive=True) if os.path.isfile(path)}
+    return sorted(found.union(*(filter(os.path.isfile, _companions(path)) for path in found)))
 
 
 def read(
@@ -70,7 +75,7 @@ def read(
     source : str
         The folder or pattern, for messages.
     paths : list of str
-        From `listing`.
+        From `listing`, in any order.
     describe : callable
         path -> a file's format and description (`drizzleflow.plan.files.describe`); InputError: no exposure.
     suffixes : sequence of str
@@ -85,88 +90,111 @@ def read(
     InputError
         No file is a calibrated image.
     """
-    left_out: list[tuple[str, str]] = []
+    left_out: dict[str, str] = {}
+    paths = sorted(path for path in paths if _FILE.search(path))
     images = _images(paths, suffixes, left_out)
-    beside = _beside(images)
-    taken = {path for companions in beside.values() for path in companions.values()}
+    # file beside an image -> that image
+    owners = {other: path for path in images for other in _companions(path) if other in images}
     products: dict[tuple[str, ...], list[dict]] = {}
     for path in images:
-        if path in taken:
+        if path in owners:
             continue
         try:
+            if _is_companion(path):
+                raise InputError("data quality or weights without their image")
             described = describe(path)
-            _expect_image(path, described, formats[described["format"]], mode)
+            declared = formats[described["format"]]
+            _expect_image(path, described, declared, mode)
         except InputError as error:
-            left_out.append((path, str(error).removeprefix(f"{path}: ").removeprefix(path)))
+            left_out[path] = str(error).removeprefix(f"{path}: ").removeprefix(path)
             continue
-        member = {"path": path, "member": member_name(path, suffixes), "exptype": "science"}
-        products.setdefault(_key(described, formats), []).append(member | beside.get(path, {}))
+        member = {"path": path, "member": safe_name(member_name(path, suffixes)), "exptype": "science"}
+        for other, what in _companions(path).items() if declared.takes_companions else ():
+            if other in owners:
+                member.setdefault(what, other)
+        products.setdefault(_key(described, declared), []).append(member)
+    members = {member["path"]: member for several in products.values() for member in several}
+    for other, path in owners.items():
+        why = "which takes them from elsewhere" if path in members else "which is no member"
+        if other not in members.get(path, {}).values():
+            left_out[other] = f"data quality or weights of {os.path.basename(path)}, {why}"
+    told = _told(left_out)
     if not products:
-        why = "; ".join(f"{os.path.basename(path)}: {reason}" for path, reason in left_out[:5])
-        raise InputError(
-            f"{source}: no calibrated image among {len(paths)} files"
-            + (f" ({why}{' ...' if len(left_out) > 5 else ''})" if why else "")
-        )
+        raise InputError(f"{source}: {_why_none(source, paths, told)}")
     return [
-        Association(name, source, members=products[key], left_out=_told(source, left_out))
+        Association(name, source, members=products[key], left_out=[f"{source}: left out {t}" for t in told])
         for key, name in sorted(_names(source, products).items(), key=lambda item: item[1])
     ]
 
 
-def _told(source, left_out) -> list[str]:
+def _why_none(source, paths, told) -> str:
+    if paths:
+        more = " ..." if len(told) > 5 else ""
+        return f"no calibrated image among {len(paths)} FITS and ASDF files ({'; '.join(told[:5])}{more})"
+    if os.path.isdir(source):
+        return f"no FITS or ASDF file in this folder; {os.path.join(source, '**', '*.fits')} takes those below it"
+    return "no FITS or ASDF file matches this pattern"
+
+
+def _told(left_out: dict[str, str]) -> list[str]:
     """Return a line for each reason for which files are left out, with the names of the first few."""
     reasons: dict[str, list[str]] = {}
-    for path, reason in sorted(left_out):
+    for path, reason in sorted(left_out.items()):
         reasons.setdefault(reason, []).append(os.path.basename(path))
     return [
-        f"{source}: left out {', '.join(names[:NAMED])}"
-        f"{f' and {len(names) - NAMED} more' if len(names) > NAMED else ''}: {reason}"
+        harmless(
+            f"{', '.join(names[:NAMED])}"
+            f"{f' and {len(names) - NAMED} more' if len(names) > NAMED else ''}: {reason}"
+        )
         for reason, names in reasons.items()
     ]
 
 
-def _images(paths, suffixes, left_out) -> list[str]:
-    """Return the paths that may be exposures, each member once."""
-    versions: dict[str, list[str]] = {}
+def _images(paths, suffixes, left_out) -> dict[str, None]:
+    """Return the paths that may be exposures, each member once, in their order; `left_out` gets the others."""
+    versions: dict[tuple[str, str], list[str]] = {}
     for path in paths:
-        name = os.path.basename(path)
-        if not _FILE.search(name):
-            continue
-        stem = _FILE.sub("", name).lower()
+        stem = _stem(path)
         ending = next((end for end in NO_EXPOSURE if stem.endswith(end)), None)
         if ending:
-            left_out.append((path, NO_EXPOSURE[ending]))
+            left_out[path] = NO_EXPOSURE[ending]
         else:
-            versions.setdefault(os.path.join(os.path.dirname(path), member_name(path, suffixes)), []).append(
-                path
-            )
+            versions.setdefault((os.path.dirname(path), member_name(path, suffixes)), []).append(path)
     chosen = []
     for several in versions.values():
-        several.sort(key=lambda path: (_rank(path), path))
-        chosen.append(several[0])
-        left_out += [(path, f"another version of {os.path.basename(several[0])}") for path in several[1:]]
-    return sorted(chosen)
+        first, *others = sorted(several, key=_rank)
+        chosen.append(first)
+        left_out |= dict.fromkeys(others, f"another version of {os.path.basename(first)}")
+    return dict.fromkeys(sorted(chosen))
+
+
+def _stem(path) -> str:
+    """Return a file's name without ``.fits`` and the like, lower case."""
+    return _FILE.sub("", os.path.basename(path)).lower()
 
 
 def _rank(path) -> int:
-    stem = _FILE.sub("", os.path.basename(path)).lower()
+    stem = _stem(path)
     return next((n for n, ending in enumerate(PREFERRED) if stem.endswith(ending)), len(PREFERRED))
 
 
-def _beside(images) -> dict[str, dict[str, str]]:
-    """Return the files of data quality and inverse variance beside images: image -> {dq, ivar: path}."""
-    known, found = set(images), {}
-    for path in images:
-        folder, name = os.path.split(path)
-        for own, other, what in BESIDE:
-            if own:
-                companion = name.replace(own, other) if own in name else None
-            else:
-                end = _FILE.search(name).start()
-                companion = f"{name[:end]}{other}{name[end:]}"
-            if companion and os.path.join(folder, companion) in known:
-                found.setdefault(path, {})[what] = os.path.join(folder, companion)
-    return found
+def _companions(path) -> dict[str, str]:
+    """Return the paths that an image's data quality and inverse variance have beside it: path -> dq or ivar.
+
+    Of two for the same purpose the first counts.
+    """
+    folder, name = os.path.split(path)
+    end = _FILE.search(name)
+    if end is None:
+        return {}
+    names = {name.replace(INSTEAD_OF, part): what for part, what in INSTEAD.items() if INSTEAD_OF in name}
+    names |= {f"{name[: end.start()]}{part}{end[0]}": what for part, what in AFTER.items()}
+    return {os.path.join(folder, name): what for name, what in names.items()}
+
+
+def _is_companion(path) -> bool:
+    stem = _stem(path)
+    return stem.endswith(tuple(AFTER)) or any(part in stem for part in INSTEAD)
 
 
 def _expect_image(path, described, declared, mode) -> None:
@@ -183,11 +211,10 @@ def _expect_image(path, described, declared, mode) -> None:
         )
 
 
-def _key(described, formats) -> tuple[str, str, str, str]:
+def _key(described, declared) -> tuple[str, str, str, str]:
     """Return what the members of one product share: format, instrument, detector and filter."""
-    name = described["format"]
-    detector = described["detector"] if formats[name].detectors_apart else ""
-    return name, described["instrument"] or "", detector, described["filter"] or ""
+    detector = described["detector"] if declared.detectors_apart else ""
+    return described["format"], described["instrument"] or "", detector, described["filter"] or ""
 
 
 def _names(source, products) -> dict[tuple, str]:
@@ -195,10 +222,10 @@ def _names(source, products) -> dict[tuple, str]:
     folder = source if os.path.isdir(source) else os.path.dirname(source)
     default = safe_name(os.path.basename(os.path.abspath(folder or ".")))
     names: dict[tuple, str] = {}
-    for key in products:
+    for key in sorted(products):
         words = [_word(part) for part in key[1:] if part]
         name = safe_name("_".join(words)) if words else default
-        while name in names.values():  # formats that say the same
+        while name in names.values():  # formats that say the same, or filters that differ by case alone
             name = f"{name}_{key[0]}"
         names[key] = name
     return names

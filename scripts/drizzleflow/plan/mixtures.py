@@ -30,12 +30,13 @@ def refuse(where: str, members: Iterable[Member], scaled: bool) -> None:
             "position on the sky, expected products of their own"
         )
     times = _times(members) if scaled else None
-    if times and any(is_count(member.unit) for member in members):
+    counts = next((member.unit for member in members if is_count(member.unit)), None)
+    if times and counts:
         short, long = times
         raise InputError(
-            f"{where}: exposures of {short:g} and {long:g} s in {members[0].unit}, which grows with the time; "
-            "expected one exposure time, simple.flux_scale: exptime, or flux_scale for each member (a CSV's "
-            "column)"
+            f"{where}: exposures of {short:g} to {long:g} s in {counts}, which grow with the time; expected one "
+            "exposure time, or simple.flux_scale: exptime (makes them rates), or a flux_scale for each member (a "
+            "CSV's column)"
         )
 
 
@@ -63,7 +64,7 @@ def doubts(members: Iterable[Member], limits: Mapping, scaled: bool) -> list[Fin
             Finding(
                 "exposure_times",
                 f"exposures of {short:g} to {long:g} s with {unit}: if they are counts, "
-                "set simple.flux_scale: exptime; if they are rates or calibrated, say so in the unit",
+                "set simple.flux_scale: exptime; if they are rates or calibrated, checks.exposure_times: null",
                 long / short,
             )
         )

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from drizzleflow.errors import InputError
+from drizzleflow.errors import InputError, harmless
 from drizzleflow.frames.groups import group_of
 from drizzleflow.io.lists import read_sky_masks
 from drizzleflow.plan import association, config, files, folder, mixtures
@@ -40,7 +40,7 @@ class Plan:
         lines = [f"configuration: {note}" for _, product in good for note in product.notes]
         lines += [line for product in self.products.values() for line in product.left_out]
         lines += [f"{name}: {doubt.text}" for name, product in good for doubt in product.doubts]
-        return list(dict.fromkeys(lines))
+        return list(dict.fromkeys(map(harmless, lines)))
 
 
 def build(settings: dict, cache_path, main_process: bool = True) -> Plan:
@@ -87,6 +87,7 @@ def build(settings: dict, cache_path, main_process: bool = True) -> Plan:
                 product = _product(entries[0], settings, cache, known, main_process)
             except InputError as error:
                 product = Product(name, entries[0].source, error=str(error), asn_id=entries[0].asn_id)
+                product.left_out = entries[0].left_out
         product.name = _unique(association.safe_name(name), products)
         product.error = product.error and " ".join(product.error.split())
         product.options = product.options or config.for_product(settings)
@@ -98,16 +99,29 @@ def build(settings: dict, cache_path, main_process: bool = True) -> Plan:
 
 def _of_folder(source, settings, cache, known, main_process) -> list[association.Association]:
     """Return the products of a folder or a pattern; every process of a run sees the files that it began with."""
-    about = files.about(settings)
+    about, trust = files.about(settings), not main_process
+    out = os.path.join(os.path.abspath(settings["outdir"]), "")
     paths = cache.listing(source, folder.listing, main_process)
+    if not os.path.abspath(source).startswith(out):  # a pattern with ** meets what an earlier run made
+        paths = [path for path in paths if not os.path.abspath(path).startswith(out)]
+
+    def read(path):
+        return files.describe(path, settings)
+
+    def refusal(path):
+        """Return why a file is no exposure, or nothing."""
+        try:
+            _look(cache, path, about, read, trust)
+        except InputError as error:
+            return str(error)
+        return ""
 
     def describe(path):
-        try:
-            return cache.lookup(path, about, lambda p: files.describe(p, settings), not main_process)[0]
-        except InputError:
-            raise
-        except Exception as error:  # astropy raises many kinds for a broken file
-            raise InputError(f"{path}: not a readable FITS image ({type(error).__name__}: {error})") from None
+        # kept too: a file that is mended while the run goes on must not become a member in its jobs alone
+        refused = _look(cache, path, f"{about} refused", refusal, trust)[0]
+        if refused:
+            raise InputError(refused)
+        return _look(cache, path, about, read, trust)[0]
 
     return folder.read(source, paths, describe, known.suffixes, known, settings["mode"])
 
@@ -192,17 +206,12 @@ def _member(table, entry, settings, about, cache, trust) -> tuple[Member, str | 
     """Return a member, and what is odd in its variances."""
     path = entry["path"]
     try:
-        described, size = cache.lookup(path, about, lambda p: files.describe(p, settings), trust)
+        described, size = _look(cache, path, about, lambda p: files.describe(p, settings), trust)
         for beside in (entry.get("dq") or described.get("dq"), entry.get("ivar")):
             if beside:
-                cache.lookup(beside, "layout", files.expect_whole, trust)
+                _look(cache, beside, "layout", files.expect_whole, trust)
     except InputError as error:
         raise InputError(f"{table.source}: product {table.name}: {error}") from None
-    except Exception as error:  # astropy raises many kinds for a broken file
-        raise InputError(
-            f"{table.source}: product {table.name}: {path}: not a readable FITS image "
-            f"({type(error).__name__}: {error})"
-        ) from None
     odd = described.get("odd_variances")
     given = {key: entry[key] for key in ("group", "dq", "ivar", "flux_scale") if entry.get(key)}
     known = {
@@ -214,6 +223,16 @@ def _member(table, entry, settings, about, cache, trust) -> tuple[Member, str | 
     }
     known["err"] = known["err"] or "ivar" in given
     return Member(member=entry["member"], path=path, exptype=entry["exptype"], size=size, **known), odd
+
+
+def _look(cache, path, about, make, trust) -> tuple:
+    """Call `Cache.lookup`; every failure is an `InputError`."""
+    try:
+        return cache.lookup(path, about, make, trust)
+    except InputError:
+        raise
+    except Exception as error:  # astropy raises many kinds for a broken file
+        raise InputError(f"{path}: not a readable FITS image ({type(error).__name__}: {error})") from None
 
 
 def _expect_errors(table, product) -> None:

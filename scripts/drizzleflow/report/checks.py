@@ -61,6 +61,7 @@ def verdict(product: str, limits: dict, frames, sky, mosaic: dict, mixed=()) -> 
         many numbers were looked at), ``worst`` (the number farthest on the wrong side) and ``findings``, each
         with ``text``, ``value``, ``member`` and ``extver``.
     """
+    frames, sky, mosaic = list(map(_known, frames)), list(map(_known, sky)), _known(mosaic)
     made = []
     for check, about in ABOUT.items():
         limit = limits.get(check, True)
@@ -81,8 +82,7 @@ def verdict(product: str, limits: dict, frames, sky, mosaic: dict, mixed=()) -> 
                 "measured": len(values),
                 "worst": _worst(check, values),
                 "findings": [
-                    {"text": one.text, "value": one.value, "member": one.member, "extver": one.extver}
-                    for one in found
+                    {key: value for key, value in one._asdict().items() if key != "check"} for one in found
                 ],
             }
         )
@@ -103,6 +103,14 @@ def sentences(verdict: dict) -> list[str]:
     return [one["text"] for check in verdict["checks"] for one in check["findings"]]
 
 
+def _known(row: dict) -> dict:
+    """Return a row with None for numbers that are not finite, for which JSON has no word."""
+    return {
+        key: None if isinstance(value, float) and not math.isfinite(value) else value
+        for key, value in row.items()
+    }
+
+
 def _worst(check, values):
     numbers = [value for value in values if value is not None]
     if not numbers:
@@ -118,7 +126,7 @@ def _farthest(ratio: float) -> float:
 
 
 def _shift(row):
-    return None if row["shift_x"] is None else math.hypot(row["shift_x"], row["shift_y"])
+    return None if None in (row["shift_x"], row["shift_y"]) else math.hypot(row["shift_x"], row["shift_y"])
 
 
 def _off(value, limit, row) -> bool:
@@ -234,7 +242,7 @@ def _sky(limit, frames, sky, mosaic):
     scatter = {(row["member"], row["extver"]): row["scatter"] for row in frames}
     chips = {}
     for row in sky:
-        if row["valid"]:
+        if row["valid"] and row["sky"] is not None:
             chips.setdefault(row.get("chip", row["extver"]), []).append(row)
     found, values = [], []
     for rows in chips.values():
@@ -248,7 +256,7 @@ def _sky(limit, frames, sky, mosaic):
             values.append(value)
             if value > limit:
                 sentence = (
-                    f"its sky level is {row['sky']:.6g}, that of the others {middle:.6g}, {value:.1f} times their "
+                    f"its sky level is {row['sky']:.6g}, that of the others {middle:.6g}, {value:.3g} times their "
                     "scatter: the Moon, twilight, clouds or stray light, or another unit"
                 )
                 found.append(_finding("sky", row, value, sentence))
@@ -256,9 +264,9 @@ def _sky(limit, frames, sky, mosaic):
 
 
 def _components(limit, frames, sky, mosaic):
-    numbers = sorted({row["component"] for row in sky} - {0})
+    numbers = sorted({row["component"] for row in sky} - {0, None})
     if len(numbers) < 2:
-        return [], numbers
+        return [], [len(numbers)] if numbers else []
     first = {number: next(r["member"] for r in sky if r["component"] == number) for number in numbers}
     listed = ", ".join(list(first.values())[:8])
     sentence = (
