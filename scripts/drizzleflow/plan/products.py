@@ -35,11 +35,16 @@ class Plan:
 
     @property
     def told(self) -> list[str]:
-        """What is told at the start of a run: settings without effect, files left out, doubts."""
+        """What is told at the start of a run: settings without effect, files left out, doubts, single exposures."""
         good = self.good.items()
         lines = [f"configuration: {note}" for _, product in good for note in product.notes]
         lines += [line for product in self.products.values() for line in product.left_out]
         lines += [f"{name}: {doubt.text}" for name, product in good for doubt in product.doubts]
+        lines += [
+            f"{name}: fewer than two groups of exposures: nothing can be compared, and no outlier is flagged"
+            for name, product in good
+            if "blot" in product.methods and len(product.stack) < 2
+        ]
         return list(dict.fromkeys(map(harmless, lines)))
 
 
