@@ -231,6 +231,8 @@ def test_a_verdict_of_what_was_not_compared(tmp_path, other):
     report.make(paths, NONE, NONE, tmp_path / "report.html", "prod", limits=limits)
     text = (tmp_path / "report.html").read_text()
     assert ("No exposure was compared with another" in text) == (other == "SKIPPED")
+    assert ("Nothing else to ask about" in text) == (other == "SKIPPED")
+    assert ("Nothing to ask about" in text) == (other != "SKIPPED")
 
 
 def test_members_are_shown_as_in_their_file_without_columns_that_are_empty(tmp_path):
