@@ -115,6 +115,7 @@ def auto(images, weights, constant, slope, nsigma, grow, derivative):
     f4 = np.float32
     n, *shape = images.shape
     sci, lowest, gap, sigma, err, low_err = (np.full(shape, np.nan, np.float32) for _ in range(6))
+    lone = np.zeros(shape, bool)
     for y, x, values in pixels(images, np.isnan(images)):
         good = [i for i in range(n) if not np.isnan(images[i, y, x])]
 
@@ -141,6 +142,8 @@ def auto(images, weights, constant, slope, nsigma, grow, derivative):
             err[y, x] = math.sqrt(TABLE[depth]) / mean_inverse
             if depth <= 6:
                 gap[y, x], sigma[y, x] = sci[y, x] - low, low_err[y, x]
+            if depth in (5, 6):
+                lone[y, x] = f4(sorted(values)[1]) - low > f4(nsigma[0] * 2**0.5) * low_err[y, x]
     steep = np.zeros(shape, np.float32)
     for y, x in np.ndindex(*shape):
         for v, u in ((y - 1, x), (y + 1, x), (y, x - 1), (y, x + 1)):
@@ -153,4 +156,5 @@ def auto(images, weights, constant, slope, nsigma, grow, derivative):
     gap -= f4(derivative) * steep
     flags = [gap > f4(k) * sigma for k in nsigma]
     chosen = np.where(within(flags[0], grow), flags[1], flags[0]) if grow else flags[0]
+    chosen &= ~lone
     return np.where(chosen, lowest, sci), np.where(chosen, low_err, err)

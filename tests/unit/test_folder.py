@@ -17,6 +17,7 @@ from real_data import real_data
 from drizzleflow.errors import InputError
 from drizzleflow.plan import files, folder
 from drizzleflow.plan import products as plan
+from drizzleflow.plan.product import Finding, Product
 
 FORMATS = files.Formats({})
 
@@ -268,6 +269,8 @@ def test_names_of_files_cannot_reach_the_terminal(tmp_path):
     (tmp_path / "b\x1b[31m\n_i2d.fits").write_bytes(b"")
     made = plan.build(settings_of(tmp_path), None)
     assert all(line.isprintable() for line in made.told) and "b\\x1b[31m" in made.told[0]
+    odd = Product("p", "p.csv", doubts=[Finding("filters", "2 filters: \x1b[31mr, i")])  # of an ASDF file
+    assert plan.Plan({"p": odd}, None).told == [r"p: 2 filters: \x1b[31mr, i"]
 
 
 @pytest.mark.filterwarnings("ignore:Error validating header")

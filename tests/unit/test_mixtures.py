@@ -86,7 +86,7 @@ def test_exposure_times_without_a_unit_are_told():
     assert found.check == "exposure_times" and found.value == 2.0
     assert found.text == (
         "exposures of 60 to 120 s with no unit: if they are counts, set simple.flux_scale: exptime; "
-        "if they are rates or calibrated, checks.exposure_times: null"
+        "if they are rates or calibrated, set checks.exposure_times: null"
     )
     assert (
         "with the unit 'mag'"

@@ -10,6 +10,7 @@ from drizzleflow.combine.holes import holes
 from drizzleflow.combine.stack_noise import StackNoise
 
 DEEP = 6  #: pixels with more good values than this get the plain median
+LONE = 5  #: of so many good values the lowest counts only where another agrees with it
 #: Tolerance, in units of the largest difference of the minimum image from a neighbour: the cores of
 #: undersampled stars differ between dithered images by more than noise. Where they are off by 0.05 px, stars
 #: lose 3 to 10 % of their flux without it and under 0.5 % with it, at the price of 0.2 % of the cosmic rays
@@ -44,7 +45,8 @@ def combine(
     - more: the median.
 
     The lowest is not taken where it is a hole (`drizzleflow.combine.holes`): there the central value stays,
-    of two the higher.
+    of two the higher. Nor is it of 5 or 6 values where it is alone: rays that reach the median leave two
+    values that agree. At the top of a star the exposure with the widest PSF is lower than all others.
 
     Standard deviations are those of the images at the level of the *lowest* value, which no cosmic ray has
     raised. Within `grow` pixels of a pixel where the lowest was chosen, ``nsigma[1]`` is used. drizzlepac's
@@ -90,6 +92,7 @@ def combine(
         chosen = far
         if grow:
             chosen = np.where(dilate(far, grow), gap > np.float32(nsigma[1]) * sigma, far)
+    _drop_lone(chosen, stack, count, lowest, sigma, nsigma[0])
     central, uncertainty = (sci.copy(), err.copy()) if hole_nsigma else (None, None)
     np.copyto(sci, lowest, where=chosen)
     np.copyto(err, err_lowest, where=chosen)
@@ -103,6 +106,15 @@ def combine(
         both = sigma[y, x] ** 2 - err_lowest[y, x] ** 2
         err[y, x] = np.where(pairs, np.sqrt(np.maximum(both, 0)), uncertainty[y, x])
     return sci, err, count
+
+
+def _drop_lone(chosen, stack, count, lowest, sigma, nsigma: float) -> None:
+    """Unset `chosen` (bool, in place) where of `LONE` or more values no second one agrees with the lowest."""
+    y, x = np.nonzero(chosen & (count >= LONE))
+    if len(y):
+        second = np.partition(stack[:, y, x], 1, axis=0)[1]  # NaN is last
+        lone = second - lowest[y, x] > np.float32(nsigma * 2**0.5) * sigma[y, x]
+        chosen[y[lone], x[lone]] = False
 
 
 def _pixels(block, missing, weights, noise, planes):

@@ -64,7 +64,7 @@ def doubts(members: Iterable[Member], limits: Mapping, scaled: bool) -> list[Fin
             Finding(
                 "exposure_times",
                 f"exposures of {short:g} to {long:g} s with {unit}: if they are counts, "
-                "set simple.flux_scale: exptime; if they are rates or calibrated, checks.exposure_times: null",
+                "set simple.flux_scale: exptime; if they are rates or calibrated, set checks.exposure_times: null",
                 long / short,
             )
         )

@@ -167,7 +167,7 @@ _OF_FRAMES = {
         lambda v: (
             f"its PSF is {'wider' if v > 0 else 'sharper'} than that of the other exposures by {abs(v):.2f} "
             "pixels: seeing or focus; the tops of stars may be flagged, which median.combine_type: median avoids where 3 "
-            "to 6 exposures overlap"
+            "or 4 exposures overlap"
         ),
     ),
     "noise": (
