@@ -123,7 +123,7 @@ def test_images_that_are_not_used(tmp_path):
     header = fits.getheader(path)
     assert simple.describe(path, header)["unused"] == ["N3", "N4"]
     assert simple.describe(path, header, {"sci": "S1"})["unused"] == []
-    path = write(tmp_path / "b.fits", image(1, "SCI"), plane(1.0, "ERR"))
+    path = write(tmp_path / "b.fits", image(1, "SCI"), plane(1.0, "WHT"))
     assert simple.describe(path, header)["unused"] == []
 
 

@@ -111,7 +111,8 @@ def describe(path, header, options=None) -> dict:
         headers = [hdus[indices[0]].header, header]
         exptime = _number(headers, options["exptime_keyword"])
         flux_scale = _flux_scale(path, headers, options, exptime)
-        others = unused(hdus, indices, companions) if options["sci"] is None else []
+        chosen = options["sci"] is not None or hdus[indices[0]].name == "SCI"
+        others = [] if chosen else unused(hdus, indices, companions)
     return {
         "group": None,
         "nframes": len(indices),
