@@ -1,6 +1,7 @@
 # The configuration, the plan, and the look-ups that the rules share. No numerics.
 import contextlib
 import json
+import os
 import re
 
 from snakemake.exceptions import WorkflowError
@@ -18,6 +19,8 @@ try:
         configuration.load(f"{ROOT}/config/config.yaml"), config, f"{ROOT}/config/presets"
     )
     OUT = CONFIG["outdir"]
+    if os.path.exists(OUT) and not os.path.isdir(OUT):
+        raise InputError(f"configuration: outdir is {OUT}, which is a file; expected a folder")
     PLAN = planning.build(CONFIG, f"{OUT}/.plan.json", main_process=workflow.is_main_process)
 except InputError as error:
     raise WorkflowError(str(error))

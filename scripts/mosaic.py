@@ -65,7 +65,7 @@ def main(job):
         unit=unit,
     )
     job.thumbnail("mosaic", model["data"], size=512)
-    job.thumbnail("coverage", model["wht"], size=512)
+    job.thumbnail("coverage", model["wht"], size=512, limits=(0.0, None))  # black: no weight
 
 
 if __name__ == "__main__":

@@ -115,10 +115,29 @@ def test_codes_and_bits(tmp_path):
     assert (simple.read(member(signed), 1, ("dq",)).dq == 0xFFFF).all()
 
 
+def test_images_that_are_not_used(tmp_path):
+    """As large as the first, and neither error nor flags; where SCI is there or images are named, all is meant."""
+    few = fits.ImageHDU(np.ones((2, 2), np.float32), name="PSF")
+    planes = [image(1, "S1"), plane(1.0, "ERR"), image(2, "N3"), few, plane(0, "DQ", dtype=np.int16)]
+    path = write(tmp_path / "a.fits", *planes, image(3, "N4"))
+    header = fits.getheader(path)
+    assert simple.describe(path, header)["unused"] == ["N3", "N4"]
+    assert simple.describe(path, header, {"sci": "S1"})["unused"] == []
+    path = write(tmp_path / "b.fits", image(1, "SCI"), plane(1.0, "WHT"))
+    assert simple.describe(path, header)["unused"] == []
+
+
 def test_which_images(tmp_path):
     path = write(tmp_path / "a.fits", image(1, "S1"), image(2, "N3"), image(3, "N4"))
     header = fits.getheader(path)
-    for sci, expected in ((None, [1]), ("n3", [2]), (["N4", 2], [3, 2]), (3, [3])):
+    for sci, expected in (
+        (None, [1]),
+        ("n3", [2]),
+        (["N4", 2], [3, 2]),
+        (3, [3]),
+        ("*", [1, 2, 3]),
+        ("n[3-9]", [2, 3]),
+    ):
         options = {"sci": sci}
         assert simple.describe(path, header, options)["nframes"] == len(expected)
         for extver, seed in enumerate(expected, start=1):

@@ -418,3 +418,24 @@ def test_a_plan_from_the_cache_imports_nothing_heavy(tmp_path):
     first = run("main")  # reads the sheet and the header
     assert "pandas" in first and "astropy" in first
     assert run("job") == run("main") == "None True []\n"
+
+
+@pytest.mark.parametrize(
+    ("filter_", "hint"),
+    [("F1140C", "mode: imaging takes it"), ("P750L", "a spectrum"), ("GR150R", "a spectrum")],
+)
+def test_no_mode_is_recommended_for_a_spectrum(tmp_path, filter_, hint):
+    jwst(tmp_path / "a_calints.fits", exp_type="MIR_LRS-SLITLESS", nints=2, FILTER=filter_)
+    (refused,) = build(tmp_path).values()
+    assert refused.error.endswith(f"(a_calints.fits: exposure type MIR_LRS-SLITLESS ({hint}))")
+
+
+def test_exposures_that_nothing_is_compared_with_are_told(tmp_path):
+    """Two detectors of one exposure are one group; without a comparison there is nothing to tell."""
+    paths = [jwst(tmp_path / f"{d}_cal.fits", detector=d) for d in ("NRCA1", "NRCA2")]
+    one = table(tmp_path, "one.csv", *(path.name for path in paths))
+    told = "fewer than two groups of exposures: nothing can be compared, and no outlier is flagged"
+    for user, expected in (({}, [f"one: {told}"]), ({"outlier_method": "none"}, [])):
+        assert plan.build(settings_of(one, **user), None).told == expected
+    jwst(tmp_path / "NRCA2_cal.fits", exposure=2, detector="NRCA2")
+    assert plan.build(settings_of(one), None).told == []

@@ -309,6 +309,17 @@ def test_thumbnail_of_a_constant_image(value):
     assert np.unique(shown).size == 1
 
 
+@pytest.mark.parametrize("weights", [[5.0], [4.0, 5.0], [0.0, 5.0]])
+def test_black_may_be_given_alone(weights):
+    """A mosaic's coverage: four weights of five are no hole, and no weight is one."""
+    image = np.full((20, 20), 5.0)
+    image[3, : len(weights)] = weights
+    text, (low, high) = thumbnail.png(image, stretch=(0.0, None))
+    shown = picture(text)
+    assert (low, high) == (0.0, 5.0) and shown[10, 10] == 254
+    assert {0.0: 24, 4.0: 236, 5.0: 254}[weights[0]] == shown[20 - 1 - 3, 0]
+
+
 def test_two_thumbnails_with_one_stretch(given):
     before = np.random.default_rng(5).normal(size=(64, 64))
     after = before.copy()

@@ -220,6 +220,21 @@ def test_skipped_detection_is_said(tmp_path):
     assert ["frames without outlier detection", "1 (the warnings say why)"] in rows
 
 
+@pytest.mark.parametrize("other", ["SKIPPED", "COMPLETE"])
+def test_a_verdict_of_what_was_not_compared(tmp_path, other):
+    frames = [{"extver": 1, "flagged": 0, "npix": 10, "fraction": 0.0}]
+    for number, status in enumerate(("SKIPPED", other)):
+        statistics = {"status": status, "frames": frames}
+        (tmp_path / f"{number}.json").write_text(json.dumps(entry("crmask", number, statistics=statistics)))
+    limits = config.standard()["checks"]
+    paths = [tmp_path / "0.json", tmp_path / "1.json"]
+    report.make(paths, NONE, NONE, tmp_path / "report.html", "prod", limits=limits)
+    text = (tmp_path / "report.html").read_text()
+    assert ("No exposure was compared with another" in text) == (other == "SKIPPED")
+    assert ("Nothing else to ask about" in text) == (other == "SKIPPED")
+    assert ("Nothing to ask about" in text) == (other != "SKIPPED")
+
+
 def test_members_are_shown_as_in_their_file_without_columns_that_are_empty(tmp_path):
     rows = [
         {"member": f"m{n}", "nframes": n, "exptime": time, "filter": "", "dq": None, "err": n == 1}

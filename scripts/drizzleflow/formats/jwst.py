@@ -55,6 +55,8 @@ GOOD_BITS = {"single": "~DO_NOT_USE", "mosaic": "~DO_NOT_USE+NON_SCIENCE"}
 SKY_BITS = "~DO_NOT_USE+NON_SCIENCE"
 SKYMETHOD, SATURATED = "match", DQ_FLAGS["SATURATED"]
 DETECTORS_APART = False
+#: beginnings of the filters that spread light into a spectrum: grisms and MIRI's prism
+DISPERSERS = ("GR", "P750L")
 DO_NOT_USE, OUTLIER_FLAG = 1, 16
 TAKES_BITS = False
 OUTLIER, OUTLIER_KEY = DO_NOT_USE | OUTLIER_FLAG, None
@@ -125,7 +127,7 @@ def describe(path, header, options=None) -> dict:
         "filter": _filter(header),
         "exptime": number(header.get("EFFEXPTM")),
         "unit": text(sci.get("BUNIT")),
-        "dispersed": any(text(header.get(key)).upper().startswith("GR") for key in ("FILTER", "PUPIL")),
+        "dispersed": any(text(header.get(key)).upper().startswith(DISPERSERS) for key in ("FILTER", "PUPIL")),
         "odd_variances": odd,
         "err": has_err,
     }

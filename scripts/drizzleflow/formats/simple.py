@@ -17,7 +17,16 @@ from drizzleflow.arrays.dq import as_bits, from_codes
 from drizzleflow.errors import InputError
 from drizzleflow.frames.frame import Frame, SkyWCS
 from drizzleflow.frames.measured_noise import measured_error
-from drizzleflow.io.fits_images import beside, companion, images, in_shape, index_of, shape_of, version
+from drizzleflow.io.fits_images import (
+    beside,
+    companion,
+    images,
+    in_shape,
+    index_of,
+    shape_of,
+    unused,
+    version,
+)
 from drizzleflow.io.header import is_rate, number, text
 
 NAME, TITLE, PRIORITY = "simple", "plain FITS", 0
@@ -91,15 +100,19 @@ def describe(path, header, options=None) -> dict:
             name: name for name in VARIANCES.values()
         }
         expect_once(hdus, [name.upper() for name in names.values() if isinstance(name, str)], path)
+        companions = set()
         for extver, shape in enumerate(shapes, start=1):
             found = {key: companion(hdus, name, indices, extver) for key, name in names.items()}
             for key, plane in found.items():
                 if plane is not None:
                     expect_plane(hdus[plane], shape, path, flags=key == "dq")
+            companions.update(found.values())
             has_err &= found["err"] is not None or found["ivar"] is not None or measured
         headers = [hdus[indices[0]].header, header]
         exptime = _number(headers, options["exptime_keyword"])
         flux_scale = _flux_scale(path, headers, options, exptime)
+        chosen = options["sci"] is not None or hdus[indices[0]].name == "SCI"
+        others = [] if chosen else unused(hdus, indices, companions)
     return {
         "group": None,
         "nframes": len(indices),
@@ -115,6 +128,7 @@ def describe(path, header, options=None) -> dict:
         "flux_scale": flux_scale,
         "celestial": any(CELESTIAL.match(_text(headers, key)) for key in ("CTYPE1", "CTYPE2")),
         "err": has_err,
+        "unused": others,
     }
 
 

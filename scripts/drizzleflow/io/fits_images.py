@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
+
 import numpy as np
 
 from drizzleflow.errors import InputError
@@ -9,6 +11,8 @@ from drizzleflow.errors import InputError
 
 def images(hdus, wanted, path) -> list[int]:
     """Return the HDU indices of a file's images: those that ``simple.sci`` names; without, SCI or the first.
+
+    A name may have the wildcards ``* ? []``.
 
     Raises
     ------
@@ -21,7 +25,9 @@ def images(hdus, wanted, path) -> list[int]:
             if isinstance(key, int):
                 found = [key] if 0 <= key < len(hdus) and is_image(hdus[key]) else []
             else:
-                found = [i for i, hdu in enumerate(hdus) if hdu.name == key.upper() and is_image(hdu)]
+                found = [
+                    i for i, hdu in enumerate(hdus) if fnmatchcase(hdu.name, key.upper()) and is_image(hdu)
+                ]
             if not found:
                 held = ", ".join(f"{i} {hdu.name}" for i, hdu in enumerate(hdus) if is_image(hdu)) or "none"
                 raise InputError(
@@ -35,6 +41,16 @@ def images(hdus, wanted, path) -> list[int]:
     if not indices:
         raise InputError(f"{path}: no image in any HDU; expected a 2-D image")
     return indices
+
+
+def unused(hdus, indices, companions) -> list[str]:
+    """Return the names of the images that are neither `indices` nor `companions` and as large as the first."""
+    shape = hdus[indices[0]].shape
+    return [
+        hdu.name or str(i)
+        for i, hdu in enumerate(hdus)
+        if is_image(hdu) and hdu.shape == shape and i not in {*indices, *companions}
+    ]
 
 
 def is_image(hdu) -> bool:

@@ -49,7 +49,9 @@ def limits(image) -> tuple[float, float]:
     return float(low), float(high) if high > low else float(low) + 1.0
 
 
-def png(array, mask=None, size: int = 256, stretch: tuple[float, float] | None = None) -> tuple[str, tuple]:
+def png(
+    array, mask=None, size: int = 256, stretch: tuple[float, float | None] | None = None
+) -> tuple[str, tuple]:
     """A small grayscale PNG of an image.
 
     The stretch is asinh, the first row is at the bottom, and blocks without data are black.
@@ -63,6 +65,7 @@ def png(array, mask=None, size: int = 256, stretch: tuple[float, float] | None =
         Largest side of the picture, pixels.
     stretch : (low, high), optional
         The values shown black and white, so that two pictures can be compared; by default those of `limits`.
+        A `high` of None is that of `limits`.
 
     Returns
     -------
@@ -75,6 +78,8 @@ def png(array, mask=None, size: int = 256, stretch: tuple[float, float] | None =
 
     image = block_mean(array, size)
     low, high = stretch or limits(image)
+    if high is None:
+        high = limits(np.append(image, low))[1]
     with np.errstate(invalid="ignore"):
         share = np.clip((image - low) / (high - low), 0.0, 1.0)
     gray = 24 + 230 * np.arcsinh(share / SOFTENING) / np.arcsinh(1 / SOFTENING)

@@ -16,7 +16,7 @@ from drizzleflow.errors import InputError
 #: of a file's description: the keys that every format's `describe` gives
 DESCRIBED = (
     "group nframes cube nx ny instrument detector exp_type filter exptime unit dispersed odd_variances err "
-    "flux_scale celestial dq apart"
+    "flux_scale celestial dq apart unused"
 ).split()
 
 

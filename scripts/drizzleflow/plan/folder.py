@@ -91,6 +91,7 @@ def read(
         No file is a calibrated image.
     """
     left_out: dict[str, str] = {}
+    tables = sorted(path for path in paths if path.lower().endswith((".json", ".csv")))
     paths = sorted(path for path in paths if _FILE.search(path))
     images = _images(paths, suffixes, left_out)
     # file beside an image -> that image
@@ -120,17 +121,19 @@ def read(
             left_out[other] = f"data quality or weights of {os.path.basename(path)}, {why}"
     told = _told(left_out)
     if not products:
-        raise InputError(f"{source}: {_why_none(source, paths, told)}")
+        raise InputError(f"{source}: {_why_none(source, paths, told, tables)}")
     return [
         Association(name, source, members=products[key], left_out=[f"{source}: left out {t}" for t in told])
         for key, name in sorted(_names(source, products).items(), key=lambda item: item[1])
     ]
 
 
-def _why_none(source, paths, told) -> str:
+def _why_none(source, paths, told, tables) -> str:
     if paths:
         more = " ..." if len(told) > 5 else ""
         return f"no calibrated image among {len(paths)} FITS and ASDF files ({'; '.join(told[:5])}{more})"
+    if tables:
+        return f"no FITS or ASDF file; to use a table, give its own path, such as {tables[0]}"
     if os.path.isdir(source):
         return f"no FITS or ASDF file in this folder; {os.path.join(source, '**', '*.fits')} takes those below it"
     return "no FITS or ASDF file matches this pattern"
@@ -204,7 +207,8 @@ def _expect_image(path, described, declared, mode) -> None:
         if NO_SKY.fullmatch(kind):
             raise InputError(f"{path}: exposure type {kind}")
     elif mode == "auto" and declared.roads.get(kind.upper()) != "imaging":
-        raise InputError(f"{path}: exposure type {kind or 'unknown'} (mode: imaging takes it)")
+        hint = "a spectrum" if described.get("dispersed") else "mode: imaging takes it"
+        raise InputError(f"{path}: exposure type {kind or 'unknown'} ({hint})")
     if described.get("celestial") is False:
         raise InputError(
             f"{path}: no celestial WCS; solve it first, for example with astrometry.net or SCAMP"

@@ -35,11 +35,16 @@ class Plan:
 
     @property
     def told(self) -> list[str]:
-        """What is told at the start of a run: settings without effect, files left out, doubts."""
+        """What is told at the start of a run: settings without effect, files left out, doubts, single exposures."""
         good = self.good.items()
         lines = [f"configuration: {note}" for _, product in good for note in product.notes]
         lines += [line for product in self.products.values() for line in product.left_out]
         lines += [f"{name}: {doubt.text}" for name, product in good for doubt in product.doubts]
+        lines += [
+            f"{name}: fewer than two groups of exposures: nothing can be compared, and no outlier is flagged"
+            for name, product in good
+            if "blot" in product.methods and len(product.stack) < 2
+        ]
         return list(dict.fromkeys(map(harmless, lines)))
 
 
@@ -188,10 +193,10 @@ def _product(table: association.Association, settings, cache, known, main_proces
         methods=tuple(settings["outlier_method"]),
         keeps=settings["save_intermediate_results"],
         notes=config.without_effect(settings, *which),
-        left_out=table.left_out,
+        left_out=table.left_out + _unused(read),
         doubts=mixtures.doubts(members, options["checks"], declared.takes_companions),
     )
-    odd = next((odd for _, odd in read if odd), None)
+    odd = next((told["odd_variances"] for _, told in read if told["odd_variances"]), None)
     if odd and settings["inputs"]["variances"] == "error":
         raise InputError(f"{where}: {odd} (inputs.variances: ignore uses ERR in their place)")
     product.groups = _groups(table, members)
@@ -202,8 +207,8 @@ def _product(table: association.Association, settings, cache, known, main_proces
     return product
 
 
-def _member(table, entry, settings, about, cache, trust) -> tuple[Member, str | None]:
-    """Return a member, and what is odd in its variances."""
+def _member(table, entry, settings, about, cache, trust) -> tuple[Member, dict]:
+    """Return a member, and the description of its file."""
     path = entry["path"]
     try:
         described, size = _look(cache, path, about, lambda p: files.describe(p, settings), trust)
@@ -212,17 +217,29 @@ def _member(table, entry, settings, about, cache, trust) -> tuple[Member, str | 
                 _look(cache, beside, "layout", files.expect_whole, trust)
     except InputError as error:
         raise InputError(f"{table.source}: product {table.name}: {error}") from None
-    odd = described.get("odd_variances")
     given = {key: entry[key] for key in ("group", "dq", "ivar", "flux_scale") if entry.get(key)}
     known = {
         "format": described["format"],
         "group": entry["member"],
         **{key: value for key, value in described.items() if value is not None and key in MEMBER},
         **given,
-        "odd_variances": bool(odd),
+        "odd_variances": bool(described["odd_variances"]),
     }
     known["err"] = known["err"] or "ivar" in given
-    return Member(member=entry["member"], path=path, exptype=entry["exptype"], size=size, **known), odd
+    return Member(member=entry["member"], path=path, exptype=entry["exptype"], size=size, **known), described
+
+
+def _unused(read) -> list[str]:
+    """Return a line on the first member with further images that nobody asked for."""
+    for member, described in read:
+        names = described["unused"]
+        if names:
+            more = f" and {len(names) - folder.NAMED} more" if len(names) > folder.NAMED else ""
+            return [
+                f"{member.path}: only the first image is used, not {', '.join(names[: folder.NAMED])}{more}; if these "
+                'are detectors too, simple.sci: "*" takes all'
+            ]
+    return []
 
 
 def _look(cache, path, about, make, trust) -> tuple:
