@@ -187,7 +187,9 @@ class Job:
             self._close()
 
     def _say(self, error: Exception) -> None:
-        text = f"{self.rule}: {_one_line(error)}"
+        text = _one_line(error)
+        if not text.startswith(f"{self.rule}: "):
+            text = f"{self.rule}: {text}"
         print(text, file=sys.stderr, flush=True)
         with suppress(OSError):  # the disk may be full
             if isinstance(error, InputError) or getattr(error, "filename", None):
