@@ -75,6 +75,7 @@ rule report:
 
 onstart:
     hold_output_folder()
+    spare_local_runs_the_rate_limit()
     for line in PLAN.told:
         logger.warning(line)
 

@@ -22,3 +22,13 @@ def by_input(wildcards, input):
 def by_pixels(wildcards):
     """runtime of a job that goes through all pixels of a product."""
     return figures.minutes(GOOD[wildcards.product].total_pixels)
+
+
+def spare_local_runs_the_rate_limit():
+    """Take Snakemake's limit on jobs a second from a run on this machine.
+
+    It is meant for submissions to a cluster. While jobs run it wakes the scheduler every second to look at all jobs
+    that are ready, once for each time that it was woken before: docs/snakemake_rate_limit.md.
+    """
+    if workflow.local_exec:
+        workflow.scheduler.job_rate_limiter = None
