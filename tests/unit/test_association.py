@@ -294,7 +294,7 @@ ROWS = [
 ]
 
 
-@pytest.mark.parametrize("ending", ["flc", "flt"])
+@pytest.mark.parametrize("ending", ["flc", "flt", "c0m"])
 def test_hst(tmp_path, ending):
     touch(tmp_path, f"ib2j02n5q_{ending}.fits", f"ib2j02n7q_{ending}.fits")
     (table,) = association.read(hst(tmp_path, ROWS))
@@ -317,9 +317,9 @@ def test_hst_product_name(tmp_path):
 
 def test_hst_refused(tmp_path):
     path = hst(tmp_path, ROWS)
-    refused(path, "ib2j02n5q", "neither", "_flc.fits", "_flt.fits")
+    refused(path, "ib2j02n5q", "neither", "_flc.fits nor _flt nor _c0m exists")
     touch(tmp_path, "ib2j02n5q_flc.fits", "ib2j02n5q_flt.fits", "ib2j02n7q_flt.fits")
-    refused(path, "both", "ib2j02n5q_flc.fits", "ib2j02n5q_flt.fits", "search order is flc, flt")
+    refused(path, "both", "ib2j02n5q_flc.fits", "ib2j02n5q_flt.fits", "search order is flc, flt, c0m")
     os.unlink(tmp_path / "ib2j02n5q_flt.fits")
     refused(path, "some members are _flc, others _flt")
     refused(hst(tmp_path, ROWS, "odd_asn.fits", ("NAME", "MEMTYPE", "MEMPRSNT")), "no column MEMNAME")

@@ -23,7 +23,7 @@ from drizzleflow.plan.files import read_hst_table, read_sheet
 SAFE_NAME = re.compile(r"(?!\.{1,2}$)(?!-)[A-Za-z0-9._+-]{1,200}", re.ASCII)
 _EXTENSION = re.compile(r"\.(fits?|fts|asdf)(\.(gz|fz|bz2|xz))?$|\.(gz|fz)$", re.IGNORECASE)
 #: HST tables: the endings tried for a rootname, in this order
-HST_ENDINGS = ("flc", "flt")
+HST_ENDINGS = ("flc", "flt", "c0m")
 
 
 @dataclass
@@ -252,7 +252,7 @@ def _read_csv(path, rows) -> list[Association]:
 def _read_hst(path, rows) -> Association:
     """Read an HST association table, whose MEMNAME is a rootname.
 
-    A member's file is beside the table, ``{root}_flc.fits`` or ``{root}_flt.fits``. The product is named
+    A member's file is beside the table, ``{root}_flc.fits``, ``_flt.fits`` or ``_c0m.fits``. The product is named
     by the present PROD-DTH row, else PROD-RPT, else PROD-CRJ, else the table's name before the underscore.
     """
     products = {kind: name for name, kind, present in reversed(rows) if present and kind.startswith("PROD")}
@@ -271,15 +271,18 @@ def _read_hst(path, rows) -> Association:
         there = [end for end in HST_ENDINGS if os.path.isfile(files[end])]
         if len(there) > 1:
             raise InputError(
-                f"{path}: both {files['flc']} and {files['flt']} exist for member {root}, expected one "
-                f"(the search order is flc, flt; move one away, or name the files in a CSV)"
+                f"{path}: both {files[there[0]]} and {files[there[1]]} exist for member {root}, expected one "
+                f"(the search order is {', '.join(HST_ENDINGS)}; move one away, or name the files in a CSV)"
             )
         if not there:
-            raise InputError(f"{path}: member {root}: neither {files['flc']} nor {files['flt']} exists")
+            raise InputError(
+                f"{path}: member {root}: neither {files['flc']} nor _{' nor _'.join(HST_ENDINGS[1:])} exists"
+            )
         kinds.update(there)
         association.members.append(_member(path, os.path.basename(files[there[0]]), "science"))
     if len(kinds) > 1:
         raise InputError(
-            f"{path}: some members are _flc, others _flt, expected one kind (CTE-corrected or not)"
+            f"{path}: some members are {', others '.join('_' + kind for kind in HST_ENDINGS if kind in kinds)}, "
+            "expected one kind (_flc: CTE-corrected)"
         )
     return association
