@@ -193,7 +193,7 @@ def write_wrong(folder, names):
         (
             "neither",
             (),
-            "member j1aaaq: neither data/neither/j1aaaq_flc.fits nor data/neither/j1aaaq_flt.fits exists",
+            "member j1aaaq: neither data/neither/j1aaaq_flc.fits nor _flt nor _c0m exists",
         ),
     ):
         (here / stem).mkdir()
