@@ -17,25 +17,7 @@ from drizzleflow.geometry.pixmap import LatticeFiles
 from drizzleflow.io.light_tables import read_levels
 from drizzleflow.outliers.static_mask import StaticMasks
 from drizzleflow.resample.kernels import kernel_reach
-
-
-def planes_of(settings: dict, err_alone: bool) -> tuple[str, ...]:
-    """Return the planes of a frame that drizzling needs, as `drizzleflow.formats.read` takes them.
-
-    Parameters
-    ----------
-    settings : dict
-        The configuration's section of the step: ``weight_type``, and of a mosaic ``compute_err`` and
-        ``report_var``.
-    err_alone : bool
-        Whether the format has ERR and no variances (``ERR_ALONE``).
-    """
-    compute_err, weights = settings.get("compute_err", "none"), settings["weight_type"]
-    variances = (
-        weights in ("ivm", "ivm-sky") or compute_err == "from_var" or settings.get("report_var", False)
-    )
-    err = weights == "err" or compute_err == "driz_err" or (variances and err_alone)
-    return ("data", "dq", *(("var",) if variances else ()), *(("err",) if err else ()))
+from drizzleflow.resample.weights import planes_of
 
 
 class FrameReader:

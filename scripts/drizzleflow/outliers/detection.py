@@ -25,6 +25,7 @@ from drizzleflow.outliers import static_mask
 from drizzleflow.outliers.comparison import Comparison
 from drizzleflow.plan import config
 from drizzleflow.resample import single
+from drizzleflow.resample.weights import planes_of
 
 __all__ = ["OutlierDetection"]
 
@@ -242,18 +243,17 @@ class OutlierDetection:
 
     def _to_drizzle(self, frames) -> list:
         """Return the frames prepared for drizzling: static masks applied, planes for the weights added."""
-        weights = self.options["single_drizzle"]["weight_type"]
-        masks, made = self._static_masks(frames), []
+        settings = self.options["single_drizzle"]
+        planes, masks, made = planes_of(settings, self.format.ERR_ALONE), self._static_masks(frames), []
         for frame in frames:
-            with_var = weights in ("ivm", "ivm-sky")
             one = replace(
                 frame,
-                err=frame.err if weights == "err" or (with_var and self.format.ERR_ALONE) else None,
-                var=dict(frame.var) if with_var else {},
+                err=frame.err if "err" in planes else None,
+                var=dict(frame.var) if "var" in planes else {},
             )
             if masks:
                 one.data = np.where(masks[_detector(frame)], frame.data, np.float32(np.nan))
-            made.append(with_sky_variance(one) if weights == "ivm-sky" else one)
+            made.append(with_sky_variance(one) if settings["weight_type"] == "ivm-sky" else one)
         return made
 
     def _static_masks(self, frames) -> dict:

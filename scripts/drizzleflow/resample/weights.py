@@ -1,10 +1,29 @@
-"""Compute weight maps for drizzling, and the mean weights by which low-weight pixels are left out."""
+"""Compute weight maps for drizzling and what they need, and the mean weights by which low-weight pixels are left out."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from drizzleflow.arrays.statistics import clipped_median, sums
+
+
+def planes_of(settings: dict, err_alone: bool) -> tuple[str, ...]:
+    """Return the planes of a frame that drizzling needs, as `drizzleflow.formats.read` takes them.
+
+    Parameters
+    ----------
+    settings : dict
+        The configuration's section of the step: ``weight_type``, and of a mosaic ``compute_err`` and
+        ``report_var``.
+    err_alone : bool
+        Whether the format has ERR and no variances (``ERR_ALONE``).
+    """
+    compute_err, weights = settings.get("compute_err", "none"), settings["weight_type"]
+    variances = (
+        weights in ("ivm", "ivm-sky") or compute_err == "from_var" or settings.get("report_var", False)
+    )
+    err = weights == "err" or compute_err == "driz_err" or (variances and err_alone)
+    return ("data", "dq", *(("var",) if variances else ()), *(("err",) if err else ()))
 
 
 def weight_map(shape, weight_type: str, good=None, *, variance=None, exposure_time=None) -> np.ndarray:
