@@ -18,6 +18,8 @@ from drizzleflow.errors import InputError
 from drizzleflow.frames import hst_detectors
 from drizzleflow.frames.frame import Frame, SkyWCS
 from drizzleflow.frames.groups import group_of
+from drizzleflow.io import wfpc2_flags
+from drizzleflow.io.fits_images import all_images
 from drizzleflow.io.header import number, text
 
 NAME, TITLE, PRIORITY = "hst", "HST", 1
@@ -85,7 +87,7 @@ def describe(path, header, options=None) -> dict:
         beside = None
         if hst_detectors.instrument_of(header) == "WFPC2":
             _expect_known_noise(header, headers, path)
-            has_err, beside = True, None if "DQ" in hdus else _flags_beside(path, chips, shapes)
+            has_err, beside = True, None if "DQ" in hdus else wfpc2_flags.beside(path, chips, shapes)
         apart = hst_detectors.exposed_apart(header, len(chips))
         seconds = [hst_detectors.times(header, sci)[0] for sci in (headers if apart else headers[:1])]
     rootname = re.sub(r"[^A-Za-z0-9._+-]", "_", text(header.get("ROOTNAME")).lower())
@@ -285,7 +287,7 @@ def _cleared(primary, options) -> int:
 
 def _stored_flags(member, hdus, ver, extver, shape) -> np.ndarray | None:
     """Return the flags of frame `extver` in their own type, from the file or from the one beside it."""
-    from drizzleflow.io.fits import open_fits, plane
+    from drizzleflow.io.fits import plane
 
     path = member["path"]
     if ("DQ", ver) in hdus:
@@ -298,11 +300,7 @@ def _stored_flags(member, hdus, ver, extver, shape) -> np.ndarray | None:
         return plane(hdus, ("DQ", ver), None, path)
     if not member.get("dq"):
         return None
-    with open_fits(member["dq"]) as others:
-        index = _flag_planes(others).get(ver)
-        if index is None or others[index].shape != shape:
-            raise InputError(f"{member['dq']}: no flags of shape {shape} with EXTVER {ver}, as {path} has")
-        return np.array(plane(others, index, None, member["dq"]))
+    return wfpc2_flags.read(member["dq"], ver, shape, path)
 
 
 def _flags(member, hdus, ver, extver, shape) -> np.ndarray | None:
@@ -320,39 +318,6 @@ def _expect_known_noise(primary, headers, path) -> None:
             )
 
 
-def _flags_beside(path, chips, shapes) -> str:
-    """Return the path of WFPC2's flags: ``_c1m.fits`` beside ``_c0m.fits``.
-
-    Raises
-    ------
-    InputError
-        It is not there, or has other planes than the image.
-    """
-    from drizzleflow.io.fits import expect_plane, open_fits
-
-    beside = re.sub(r"_c0m(?=\.fits(\.gz)?$)", "_c1m", os.fspath(path), flags=re.IGNORECASE)
-    if beside == os.fspath(path):
-        raise InputError(f"{path}: no extension DQ, expected flags there, or a _c0m.fits with its _c1m.fits")
-    if not os.path.isfile(beside):
-        raise InputError(f"{path}: no {os.path.basename(beside)} beside it, expected the file of its flags")
-    with open_fits(beside) as others:
-        found = _flag_planes(others)
-        for ver, shape in zip(chips, shapes, strict=True):
-            if ver not in found:
-                raise InputError(f"{beside}: no flags with EXTVER {ver}, expected those of {path}")
-            expect_plane(others[found[ver]], shape, beside, flags=True)
-    return beside
-
-
-def _flag_planes(hdus) -> dict[int, int]:
-    """Map EXTVER to the index of each image of a ``_c1m.fits``, which are called SCI (or DQ)."""
-    return {
-        hdu.ver: i
-        for i, hdu in enumerate(hdus)
-        if hdu.name in ("SCI", "DQ") and hdu.is_image and hdu.header["NAXIS"] >= 2
-    }
-
-
 def _expect_image(header, path) -> None:
     if (
         hst_detectors.instrument_of(header) == "STIS"
@@ -366,9 +331,7 @@ def _expect_image(header, path) -> None:
 
 def _chips(hdus, path) -> dict[int, int]:
     """Map EXTVER to the HDU index of each SCI extension with an image, in order of EXTVER."""
-    found = {
-        h.ver: i for i, h in enumerate(hdus) if h.name == "SCI" and h.is_image and h.header["NAXIS"] >= 2
-    }
+    found = {hdus[i].ver: i for i in all_images(hdus) if hdus[i].name == "SCI"}
     if not found:
         raise InputError(
             f"{path}: no SCI extension with an image; an HST member is a calibrated image (_flt, _flc or WFPC2's _c0m)"

@@ -19,25 +19,22 @@ def images(hdus, wanted, path) -> list[int]:
     InputError
         There is none, or none of a name or number.
     """
+    held = all_images(hdus)
     if wanted is not None:
         indices = []
         for key in wanted if isinstance(wanted, (list, tuple)) else [wanted]:
             if isinstance(key, int):
-                found = [key] if 0 <= key < len(hdus) and is_image(hdus[key]) else []
+                found = [key] if key in held else []
             else:
-                found = [
-                    i for i, hdu in enumerate(hdus) if fnmatchcase(hdu.name, key.upper()) and is_image(hdu)
-                ]
+                found = [i for i in held if fnmatchcase(hdus[i].name, key.upper())]
             if not found:
-                held = ", ".join(f"{i} {hdu.name}" for i, hdu in enumerate(hdus) if is_image(hdu)) or "none"
+                names = ", ".join(f"{i} {hdus[i].name}" for i in held) or "none"
                 raise InputError(
-                    f"{path}: no image extension {key!r} (simple.sci); the file's images: {held}"
+                    f"{path}: no image extension {key!r} (simple.sci); the file's images: {names}"
                 )
             indices += found
         return indices
-    indices = [i for i, hdu in enumerate(hdus) if hdu.name == "SCI" and is_image(hdu)]
-    if not indices:
-        indices = [i for i, hdu in enumerate(hdus) if is_image(hdu)][:1]
+    indices = [i for i in held if hdus[i].name == "SCI"] or held[:1]
     if not indices:
         raise InputError(f"{path}: no image in any HDU; expected a 2-D image")
     return indices
@@ -45,16 +42,13 @@ def images(hdus, wanted, path) -> list[int]:
 
 def unused(hdus, indices, companions) -> list[str]:
     """Return the names of the images that are neither `indices` nor `companions` and as large as the first."""
-    shape = hdus[indices[0]].shape
-    return [
-        hdu.name or str(i)
-        for i, hdu in enumerate(hdus)
-        if is_image(hdu) and hdu.shape == shape and i not in {*indices, *companions}
-    ]
+    shape, taken = hdus[indices[0]].shape, {*indices, *companions}
+    return [hdus[i].name or str(i) for i in all_images(hdus) if hdus[i].shape == shape and i not in taken]
 
 
-def is_image(hdu) -> bool:
-    return bool(hdu.is_image) and hdu.header.get("NAXIS", 0) >= 2
+def all_images(hdus) -> list[int]:
+    """Return the indices of the HDUs that hold an image."""
+    return [i for i, hdu in enumerate(hdus) if hdu.is_image and hdu.header.get("NAXIS", 0) >= 2]
 
 
 def index_of(indices, extver, path) -> int:
@@ -75,16 +69,14 @@ def version(hdus, indices, extver) -> int:
 def companion(hdus, name, indices, extver) -> int | None:
     """Return the index of the HDU called `name` (or with that number) that belongs to a frame, or None.
 
-    It has the EXTVER of `_version`, or else the frame's number.
+    It has the EXTVER of `version`, or else the frame's number.
     """
     index = indices[extver - 1]
     if name is None or name == "":
         return None
     if isinstance(name, int):
-        return name if 0 <= name < len(hdus) and name != index and is_image(hdus[name]) else None
-    found = {
-        hdu.ver: i for i, hdu in enumerate(hdus) if hdu.name == name.upper() and is_image(hdu) and i != index
-    }
+        return name if name != index and name in all_images(hdus) else None
+    found = {hdus[i].ver: i for i in all_images(hdus) if hdus[i].name == name.upper() and i != index}
     return found.get(version(hdus, indices, extver), found.get(extver))
 
 
@@ -99,7 +91,7 @@ def beside(path, hdus, indices, extver, shape, what, pixels: bool = True) -> np.
     names = [(hdus[index].name, hdus[index].ver) for index in indices]
     name = names[extver - 1]
     with open_fits(path) as others:
-        listed = [i for i, hdu in enumerate(others) if is_image(hdu)]
+        listed = all_images(others)
         same = [
             i
             for i in listed

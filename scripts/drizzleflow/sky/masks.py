@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from drizzleflow.errors import InputError
+from drizzleflow.io.fits_images import all_images
 
 
 def sky_mask(masks, member: dict, extver: int, shape) -> np.ndarray:
@@ -12,7 +13,7 @@ def sky_mask(masks, member: dict, extver: int, shape) -> np.ndarray:
 
     Parameters
     ----------
-    masks : list of (path, HDU or None), or None
+    masks : list of (path, HDU or None) or None
         A member's, one for each frame in order, as `drizzleflow.io.lists.read_sky_masks` reads them; frames
         without one may be measured everywhere.
     member : dict
@@ -36,7 +37,7 @@ def sky_mask(masks, member: dict, extver: int, shape) -> np.ndarray:
         return np.ones(shape, bool)
     path, index = masks[extver - 1]
     with open_fits(path) as hdus:
-        images = [k for k, hdu in enumerate(hdus) if hdu.is_image and hdu.header["NAXIS"] >= 2]
+        images = all_images(hdus)
         if index is None and images:
             index = images[0]
         if index not in images:
