@@ -11,6 +11,7 @@ from drizzleflow.errors import InputError
 from drizzleflow.io.files import why_no_file
 
 _APPLIED = re.compile(r"#\s*applied\s*=\s*(yes|no|true|false)\b", re.IGNORECASE)
+_NAMED = re.compile(r"([^\s,]*)\s*,?(.*)")
 _EXTENSION = re.compile(r"(.+?)\[(\d+)\]$")
 
 
@@ -28,9 +29,9 @@ def read_skylist(path, members: Iterable[str]) -> dict[str, list[float]]:
     """
     text, levels = _text(path, "list of sky levels"), {}
     applied = any(found[1].lower() in ("yes", "true") for found in _APPLIED.finditer(text))
-    for number, name, words in _lines(path, text, members, "level"):
+    for number, name, rest in _lines(path, text, members, "level"):
         try:
-            values = [float(word) for word in words]
+            values = [float(word) for word in rest.split()]
         except ValueError:
             values = []
         if not values or not all(map(math.isfinite, values)):
@@ -65,9 +66,8 @@ def read_sky_masks(path, members: Iterable[str]) -> dict[str, list[tuple[str, in
         A line is not of this form, a member has two, or a mask is no file.
     """
     text, masks = _text(path, "list of masks"), {}
-    for number, name, words in _lines(path, text, members, "line"):
-        joined = " ".join(words)
-        listed = [word.strip() for word in joined.split(",")] if "," in joined else words
+    for number, name, rest in _lines(path, text, members, "line"):
+        listed = [word.strip() for word in rest.split(",")] if "," in rest else rest.split()
         if not any(listed):
             raise InputError(
                 f"{path}: line {number} is {_shown(text, number)!r}, expected a member's name and its masks"
@@ -99,21 +99,21 @@ def _text(path, what) -> str:
         raise InputError(f"{path}: not a readable {what} ({error})") from None
 
 
-def _lines(path, text, members, what) -> Iterator[tuple[int, str | None, list[str]]]:
-    """Yield (number of the line, the member that it is of, the words behind the name)."""
+def _lines(path, text, members, what) -> Iterator[tuple[int, str | None, str]]:
+    """Yield (number of the line, the member that it is of, what follows the name and one comma or blanks)."""
     members, seen = list(members), set()
     for number, line in enumerate(text.splitlines(), start=1):
-        words = line.split("#")[0].replace(",", " , ", 1).split()
-        words = [word for k, word in enumerate(words) if not (k == 1 and word == ",")]
-        if not words:
+        line = line.split("#")[0].strip()
+        if not line:
             continue
-        name = words[0].rsplit("/", 1)[-1]
+        name, rest = _NAMED.fullmatch(line).groups()
+        name = name.rsplit("/", 1)[-1]
         fitting = [m for m in members if name == m or name.startswith((m + "_", m + "."))]
         stem = max(fitting, key=len, default=None)
         if stem is not None and stem in seen:
             raise InputError(f"{path}: line {number}: a second {what} of {stem}")
         seen.add(stem)
-        yield number, stem, words[1:]
+        yield number, stem, rest
 
 
 def _shown(text, number) -> str:

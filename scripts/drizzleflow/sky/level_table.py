@@ -36,17 +36,17 @@ def listed(frames: pd.DataFrame, levels: Mapping[str, list[float]]) -> pd.DataFr
     InputError
         A member has another number of levels than one or its frames'.
     """
-    skies, place = [], dict.fromkeys(levels, 0)
-    counts = frames.groupby("member").size()
-    for member in frames.member:
-        values = levels[member]
-        if len(values) not in (1, counts[member]):
+    for member, count in frames.groupby("member", sort=False).size().items():
+        if len(levels[member]) not in (1, count):
             raise InputError(
-                f"skymatch.skylist: {len(values)} levels of {member}, which has {counts[member]} frames; expected one "
+                f"skymatch.skylist: {len(levels[member])} levels of {member}, which has {count} frames; expected one "
                 "level, or one for each frame"
             )
-        skies.append(values[place[member] if len(values) > 1 else 0])
-        place[member] += 1
+    places = frames.groupby("member").cumcount()
+    skies = [
+        levels[member][place if len(levels[member]) > 1 else 0]
+        for member, place in zip(frames.member, places, strict=True)
+    ]
     return _given(frames, skies, True)
 
 
