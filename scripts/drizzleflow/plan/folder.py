@@ -144,13 +144,13 @@ def _told(left_out: dict[str, str]) -> list[str]:
     reasons: dict[str, list[str]] = {}
     for path, reason in sorted(left_out.items()):
         reasons.setdefault(reason, []).append(os.path.basename(path))
-    return [
-        harmless(
-            f"{', '.join(names[:NAMED])}"
-            f"{f' and {len(names) - NAMED} more' if len(names) > NAMED else ''}: {reason}"
-        )
-        for reason, names in reasons.items()
-    ]
+    return [harmless(f"{first_of(names)}: {reason}") for reason, names in reasons.items()]
+
+
+def first_of(names: list[str]) -> str:
+    """Return the first few of some names, and how many more there are."""
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return f"{', '.join(names[:NAMED])}{more}"
 
 
 def _images(paths, suffixes, left_out) -> dict[str, None]:

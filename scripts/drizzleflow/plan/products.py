@@ -16,7 +16,7 @@ from drizzleflow.io.lists import read_sky_masks
 from drizzleflow.plan import association, config, files, folder, mixtures
 from drizzleflow.plan.cache import Cache
 from drizzleflow.plan.product import Member, Product
-from drizzleflow.plan.roads import ROADS
+from drizzleflow.plan.roads import ROADS, imaging
 
 MEMBER = frozenset(Member.__dataclass_fields__)
 
@@ -232,11 +232,9 @@ def _member(table, entry, settings, about, cache, trust) -> tuple[Member, dict]:
 def _unused(read) -> list[str]:
     """Return a line on the first member with further images that nobody asked for."""
     for member, described in read:
-        names = described["unused"]
-        if names:
-            more = f" and {len(names) - folder.NAMED} more" if len(names) > folder.NAMED else ""
+        if described["unused"]:
             return [
-                f"{member.path}: only the first image is used, not {', '.join(names[: folder.NAMED])}{more}; if these "
+                f"{member.path}: only the first image is used, not {folder.first_of(described['unused'])}; if these "
                 'are detectors too, simple.sci: "*" takes all'
             ]
     return []
@@ -255,12 +253,11 @@ def _look(cache, path, about, make, trust) -> tuple:
 def _expect_errors(table, product) -> None:
     """Refuse members without uncertainties where they are needed, before anything is made."""
     options = product.options
-    compared = "blot" in product.methods and options["median"]["median"] and len(product.stack) > 1
     modelled = options["crmask"]["noise"] == "model" and (product.resampled or product.against_others)
     weighed = [name for name in ("single_drizzle", "mosaic") if options[name]["weight_type"] == "err"]
     advice = "set simple.noise: measured, which measures it in the image, or outlier_method: none"
     advice = f"choose another {weighed[0]}.weight_type" if weighed else advice
-    if weighed or (compared and not modelled):
+    if weighed or (imaging.compares(product) and not modelled):
         for member in product.members:
             if not member.err:
                 raise InputError(
