@@ -1,6 +1,5 @@
 # The configuration, the plan, and the look-ups that the rules share. No numerics.
 import contextlib
-import json
 import os
 import re
 
@@ -199,9 +198,10 @@ def singles_of(product, frames):
 
 def found_by_checks():
     """A line for each product whose checks found something."""
+    from drizzleflow.report import checks
+
     for name in GOOD:
         with contextlib.suppress(OSError, ValueError, LookupError):
-            with open(f"{OUT}/{name}/checks.json", encoding="utf-8") as file:
-                found = [one["text"] for check in json.load(file)["checks"] for one in check["findings"]]
+            found = checks.sentences_in(f"{OUT}/{name}/checks.json")
             if found:
                 yield f"{name}: {len(found)} thing(s) to look at, see {OUT}/{name}/report.html; the first: {found[0]}"

@@ -3,16 +3,13 @@
 Input: checks.json.
 """
 
-import json
-
 from drizzleflow.errors import InputError
 from drizzleflow.jobs import record
 from drizzleflow.report import checks
 
 
 def main(job):
-    with open(job.input.checks, encoding="utf-8") as file:
-        found = checks.sentences(json.load(file))
+    found = checks.sentences_in(job.input.checks)
     if found:
         more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
         raise InputError(

@@ -69,10 +69,10 @@ def verdict(product: str, limits: dict, frames, sky, mosaic: dict, mixed=()) -> 
             continue
         if check in _OF_FRAMES:
             found, values = _each_frame(check, limit, frames)
-        elif check in ("filters", "instruments", "units", "exposure_times"):
+        elif check in _OF_ALL:
+            found, values = _OF_ALL[check](limit, frames, sky, mosaic)
+        else:  # of the members, which the plan has looked at
             found, values = [Finding(*one) for one in mixed if one[0] == check], [None]
-        else:
-            found, values = _OTHERS[check](limit, frames, sky, mosaic)
         made.append(
             {
                 "check": check,
@@ -103,6 +103,12 @@ def sentences(verdict: dict) -> list[str]:
     return [one["text"] for check in verdict["checks"] for one in check["findings"]]
 
 
+def sentences_in(path) -> list[str]:
+    """Return the `sentences` of a ``checks.json``."""
+    with open(path, encoding="utf-8") as file:
+        return sentences(json.load(file))
+
+
 def _known(row: dict) -> dict:
     """Return a row with None for numbers that are not finite, for which JSON has no word."""
     return {
@@ -129,6 +135,10 @@ def _shift(row):
     return None if None in (row["shift_x"], row["shift_y"]) else math.hypot(row["shift_x"], row["shift_y"])
 
 
+def _above(value, limit, row) -> bool:
+    return value > limit
+
+
 def _off(value, limit, row) -> bool:
     """Whether ERR is off; a scatter far above it may be that of sources, if the other exposures are no further off."""
     calm = row["noise"] is not None and row["noise"] < CALM
@@ -147,7 +157,7 @@ def _error_text(value) -> str:
 _OF_FRAMES = {
     "flagged": (
         lambda row: row["fraction"],
-        lambda value, limit, row: value > limit,
+        _above,
         lambda v: (
             f"{100 * v:.2f} % of its pixels are flagged: wrong registration, an ERR that is too small, a "
             "moving or variable source, or bad pixels that DQ does not know"
@@ -155,7 +165,7 @@ _OF_FRAMES = {
     ),
     "shift": (
         _shift,
-        lambda value, limit, row: value > limit,
+        _above,
         lambda v: (
             f"its sources lie {v:.2f} pixels from those of the other exposures: its WCS wants aligning (jwst "
             "tweakreg, tweakwcs, SCAMP)"
@@ -189,12 +199,12 @@ _OF_FRAMES = {
     ),
     "saturated": (
         lambda row: row["saturated"],
-        lambda value, limit, row: value > limit,
+        _above,
         lambda v: f"{100 * v:.1f} % of its pixels are saturated",
     ),
     "unseen": (
         lambda row: row["unseen"],
-        lambda value, limit, row: value > limit,
+        _above,
         lambda v: (
             f"no other exposure looks at {100 * v:.1f} % of its pixels: it overlaps nothing; is it of another "
             "field, or its WCS wrong?"
@@ -287,4 +297,4 @@ def _holes(limit, frames, sky, mosaic):
     return [Finding("holes", sentence, value)] if value > limit else [], [value]
 
 
-_OTHERS = {"flagged_ratio": _flagged_ratio, "sky": _sky, "components": _components, "holes": _holes}
+_OF_ALL = {"flagged_ratio": _flagged_ratio, "sky": _sky, "components": _components, "holes": _holes}
