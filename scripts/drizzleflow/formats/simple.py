@@ -179,31 +179,27 @@ def read(member: dict, extver: int = 1, planes=("data", "dq"), options=None) -> 
         frame.per_pixel = not re.search(
             r"/\s*(sr|arcsec)|\b(sr|arcsec)\s*(\^|\*\*)?\s*-", frame.unit, re.IGNORECASE
         )
-        if "data" in planes:
-            frame.data = _scaled(plane(hdus, index, np.float32, path).reshape(shape), scale)
         if not planes:
             for key in ("ivar", "dq"):
                 if member.get(key):
                     beside(member[key], hdus, indices, extver, shape, key, pixels=False)
-        ivar = None
+        ivar = err = None
         if {"err", "dq"} & set(planes):
             ivar = _inverse_variance(member, hdus, indices, extver, shape, options)
         if "err" in planes:
-            if ivar is not None:
-                sigma = np.full(shape, np.nan, np.float32)
-                good = _has_weight(ivar)
-                sigma[good] = 1.0 / np.sqrt(ivar[good])
-                frame.err = _scaled(sigma, scale)
-            elif (found := companion(hdus, options["err"], indices, extver)) is not None:
-                frame.err = _scaled(in_shape(plane(hdus, found, np.float32, path), shape, path, found), scale)
-            elif options["noise"] == "measured":
-                data = plane(hdus, index, np.float32, path).reshape(shape)
-                flags = _flags(member, hdus, indices, extver, shape, options, ivar)
-                good = np.ones(shape, bool) if flags is None else flags == 0
-                per_unit = frame.electrons_per_unit * scale if gain else None  # of the data as they are here
-                frame.err = _scaled(measured_error(data, good, per_unit), scale)
-        if "dq" in planes:
-            frame.dq = _flags(member, hdus, indices, extver, shape, options, ivar)
+            err = _stated_error(hdus, indices, extver, shape, options, path, ivar)
+        measured = "err" in planes and err is None and options["noise"] == "measured"
+        if "data" in planes or measured:
+            pixels = plane(hdus, index, np.float32, path).reshape(shape)
+        if "dq" in planes or measured:
+            flags = _flags(member, hdus, indices, extver, shape, options, ivar)
+        if measured:
+            good = np.ones(shape, bool) if flags is None else flags == 0
+            per_unit = frame.electrons_per_unit * scale if gain else None  # of the data as they are here
+            err = measured_error(pixels, good, per_unit)
+        frame.data = _scaled(pixels, scale) if "data" in planes else None
+        frame.dq = flags if "dq" in planes else None
+        frame.err = None if err is None else _scaled(err, scale)
         if "var" in planes:
             for key, name in VARIANCES.items():
                 if (found := companion(hdus, name, indices, extver)) is not None:
@@ -279,6 +275,19 @@ def _inverse_variance(member, hdus, indices, extver, shape, options) -> np.ndarr
             return None
         ivar = in_shape(plane(hdus, found, None, path), shape, path, found)
     return np.ascontiguousarray(ivar, dtype=np.float32)
+
+
+def _stated_error(hdus, indices, extver, shape, options, path, ivar) -> np.ndarray | None:
+    """Return a frame's standard deviations, of its inverse variance or as they are in the file."""
+    from drizzleflow.io.fits import plane
+
+    if ivar is not None:
+        sigma = np.full(shape, np.nan, np.float32)
+        good = _has_weight(ivar)
+        sigma[good] = 1.0 / np.sqrt(ivar[good])
+        return sigma
+    found = companion(hdus, options["err"], indices, extver)
+    return None if found is None else in_shape(plane(hdus, found, np.float32, path), shape, path, found)
 
 
 def _has_weight(ivar) -> np.ndarray:
