@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
+
+
+def count(shape, box: int) -> tuple[int, int]:
+    """Return how many boxes an image (ny, nx) has: rows and columns of them; the last may be smaller."""
+    return -(-shape[0] // box), -(-shape[1] // box)
+
+
+def boxes(shape, box: int, every: int = 1) -> Iterator[tuple[tuple[int, int], tuple[slice, slice]]]:
+    """Yield the row and column of each box, and its pixels: every so many rows and columns of them."""
+    for i, j in np.ndindex(count(shape, box)):
+        y, x = i * box, j * box
+        yield (i, j), np.s_[y : y + box : every, x : x + box : every]
 
 
 def box_medians(values, usable, box: int) -> np.ndarray | None:
@@ -16,14 +30,11 @@ def box_medians(values, usable, box: int) -> np.ndarray | None:
     box : int
         Side of a box in pixels.
     """
-    ny, nx = values.shape
-    nodes = np.full((-(-ny // box), -(-nx // box)), np.nan)
-    for i, y in enumerate(range(0, ny, box)):
-        for j, x in enumerate(range(0, nx, box)):
-            part = np.s_[y : y + box, x : x + box]
-            found = values[part][usable[part]]
-            if len(found):
-                nodes[i, j] = np.median(found)
+    nodes = np.full(count(values.shape, box), np.nan)
+    for at, part in boxes(values.shape, box):
+        found = values[part][usable[part]]
+        if len(found):
+            nodes[at] = np.median(found)
     if not np.isfinite(nodes).any():
         return None
     nodes[np.isnan(nodes)] = np.nanmedian(nodes)

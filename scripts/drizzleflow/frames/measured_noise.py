@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from drizzleflow.arrays.boxes import background, between_boxes
+from drizzleflow.arrays.boxes import background, between_boxes, boxes, count
 
 BOX, EVERY = 64, 2  #: side of a box in pixels; every so many rows and columns are looked at
 LEAST = 16  #: pixels of a box from which its scatter can be told
@@ -26,19 +26,16 @@ def scatter_in_boxes(values, usable, box: int = BOX) -> np.ndarray | None:
         Side of a box in pixels.
     """
     usable = usable & np.isfinite(values)
-    ny, nx = values.shape
-    nodes, count = np.zeros((2, -(-ny // box), -(-nx // box)))
-    for i, y in enumerate(range(0, ny, box)):
-        for j, x in enumerate(range(0, nx, box)):
-            part = np.s_[y : y + box : EVERY, x : x + box : EVERY]
-            found = values[part][usable[part]].astype(np.float64)
-            if len(found) >= LEAST:
-                low, middle = np.percentile(_levelled(found, np.nonzero(usable[part])), [BELOW, 50])
-                nodes[i, j], count[i, j] = middle - low, len(found)
+    nodes, pixels = np.zeros((2, *count(values.shape, box)))
+    for at, part in boxes(values.shape, box, EVERY):
+        found = values[part][usable[part]].astype(np.float64)
+        if len(found) >= LEAST:
+            low, middle = np.percentile(_levelled(found, np.nonzero(usable[part])), [BELOW, 50])
+            nodes[at], pixels[at] = middle - low, len(found)
     known = nodes > 0  # a constant part of an image has no noise
     if not known.any():
         return None
-    known &= count > count[known].max() / 4
+    known &= pixels > pixels[known].max() / 4
     nodes[~known] = np.median(nodes[known])
     return nodes
 
