@@ -20,11 +20,18 @@ def text(value) -> str:
 
 
 _SECOND = re.compile(r"/\s*s(ec(onds?)?)?\b|\bs(ec)?\s*(\^|\*\*)?\s*\(?-1\b|\bcps\b", re.IGNORECASE)
+_SECOND_AT_END = re.compile(r"\s*(/\s*s(ec)?|[\s.*]s(ec)?\s*(\^|\*\*)?\s*\(?-1\)?)\s*$", re.IGNORECASE)
 
 
 def per_second(unit: str) -> bool:
     """Whether a unit is per second, such as ``electron/s``, ``DN s-1`` or ``cps``."""
     return bool(_SECOND.search(unit))
+
+
+def times_seconds(unit: str) -> str | None:
+    """A unit that ends with "per second" without it, such as ``ELECTRONS``; None for another."""
+    found = _SECOND_AT_END.search(unit)
+    return unit[: found.start()] if found else None
 
 
 def is_rate(unit: str) -> bool:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 
 from drizzleflow.errors import InputError
-
-_PER_SECOND = re.compile(r"\s*(/\s*s(ec)?|[\s.*]s(ec)?\s*(\^|\*\*)?\s*\(?-1\)?)\s*$", re.IGNORECASE)
+from drizzleflow.io.header import times_seconds
 
 
 def expect_rate(unit: str, units: str, path) -> None:
     """Raise InputError where ``mosaic.units`` is cps or counts and the product's unit is no rate."""
-    if units != "auto" and not _PER_SECOND.search(unit):
+    if units != "auto" and times_seconds(unit) is None:
         raise InputError(
             f"{path}: the product's unit is {unit or 'unknown'}, and mosaic.units {units} needs a rate such as "
             "ELECTRONS/S; expected auto"
@@ -45,4 +42,5 @@ def to_counts(model: dict, unit: str, seconds: float | None) -> str:
         power = {"data": 1, "err": 1}.get(name, 2 if name.startswith("var_") else 0)
         if power and plane is not None:
             np.multiply(plane, np.float32(seconds**power), out=plane, where=seen)
-    return _PER_SECOND.sub("", unit)
+    counts = times_seconds(unit)
+    return unit if counts is None else counts
