@@ -157,7 +157,8 @@ def clean(
     -------
     float32 (ny, nx), int16 (ny, nx)
         The clean image, and the flags that AstroDrizzle writes with it: `crbit` where a pixel was replaced, 0
-        elsewhere (int32 where it is above 32768). Where the blot has no value the pixel keeps its value and is flagged.
+        elsewhere (int32 where it is above 32768). Where the blot has no value the pixel keeps its value and
+        is flagged.
     """
     data, blotted = np.asarray(data, np.float32), np.asarray(blotted, np.float32)
     bad = np.array(mask, bool)

@@ -32,8 +32,8 @@ def noise_of(frame: Frame, template, level: float | None, kind: str) -> np.ndarr
         The frame's sky, which is in ``data``.
     kind : str
         ``err``: ERR as it is. ``model``: photons of template and sky, and read noise (of AstroDrizzle's
-        ``driz_cr``), and not less than the scatter of the frame about the template. ``expected``: ERR without the photons of what only this frame shows (`expected`); the
-        model where the frame has no ERR.
+        ``driz_cr``), and not less than the scatter of the frame about the template. ``expected``: ERR without
+        the photons of what only this frame shows (`expected`); the model where the frame has no ERR.
 
     Raises
     ------

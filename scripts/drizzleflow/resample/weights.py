@@ -36,8 +36,8 @@ def weight_map(shape, weight_type: str, good=None, *, variance=None, exposure_ti
     good : bool (ny, nx), optional
         Bad pixels get no weight.
     variance : float (ny, nx), optional
-        Read-noise variance for ``ivm``, sky variance for ``ivm-sky``, the square of ERR for ``err``. A pixel whose variance is not a
-        positive finite number gets no weight.
+        Read-noise variance for ``ivm``, sky variance for ``ivm-sky``, the square of ERR for ``err``. A pixel
+        whose variance is not a positive finite number gets no weight.
     """
     if weight_type == "exptime":
         weight = np.full(shape, exposure_time, np.float32)
