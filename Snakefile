@@ -11,7 +11,9 @@ min_version("9.20")
 
 
 include: "rules/common.smk"
+include: "rules/settings.smk"
 include: "rules/resources.smk"
+include: "rules/sharing.smk"
 include: "rules/resume.smk"
 include: "rules/members.smk"
 

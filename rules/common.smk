@@ -33,10 +33,21 @@ def no_associations(wildcards):
     )
 
 
-# a wrong association is one failing job: the others finish under --keep-going, and a plain run stops at once
-FAILING = [f"{OUT}/{name}/members.csv" for name in PLAN.products if name not in GOOD]
-if not PLAN.products:
-    FAILING = no_associations  # told when files are asked for: --lint and --list-rules work without
+WRONG = {name: product.error for name, product in PLAN.products.items() if name not in GOOD}
+
+
+def wrong_associations(wildcards):
+    """A wrong association is one failing job: the others finish under --keep-going, and a plain run stops at once.
+
+    A dry run starts no job, and fails here.
+    """
+    if workflow.dryrun and WRONG:
+        raise WorkflowError("\n".join(WRONG.values()))
+    return [f"{OUT}/{name}/members.csv" for name in WRONG]
+
+
+# no products: told when files are asked for, so that --lint and --list-rules work without
+FAILING = wrong_associations if PLAN.products else no_associations
 
 
 wildcard_constraints:
@@ -57,16 +68,16 @@ def at(step, output, ending="{ending}"):
     return f"{OUT}/{{product}}/{STEPS[step].files[output].pattern}".replace("{ending}", ending)
 
 
-def outputs(step, ending="{ending}"):
-    """All outputs of a step's rule, its record the last."""
+def outputs(step, ending="{ending}", fill=str):
+    """All outputs of a step's rule, its record the last; `fill` makes paths of their patterns."""
     kept = CONFIG["save_intermediate_results"]
     gone = {layout.TEMPORARY} if kept else {layout.TEMPORARY, layout.INTERMEDIATE}
     found = {
-        name: temp(at(step, name, ending)) if file.kept in gone else at(step, name, ending)
+        name: temp(fill(at(step, name, ending))) if file.kept in gone else fill(at(step, name, ending))
         for name, file in STEPS[step].files.items()
         if kept or file.kept != layout.EXTRA
     }
-    return found | {"record": f"{OUT}/{{product}}/{STEPS[step].record}"}
+    return found | {"record": fill(f"{OUT}/{{product}}/{STEPS[step].record}")}
 
 
 def log_of(step):
@@ -105,26 +116,38 @@ def records(product):
     return below(product, layout.Road.records)
 
 
-def products_of(road, ending=None):
-    """A constraint of {product}: the products of a road, and those whose flagged copies end so."""
-    fitting = [p for p in GOOD if GOOD[p].road == road and ending in (None, GOOD[p].format.ending)]
-    if fitting and len(fitting) == len(GOOD):
+def only(products):
+    """A constraint of {product}: some products."""
+    if products and len(products) == len(GOOD):
         return layout.ANY_NAME
-    return "|".join(map(re.escape, fitting)) or "(?!)"
+    return "|".join(map(re.escape, products)) or "(?!)"
+
+
+def products_of(road):
+    """A constraint of {product}: the products of a road."""
+    return only([name for name in GOOD if GOOD[name].road == road])
 
 
 # settings and members
 
 
-def options(product, *sections):
-    """The settings of some sections, as one plain dict (Snakemake compares bare values as an unordered set)."""
-    settings = PLAN.products[product].options
-    return {section: settings[section] for section in sections}
+def setting(product, section, key):
+    return GOOD[product].options[section][key]
 
 
-def resetbits(product):
-    """What is done to the flags of the inputs, for jobs that read them."""
-    return {"inputs": {"resetbits": options(product, "inputs")["inputs"]["resetbits"]}}
+def found(step, made, output):
+    """The file of an earlier step, for a function of inputs; ``ancient`` where it is settled for this one."""
+
+    def path(wildcards):
+        path = at(made, output).format(product=wildcards.product)
+        return ancient(path) if made in STEPS[step].settled(GOOD[wildcards.product]) else path
+
+    return path
+
+
+def given_wcs(wildcards):
+    """The file that gives the grid, if one does."""
+    return setting(wildcards.product, "grid", "output_wcs") or []
 
 
 def members(product, names=None):
@@ -158,6 +181,12 @@ def batch_members(wildcards):
     return [product.member(name).asdict() for name in product.batches[wildcards.batch]]
 
 
+def stacked_frames(wildcards):
+    """A group's members, each with the numbers of its frames."""
+    product = GOOD[wildcards.product]
+    return [(product.member(name).asdict(), extvers) for name, extvers in product.stack[wildcards.group]]
+
+
 def sky_masks(wildcards):
     """The masks for the sky of a batch's members: member -> one for each frame."""
     product = GOOD[wildcards.product]
@@ -172,8 +201,19 @@ def lattices(product, names=None):
     return [at("footprint", "lattices").format(product=product, batch=batch) for batch in batches]
 
 
+def settled_lattices(wildcards):
+    """The lattices of a group's members; what else a batch holds is no matter to them."""
+    return [ancient(path) for path in lattices(wildcards.product, stack_members(wildcards))]
+
+
 def stack_members(wildcards):
     return [name for name, _ in GOOD[wildcards.product].stack[wildcards.group]]
+
+
+def stack_groups(wildcards):
+    """The groups whose noise is kept with the median; none where none is left out of it again."""
+    product = GOOD[wildcards.product]
+    return list(product.stack) if product.against_others else []
 
 
 def static_mask_of(wildcards):

@@ -16,11 +16,8 @@ rule footprint:
         mem_mb=memory(140),
         runtime=by_input,
     params:
-        opts=lambda wc: {
-            **options(wc.product, "grid", "single_drizzle", "mosaic", "skymatch", "simple", "inputs"),
-            "members": batch_members(wc),
-        },
-        code=CODE["footprint"],
+        **reads("footprint"),
+        **apart("members", batch_members, LARGEST_BATCH),
     script:
         "../scripts/footprint.py"
 
@@ -28,7 +25,7 @@ rule footprint:
 rule grid:
     input:
         outlines=lambda wc: files(wc.product, "footprint", "outlines"),
-        wcs=lambda wc: options(wc.product, "grid")["grid"]["output_wcs"] or [],
+        wcs=given_wcs,
     output:
         **outputs("grid"),
     log:
@@ -41,8 +38,9 @@ rule grid:
         mem_mb=memory(figures.grid),
         runtime=10,
     params:
-        opts=lambda wc: options(wc.product, "grid", "skymatch"),
-        code=CODE["grid"],
+        **reads("grid"),
+        order=told("order", member_names),
+        ordered=digest("members", member_names),
     script:
         "../scripts/grid.py"
 
@@ -63,7 +61,6 @@ rule grid_wcs:
         mem_mb=memory(125),
         runtime=10,
     params:
-        opts={},
-        code=CODE["grid_wcs"],
+        **reads("grid_wcs"),
     script:
         "../scripts/grid_wcs.py"

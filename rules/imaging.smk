@@ -1,37 +1,45 @@
 # The imaging road: single drizzles, their median and mean, the outliers against the others, the mosaic.
 from drizzleflow.plan.roads import imaging
 
+for jobs in jobs_of("single_drizzle", "single_drizzle_group"):
 
-rule single_drizzle_group:
-    input:
-        files=lambda wc: member_files(wc.product, stack_members(wc)),
-        lattices=lambda wc: lattices(wc.product, stack_members(wc)),
-        grid=at("grid", "grid"),
-        sky=at("skymatch", "sky"),
-        static=static_mask_of,
-    output:
-        **outputs("single_drizzle"),
-    log:
-        log_of("single_drizzle"),
-    benchmark:
-        benchmark_of("single_drizzle")
-    conda:
-        "../envs/drizzleflow.yaml"
-    resources:
-        mem_mb=memory(figures.single),
-        runtime=by_input,
-    params:
-        opts=lambda wc: {
-            **options(wc.product, "single_drizzle", "grid", "simple"),
-            **resetbits(wc.product),
-            "subtract": GOOD[wc.product].resampled or GOOD[wc.product].against_others,
-            "frames": [
-                (GOOD[wc.product].member(name).asdict(), v) for name, v in GOOD[wc.product].stack[wc.group]
-            ],
-        },
-        code=CODE["single_drizzle"],
-    script:
-        "../scripts/single_drizzle.py"
+    rule:
+        name:
+            jobs.name
+        input:
+            **jobs.each(
+                files=lambda wc: member_files(wc.product, stack_members(wc)),
+                lattices=settled_lattices,
+            ),
+            **jobs.all(
+                grid=found("single_drizzle", "grid", "grid"),
+                sky=found("single_drizzle", "skymatch", "sky"),
+                static=static_mask_of,
+                wcs=given_wcs,
+            ),
+        output:
+            **jobs.outputs(),
+        log:
+            jobs.account(layout.LOG, "log"),
+        benchmark:
+            jobs.account(layout.BENCHMARK, "tsv")
+        wildcard_constraints:
+            **jobs.constraints,
+        conda:
+            "../envs/drizzleflow.yaml"
+        resources:
+            mem_mb=jobs.memory(figures.single),
+            runtime=by_input,
+        params:
+            **jobs.params(),
+            **jobs.each(
+                **apart("frames", stacked_frames, LARGEST_GROUP),
+                subtract=fact(
+                    "subtract", lambda wc: GOOD[wc.product].resampled or GOOD[wc.product].against_others
+                ),
+            ),
+        script:
+            "../scripts/single_drizzle.py"
 
 
 rule median_product:
@@ -50,57 +58,55 @@ rule median_product:
         mem_mb=memory(figures.median),
         runtime=by_pixels,
     params:
-        opts=lambda wc: {
-            **options(wc.product, "median", "single_drizzle", "skymatch"),
-            "groups": list(GOOD[wc.product].stack) if GOOD[wc.product].against_others else [],
-        },
-        code=CODE["median"],
+        **reads("median"),
+        groups=told("groups", stack_groups),
+        stacked=digest("groups", stack_groups),
     script:
         "../scripts/median.py"
 
 
-rule crmask_member:
-    input:
-        files=lambda wc: member_files(wc.product, [wc.member]),
-        lattices=lambda wc: lattices(wc.product, [wc.member]),
-        grid=at("grid", "grid"),
-        sky=at("skymatch", "sky"),
-        median=lambda wc: files(wc.product, "median", "median"),
-        singles=lambda wc: singles_of(wc.product, groups_of(wc)),
-    output:
-        **outputs("crmask", "fits"),
-    log:
-        log_of("crmask"),
-    benchmark:
-        benchmark_of("crmask")
-    wildcard_constraints:
-        product=products_of("imaging", "fits"),
-    conda:
-        "../envs/drizzleflow.yaml"
-    resources:
-        mem_mb=memory(figures.crmask),
-        runtime=by_input,
-    params:
-        opts=lambda wc: {
-            **options(wc.product, "crmask", "single_drizzle", "grid", "skymatch", "simple"),
-            **resetbits(wc.product),
-            **(options(wc.product, "median") if groups_of(wc) else {}),
-            "member": GOOD[wc.product].member(wc.member).asdict(),
-            "groups": groups_of(wc),
-            "mosaic_bits": options(wc.product, "mosaic")["mosaic"]["good_bits"],
-            "off": imaging.switched_off(GOOD[wc.product]),
-        },
-        code=CODE["crmask"],
-    script:
-        "../scripts/crmask.py"
+# for formats whose flagged copies are FITS files, and for those whose are ASDF files
+for jobs in [
+    *jobs_of("crmask", "crmask_member", "fits"),
+    *jobs_of("crmask", "crmask_asdf_member", "asdf"),
+]:
 
-
-# the same for formats whose flagged copies are ASDF files; the two rules have no product in common
-use rule crmask_member as crmask_asdf_member with:
-    output:
-        **outputs("crmask", "asdf"),
-    wildcard_constraints:
-        product=products_of("imaging", "asdf"),
+    rule:
+        name:
+            jobs.name
+        input:
+            **jobs.each(
+                files=lambda wc: member_files(wc.product, [wc.member]),
+                lattices=lambda wc: lattices(wc.product, [wc.member]),
+                singles=lambda wc: singles_of(wc.product, groups_of(wc)),
+            ),
+            **jobs.all(
+                grid=found("crmask", "grid", "grid"),
+                sky=found("crmask", "skymatch", "sky"),
+                median=lambda wc: files(wc.product, "median", "median"),
+            ),
+        output:
+            **jobs.outputs(),
+        log:
+            jobs.account(layout.LOG, "log"),
+        benchmark:
+            jobs.account(layout.BENCHMARK, "tsv")
+        wildcard_constraints:
+            **jobs.constraints,
+        conda:
+            "../envs/drizzleflow.yaml"
+        resources:
+            mem_mb=jobs.memory(figures.crmask),
+            runtime=by_input,
+        params:
+            **jobs.params(),
+            **jobs.each(
+                member=fact("member", lambda wc: GOOD[wc.product].member(wc.member).asdict()),
+                groups=fact("groups", groups_of),
+                off=fact("off", lambda wc: imaging.switched_off(GOOD[wc.product])),
+            ),
+        script:
+            "../scripts/crmask.py"
 
 
 rule crclean_member:
@@ -121,12 +127,8 @@ rule crclean_member:
         mem_mb=memory(figures.frames("crclean", "crmask")),
         runtime=by_input,
     params:
-        opts=lambda wc: {
-            **options(wc.product, "crmask", "single_drizzle", "simple"),
-            **resetbits(wc.product),
-            "member": GOOD[wc.product].member(wc.member).asdict(),
-        },
-        code=CODE["crclean"],
+        **reads("crclean"),
+        member=fact("member", lambda wc: GOOD[wc.product].member(wc.member).asdict()),
     script:
         "../scripts/crclean.py"
 
@@ -152,8 +154,8 @@ rule mosaic_band:
         mem_mb=memory(figures.mosaic),
         runtime=by_pixels,
     params:
-        opts=lambda wc: {**options(wc.product, "mosaic", "grid", "simple"), "bands": GOOD[wc.product].bands},
-        code=CODE["mosaic_band"],
+        **reads("mosaic_band"),
+        bands=fact("bands", lambda wc: GOOD[wc.product].bands),
     script:
         "../scripts/mosaic_band.py"
 
@@ -180,7 +182,6 @@ rule mosaic_product:
         mem_mb=memory(figures.mosaic),
         runtime=by_pixels,
     params:
-        opts=lambda wc: options(wc.product, "mosaic", "grid", "simple"),
-        code=CODE["mosaic"],
+        **reads("mosaic"),
     script:
         "../scripts/mosaic.py"

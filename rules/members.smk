@@ -18,11 +18,10 @@ rule members:
         mem_mb=memory(80),
         runtime=10,
     params:
-        opts=lambda wc: {
-            "error": PLAN.products[wc.product].error,
-            "members": [m.asdict() for m in members(wc.product)],
-            "others": PLAN.products[wc.product].others,
-        },
-        code=CODE["members"],
+        **reads("members"),
+        error=fact("error", lambda wc: PLAN.products[wc.product].error),
+        members=told("members", member_facts),
+        listed=digest("members", member_facts),
+        others=fact("others", lambda wc: PLAN.products[wc.product].others),
     script:
         "../scripts/members.py"

@@ -18,14 +18,10 @@ rule report_product:
         mem_mb=memory(figures.records(0.6, libraries=80)),
         runtime=10,
     params:
-        opts=lambda wc: {
-            # the level starts nothing but the verdict
-            "checks": {k: v for k, v in options(wc.product, "checks")["checks"].items() if k != "level"},
-            "doubts": [list(doubt) for doubt in GOOD[wc.product].doubts],
-            "notes": GOOD[wc.product].notes,
-            "left_out": GOOD[wc.product].left_out,
-        },
-        code=CODE["report"],
+        **reads("report"),
+        doubts=fact("doubts", lambda wc: [list(doubt) for doubt in GOOD[wc.product].doubts]),
+        notes=fact("notes", lambda wc: GOOD[wc.product].notes),
+        left_out=fact("left_out", lambda wc: GOOD[wc.product].left_out),
     script:
         "../scripts/report.py"
 
@@ -47,8 +43,7 @@ rule verdict:
         mem_mb=memory(50),
         runtime=10,
     params:
-        opts=lambda wc: {},
-        code=CODE["verdict"],
+        **reads("verdict"),
     script:
         "../scripts/verdict.py"
 
@@ -69,8 +64,8 @@ rule provenance:
         mem_mb=memory(figures.records(1.0)),
         runtime=10,
     params:
-        opts=lambda wc: {"sources": table_of(wc.product)},
-        code=CODE["provenance"],
+        **reads("provenance"),
+        sources=fact("sources", lambda wc: table_of(wc.product)),
     script:
         "../scripts/provenance.py"
 

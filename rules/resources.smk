@@ -2,13 +2,17 @@
 from drizzleflow.plan import figures
 
 
-def memory(figure):
-    """mem_mb of a rule: by a figure, or by a peak in MiB that does not depend on the product."""
+def memory(figure, product=None):
+    """mem_mb of a rule: by a figure, or by a peak in MiB that does not depend on the product.
+
+    `product`: where the rule is of one product, and its jobs have no wildcards.
+    """
 
     def mem_mb(wildcards, input, attempt):
         # snakemake processes in a cluster's job: Slurm's executor has two
         engines = 0 if workflow.local_exec else 2 if workflow.executor_plugin.name == "slurm" else 1
-        peak = figure(GOOD[wildcards.product], wildcards, input) if callable(figure) else figure
+        name = product or wildcards.product
+        peak = figure(GOOD[name], wildcards, input) if callable(figure) else figure
         return figures.asked(peak, attempt, engines)
 
     return mem_mb

@@ -16,11 +16,9 @@ rule static_mask:
         mem_mb=memory(figures.frames("static_mask", "static_mask")),
         runtime=by_input,
     params:
-        opts=lambda wc: {
-            **options(wc.product, "static_mask", "simple"),
-            "members": [m.asdict() for m in members(wc.product)],
-        },
-        code=CODE["static_mask"],
+        **reads("static_mask"),
+        members=told("members", member_facts),
+        listed=digest("members", member_facts),
     script:
         "../scripts/static_mask.py"
 
@@ -29,9 +27,9 @@ rule sky_overlaps:
     input:
         files=batch_files,
         masks=lambda wc: [mask[0] for masks in sky_masks(wc).values() for mask in masks if mask],
-        footprints=at("grid", "footprints"),
-        overlaps=at("grid", "overlaps"),
-        grid=at("grid", "grid"),
+        footprints=found("sky_overlaps", "grid", "footprints"),
+        overlaps=found("sky_overlaps", "grid", "overlaps"),
+        grid=found("sky_overlaps", "grid", "grid"),
         lattices=at("footprint", "lattices"),
         static=static_mask_of,
     output:
@@ -46,13 +44,9 @@ rule sky_overlaps:
         mem_mb=memory(figures.frames("sky_overlaps", "skymatch")),
         runtime=by_input,
     params:
-        opts=lambda wc: {
-            **options(wc.product, "skymatch", "grid", "simple"),
-            **resetbits(wc.product),
-            "members": batch_members(wc),
-            "masks": sky_masks(wc),
-        },
-        code=CODE["sky_overlaps"],
+        **reads("sky_overlaps"),
+        **apart("members", batch_members, LARGEST_BATCH),
+        masks=fact("masks", sky_masks),
     script:
         "../scripts/sky_overlaps.py"
 
@@ -61,7 +55,7 @@ rule skymatch_product:
     input:
         tables=lambda wc: files(wc.product, "sky_overlaps", "table"),
         cells=lambda wc: files(wc.product, "sky_overlaps", "cells"),
-        skylist=lambda wc: options(wc.product, "skymatch")["skymatch"]["skylist"] or [],
+        skylist=lambda wc: setting(wc.product, "skymatch", "skylist") or [],
         footprints=at("grid", "footprints"),
         overlaps=at("grid", "overlaps"),
     output:
@@ -76,7 +70,6 @@ rule skymatch_product:
         mem_mb=memory(figures.skymatch),
         runtime=by_pixels,
     params:
-        opts=lambda wc: options(wc.product, "skymatch"),
-        code=CODE["skymatch"],
+        **reads("skymatch"),
     script:
         "../scripts/skymatch.py"

@@ -38,7 +38,7 @@ def main(job):
             opts, job.input.median[0], singles, format_module, reader.grid.pixel_scale_ratio or 1.0
         )
     masks, blots, counts = {}, {}, []
-    bits = formats.good_bits(format_module, "mosaic", opts["mosaic_bits"])
+    bits = formats.good_bits(format_module, "mosaic", opts["mosaic"]["good_bits"])
     for extver, frame in reader.frames(member, ("data", "dq", "err")):
         good = dq.good_pixels(frame.dq, bits, format_module.DQ_FLAGS, frame.shape)
         worth = quality(frame, good, format_module.SATURATED)
@@ -109,5 +109,6 @@ def main(job):
 
 
 if __name__ == "__main__":
-    with record.job(snakemake) as job:
-        main(job)
+    for job in record.jobs(snakemake):
+        with job:
+            main(job)

@@ -50,7 +50,7 @@ def main(job):
                     if k.startswith(f"{member['member']}/1/")
                 }
                 continue
-            frame = formats.read(member, extver, (), opts["simple"])
+            frame = formats.read(member, extver, (), formats.reading(opts))
             if not (frame.exposure_time and frame.exposure_time > 0):
                 raise InputError(
                     f"{member['path']}: exposure time {frame.exposure_time}, expected a positive number of seconds"
@@ -62,6 +62,7 @@ def main(job):
                 found = footprint.describe(wcs, frame.s_region)
                 if opts["grid"]["method"] == "astrodrizzle":
                     found |= astrodrizzle_frame.describe(frame, wcs)
+                arrays[LatticeFiles.area_key(member["member"], extver)] = np.array(found["pixel_area"])
                 found["sky_outline"] = np.array(
                     wcs.to_sky(*border(wcs.shape, opts["skymatch"]["stepsize"]))
                 ).tolist()

@@ -19,6 +19,8 @@ def main(job):
     for path in job.input.outlines:
         with open(path, encoding="utf-8") as file:
             frames += json.load(file)
+    order = {name: number for number, name in enumerate(opts["order"])}
+    frames.sort(key=lambda frame: (order[frame["member"]], frame["extver"]))
     if job.input.wcs:
         job.input_hash(job.input.wcs)
     made, outside = product_grid(frames, opts["grid"])

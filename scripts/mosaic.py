@@ -27,7 +27,7 @@ def main(job):
         reader = FrameReader.of(job, "mosaic")
         model, unit = mosaic.drizzle(members, grid, settings, reader.to_drizzle, pad=opts["grid"]["pad"])
         windows = reader.reached
-    model |= i2d.exposure_times(members, opts["simple"])
+    model |= i2d.exposure_times(members, formats.reading(opts))
     if settings["units"] == "counts" and not job.input.bands:
         unit = units.to_counts(model, unit, model["exposure_time"])
     headers = formats.get(members[0]["format"]).headers or i2d.headers

@@ -8,6 +8,7 @@ import json
 
 import numpy as np
 
+from drizzleflow import formats
 from drizzleflow.io.files import replacing
 from drizzleflow.io.light_tables import read_members
 from drizzleflow.jobs import record
@@ -26,7 +27,7 @@ def main(job):
         members, grid, opts["mosaic"], reader.to_drizzle, pad=opts["grid"]["pad"], rows=rows
     )
     if opts["mosaic"]["units"] == "counts":
-        times = i2d.exposure_times(members, opts["simple"])
+        times = i2d.exposure_times(members, formats.reading(opts))
         unit = units.to_counts(model, unit, times["exposure_time"])
     arrays = {key: value for key, value in model.items() if isinstance(value, np.ndarray)}
     with replacing(job.output.band) as temporary, open(temporary, "wb") as out:

@@ -19,7 +19,8 @@ def main(job):
     bits = formats.good_bits(module, "single", settings["good_bits"])
     flags = {"good_bits": bits, "flags": module.DQ_FLAGS}
     if settings["resample_data"]:
-        made = single.drizzle(frames, reader.grid, reader.pixmap, settings, pad=opts["grid"]["pad"], **flags)
+        grid = reader.grid_of(listed)
+        made = single.drizzle(frames, grid, reader.pixmap, settings, pad=opts["grid"]["pad"], **flags)
     else:
         made = single.unresampled(*next(frames), settings, **flags)
     lines = history.members(
@@ -41,5 +42,6 @@ def main(job):
 
 
 if __name__ == "__main__":
-    with record.job(snakemake) as job:
-        main(job)
+    for job in record.jobs(snakemake):
+        with job:
+            main(job)

@@ -7,10 +7,19 @@ skylist.
 
 import json
 
+import numpy as np
+
 from drizzleflow.io import lists, tables
 from drizzleflow.jobs import record
 from drizzleflow.sky import level_table
 from drizzleflow.sky.cells import CellFiles
+
+
+def in_order(overlaps, frames):
+    """The rows in the order of the frames, however these were divided into batches: sums are the same to the bit."""
+    number = {key: at for at, key in enumerate(zip(frames.member, frames.extver, strict=True))}
+    at = [number[key] for key in zip(overlaps.member, overlaps.extver, strict=True)]
+    return overlaps.iloc[np.argsort(at, kind="stable")].reset_index(drop=True)
 
 
 def main(job):
@@ -33,7 +42,7 @@ def main(job):
             with open(job.input.overlaps, encoding="utf-8") as file:
                 near_to = json.load(file)
             between = level_table.cell_differences(frames, near_to, CellFiles(job.input.cells).read)
-        overlaps = tables.read_overlaps(*job.input.tables)
+        overlaps = in_order(tables.read_overlaps(*job.input.tables), frames)
         sky, method = level_table.matched(frames, overlaps, settings, between), settings["skymethod"]
         for row in sky.itertuples():
             job.log("%s %d: sky %g +- %g", row.member, row.extver, row.sky, row.sigma)

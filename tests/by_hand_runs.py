@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 from drizzleflow.jobs import record
 from drizzleflow.jobs.by_hand import by_hand
+from drizzleflow.plan import keys
+from drizzleflow.plan.roads import STEPS
 
 SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
 
@@ -27,6 +29,12 @@ class Ended(NamedTuple):
 def main_of(rule: str) -> Callable:
     """The ``main(job)`` of scripts/{rule}.py."""
     return runpy.run_path(str(SCRIPTS / f"{rule}.py"), run_name=rule)["main"]
+
+
+def options_of(product, step: str, **facts) -> dict:
+    """The options that the rule of a step gives its script: the settings that it reads, and facts."""
+    settings = keys.chosen(product, STEPS[step].reads(product))
+    return keys.nested([("", {key: value}) for key, value in settings.items()]) | facts
 
 
 def run_script(rule: str, **given) -> Ended:
@@ -45,10 +53,11 @@ def make_grid(product, out: Path) -> Ended:
     """The jobs from a planned product to its grid, as the rules describe them: members, footprint, grid."""
     members = [member.asdict() for member in product.members]
     first = {"error": product.error, "members": members, "others": product.others}
-    sections = {
-        key: product.options[key]
-        for key in ("grid", "single_drizzle", "mosaic", "skymatch", "simple", "inputs")
-    }
+    if product.error:
+        return run_script(
+            "members", output={"table": out / "members.csv"}, options=first, log=out / "log/members.log"
+        )
+    order = [member.member for member in product.members]
     outlines = out / "footprint/all.json"
     grid = {
         "grid": out / "grid.json",
@@ -63,10 +72,17 @@ def make_grid(product, out: Path) -> Ended:
             {
                 "input": {"files": [member.path for member in product.members]},
                 "output": {"outlines": outlines, "lattices": out / "footprint/all.npz"},
-                "options": {**sections, "members": members},
+                "options": options_of(product, "footprint", members=members),
             },
         ),
-        ("grid", {"input": {"outlines": [outlines], "wcs": wcs or []}, "output": grid, "options": sections}),
+        (
+            "grid",
+            {
+                "input": {"outlines": [outlines], "wcs": wcs or []},
+                "output": grid,
+                "options": options_of(product, "grid", order=order),
+            },
+        ),
     ):
         (out / "footprint").mkdir(parents=True, exist_ok=True)
         ended = run_script(rule, log=out / f"log/{rule}.log", **given)

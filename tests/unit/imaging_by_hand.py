@@ -3,6 +3,8 @@
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
+from by_hand_runs import options_of
+
 from drizzleflow import formats
 from drizzleflow.jobs import record
 from drizzleflow.jobs.by_hand import by_hand
@@ -42,8 +44,8 @@ class Road:
             path.parent.mkdir(parents=True, exist_ok=True)
         return paths[0] if len(paths) == 1 else paths
 
-    def sections(self, *names):
-        return {name: self.product.options[name] for name in names}
+    def options(self, step, **facts):
+        return options_of(self.product, step, **facts)
 
     def job(self, rule, input, output, options, **wildcards):
         """Run a rule's script; its record."""
@@ -77,10 +79,7 @@ class Road:
             "footprint",
             {"files": [m["path"] for m in self.members]},
             {"outlines": outlines, "lattices": self.lattices},
-            {
-                **self.sections("grid", "single_drizzle", "mosaic", "skymatch", "simple", "inputs"),
-                "members": self.members,
-            },
+            self.options("footprint", members=self.members),
         )
         names = ("grid.json", "footprints.csv", "overlaps.json")
         self.grid, footprints, overlaps = self.at(*names)
@@ -88,14 +87,14 @@ class Road:
             "grid",
             {"outlines": [outlines], "wcs": []},
             {"grid": self.grid, "footprints": footprints, "overlaps": overlaps},
-            self.sections("grid", "skymatch"),
+            self.options("grid", order=[member["member"] for member in self.members]),
         )
         return self
 
     def levels(self):
         """Static masks where they are asked for, and sky.csv."""
         if self.static:
-            options = {**self.sections("static_mask", "simple"), "members": self.members}
+            options = self.options("static_mask", members=self.members)
             self.job("static_mask", {}, {"static": self.static[0]}, options)
         table, cells, self.sky = self.at("sky/all.csv", "sky/all.npz", "sky.csv")
         tables = {"footprints": self.at("footprints.csv"), "overlaps": self.at("overlaps.json")}
@@ -103,13 +102,13 @@ class Road:
             "sky_overlaps",
             {**tables, "grid": self.grid, "lattices": self.lattices, "static": self.static},
             {"table": table, "cells": cells},
-            {**self.sections("skymatch", "grid", "simple"), "members": self.members, "masks": {}},
+            self.options("sky_overlaps", members=self.members, masks={}),
         )
         self.job(
             "skymatch",
             {**tables, "tables": [table], "cells": [cells], "skylist": []},
             {"sky": self.sky},
-            self.sections("skymatch"),
+            self.options("skymatch"),
         )
         return self
 
@@ -122,20 +121,15 @@ class Road:
         path = self.at(f"single/{group}_outlier_i2d.fits")
         frames = [(self.product.member(name).asdict(), v) for name, v in self.product.stack[group]]
         files = [member["path"] for member, _ in frames]
-        options = {
-            **self.sections("single_drizzle", "grid", "simple"),
-            "frames": frames,
-            "subtract": self.product.resampled or self.product.against_others,
-        }
+        subtract = self.product.resampled or self.product.against_others
+        options = self.options("single_drizzle", frames=frames, subtract=subtract)
         given = {**self.placed, "files": files, "static": self.static}
         return path, self.job("single_drizzle", given, {"single": path}, options, group=group)
 
     def median(self, singles):
         path = self.at("p_median.fits")
-        options = {
-            **self.sections("median", "single_drizzle", "skymatch"),
-            "groups": list(self.product.stack) if self.product.against_others else [],
-        }
+        groups = list(self.product.stack) if self.product.against_others else []
+        options = self.options("median", groups=groups)
         return path, self.job("median", {"singles": singles, "grid": self.grid}, {"median": path}, options)
 
     def crmask(self, member, median):
@@ -143,9 +137,8 @@ class Road:
         mask, crf, blot = self.at(
             f"crmask/{name}_crmask.fits", f"crf/{name}_crf.{self.ending}", f"blot/{name}_blot.fits"
         )
-        sections = self.sections("crmask", "single_drizzle", "grid", "skymatch", "simple", "median")
         groups = imaging.own_groups(self.product, name)
-        options = {**sections, "member": member, "groups": groups, "mosaic_bits": "auto", "off": None}
+        options = self.options("crmask", member=member, groups=groups, off=None)
         singles = [
             self.at(f"single/{group}_outlier_i2d.fits") for group in dict.fromkeys(g for _, g in groups)
         ]
@@ -161,12 +154,12 @@ class Road:
     def band(self, crfs, number, bands):
         path = self.at(f"mosaic/{number:04d}.npz")
         given = {**self.placed, "crfs": crfs, "members": self.at("members.csv"), "static": self.static}
-        options = {**self.sections("mosaic", "grid", "simple"), "bands": bands}
+        options = self.options("mosaic_band", bands=bands)
         self.job("mosaic_band", given, {"band": path}, options, band=f"{number:04d}")
         return path
 
     def mosaic(self, crfs, bands=()):
         path = self.at("p_i2d.fits")
         given = {**self.placed, "crfs": crfs, "members": self.at("members.csv"), "static": self.static}
-        options = self.sections("mosaic", "grid", "simple")
+        options = self.options("mosaic")
         return path, self.job("mosaic", {**given, "bands": list(bands)}, {"mosaic": path}, options)

@@ -19,14 +19,13 @@ def product(
         Member(name, f"{name}.fits", "science", name, format, nframes, cube, shape[1], shape[0])
         for name in names
     ]
-    starts = range(0, len(names), batch)
     return Product(
         "p",
         "p.csv",
         members=members,
         options=config.for_product(settings),
         groups={name: [(name, list(range(1, nframes + 1)))] for name in names},
-        batches={f"batch{k:04d}": list(names[at : at + batch]) for k, at in enumerate(starts, start=1)},
+        batch_size=batch,
         format=formats.declared(format),
         methods=tuple(settings["outlier_method"]),
         keeps=settings["save_intermediate_results"],

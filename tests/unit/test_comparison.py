@@ -31,7 +31,7 @@ FLAG = {"clean": 0, "jump": JUMP, "saturated": SATURATED, "unusable": DO_NOT_USE
 
 
 def options_of(mosaic_bits="auto", **user) -> dict:
-    return {**config.for_product(config.standard(user)), "mosaic_bits": mosaic_bits}
+    return {**config.for_product(config.standard(user)), "mosaic": {"good_bits": mosaic_bits}}
 
 
 def frames(n=3, **more) -> list[Frame]:

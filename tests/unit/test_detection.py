@@ -182,6 +182,7 @@ def workflow(folder, made, settings):
         "grid",
         {"outlines": [batch["outlines"]], "wcs": []},
         {"grid": "grid.json", "footprints": "footprints.csv", "overlaps": "overlaps.json"},
+        order=[member["member"] for member in members],
     )
     static = []
     if options["static_mask"]["static"]:
@@ -230,7 +231,7 @@ def workflow(folder, made, settings):
             "median": [median],
             "singles": [singles[name] for name in dict.fromkeys(name for _, name in own)],
         }
-        more = {"member": member, "off": None, "groups": own, "mosaic_bits": "auto"}
+        more = {"member": member, "off": None, "groups": own, "mosaic": {"good_bits": "auto"}}
         done = run("crmask", given, output, **more)
         with fits.open(done["mask"]) as hdus:
             for hdu in hdus[1:]:

@@ -24,7 +24,7 @@ def run(rule, inputs, outputs, hashed=(), contributions=(), **wildcards):
         wildcards=wildcards,
         input=inputs,
         output=SimpleNamespace(product=outputs, record=f"results/p/record/{rule}/{where}.json"),
-        params={"opts": {"pixfrac": 1.0}, "code": f"code-{rule}"},
+        params={"opts": {"mosaic": {"pixfrac": 1.0}}, "code": f"code-{rule}"},
         log=[f"results/logs/{rule}/{where}.log"],
     )
     with record.job(given) as job:
@@ -85,7 +85,7 @@ def test_every_file_and_job_is_there(records):
     assert set(jobs) == {"job:crmask/p/a", "job:crmask/p/b%20c%3A%C3%BC%25", "job:mosaic/p"}
     mosaic = jobs["job:mosaic/p"]
     assert mosaic["df:code"] == "code-mosaic"
-    assert json.loads(mosaic["df:params"]) == {"opts": {"pixfrac": 1.0}}
+    assert json.loads(mosaic["df:params"]) == {"mosaic": {"pixfrac": 1.0}}
     assert json.loads(mosaic["df:wildcards"]) == {"product": "p"}
     assert mosaic["prov:startTime"] <= mosaic["prov:endTime"]
     assert mosaic["df:host"] == os.uname().nodename

@@ -65,7 +65,7 @@ def test_a_good_job_leaves_its_record(given, capsys):
         "c0de",
         {"product": "p", "member": "m1"},
     )
-    assert found["params"] == {"opts": {"snr": "5.0 4.0", "lower": None}}
+    assert found["params"] == {"snr": "5.0 4.0", "lower": None}
     product = {"path": given.output.mask, "sha256": hashlib.sha256(b"product").hexdigest(), "size": 7}
     assert found["outputs"] == [product]
     raw = hashlib.sha256(b"raw" * 100).hexdigest()
@@ -236,7 +236,7 @@ def test_snakemake_runs_it(tmp_path):
     assert "Traceback" not in done.stderr
     found = record.read(tmp_path / "record/a/good.json")
     assert found["wildcards"] == {"x": "good"}
-    assert found["params"] == {"opts": {"pixfrac": 1.0}}
+    assert found["params"] == {"pixfrac": 1.0}
     assert (found["code"], found["inputs"]) == ("abc", [{"path": "in.txt"}])
     assert [entry["path"] for entry in found["outputs"]] == ["out/good.txt"]
     assert "numpy" not in found["versions"]

@@ -27,7 +27,7 @@ def entry(rule, number=0, **more):
     return {
         "rule": rule,
         "wildcards": {"product": "prod", "member": f"m{number}"},
-        "params": {"opts": {"snr": "5.0 4.0"}},
+        "params": {"crmask": {"snr": "5.0 4.0"}},
         "statistics": {},
         "warnings": [],
         "started": f"2026-01-01T00:00:0{number}.000+00:00",
@@ -66,7 +66,7 @@ def records(tmp_path, png):
             wildcards={"product": "prod"},
             statistics={"exposure": 12.5, "shape": [3, 4]},
             thumbnails={"mosaic": png[4], "coverage": png[5]},
-            params={"opts": {"kernel": EVIL}},
+            params={"kernel": EVIL},
         ),
         entry("median_product", 3, statistics={"threshold": 0.7}, thumbnails={"median": png[6]}),
         entry(
@@ -155,7 +155,7 @@ def test_what_all_rows_share_is_said_once(tmp_path):
 def test_parameters_of_a_section_stand_once(tmp_path):
     settings = {"grid": {"pad": True}, "groups": 6, "member": {"path": "somewhere.fits"}}
     for number, rule in enumerate(("crmask_member", "mosaic_product")):
-        (tmp_path / f"{number}.json").write_text(json.dumps(entry(rule, number, params={"opts": settings})))
+        (tmp_path / f"{number}.json").write_text(json.dumps(entry(rule, number, params=settings)))
     report.make(sorted(tmp_path.glob("*.json")), NONE, NONE, tmp_path / "report.html", "prod")
     rows = Page((tmp_path / "report.html").read_text()).rows
     assert rows.count(["pad", "true"]) == 1

@@ -22,6 +22,8 @@ names:
     OUTLIER             the DQ bits that are set at outliers
     OUTLIER_KEY         the option of `reading` that replaces OUTLIER unless it is ``auto``, or None
     TAKES_BITS          whether ``inputs.resetbits`` and ``crmask.crbit`` choose DQ bits
+    SETTINGS            {what: settings with which it is read}: "frame" (what the header tells), "dq" and "err" (the
+                        planes), "copy" (the flagged copy); may be left out. Each as "section: key key" (`drizzleflow.plan.keys`)
 
     recognise(header)                                    whether a file is of this format (`header`)
     describe(path, header, options)                      a dict of what the plan must know of a file
@@ -59,6 +61,7 @@ class Declared:
     memory: dict[str, float]
     skymethod: str
     detectors_apart: bool
+    settings: dict[str, list[str]]
 
 
 @cache
@@ -76,7 +79,8 @@ def get(name: str):
 def declared(name: str) -> Declared:
     """Return what format `name` declares of itself, for the plan."""
     module = get(name)
-    found = {key: getattr(module, key.upper()) for key in Declared.__dataclass_fields__}
+    found = {key: getattr(module, key.upper()) for key in Declared.__dataclass_fields__ if key != "settings"}
+    found["settings"] = getattr(module, "SETTINGS", {})
     return Declared(**found | {"suffixes": list(module.SUFFIXES)})
 
 
@@ -93,11 +97,12 @@ def good_bits(module, step: str, chosen):
 def reading(options) -> dict:
     """Return the `options` of the modules' functions, from sections of the configuration.
 
-    They are the keys of ``simple``, ``resetbits`` of ``inputs`` and ``crbit`` of ``crmask``; of sections that
-    are not there, ``auto``.
+    They are the keys of ``simple``, ``resetbits`` of ``inputs`` and ``crbit`` of ``crmask``, as far as they are
+    there: a step is given those that its format reads (SETTINGS).
     """
     bits = (("inputs", "resetbits"), ("crmask", "crbit"))
-    return {**options["simple"], **{key: options.get(name, {}).get(key, "auto") for name, key in bits}}
+    given = {key: options[name][key] for name, key in bits if key in options.get(name, ())}
+    return {**options.get("simple", {}), **given}
 
 
 def outlier_bits(module, options) -> int:

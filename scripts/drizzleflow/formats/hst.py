@@ -47,6 +47,7 @@ SKY_BITS = 0
 SKYMETHOD, SATURATED = "match", DQ_FLAGS["FULLWELL"] | DQ_FLAGS["ATODSAT"]
 DETECTORS_APART = True
 TAKES_BITS = True
+SETTINGS = {"dq": ["inputs: resetbits"], "copy": ["inputs: resetbits", "crmask: crbit"]}
 OUTLIER, OUTLIER_KEY = 4096, "crbit"
 headers = None
 UNITS = ("ELECTRONS", "ELECTRONS/S", "COUNTS", "COUNTS/S", "DN", "DN/S")

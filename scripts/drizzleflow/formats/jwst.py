@@ -59,6 +59,7 @@ DETECTORS_APART = False
 DISPERSERS = ("GR", "P750L")
 DO_NOT_USE, OUTLIER_FLAG = 1, 16
 TAKES_BITS = False
+SETTINGS: dict[str, list[str]] = {}
 OUTLIER, OUTLIER_KEY = DO_NOT_USE | OUTLIER_FLAG, None
 VARIANCES = {"rnoise": "VAR_RNOISE", "poisson": "VAR_POISSON", "flat": "VAR_FLAT"}
 write_clean = headers = None

@@ -50,6 +50,7 @@ SKYMETHOD, SATURATED = "match", DQ_FLAGS["SATURATED"]
 DETECTORS_APART = False
 DO_NOT_USE, OUTLIER_FLAG = 1, 128
 TAKES_BITS = False
+SETTINGS: dict[str, list[str]] = {}
 OUTLIER, OUTLIER_KEY = DO_NOT_USE | OUTLIER_FLAG, None
 VARIANCES = {"rnoise": "var_rnoise", "poisson": "var_poisson", "flat": "var_flat"}
 write_clean = None

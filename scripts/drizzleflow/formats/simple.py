@@ -50,6 +50,14 @@ SKY_BITS = 0
 SKYMETHOD, SATURATED = "global+match", 0
 DETECTORS_APART = False
 TAKES_BITS = False
+SETTINGS = {
+    "frame": [
+        "simple: sci flux_scale exptime_keyword start_keyword sky_keyword gain_keyword readnoise_keyword unit_keyword"
+    ],
+    "dq": ["simple: dq dq_codes"],
+    "err": ["simple: err ivar noise"],
+    "copy": ["simple: outlier_bit dq dq_codes"],
+}
 OUTLIER, OUTLIER_KEY = DQ_FLAGS["OUTLIER"], "outlier_bit"
 write_clean = headers = None
 #: what CTYPE1 or CTYPE2 of a celestial WCS begins with

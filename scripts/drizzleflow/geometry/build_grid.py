@@ -14,7 +14,7 @@ from dataclasses import replace
 import numpy as np
 
 from drizzleflow.errors import InputError
-from drizzleflow.geometry.grid import MAX_PIXELS, Grid
+from drizzleflow.geometry.grid import MAX_PIXELS, Grid, arcsec
 from drizzleflow.geometry.projection import Projection, from_header, of_gwcs, tree_of, two_axes
 from drizzleflow.geometry.region import covered, tilt, windows
 from drizzleflow.geometry.sphere import tangent_plane
@@ -87,13 +87,8 @@ def build(footprints: list[dict], options: dict) -> Grid:
     """
     grid = _build(footprints, options)
     return replace(
-        _check(grid), input_scale=_arcsec(max(f["pixel_area"] for f in footprints)) / grid.pixel_scale
+        _check(grid), input_scale=arcsec(max(f["pixel_area"] for f in footprints)) / grid.pixel_scale
     )
-
-
-def _arcsec(area) -> float:
-    """Return the side (arcsec) of a square pixel of `area` steradians."""
-    return float(np.degrees(np.sqrt(area)) * 3600.0)
 
 
 def _build(footprints, options) -> Grid:
@@ -114,7 +109,7 @@ def _build(footprints, options) -> Grid:
 
     if options["pixel_scale"]:
         scale = float(options["pixel_scale"])
-        ratio = scale / _arcsec(first["pixel_area"])
+        ratio = scale / arcsec(first["pixel_area"])
     else:
         ratio = float(options["pixel_scale_ratio"])
         scale = first["scale"] * ratio
@@ -209,7 +204,7 @@ def _from_file(path, shape, first) -> Grid:
         raise
     except Exception as error:
         raise InputError(f"grid.output_wcs: {path} cannot be read as a celestial WCS ({error})") from None
-    ratio = grid.pixel_scale / _arcsec(first["pixel_area"])
+    ratio = grid.pixel_scale / arcsec(first["pixel_area"])
     return replace(grid, pixel_scale_ratio=float(ratio))
 
 

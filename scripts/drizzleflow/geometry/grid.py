@@ -15,6 +15,11 @@ from drizzleflow.io.files import write_text
 MAX_PIXELS = 4_000_000_000  #: a larger grid is refused, since its coordinates must be wrong
 
 
+def arcsec(area) -> float:
+    """Return the side (arcsec) of a square pixel of `area` steradians."""
+    return float(np.degrees(np.sqrt(area)) * 3600.0)
+
+
 @dataclass(frozen=True)
 class Grid:
     """A celestial pixel grid; its projection is TAN unless `custom` is given.

@@ -78,6 +78,16 @@ class LatticeFiles:
         """Return the key of a member's hash, by which later jobs know the file without reading it again."""
         return f"{member}/0/file/sha256"
 
+    @staticmethod
+    def area_key(member: str, extver: int) -> str:
+        """Return the key of a frame's mean pixel area, steradians."""
+        return f"{member}/{extver}/pixel/area"
+
+    def pixel_area(self, member: str, extver: int) -> float:
+        """Return the mean area of a frame's pixels, steradians."""
+        with np.load(self._where[member, extver, "pixel"]) as stored:
+            return float(stored[self.area_key(member, extver)])
+
     def sha256(self, member: str) -> str | None:
         """Return the hash that the ``footprint`` job took of a member's file; None if it was not kept."""
         path = self._where.get((member, 0, "file"))

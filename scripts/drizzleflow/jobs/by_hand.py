@@ -59,7 +59,7 @@ def by_hand(rule: str, *, input: dict, output: dict, options=None, wildcards=Non
         name -> path or list of paths, as the rule names them. Without an output ``record`` no record is
         written.
     options : dict, optional
-        The settings, as the rule's ``params.opts``.
+        The job's options, section by section.
     wildcards : dict, optional
         name -> value.
     log : path, optional

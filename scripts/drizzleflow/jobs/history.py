@@ -11,22 +11,15 @@ import json
 import textwrap
 
 from drizzleflow import __version__
+from drizzleflow.plan.keys import NEUTRAL
 
-#: settings (by section) that are in a rule's options but cannot change its product
-NEUTRAL = {
-    "median": ("combine_bufsize",),
-    "mosaic": ("bands",),
-    "crmask": ("corr",),
-    "skymatch": ("skylist",),
-    "grid": ("output_wcs",),
-}
 WIDTH = 72  #: characters of a HISTORY card
 
 
 def settings_hash(options: dict) -> str:
     """SHA-256 (hex) of the settings in a rule's options, without `NEUTRAL` ones and the member's own."""
     sections = {
-        name: {key: value for key, value in section.items() if key not in NEUTRAL.get(name, ())}
+        name: {key: value for key, value in section.items() if f"{name}.{key}" not in NEUTRAL}
         for name, section in options.items()
         if isinstance(section, dict) and name != "member"
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -11,7 +12,7 @@ from drizzleflow import formats
 from drizzleflow.frames.frame import Frame
 from drizzleflow.frames.variances import with_sky_variance
 from drizzleflow.frames.window import NOWHERE, Window
-from drizzleflow.geometry.grid import Grid
+from drizzleflow.geometry.grid import Grid, arcsec
 from drizzleflow.geometry.lattice import Lattice
 from drizzleflow.geometry.pixmap import LatticeFiles
 from drizzleflow.io.light_tables import read_levels
@@ -48,7 +49,7 @@ class FrameReader:
         self, options: dict, step: str | None = None, *, grid=None, lattices=(), sky=None, static=()
     ):
         self.options, self.grid = options, grid
-        self.settings = options[step] if step else {}
+        self.settings = options.get(step, {})
         self.lattices, self.masks, self.sky = LatticeFiles(lattices), StaticMasks(static), sky
         self.reached: dict[str, dict[int, Window]] = {}
 
@@ -76,6 +77,14 @@ class FrameReader:
     def lattice(self, member: dict, extver: int) -> Lattice:
         """Exact sky positions of a frame on a sparse grid of its pixels."""
         return self.lattices.lattice(member["member"], extver)
+
+    def grid_of(self, frames) -> Grid:
+        """The grid for some frames alone, (member, extver) each: with the largest of their own pixels.
+
+        How far a kernel reaches then does not depend on the product's other frames.
+        """
+        area = max(self.lattices.pixel_area(member["member"], extver) for member, extver in frames)
+        return replace(self.grid, input_scale=arcsec(area) / self.grid.pixel_scale)
 
     def sha256(self, member: dict) -> str | None:
         """The hash of a member's file, as the footprint job saw it."""

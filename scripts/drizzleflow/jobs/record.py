@@ -27,15 +27,17 @@ import sys
 import time
 import traceback
 import warnings
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Self
 
 import drizzleflow
 from drizzleflow.errors import InputError, harmless
 from drizzleflow.io.files import fingerprint, settle, write_text
-from drizzleflow.jobs import checkout, guard, malloc
+from drizzleflow.jobs import checkout, guard, malloc, shared
+from drizzleflow.plan.keys import nested
 
-FORMAT = 1  #: version of the record's layout
+FORMAT = 2  #: version of the record's layout
 #: packages whose versions are recorded, if a job has imported them
 PACKAGES = (
     "snakemake",
@@ -66,6 +68,17 @@ def job(snakemake) -> Job:
     return Job(snakemake)
 
 
+def jobs(snakemake) -> Iterator[Job]:
+    """The contexts of a script whose members or groups may share a job, one after the other.
+
+    for job in record.jobs(snakemake):
+        with job:
+            main(job)
+    """
+    for number, item in enumerate(shared.items(snakemake)):
+        yield Job(item, continued=number > 0)
+
+
 class Job:
     """One job, used as a context (see `job`).
 
@@ -84,20 +97,21 @@ class Job:
         The job's files, as attributes with the names that the rule gives them (a list where it names several
         files).
     options : dict
-        The settings that the rule passes (``params.opts``).
+        The settings and facts that the rule passes (`drizzleflow.plan.keys.nested`).
     code : str or None
         The hash of the rule's code.
     wildcards : object
         Their values, as attributes.
     """
 
-    def __init__(self, snakemake):
-        self._snakemake = snakemake
+    def __init__(self, snakemake, continued=False):
+        self._snakemake, self._continued = snakemake, continued
         self.rule = str(snakemake.rule)
         self.input, self.output = getattr(snakemake, "input", None), snakemake.output
         params = getattr(snakemake, "params", None)
-        self.options: dict = getattr(params, "opts", None) or {}
-        self.code: str | None = getattr(params, "code", None)
+        self.options: dict = nested(_named(params).items())
+        code = _named(params).get("code")
+        self.code: str | None = code.get("code") if isinstance(code, dict) else code
         self.wildcards = getattr(snakemake, "wildcards", None)
         self.statistics: dict = {}
         self._thumbnails: dict[str, str] = {}
@@ -151,7 +165,8 @@ class Job:
         try:
             if path and os.path.dirname(path):
                 os.makedirs(os.path.dirname(path), exist_ok=True)
-            self._stream = open(path or os.devnull, "w", encoding="utf-8", buffering=1)
+            mode = "a" if self._continued else "w"
+            self._stream = open(path or os.devnull, mode, encoding="utf-8", buffering=1)
         except OSError as error:
             raise SystemExit(f"{self.rule}: {_one_line(error)}") from None
         self._fault = not faulthandler.is_enabled()
@@ -221,14 +236,13 @@ class Job:
     def account(self) -> dict:
         """The part of the record that is known before the job ends."""
         given = self._snakemake
-        params = plain(_named(getattr(given, "params", None)))
         inputs = self._inputs()
         return {
             "format": FORMAT,
             "rule": self.rule,
             "wildcards": plain(_named(getattr(given, "wildcards", None))),
-            "params": {key: value for key, value in params.items() if key != "code"},
-            "code": params.get("code"),
+            "params": plain(self.options),
+            "code": self.code,
             "git": checkout.announced()["git"],
             "versions": versions(),
             "host": os.uname().nodename,

@@ -24,7 +24,7 @@ class Comparison:
     ----------
     options : dict
         Sections of the configuration: ``crmask``, ``single_drizzle``, and with ``reference: others``
-        ``median``. ``mosaic_bits``: the mosaic's ``good_bits``.
+        ``median``; ``good_bits`` of ``mosaic``.
     median : Windowed or WindowedArrays
         The combined image.
     format : module
@@ -43,7 +43,7 @@ class Comparison:
     def __init__(self, options, median, format, singles=None, groups=None, ratio: float = 1.0):
         self.settings, self.median, self.format, self.ratio = options["crmask"], median, format, ratio
         self.single = options["single_drizzle"]
-        self.mosaic_bits = options.get("mosaic_bits", "auto")
+        self.mosaic_bits = options.get("mosaic", {}).get("good_bits", "auto")
         self.others = None
         self.planes: tuple[str, ...] = ("data", "err")
         if self.settings["reference"] == "others":

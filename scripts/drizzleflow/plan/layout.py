@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from drizzleflow.plan.keys import section
+
 if TYPE_CHECKING:
     from drizzleflow.plan.product import Product
 
@@ -72,6 +74,11 @@ class Step:
     each: Each
     files: dict[str, File]  #: the rule's name of an output -> the file
     when: Callable[[Product], bool] = always  #: which products have it
+    #: the settings that its script reads, in full (`drizzleflow.plan.keys`)
+    reads: Callable[[Product], list[str]] = lambda product: []
+    #: steps whose files, as far as this step reads them, follow from its own inputs and the settings and code of
+    #: both: that they are made anew, for other exposures, starts nothing here
+    settled: Callable[[Product], list[str]] = lambda product: []
     reported: bool = True  #: whether report and provenance read its records
     # what the report shows of it
     numbers: bool = False  #: its statistics
@@ -166,6 +173,7 @@ REPORT = Step(
         "frames": File("frames.csv", target=True),
         "checks": File("checks.json", target=True),
     },
+    reads=lambda product: section(product, "checks", but=("level",)),  # which starts the verdict alone
     reported=False,
 )
 #: fails where the checks found something and the user asked for it; it makes nothing but its record

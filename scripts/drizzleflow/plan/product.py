@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from drizzleflow.formats import Declared
+from drizzleflow.plan import batches
 
 
 class Finding(NamedTuple):
@@ -67,7 +68,7 @@ class Product:
     asn_id: str = ""
     #: group -> [(member, [extver, ...]), ...], in order of first appearance
     groups: dict[str, list[tuple[str, list[int]]]] = field(default_factory=dict)
-    batches: dict[str, list[str]] = field(default_factory=dict)  #: batch -> member names
+    batch_size: int | str = "auto"  #: the setting
     format: Declared | None = None  #: what the members' format declares
     methods: tuple[str, ...] = ()  #: the setting outlier_method
     #: of members that have some: the masks of their frames for the sky, (path, HDU or None) or None
@@ -112,6 +113,25 @@ class Product:
             for name, extvers in parts:
                 found.setdefault(name, []).extend((extver, group) for extver in extvers)
         return found
+
+    @cached_property
+    def batches(self) -> dict[str, list[str]]:
+        """The members that share a job where jobs are short: batch -> member names."""
+        return batches.batches(self._pixels, self.batch_size, batches.SHORT)
+
+    @cached_property
+    def shared(self) -> dict[str, dict[str, list[str]]]:
+        """The groups and members that share a job in later steps: step -> batch -> names."""
+        stacked = {
+            group: sum(self.member(name).nx * self.member(name).ny * len(extvers) for name, extvers in parts)
+            for group, parts in self.stack.items()
+        }
+        pixels = {"single_drizzle": stacked, "crmask": self._pixels}
+        return {step: batches.batches(found, self.batch_size, batches.LONG) for step, found in pixels.items()}
+
+    @cached_property
+    def _pixels(self) -> dict[str, int]:
+        return {m.member: m.nx * m.ny * m.nframes for m in self.members}
 
     @cached_property
     def batch_of(self) -> dict[str, str]:

@@ -192,6 +192,7 @@ def _product(table: association.Association, settings, cache, known, main_proces
         format=declared,
         methods=tuple(settings["outlier_method"]),
         keeps=settings["save_intermediate_results"],
+        batch_size=settings["batch_size"],
         notes=config.without_effect(settings, *which),
         left_out=table.left_out + _unused(read),
         doubts=mixtures.doubts(members, options["checks"], declared.takes_companions),
@@ -203,7 +204,6 @@ def _product(table: association.Association, settings, cache, known, main_proces
     _expect_errors(table, product)
     if options["skymatch"]["masks"]:
         product.sky_masks = read_sky_masks(options["skymatch"]["masks"], [m.member for m in members])
-    product.batches = _batches(members, settings["batch_size"])
     return product
 
 
@@ -303,13 +303,3 @@ def _groups(table, members) -> dict:
                 f"{table.source}: product {table.name}: {file}: group {name!r} cannot be a file name"
             )
     return groups
-
-
-def _batches(members, size) -> dict[str, list[str]]:
-    names = [member.member for member in members]
-    if size == "auto":
-        size = 4 if len(names) <= 16 else 8
-    if size == 1:
-        return {name: [name] for name in names}
-    starts = range(0, len(names), size)
-    return {f"batch{i:04d}": names[at : at + size] for i, at in enumerate(starts, start=1)}

@@ -94,7 +94,7 @@ class Run:
 
     def options(self, name: str) -> dict:
         """Return the options of the job that wrote the record `name`."""
-        return self.record(name)["params"]["opts"]
+        return self.record(name)["params"]
 
     def path(self, name) -> Path:
         """Return where a file that a record names is now.

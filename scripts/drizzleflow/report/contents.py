@@ -310,9 +310,7 @@ def _parameters(jobs) -> list[dict]:
     """
     seen: dict[tuple[str, str], dict] = {}
     for entry in jobs:
-        params = entry.get("params") or {}
-        chosen = params.get("opts", params)
-        chosen = chosen if isinstance(chosen, dict) else {"opts": chosen}
+        chosen = entry.get("params") or {}
         sections = {
             key: value for key, value in chosen.items() if isinstance(value, dict) and key not in FILES
         }

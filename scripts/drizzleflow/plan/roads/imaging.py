@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from drizzleflow.errors import InputError
+from drizzleflow.plan.config_checks import ONLY_WITH
+from drizzleflow.plan.keys import keys, of_frames, section
 from drizzleflow.plan.layout import (
     BAND,
     BATCH,
@@ -73,9 +75,142 @@ def measures_sky(product: Product) -> bool:
     return not settings["skip"] and settings["skymethod"] != "user"
 
 
+def matches_sky(product: Product) -> bool:
+    """Return whether sky levels follow from the overlaps of exposures."""
+    return measures_sky(product) and "match" in product.options["skymatch"]["skymethod"].lower()
+
+
 def masks_low_pixels(product: Product) -> bool:
     """Return whether a static mask is asked for."""
     return product.options["static_mask"]["static"]
+
+
+# -- what does not depend on the other exposures
+
+
+def gives_grid(product: Product) -> bool:
+    """Return whether settings give the grid, so that further exposures leave it as it is."""
+    grid = product.options["grid"]
+    wanted = ("crval", "crpix", "output_shape", "pixel_scale", "rotation")
+    return bool(grid["output_wcs"]) or (
+        grid["method"] == "tangent_plane" and all(grid[key] is not None for key in wanted)
+    )
+
+
+def settled_for_sky(product: Product) -> list[str]:
+    """Return the steps that a frame's sky takes from settings alone: without overlaps, a given grid."""
+    return ["grid"] if gives_grid(product) and not matches_sky(product) else []
+
+
+def settled_for_singles(product: Product) -> list[str]:
+    """Return the steps that a single drizzle takes from its own exposures and the settings alone.
+
+    The lattices always; the grid where it is given, and then the sky where each group has its own.
+    """
+    found = ["footprint"]
+    if gives_grid(product):
+        found += ["grid"]
+        sky = product.options["skymatch"]
+        if sky["skip"] or (sky["skymethod"] == "local" and product.resampled):
+            found += ["sky_overlaps", "skymatch"]
+    return found
+
+
+# -- the settings that each step reads
+
+
+def _without_effect(product: Product, name: str) -> tuple[str, ...]:
+    """Return the keys of a section that count with the other kind of ``crmask.reference`` alone."""
+    other = "median" if product.against_others else "others"
+    return ONLY_WITH[other].get(name, ())
+
+
+def footprint_reads(product: Product) -> list[str]:
+    listed = keys(
+        "grid: method pixmap_tolerance",
+        "single_drizzle: pixmap_stepsize pixmap_order",
+        "mosaic: pixmap_stepsize pixmap_order units",
+        "skymatch: stepsize",
+        "inputs: checksum",
+    )
+    return listed + of_frames(product, "frame")
+
+
+def grid_reads(product: Product) -> list[str]:
+    listed = keys("skymatch: skip skymethod")
+    if matches_sky(product):
+        listed += keys("skymatch: max_overlaps")
+    if product.options["grid"]["output_wcs"]:
+        return listed + keys("grid: output_wcs output_shape")
+    return listed + section(product, "grid", but=("pixmap_tolerance", "pad"))
+
+
+def sky_overlaps_reads(product: Product) -> list[str]:
+    statistic = "skymatch: skystat dqbits lower upper nclip lsigma usigma binwidth overlap"
+    return keys(statistic) + of_frames(product, "frame", "dq")
+
+
+def skymatch_reads(product: Product) -> list[str]:
+    settings = product.options["skymatch"]
+    if settings["skip"]:
+        return keys("skymatch: skip")
+    if settings["skymethod"] == "user":
+        return keys("skymatch: skip skymethod skylist")
+    return keys("skymatch: skip skymethod skystat match_down weights disconnected")
+
+
+def static_mask_reads(product: Product) -> list[str]:
+    return keys("static_mask: static_sig") + of_frames(product, "frame")
+
+
+def single_drizzle_reads(product: Product) -> list[str]:
+    listed = keys("single_drizzle: resample_data weight_type good_bits")
+    if product.resampled:
+        listed += keys(
+            "single_drizzle: kernel pixfrac fillval pixmap_stepsize pixmap_order",
+            "grid: pad pixmap_tolerance",
+        )
+    return listed + of_frames(product, "frame", "dq", "err")
+
+
+def median_reads(product: Product) -> list[str]:
+    unused = ("median", *_without_effect(product, "median"))
+    listed = section(product, "median", but=unused) + keys("single_drizzle: resample_data")
+    return listed + (
+        keys("skymatch: skymethod") if "minmed" in product.options["median"]["combine_type"] else []
+    )
+
+
+def crmask_reads(product: Product) -> list[str]:
+    listed = keys("mosaic: good_bits", "skymatch: skip skymethod level_keyword")
+    listed += of_frames(product, "frame", "dq", "err", "copy")
+    if not compares(product):
+        return listed
+    unused = ("corr", "crbit", *_without_effect(product, "crmask"))
+    listed += section(product, "crmask", but=unused)
+    listed += keys("single_drizzle: resample_data good_bits")
+    if product.resampled:
+        listed += keys("single_drizzle: pixmap_stepsize pixmap_order", "grid: pixmap_tolerance")
+    if product.against_others:
+        listed += keys("single_drizzle: kernel pixfrac")
+        listed += section(product, "median", but=("median",))
+    return listed
+
+
+def crclean_reads(product: Product) -> list[str]:
+    return keys("single_drizzle: good_bits", "crmask: crbit") + of_frames(product, "frame", "dq")
+
+
+def mosaic_band_reads(product: Product) -> list[str]:
+    listed = section(product, "mosaic", but=("bands",)) + keys("grid: pad pixmap_tolerance")
+    return listed + of_frames(product, "frame", "dq", "err")
+
+
+def mosaic_reads(product: Product) -> list[str]:
+    if product.bands == 1:
+        return mosaic_band_reads(product)
+    listed = keys("mosaic: units report_var pixfrac kernel weight_type")
+    return listed + of_frames(product, "frame")
 
 
 STEPS = (
@@ -84,6 +219,7 @@ STEPS = (
         "footprint",
         BATCH,
         {"outlines": File("footprint/{batch}.json"), "lattices": File("footprint/{batch}.npz")},
+        reads=footprint_reads,
     ),
     Step(
         "grid",
@@ -94,6 +230,7 @@ STEPS = (
             "overlaps": File("overlaps.json"),
         },
         numbers=True,
+        reads=grid_reads,
     ),
     Step("grid_wcs", PRODUCT, {"wcs": File("grid.asdf", target=True)}),
     Step(
@@ -101,15 +238,25 @@ STEPS = (
         BATCH,
         {"table": File("sky/{batch}.csv"), "cells": File("sky/{batch}.npz")},
         when=measures_sky,
+        reads=sky_overlaps_reads,
+        settled=settled_for_sky,
     ),
-    Step("skymatch", PRODUCT, {"sky": File("sky.csv")}, numbers=True),
-    Step("static_mask", PRODUCT, {"static": File("static_mask.fits")}, when=masks_low_pixels),
+    Step("skymatch", PRODUCT, {"sky": File("sky.csv")}, numbers=True, reads=skymatch_reads),
+    Step(
+        "static_mask",
+        PRODUCT,
+        {"static": File("static_mask.fits")},
+        when=masks_low_pixels,
+        reads=static_mask_reads,
+    ),
     Step(
         "single_drizzle",
         GROUP,
         {"single": File("single/{group}_outlier_i2d.fits", INTERMEDIATE)},
         when=compares,
         exposures=("single",),
+        reads=single_drizzle_reads,
+        settled=settled_for_singles,
     ),
     Step(
         "median",
@@ -118,6 +265,7 @@ STEPS = (
         when=compares,
         numbers=True,
         exposures=("median",),
+        reads=median_reads,
     ),
     Step(
         "crmask",
@@ -128,15 +276,23 @@ STEPS = (
             "crf": File("crf/{member}_crf.{ending}"),
         },
         flags=True,
+        reads=crmask_reads,
     ),
-    Step("crclean", MEMBER, {"crclean": File("crclean/{member}_crclean.fits", target=True)}, when=cleans),
-    Step("mosaic_band", BAND, {"band": File("mosaic/{band}.npz", TEMPORARY)}),
+    Step(
+        "crclean",
+        MEMBER,
+        {"crclean": File("crclean/{member}_crclean.fits", target=True)},
+        when=cleans,
+        reads=crclean_reads,
+    ),
+    Step("mosaic_band", BAND, {"band": File("mosaic/{band}.npz", TEMPORARY)}, reads=mosaic_band_reads),
     Step(
         "mosaic",
         PRODUCT,
         {"mosaic": File("{product}_i2d.fits", target=True)},
         numbers=True,
         pictures=("mosaic", "coverage"),
+        reads=mosaic_reads,
     ),
     REPORT,
     VERDICT,

@@ -1,0 +1,92 @@
+# The parameters of rules: each setting that a step reads is one, so that a change starts what reads it and nothing else,
+# and Snakemake says in a line what has changed. Each is a dictionary with one key: Snakemake compares the values alone.
+import hashlib
+import json
+
+from drizzleflow.plan import keys
+
+
+def of_product(step, product):
+    """What a step's rule is given for a product: its settings, and those of the steps whose files are settled for it."""
+    step, product = STEPS[step], GOOD[product]
+    found = keys.chosen(product, step.reads(product))
+    for name in step.settled(product):
+        earlier = keys.chosen(product, STEPS[name].reads(product)) | {"code": CODE[name]}
+        if name == "grid":
+            earlier["first"] = product.members[0].asdict()  # its pixels are what the grid's are measured by
+        found |= {f"via {name}: {key}": value for key, value in earlier.items() if key not in keys.NEUTRAL}
+    return found
+
+
+def reads(step, product=None):
+    """The parameters for settings and code of a step's rule, for all products or of one."""
+    names = [product] if product else [name for name in GOOD if step in roads.ROADS[GOOD[name].road].by_name]
+    by_product = {name: of_product(step, name) for name in names}
+    listed = dict.fromkeys(key for found in by_product.values() for key in found)
+    made = {re.sub(r"\W", "_", key): _parameter(key, by_product) for key in listed}
+    return made | {"code": {"code": CODE[step]}}
+
+
+def _parameter(key, by_product):
+    first, *others = ({key: found[key]} if key in found else {} for found in by_product.values())
+    if key in keys.NEUTRAL:
+        # a parameter that takes the inputs is not compared
+        return lambda wildcards, input: {key: by_product[product_of(wildcards, by_product)][key]}
+    if all(other == first for other in others):
+        return first
+    return lambda wildcards: (
+        {key: by_product[wildcards.product][key]} if key in by_product[wildcards.product] else {}
+    )
+
+
+def product_of(wildcards, by_product):
+    """The product of a job; where a rule is of one product alone, that."""
+    return getattr(wildcards, "product", None) or next(iter(by_product))
+
+
+def apart(name, find, most):
+    """Parameters for a list of `most` things at most, each its own."""
+
+    def number(index):
+        def one(wildcards):
+            found = find(wildcards)
+            return {f"{name}[{index}]": found[index]} if index < len(found) else {}
+
+        return one
+
+    return {f"{name}_{index}": number(index) for index in range(most)}
+
+
+def fact(name, find):
+    """A parameter with what `find` tells of a job."""
+    return lambda wildcards: {name: find(wildcards)}
+
+
+def told(name, find):
+    """A parameter with what `find` tells of a job, for what is long: it is not compared, but its `digest` is."""
+    return lambda wildcards, input: {name: find(wildcards)}
+
+
+def digest(name, find):
+    """A parameter to compare in place of what `find` tells."""
+
+    def short(wildcards):
+        found = find(wildcards)
+        text = json.dumps(found, sort_keys=True, default=str)
+        return {f"via plan: {len(found)} {name}": hashlib.sha256(text.encode()).hexdigest()[:16]}
+
+    return short
+
+
+def member_facts(wildcards):
+    return [member.asdict() for member in members(wildcards.product)]
+
+
+def member_names(wildcards):
+    return [member.member for member in members(wildcards.product)]
+
+
+LARGEST_BATCH = max(
+    (len(names) for product in GOOD.values() for names in product.batches.values()), default=0
+)
+LARGEST_GROUP = max((len(parts) for product in GOOD.values() for parts in product.stack.values()), default=0)
