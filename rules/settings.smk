@@ -7,7 +7,7 @@ from drizzleflow.plan import keys
 
 
 def of_product(step, product):
-    """What a step's rule is given for a product: its settings, and those of the steps whose files are settled for it."""
+    """What a step is given for a product: its settings, and those of the steps whose files are settled for it."""
     step, product = STEPS[step], GOOD[product]
     found = keys.chosen(product, step.reads(product))
     for name in step.settled(product):
@@ -19,7 +19,7 @@ def of_product(step, product):
 
 
 def reads(step, product=None):
-    """The parameters for settings and code of a step's rule, for all products or of one."""
+    """The parameters for a step's settings and code, of all products or of one."""
     names = [product] if product else [name for name in GOOD if step in roads.ROADS[GOOD[name].road].by_name]
     by_product = {name: of_product(step, name) for name in names}
     listed = dict.fromkeys(key for found in by_product.values() for key in found)
@@ -28,20 +28,17 @@ def reads(step, product=None):
 
 
 def _parameter(key, by_product):
-    first, *others = ({key: found[key]} if key in found else {} for found in by_product.values())
+    def of_job(wildcards):
+        # a batch is of one product, and has no wildcards
+        found = by_product[getattr(wildcards, "product", first)]
+        return {key: found[key]} if key in found else {}
+
+    first = next(iter(by_product))
     if key in keys.NEUTRAL:
         # a parameter that takes the inputs is not compared
-        return lambda wildcards, input: {key: by_product[product_of(wildcards, by_product)][key]}
-    if all(other == first for other in others):
-        return first
-    return lambda wildcards: (
-        {key: by_product[wildcards.product][key]} if key in by_product[wildcards.product] else {}
-    )
-
-
-def product_of(wildcards, by_product):
-    """The product of a job; where a rule is of one product alone, that."""
-    return getattr(wildcards, "product", None) or next(iter(by_product))
+        return lambda wildcards, input: of_job(wildcards)
+    values = [{key: found[key]} if key in found else {} for found in by_product.values()]
+    return values[0] if all(value == values[0] for value in values) else of_job
 
 
 def apart(name, find, most):

@@ -7,20 +7,20 @@ from drizzleflow.plan.layout import filled
 
 
 class Jobs:
-    """What a step's rule is made of: by wildcards a job for each item, or the items of one batch.
+    """What makes the jobs of a step: by wildcards one for each item, or one for the items of a batch.
 
-    `rule`: the rule's name by wildcards; `products`: those that it makes; `ending`: of flagged copies.
+    `called` is the name where it is by wildcards, `products` are those that it makes, `ending` that of flagged copies.
     """
 
-    def __init__(self, step, rule, products, ending="{ending}"):
-        self.step, self.name, self.rule, self.ending = STEPS[step], rule, rule, ending
+    def __init__(self, step, called, products, ending="{ending}"):
+        self.step, self.name, self.called, self.ending = STEPS[step], called, called, ending
         self.constraints = {"product": only(products)}
         self.product, self.items = None, None
 
     @classmethod
-    def of_batch(cls, step, rule, product, batch, names):
-        self = cls(step, rule, [product], GOOD[product].format.ending)
-        self.name, self.product, self.batch = f"{rule}_{product}_{batch}", product, batch
+    def of_batch(cls, step, called, product, batch, names):
+        self = cls(step, called, [product], GOOD[product].format.ending)
+        self.name, self.product, self.batch = f"{called}_{product}_{batch}", product, batch
         (wildcard,) = STEPS[step].each.wildcards
         self.items = [SimpleNamespace(product=product, **{wildcard: name}) for name in names]
         self.constraints = {}
@@ -76,17 +76,17 @@ class Jobs:
         if self.items is None:
             return found
         own = {f"item_{n}": {"via item": vars(item)} for n, item in enumerate(self.items)}
-        return found | own | {"rule": {"via rule": self.rule}}
+        return found | own | {"rule": {"via rule": self.called}}
 
 
-def jobs_of(step, rule, ending=None, road="imaging"):
-    """The rules of a step, one for each of these: by wildcards, and the batches of products whose items share jobs."""
+def jobs_of(step, called, ending=None, road="imaging"):
+    """All that makes the jobs of a step: by wildcards, and the batches of products whose items share jobs."""
     own = [name for name in GOOD if GOOD[name].road == road and ending in (None, GOOD[name].format.ending)]
     batches = {name: GOOD[name].shared[step] for name in own}
     batches = {
         name: found for name, found in batches.items() if any(len(items) > 1 for items in found.values())
     }
-    yield Jobs(step, rule, [name for name in own if name not in batches], ending or "{ending}")
+    yield Jobs(step, called, [name for name in own if name not in batches], ending or "{ending}")
     for name, found in batches.items():
         for batch, items in found.items():
-            yield Jobs.of_batch(step, rule, name, batch, items)
+            yield Jobs.of_batch(step, called, name, batch, items)
