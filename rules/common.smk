@@ -9,7 +9,7 @@ from drizzleflow.errors import InputError
 from drizzleflow.jobs import checkout
 from drizzleflow.plan import config as configuration, folder, layout, products as planning, roads
 from drizzleflow.plan.codehash import code_hash
-from drizzleflow.plan.roads import STEPS
+from drizzleflow.plan.roads import STEPS, imaging
 
 ROOT = str(workflow.basedir)
 
@@ -135,14 +135,53 @@ def setting(product, section, key):
     return GOOD[product].options[section][key]
 
 
-def found(step, made, output):
-    """The file of an earlier step, for a function of inputs; ``ancient`` where it is settled for this one."""
+def grid_for(group_alone):
+    """The grid's file, for a function of inputs: where settings give the grid, one that no further exposure touches.
+
+    `group_alone`: whether a job needs nothing else of the grid, as a function of the product.
+    """
 
     def path(wildcards):
-        path = at(made, output).format(product=wildcards.product)
-        return ancient(path) if made in STEPS[step].settled(GOOD[wildcards.product]) else path
+        step = "given_grid" if group_alone(GOOD[wildcards.product]) else "grid"
+        return at(step, "grid").format(product=wildcards.product)
 
     return path
+
+
+def from_grid(output):
+    """A table of all frames, for the jobs that measure the sky; none where each frame is measured alone."""
+
+    def path(wildcards):
+        if imaging.sky_alone(GOOD[wildcards.product]):
+            return []
+        return at("grid", output).format(product=wildcards.product)
+
+    return path
+
+
+def sky_table(wildcards):
+    """The sky levels of all frames."""
+    return at("skymatch", "sky").format(product=wildcards.product)
+
+
+def own_outlines(wildcards):
+    """A batch's own outlines, where they are read in place of the table of all."""
+    if not imaging.sky_alone(GOOD[wildcards.product]):
+        return []
+    return at("footprint", "outlines").format(product=wildcards.product, batch=wildcards.batch)
+
+
+def shared_sky(wildcards):
+    """The sky levels of all frames, where a group's does not follow from its own frames alone."""
+    return [] if imaging.own_sky(GOOD[wildcards.product]) else sky_table(wildcards)
+
+
+def own_sky(wildcards):
+    """What was measured in a group's own frames, where its level follows from it."""
+    product = GOOD[wildcards.product]
+    alone = imaging.own_sky(product) == "local"
+    batches = dict.fromkeys(product.batch_of[name] for name in stack_members(wildcards)) if alone else ()
+    return [at("sky_overlaps", "table").format(product=wildcards.product, batch=batch) for batch in batches]
 
 
 def given_wcs(wildcards):
@@ -160,6 +199,11 @@ def table_of(product):
     """The table that lists a product's members; none where a folder or a pattern does."""
     source = PLAN.products[product].source
     return [] if folder.is_listing(source) else [source]
+
+
+def first_member(wildcards):
+    """The member by whose pixels the grid's are measured."""
+    return [members(wildcards.product)[0].member]
 
 
 def beside(product, names=None):
@@ -201,11 +245,6 @@ def lattices(product, names=None):
     return [at("footprint", "lattices").format(product=product, batch=batch) for batch in batches]
 
 
-def settled_lattices(wildcards):
-    """The lattices of a group's members; what else a batch holds is no matter to them."""
-    return [ancient(path) for path in lattices(wildcards.product, stack_members(wildcards))]
-
-
 def stack_members(wildcards):
     return [name for name, _ in GOOD[wildcards.product].stack[wildcards.group]]
 
@@ -227,7 +266,7 @@ def mosaic_bands(product):
 
 def groups_of(wildcards):
     """(extver, group) of a member's frames, where these groups are left out of what the frames meet."""
-    return roads.imaging.own_groups(GOOD[wildcards.product], wildcards.member)
+    return imaging.own_groups(GOOD[wildcards.product], wildcards.member)
 
 
 def singles_of(product, frames):

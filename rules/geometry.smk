@@ -45,6 +45,29 @@ rule grid:
         "../scripts/grid.py"
 
 
+# where the settings give the grid: what they say, for the jobs of single exposures, which another exposure leaves alone
+rule given_grid:
+    input:
+        files=lambda wc: member_files(wc.product, first_member(wc)),
+        wcs=given_wcs,
+    output:
+        **outputs("given_grid"),
+    log:
+        log_of("given_grid"),
+    benchmark:
+        benchmark_of("given_grid")
+    conda:
+        "../envs/drizzleflow.yaml"
+    resources:
+        mem_mb=memory(140),
+        runtime=10,
+    params:
+        **reads("given_grid"),
+        member=fact("member", lambda wc: member_facts(wc)[0]),
+    script:
+        "../scripts/given_grid.py"
+
+
 # the grid as a gwcs in ASDF, which jwst and romancal take as their output_wcs; nothing here waits for it
 rule grid_wcs:
     input:

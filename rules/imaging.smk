@@ -1,5 +1,4 @@
 # The imaging road: single drizzles, their median and mean, the outliers against the others, the mosaic.
-from drizzleflow.plan.roads import imaging
 
 for jobs in jobs_of("single_drizzle", "single_drizzle_group"):
 
@@ -9,13 +8,13 @@ for jobs in jobs_of("single_drizzle", "single_drizzle_group"):
         input:
             **jobs.each(
                 files=lambda wc: member_files(wc.product, stack_members(wc)),
-                lattices=settled_lattices,
+                lattices=lambda wc: lattices(wc.product, stack_members(wc)),
+                own_sky=own_sky,
             ),
             **jobs.all(
-                grid=found("single_drizzle", "grid", "grid"),
-                sky=found("single_drizzle", "skymatch", "sky"),
+                grid=grid_for(imaging.gives_grid),
+                sky=shared_sky,
                 static=static_mask_of,
-                wcs=given_wcs,
             ),
         output:
             **jobs.outputs(),
@@ -37,6 +36,7 @@ for jobs in jobs_of("single_drizzle", "single_drizzle_group"):
                 subtract=fact(
                     "subtract", lambda wc: GOOD[wc.product].resampled or GOOD[wc.product].against_others
                 ),
+                own_sky=fact("own_sky", lambda wc: imaging.own_sky(GOOD[wc.product])),
             ),
         script:
             "../scripts/single_drizzle.py"
@@ -81,8 +81,8 @@ for jobs in [
                 singles=lambda wc: singles_of(wc.product, groups_of(wc)),
             ),
             **jobs.all(
-                grid=found("crmask", "grid", "grid"),
-                sky=found("crmask", "skymatch", "sky"),
+                grid=grid_for(lambda product: False),
+                sky=sky_table,
                 median=lambda wc: files(wc.product, "median", "median"),
             ),
         output:

@@ -22,6 +22,6 @@ rule members:
         error=fact("error", lambda wc: PLAN.products[wc.product].error),
         members=told("members", member_facts),
         listed=digest("members", member_facts),
-        others=fact("others", lambda wc: PLAN.products[wc.product].others),
+        others=fact("others", lambda wc: [m.asdict() for m in PLAN.products[wc.product].others]),
     script:
         "../scripts/members.py"

@@ -6,22 +6,10 @@ import json
 from drizzleflow.plan import keys
 
 
-def of_product(step, product):
-    """What a step is given for a product: its settings, and those of the steps whose files are settled for it."""
-    step, product = STEPS[step], GOOD[product]
-    found = keys.chosen(product, step.reads(product))
-    for name in step.settled(product):
-        earlier = keys.chosen(product, STEPS[name].reads(product)) | {"code": CODE[name]}
-        if name == "grid":
-            earlier["first"] = product.members[0].asdict()  # its pixels are what the grid's are measured by
-        found |= {f"via {name}: {key}": value for key, value in earlier.items() if key not in keys.NEUTRAL}
-    return found
-
-
 def reads(step, product=None):
     """The parameters for a step's settings and code, of all products or of one."""
     names = [product] if product else [name for name in GOOD if step in roads.ROADS[GOOD[name].road].by_name]
-    by_product = {name: of_product(step, name) for name in names}
+    by_product = {name: keys.chosen(GOOD[name], STEPS[step].reads(GOOD[name])) for name in names}
     listed = dict.fromkeys(key for found in by_product.values() for key in found)
     made = {re.sub(r"\W", "_", key): _parameter(key, by_product) for key in listed}
     return made | {"code": {"code": CODE[step]}}

@@ -27,9 +27,10 @@ rule sky_overlaps:
     input:
         files=batch_files,
         masks=lambda wc: [mask[0] for masks in sky_masks(wc).values() for mask in masks if mask],
-        footprints=found("sky_overlaps", "grid", "footprints"),
-        overlaps=found("sky_overlaps", "grid", "overlaps"),
-        grid=found("sky_overlaps", "grid", "grid"),
+        footprints=from_grid("footprints"),
+        overlaps=from_grid("overlaps"),
+        outlines=own_outlines,
+        grid=grid_for(imaging.sky_alone),
         lattices=at("footprint", "lattices"),
         static=static_mask_of,
     output:

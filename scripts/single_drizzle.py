@@ -9,13 +9,27 @@ from drizzleflow import formats
 from drizzleflow.jobs import history, record
 from drizzleflow.jobs.reader import FrameReader
 from drizzleflow.resample import single
+from drizzleflow.sky.own_level import own_levels
 
 
 def main(job):
     opts, settings = job.options, job.options["single_drizzle"]
     reader, module = FrameReader.of(job, "single_drizzle"), formats.get(opts["frames"][0][0]["format"])
     listed = [(member, extver) for member, extvers in opts["frames"] for extver in extvers]
-    frames = ((reader.frame(*which), reader.level(*which) if opts["subtract"] else None) for which in listed)
+    frames = ((frame, level(frame)) for frame in (reader.frame(*which) for which in listed))
+    levels = {}
+    if opts.get("own_sky") == "local":
+        levels = own_levels(job.input.own_sky, [(member["member"], extver) for member, extver in listed])
+
+    def level(frame):
+        """The sky to subtract: as sky.csv has it, but known from the group alone where it can be."""
+        if not opts["subtract"]:
+            return None
+        if opts.get("own_sky") == "recorded":
+            return frame.level if frame.subtracted is False else None
+        key = frame.member, frame.extver
+        return (levels if opts.get("own_sky") else reader.levels).get(key)
+
     bits = formats.good_bits(module, "single", settings["good_bits"])
     flags = {"good_bits": bits, "flags": module.DQ_FLAGS}
     if settings["resample_data"]:

@@ -23,6 +23,14 @@ from drizzleflow.sky.masks import sky_mask
 from drizzleflow.sky.overlaps import overlap_statistics
 
 
+def outlines_of(given, wanted):
+    """The outlines of all frames, or where each is measured alone those of the batch."""
+    if given.footprints:
+        return light_tables.rows(given.footprints, FOOTPRINTS, wanted)
+    with open(given.outlines, encoding="utf-8") as file:
+        return json.load(file)
+
+
 def main(job):
     opts = job.options
     settings = opts["skymatch"]
@@ -30,14 +38,16 @@ def main(job):
     stats, by_cells, arrays = SkyStats.from_options(settings), settings["skystat"] == "auto", {}
     outlines, group_of = {}, {}
     wanted = ("member", "extver", "group", "sky_outline")
-    for row in light_tables.rows(job.input.footprints, FOOTPRINTS, wanted):
+    for row in outlines_of(job.input, wanted):
         outlines[row["member"], row["extver"]] = np.array(row["sky_outline"])
         group_of[row["member"], row["extver"]] = row["group"]
     members_of = {}
     for key, group in group_of.items():
         members_of.setdefault(group, []).append(outlines[key])
-    with open(job.input.overlaps, encoding="utf-8") as file:
-        near_to = json.load(file)  # empty if the method compares no groups
+    near_to = {}  # where the method compares groups
+    if job.input.overlaps:
+        with open(job.input.overlaps, encoding="utf-8") as file:
+            near_to = json.load(file)
     for path in job.input.get("masks") or ():
         job.input_hash(path)
     overlaps = []  # rows of the table

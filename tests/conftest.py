@@ -14,6 +14,7 @@ SHARED_RUNS = {
     "modes": ("test_modes", "test_trace"),
     "undisturbed": (
         "test_audit_run",
+        "test_causes",
         "test_code",
         "test_disks",
         "test_kills",

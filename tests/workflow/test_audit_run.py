@@ -71,8 +71,9 @@ def test_damage_of_every_kind_in_one_audit(finished):
     """Through the command, with a setting that has changed since, given on the command line."""
     product, data = finished / "results/field", finished / "data"
     (product / f"crf/{MEMBER}_crf.fits").unlink()
-    flip(product / "footprint/batch0001.npz", 1000)
-    os.truncate(product / "sky/batch0002.csv", 50)
+    first, second = sorted(path.stem for path in product.glob("footprint/*.npz"))
+    flip(product / f"footprint/{first}.npz", 1000)
+    os.truncate(product / f"sky/{second}.csv", 50)
     (product / "mine.fits").write_text("x")
     times = os.stat(data / f"{MEMBER}_cal.fits")
     flip(data / f"{MEMBER}_cal.fits", 300_000)
@@ -81,8 +82,8 @@ def test_damage_of_every_kind_in_one_audit(finished):
     kinds = {path.removeprefix("results/field/"): kind for path, (kind, _) in found.items()}
     assert {path: kind for path, kind in kinds.items() if kind != "stale"} == {
         f"crf/{MEMBER}_crf.fits": "missing",
-        "footprint/batch0001.npz": "altered",
-        "sky/batch0002.csv": "altered",
+        f"footprint/{first}.npz": "altered",
+        f"sky/{second}.csv": "altered",
         "mine.fits": "unknown",
         f"data/{MEMBER}_cal.fits": "altered",
     }

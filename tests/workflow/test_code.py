@@ -23,7 +23,7 @@ ALL = {
     "grid_wcs": 1,
     "sky_overlaps": 2,
     "skymatch_product": 1,
-    "single_drizzle_group": 3,
+    "single_drizzle_group": 2,
     **AFTER_MEDIAN,
 }
 #: name -> edits (file below scripts/, old text, new text), and the jobs that then run again

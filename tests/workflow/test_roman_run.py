@@ -138,7 +138,7 @@ def test_one_pixel_is_traced(made):
 
 def test_beside_a_product_of_another_format(made, field):
     """Each product's copies have its format's ending, and no two rules make the same file."""
-    config = {"associations": [*made.sim["associations"], *field["associations"]]}
+    config = {"associations": [*made.sim["associations"], *field["associations"]], "batch_size": 1}
     planned = jobs(run(made.folder / "both", config, "-n").said)
     assert (
         planned["crmask_asdf_member"] == 8

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from drizzleflow.errors import InputError
 
@@ -76,11 +76,7 @@ class Parameters:
     @classmethod
     def of(cls, settings: dict) -> Parameters:
         """Return the parameters in the configuration's section ``median``."""
-        taken = {
-            key: value
-            for key, value in settings.items()
-            if key.startswith("combine_") or key in ("median_newmasks", "hole_nsigma")
-        }
+        taken = {one.name: settings[one.name] for one in fields(cls) if one.name in settings}
         return cls(combine_maskpt=settings["maskpt"], **taken)
 
     @property

@@ -23,7 +23,8 @@ names:
     OUTLIER_KEY         the option of `reading` that replaces OUTLIER unless it is ``auto``, or None
     TAKES_BITS          whether ``inputs.resetbits`` and ``crmask.crbit`` choose DQ bits
     SETTINGS            {what: settings with which it is read}: "frame" (what the header tells), "dq" and "err" (the
-                        planes), "copy" (the flagged copy); may be left out. Each as "section: key key" (`drizzleflow.plan.keys`)
+                        planes), "input" (an input and not a flagged copy), "copy" (to write that), each a list of
+                        "section: key key" (`drizzleflow.plan.keys`); may be left out
 
     recognise(header)                                    whether a file is of this format (`header`)
     describe(path, header, options)                      a dict of what the plan must know of a file

@@ -54,7 +54,7 @@ SETTINGS = {
     "frame": [
         "simple: sci flux_scale exptime_keyword start_keyword sky_keyword gain_keyword readnoise_keyword unit_keyword"
     ],
-    "dq": ["simple: dq dq_codes"],
+    "dq": ["simple: dq dq_codes err ivar"],  # where the inverse variance is 0 a pixel is bad
     "err": ["simple: err ivar noise"],
     "copy": ["simple: outlier_bit dq dq_codes"],
 }

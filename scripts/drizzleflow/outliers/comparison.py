@@ -102,7 +102,7 @@ class Comparison:
             template = self.others.at(frame, group, pixmap, self.settings["interp"])
             del pixmap
         usable, flaggable = self._good(frame)
-        settings = {**self.settings, "template_noise": self._template_noise(frame)}
+        settings = self.settings | {"template_noise": self._template_noise(frame)}
         made = compare_with_others(frame, template, level, settings, usable, flaggable)
         return made.mask, template.shown(made.template), _measured(made, template, usable)
 

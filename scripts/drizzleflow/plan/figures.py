@@ -143,7 +143,13 @@ def single(product, wildcards, input) -> float:
         kept, each = kept - 4, each - 18
     held = [product.member(name) for name, extvers in product.stack[wildcards.group] for _ in extvers]
     pixels = [m.nx * m.ny for m in held]
-    covered = area(window_of(input, wildcards.group)) if product.resampled else sum(pixels)
+    covered = sum(pixels)
+    if product.resampled:
+        made = grid_of(input)
+        # a given grid has no windows: at most twice the frames' area, where they lie askew
+        covered = 2 * covered / made["pixel_scale_ratio"] ** 2
+        if made["windows"]:
+            covered = area(window_of(input, wildcards.group))
     return base + (each * max(pixels) + kept * sum(pixels) + 16 * covered) / 2**20
 
 

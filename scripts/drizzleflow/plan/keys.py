@@ -35,7 +35,8 @@ def section(product: Product, name: str, *, but: Iterable[str] = ()) -> list[str
 def of_frames(product: Product, *what: str) -> list[str]:
     """Return the settings with which the product's format reads frames (`drizzleflow.formats`, SETTINGS).
 
-    `what`: "frame" (what the header tells), "dq", "err" (those planes), "copy" (the flagged copy).
+    `what`: "frame" (what the header tells), "dq", "err" (those planes), "input" (an input and not a flagged copy), "copy"
+    (to write that).
     """
     return [key for kind in what for key in keys(*product.format.settings.get(kind, ()))]
 

@@ -76,9 +76,6 @@ class Step:
     when: Callable[[Product], bool] = always  #: which products have it
     #: the settings that its script reads, in full (`drizzleflow.plan.keys`)
     reads: Callable[[Product], list[str]] = lambda product: []
-    #: steps whose files, as far as this step reads them, follow from its own inputs and the settings and code of
-    #: both: that they are made anew, for other exposures, starts nothing here
-    settled: Callable[[Product], list[str]] = lambda product: []
     reported: bool = True  #: whether report and provenance read its records
     # what the report shows of it
     numbers: bool = False  #: its statistics

@@ -97,23 +97,17 @@ def gives_grid(product: Product) -> bool:
     )
 
 
-def settled_for_sky(product: Product) -> list[str]:
-    """Return the steps that a frame's sky takes from settings alone: without overlaps, a given grid."""
-    return ["grid"] if gives_grid(product) and not matches_sky(product) else []
+def sky_alone(product: Product) -> bool:
+    """Return whether a frame's sky is measured without a look at the others, on a given grid."""
+    return gives_grid(product) and measures_sky(product) and not matches_sky(product)
 
 
-def settled_for_singles(product: Product) -> list[str]:
-    """Return the steps that a single drizzle takes from its own exposures and the settings alone.
-
-    The lattices always; the grid where it is given, and then the sky where each group has its own.
-    """
-    found = ["footprint"]
-    if gives_grid(product):
-        found += ["grid"]
-        sky = product.options["skymatch"]
-        if sky["skip"] or (sky["skymethod"] == "local" and product.resampled):
-            found += ["sky_overlaps", "skymatch"]
-    return found
+def own_sky(product: Product) -> str | None:
+    """Return how a group's sky level follows from its own frames alone: 'local', 'recorded', or None."""
+    if not (gives_grid(product) and product.resampled):
+        return None
+    settings = product.options["skymatch"]
+    return "recorded" if settings["skip"] else "local" if settings["skymethod"] == "local" else None
 
 
 # -- the settings that each step reads
@@ -145,9 +139,14 @@ def grid_reads(product: Product) -> list[str]:
     return listed + section(product, "grid", but=("pixmap_tolerance", "pad"))
 
 
+def given_grid_reads(product: Product) -> list[str]:
+    listed = [name for name in grid_reads(product) if name.startswith("grid.")]
+    return listed + of_frames(product, "frame")
+
+
 def sky_overlaps_reads(product: Product) -> list[str]:
     statistic = "skymatch: skystat dqbits lower upper nclip lsigma usigma binwidth overlap"
-    return keys(statistic) + of_frames(product, "frame", "dq")
+    return keys(statistic) + of_frames(product, "frame", "dq", "input")
 
 
 def skymatch_reads(product: Product) -> list[str]:
@@ -170,7 +169,7 @@ def single_drizzle_reads(product: Product) -> list[str]:
             "single_drizzle: kernel pixfrac fillval pixmap_stepsize pixmap_order",
             "grid: pad pixmap_tolerance",
         )
-    return listed + of_frames(product, "frame", "dq", "err")
+    return listed + of_frames(product, "frame", "dq", "err", "input")
 
 
 def median_reads(product: Product) -> list[str]:
@@ -183,7 +182,7 @@ def median_reads(product: Product) -> list[str]:
 
 def crmask_reads(product: Product) -> list[str]:
     listed = keys("mosaic: good_bits", "skymatch: skip skymethod level_keyword")
-    listed += of_frames(product, "frame", "dq", "err", "copy")
+    listed += of_frames(product, "frame", "dq", "err", "input", "copy")
     if not compares(product):
         return listed
     unused = ("corr", "crbit", *_without_effect(product, "crmask"))
@@ -198,19 +197,12 @@ def crmask_reads(product: Product) -> list[str]:
 
 
 def crclean_reads(product: Product) -> list[str]:
-    return keys("single_drizzle: good_bits", "crmask: crbit") + of_frames(product, "frame", "dq")
-
-
-def mosaic_band_reads(product: Product) -> list[str]:
-    listed = section(product, "mosaic", but=("bands",)) + keys("grid: pad pixmap_tolerance")
-    return listed + of_frames(product, "frame", "dq", "err")
+    return keys("single_drizzle: good_bits", "crmask: crbit") + of_frames(product, "frame", "dq", "input")
 
 
 def mosaic_reads(product: Product) -> list[str]:
-    if product.bands == 1:
-        return mosaic_band_reads(product)
-    listed = keys("mosaic: units report_var pixfrac kernel weight_type")
-    return listed + of_frames(product, "frame")
+    listed = section(product, "mosaic", but=("bands",)) + keys("grid: pad pixmap_tolerance")
+    return listed + of_frames(product, "frame", "dq", "err")
 
 
 STEPS = (
@@ -232,6 +224,13 @@ STEPS = (
         numbers=True,
         reads=grid_reads,
     ),
+    Step(
+        "given_grid",
+        PRODUCT,
+        {"grid": File("given_grid.json")},
+        when=gives_grid,
+        reads=given_grid_reads,
+    ),
     Step("grid_wcs", PRODUCT, {"wcs": File("grid.asdf", target=True)}),
     Step(
         "sky_overlaps",
@@ -239,7 +238,6 @@ STEPS = (
         {"table": File("sky/{batch}.csv"), "cells": File("sky/{batch}.npz")},
         when=measures_sky,
         reads=sky_overlaps_reads,
-        settled=settled_for_sky,
     ),
     Step("skymatch", PRODUCT, {"sky": File("sky.csv")}, numbers=True, reads=skymatch_reads),
     Step(
@@ -256,7 +254,6 @@ STEPS = (
         when=compares,
         exposures=("single",),
         reads=single_drizzle_reads,
-        settled=settled_for_singles,
     ),
     Step(
         "median",
@@ -285,7 +282,7 @@ STEPS = (
         when=cleans,
         reads=crclean_reads,
     ),
-    Step("mosaic_band", BAND, {"band": File("mosaic/{band}.npz", TEMPORARY)}, reads=mosaic_band_reads),
+    Step("mosaic_band", BAND, {"band": File("mosaic/{band}.npz", TEMPORARY)}, reads=mosaic_reads),
     Step(
         "mosaic",
         PRODUCT,

@@ -6,7 +6,7 @@ from drizzleflow import formats
 from drizzleflow.plan import config
 from drizzleflow.plan.product import Member, Product
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 DEFAULTS = config.load(ROOT / "config" / "config.yaml")
 
 
@@ -19,11 +19,14 @@ def product(
         Member(name, f"{name}.fits", "science", name, format, nframes, cube, shape[1], shape[0])
         for name in names
     ]
+    options = config.for_product(settings)
+    if options["skymatch"]["skymethod"] == "auto":
+        options["skymatch"]["skymethod"] = formats.declared(format).skymethod
     return Product(
         "p",
         "p.csv",
         members=members,
-        options=config.for_product(settings),
+        options=options,
         groups={name: [(name, list(range(1, nframes + 1)))] for name in names},
         batch_size=batch,
         format=formats.declared(format),
