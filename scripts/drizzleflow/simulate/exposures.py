@@ -309,6 +309,8 @@ def simulate(
             kept.write_scene(os.path.join(truth_dir, f"{f.member}_scene.fits"), f, planes, images, cover)
             about["stars"] = kept.stars(f, sources)
         truth["members"][f.member] = about
+        for frame in f.frames:  # a GWCS that has been written holds 0.8 MB
+            frame.to_sky, frame.payload = None, {}
     if low_pixels:
         kept.write_low(truth_dir, files, lows, cover)
     products = list(dict.fromkeys(f.product for f in files))
