@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drizzleflow.geometry import overlap
-from drizzleflow.geometry.overlap import border, near, overlap_vertices, overlapping, rasterise
+from drizzleflow.geometry.overlap import border, overlap_vertices, rasterise
+from drizzleflow.geometry.overlapping import near, overlapping
 
 
 def square(ra, dec, side=0.1, turn=0.0):
