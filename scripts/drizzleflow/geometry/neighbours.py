@@ -41,8 +41,7 @@ def neighbours(outlines, groups, most=None) -> dict:
         chosen = by_area[_most(by_area.tolist(), len(names), most)]
     both = np.concatenate([chosen, chosen[:, ::-1]])
     both = both[np.lexsort((both[:, 1], both[:, 0]))]
-    ends = np.searchsorted(both[:, 0], np.arange(1, len(names)))
-    others = np.split(both[:, 1], ends)
+    others = np.split(both[:, 1], np.searchsorted(both[:, 0], np.arange(len(names))))[1:]
     return {group: [names[k] for k in near.tolist()] for group, near in zip(names, others, strict=True)}
 
 
