@@ -7,8 +7,9 @@ with the same log, such as a batch of members; its seconds are the sum of theirs
 outputs, or records, are among its inputs. Whenever a core is free the main process hands it the job that can
 begin and, in the run itself, began first. That takes the main process `--engine` seconds a job, one job after
 the other, as Snakemake does; the job then needs `--start` seconds to start its interpreter and libraries, and
-its own seconds, which do not depend on what the other cores do. Rules given with `--local` need no core, as
-those that a cluster's executor runs where the main process is.
+its own seconds, which do not depend on what the other cores do. With `--start measured` it is for each job what
+Snakemake's benchmark file has beyond the seconds of its records, as for a run on a machine that had other things
+to do too. Rules given with `--local` need no core, as those that a cluster's executor leaves to the main process.
 
 It prints a line for each number of cores: wall seconds from the first job's begin to the last one's end, how
 many times faster that is than one core, the part of all cores' time that jobs use, and the steps on the
@@ -44,6 +45,7 @@ class Job:
     reads: set[str] = field(default_factory=set)
     writes: set[str] = field(default_factory=set)
     after: set[int] = field(default_factory=set)  #: numbers of the jobs that it waits for
+    start: float | None = None  #: s that it took in the run before `seconds` began, where that is known
 
 
 @dataclass
@@ -75,6 +77,8 @@ def read(results) -> list[Job]:
         job.writes.add("/".join((content["log"].rpartition("/log/")[0], "record", *below)))
     if not jobs:
         raise ValueError(f"{results}: no record, expected the output folder of a run")
+    for job in jobs.values():
+        job.start = _start(results, job)
     found = sorted(jobs.values(), key=lambda job: (job.began, job.name))
     maker = {path: number for number, job in enumerate(found) for path in job.writes}
     for number, job in enumerate(found):
@@ -82,20 +86,36 @@ def read(results) -> list[Job]:
     return found
 
 
-def simulate(jobs: list[Job], cores: int, start: float, engine: float, local=()) -> Schedule:
+def _start(results, job: Job) -> float | None:
+    """What Snakemake's benchmark file of a job has beyond the seconds of its records."""
+    home, _, name = job.name.rpartition("/log/")
+    folder = Path(results) if (Path(results) / "record").is_dir() else Path(results) / Path(home).name
+    try:
+        lines = (folder / "benchmark" / f"{name.removesuffix('.log')}.tsv").read_text().splitlines()
+        return max(0.0, float(lines[1].split()[0]) - job.seconds)
+    except (OSError, LookupError, ValueError):
+        return None
+
+
+def simulate(jobs: list[Job], cores: int, start: float | None, engine: float, local=()) -> Schedule:
     """Give jobs to cores as they become free, as the top of this file says.
+
+    `start` None: that of each job in the run.
 
     Raises
     ------
     ValueError
-        Jobs wait for each other.
+        Jobs wait for each other, or a job's start is not known.
     """
+    if start is None and (unknown := [job.name for job in jobs if job.start is None]):
+        raise ValueError(f"{unknown[0]}: no benchmark file beside it, expected one; give seconds as --start")
     followers: list[list[int]] = [[] for _ in jobs]
     missing = [len(job.after) for job in jobs]
     for number, job in enumerate(jobs):
         for before in job.after:
             followers[before].append(number)
-    takes = [job.seconds + (0.0 if job.step in local else start) for job in jobs]
+    starts = [0.0 if job.step in local else job.start if start is None else start for job in jobs]
+    takes = [job.seconds + begin for job, begin in zip(jobs, starts, strict=True)]
     # heaps of numbers: what can begin, with a core and without
     ready: dict[bool, list[int]] = {True: [], False: []}
     running: list[tuple[float, int]] = []
@@ -130,10 +150,11 @@ def simulate(jobs: list[Job], cores: int, start: float, engine: float, local=())
     return Schedule(now, dict(path.most_common()))
 
 
-def table(jobs: list[Job], cores, start: float, engine: float, local=()) -> str:
+def table(jobs: list[Job], cores, start: float | None, engine: float, local=()) -> str:
     """Both tables as text."""
     one = simulate(jobs, 1, start, engine, local).wall
-    lines = [f"{len(jobs)} jobs; {start:g} s to start one, {engine:g} s of the main process for each", ""]
+    told = "as long as in the run" if start is None else f"{start:g} s"
+    lines = [f"{len(jobs)} jobs; to start one {told}, {engine:g} s of the main process for each", ""]
     lines.append(f"{'cores':>5s}{'seconds':>9s}{'speed-up':>10s}{'efficiency':>12s}  critical path, seconds")
     for number in cores:
         found = simulate(jobs, number, start, engine, local)
@@ -150,11 +171,17 @@ def table(jobs: list[Job], cores, start: float, engine: float, local=()) -> str:
     return "\n".join(lines)
 
 
+def _seconds(text: str) -> float | None:
+    return None if text == "measured" else float(text)
+
+
 def main(argv=None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("results", type=Path, metavar="RESULTS")
     parser.add_argument("--cores", type=int, nargs="+", default=CORES, metavar="P")
-    parser.add_argument("--start", type=float, default=START, metavar="S", help=f"of a job ({START})")
+    parser.add_argument(
+        "--start", default=START, type=_seconds, metavar="S", help=f"of a job ({START}), or: measured"
+    )
     parser.add_argument("--engine", type=float, default=SERVED, metavar="S", help=f"for a job ({SERVED})")
     parser.add_argument("--local", nargs="*", default=(), metavar="STEP", help="steps that need no core")
     given = parser.parse_args(argv)

@@ -79,6 +79,20 @@ def test_starts_are_side_by_side_and_the_main_process_is_not(run):
     assert slow.wall == 4 * 10 + 1 + (10 + 5) + (10 + 1) and slow.path["engine"] == 60
 
 
+def test_starts_as_they_were_in_the_run(run, capsys):
+    for job in makespan.read(run):
+        path = run.parent / job.name.replace("/log/", "/benchmark/").replace(".log", ".tsv")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"s\th:m:s\n{job.seconds + (2 if job.step == 'mosaic' else 0.5)}\t0:00:01\n")
+    for results in (run, run / "p"):
+        jobs = makespan.read(results)
+        assert makespan.simulate(jobs, 1, None, 0.0).wall == pytest.approx(16 + 2 + 5 * 0.5)
+        assert makespan.simulate(jobs, 4, None, 0.0).path["mosaic"] == pytest.approx(7)
+    path.unlink()
+    assert makespan.main([str(run), "--start", "measured"]) == 1
+    assert "p/log/report.log: no benchmark file" in capsys.readouterr().err
+
+
 def test_local_steps_need_no_core_and_no_start(run):
     jobs = makespan.read(run)
     assert makespan.simulate(jobs, 1, 0.5, 0.0, ["crmask"]).wall == 4 + 5.5 + 1.5
