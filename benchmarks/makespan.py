@@ -1,6 +1,6 @@
 """How long a finished run takes on 1 to 128 cores, computed from its records; and what it then waits for.
 
-    python benchmarks/makespan.py RESULTS [--cores 1 2 4 ...] [--start 0.35] [--engine 0.05] [--local RULE ...]
+    python benchmarks/makespan.py RESULTS [--cores 1 2 4 ...] [--start 0.35] [--engine 0.02] [--local RULE ...]
 
 RESULTS is the output folder of a run, or one product in it. A job is what wrote records (``record/**/*.json``)
 with the same log, such as a batch of members; its seconds are the sum of theirs. A job waits for those whose
@@ -30,7 +30,7 @@ from pathlib import Path
 
 CORES = (1, 2, 4, 8, 16, 32, 64, 128)
 START = 0.35  #: s; Python, numpy and the libraries of a job
-SERVED = 0.05  #: s of the main process for each job, from the end of the one before to its begin
+SERVED = 0.02  #: s of the main process for each job, from the end of the one before to its begin
 ENGINE = "engine"  #: what the critical path calls the main process's seconds
 
 
