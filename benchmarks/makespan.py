@@ -12,7 +12,7 @@ Snakemake's benchmark file has beyond the seconds of its records, as for a run o
 to do too. Rules given with `--local` need no core, as those that a cluster's executor leaves to the main process.
 
 It prints a line for each number of cores: wall seconds from the first job's begin to the last one's end, how
-many times faster that is than one core, the part of all cores' time that jobs use, and the steps on the
+many times faster that is than one core (and that over the number of cores, the efficiency), and the steps on the
 critical path with their seconds. That path leads back from the last job to end: each of its jobs could not
 begin before the one in front of it ended, whose output it reads, or whose core it took. A second table has
 each step's jobs and seconds.

@@ -11,7 +11,7 @@ import numpy as np
 
 from drizzleflow.geometry.overlap import TINY, axes, common_area, polygon
 
-PAIRS = 2**14  #: pairs of outlines that are intersected in one go
+CORNERS = 2**17  #: corners of pairs of outlines that are intersected in one go
 HITS = 2**19  #: pairs of bounding caps that are looked at in one go, about
 
 
@@ -123,7 +123,7 @@ def shared_areas(outlines, pairs) -> np.ndarray:
     polygons = {k: polygon(outlines[k]) for k in np.unique(pairs).tolist()}
     own = np.zeros(len(outlines))
     own[list(polygons)] = [area for _, area, _ in polygons.values()]
-    # as `overlap.common`: what is cut may have any shape, what it is cut by is convex
+    # as in `common_area`: what is cut may have any shape, what it is cut by is convex
     convex = np.array([k in polygons and polygons[k][2] is not None for k in range(len(outlines))], bool)
     size = np.array([len(polygons[k][0]) if k in polygons else 0 for k in range(len(outlines))])
     turned = ~convex[pairs[:, 1]] & convex[pairs[:, 0]]
@@ -136,8 +136,9 @@ def shared_areas(outlines, pairs) -> np.ndarray:
         same = np.flatnonzero((size[cut] == m) & (size[by] == n) & ~by_hand)
         vertices, of = _table(polygons, size == m, 0)
         planes, at = _table(polygons, (size == n) & convex, 2)
-        for first in range(0, len(same), PAIRS):
-            chosen = same[first : first + PAIRS]
+        step = max(1, CORNERS // (m + n))
+        for first in range(0, len(same), step):
+            chosen = same[first : first + step]
             found = _clipped_areas(vertices[of[cut[chosen]]], planes[at[by[chosen]]])
             least = np.minimum(own[cut[chosen]], own[by[chosen]])
             areas[chosen] = np.where(found > TINY * least, found, 0.0)

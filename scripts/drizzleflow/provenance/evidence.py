@@ -68,9 +68,8 @@ class Evidence:
         self.found = {key_of(path): path for path in sorted(_walk(self.outdir))}
         self.claims: dict[str, Claim] = {}  #: outputs and raw inputs; the last job's claim counts
         self.vouched: dict[str, Claim] = {}  #: records whose hash a provenance file holds
-        self.jobs: dict[
-            str, dict
-        ] = {}  #: of readable records: code, versions, and the paths of inputs and outputs
+        #: of readable records: code, versions, and the paths of inputs and outputs
+        self.jobs: dict[str, dict] = {}
         self._broken: dict[str, str] = {}
         self._logs: set[str] = set()
         records = [path for path in self.found.values() if self._is_record(path)]
