@@ -15,7 +15,7 @@ rule report_product:
     conda:
         "../envs/drizzleflow.yaml"
     resources:
-        mem_mb=memory(figures.records(0.6, libraries=80)),
+        mem_mb=memory(figures.records(0.0205, libraries=76)),
         runtime=10,
     params:
         **reads("report"),
@@ -61,7 +61,7 @@ rule provenance:
     conda:
         "../envs/drizzleflow.yaml"
     resources:
-        mem_mb=memory(figures.records(1.0)),
+        mem_mb=memory(figures.records(0.025, libraries=22)),
         runtime=10,
     params:
         **reads("provenance"),
@@ -78,7 +78,9 @@ rule audit:
         "../envs/drizzleflow.yaml"
     threads: 2
     resources:
-        mem_mb=300,
+        mem_mb=lambda wc, attempt: figures.asked(
+            figures.audit(sum(len(p.members) for p in GOOD.values())), attempt
+        ),
         runtime=60,
     params:
         outdir=OUT,

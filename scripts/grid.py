@@ -5,11 +5,10 @@ Settings: grid, skymatch.max_overlaps. Outputs: grid.json, footprints.csv, overl
 
 import json
 
-import pandas as pd
-
 from drizzleflow.geometry.build_grid import product_grid
 from drizzleflow.geometry.neighbours import neighbours
-from drizzleflow.io import tables
+from drizzleflow.io import light_tables
+from drizzleflow.io.columns import FOOTPRINTS
 from drizzleflow.io.files import write_text
 from drizzleflow.jobs import record
 
@@ -27,7 +26,7 @@ def main(job):
     for number in outside:
         job.warn("%s %d falls outside the output grid", frames[number]["member"], frames[number]["extver"])
     made.save(job.output.grid)
-    tables.write_footprints(pd.DataFrame(frames), job.output.footprints)
+    light_tables.write_named(job.output.footprints, FOOTPRINTS, frames)
     near_to = {}
     if "match" in opts["skymatch"]["skymethod"].lower() and not opts["skymatch"]["skip"]:
         near_to = neighbours(

@@ -4,10 +4,9 @@ Output: members.csv, one row for each member: what the association says, then wh
 headers.
 """
 
-import pandas as pd
-
 from drizzleflow.errors import InputError
-from drizzleflow.io import tables
+from drizzleflow.io import light_tables
+from drizzleflow.io.columns import MEMBERS
 from drizzleflow.jobs import record
 
 
@@ -17,7 +16,7 @@ def main(job):
         raise InputError(opts["error"])
     for path in job.input:
         job.input_hash(path)
-    tables.write_members(pd.DataFrame(opts["members"]), job.output.table)
+    light_tables.write_named(job.output.table, MEMBERS, opts["members"])
     job.statistics["members"] = len(opts["members"])
     for other in opts["others"]:
         job.log("%s: exptype %s takes no part in the imaging road", other["path"], other["exptype"])

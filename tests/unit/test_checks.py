@@ -3,7 +3,9 @@
 import json
 import math
 import re
+import statistics
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -232,3 +234,11 @@ def test_no_rows_break_the_verdict(frames, sky, mosaic):
         if one["findings"] and one["check"] in ("flagged", "shift", "saturated", "unseen", "holes", "sky"):
             assert abs(one["worst"]) > one["limit"]
     assert {column.name for column in SKY} >= {"member", "extver", "sky", "component", "valid"}
+
+
+@pytest.mark.parametrize("count", [2, 3, 4, 9, 10])
+def test_the_median_of_the_others_is_found_in_sorted_numbers(count):
+    numbers = np.random.default_rng(count).integers(0, 6, count).tolist()  # some are equal
+    for k, number in enumerate(numbers):
+        others = numbers[:k] + numbers[k + 1 :]
+        assert checks._median_without(number, sorted(numbers)) == statistics.median(others)

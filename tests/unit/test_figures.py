@@ -41,7 +41,8 @@ def test_what_is_asked_for():
     assert figures.asked(1000, attempt=2) == 2660 and figures.asked(10, engines=2) == 460
     assert figures.minutes(0) == 10 and figures.minutes(1e9) == 30
     assert figures.constant(140)(None, None, None) == 140
-    assert figures.records(0.6)(None, None, SimpleNamespace(size_mb=100)) == 90
+    assert figures.records(0.5, 30)(None, None, SimpleNamespace(records=["r"] * 100)) == 80
+    assert figures.audit(1000) == 290
 
 
 @pytest.mark.parametrize(
@@ -143,6 +144,6 @@ def test_the_mosaic(grid):
 def test_tables(tmp_path):
     (tmp_path / "cells.npz").write_bytes(bytes(3 * MIB))
     made = product()
-    assert figures.grid(made, None, None) == 112 + 0.02 * 3
+    assert figures.grid(made, None, None) == 105 + 0.015 * 3
     cells = figures.skymatch(made, None, Input(cells=[tmp_path / "cells.npz"]))
     assert cells == pytest.approx(80 + 0.02 * 3 + 9 * 1)

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drizzleflow.geometry import overlap
-from drizzleflow.geometry.overlap import border, near, overlap_vertices, overlapping, rasterise
+from drizzleflow.geometry.overlap import border, overlap_vertices, rasterise
+from drizzleflow.geometry.overlapping import near, overlapping, shared_areas
 
 
 def square(ra, dec, side=0.1, turn=0.0):
@@ -127,6 +128,33 @@ def test_overlapping_all_over_the_sky(side):
     assert overlapping(outlines).tolist() == brute
     opposite = [np.array(square(lon, 0, 1)) for lon in (0, 180)]  # vectors whose mean is no direction
     assert overlapping(opposite).shape == (0, 2)
+
+
+def dented(outline):
+    """An outline with a vertex more, half way to the middle: it is not convex."""
+    lon, lat = (np.asarray(v) for v in outline)
+    middle = np.array([lon.mean(), lat.mean()])
+    corner = np.array([lon[0] + lon[-1], lat[0] + lat[-1]]) / 2
+    inner = (middle + corner) / 2
+    return np.append(lon, inner[0]), np.append(lat, inner[1])
+
+
+@pytest.mark.parametrize("place", [(10.0, 0.0), (200.0, 60.0)])
+def test_areas_of_many_pairs_are_those_of_each(place):
+    """Squares, rolled and of two sizes; some with more vertices, some with a dent."""
+    rng = np.random.default_rng(6)
+    outlines = []
+    for k in range(40):
+        lon, lat = place + rng.uniform(-0.1, 0.1, 2)
+        one = square(lon, lat, rng.choice([0.05, 0.1]), rng.uniform(0, 90))
+        more = np.array([np.linspace(v, np.roll(v, -1), 3, endpoint=False).T.ravel() for v in one])
+        outlines.append([one, one, more, dented(one)][k % 4])
+    pairs = np.array([(i, j) for i in range(40) for j in range(40)])
+    wanted = [overlap.shared_area(outlines[i], outlines[j]) for i, j in pairs]
+    found = shared_areas(outlines, pairs)
+    assert (found == 0).sum() > 200 and (found > 0).sum() > 200
+    np.testing.assert_allclose(found, wanted, rtol=1e-8, atol=1e-18)
+    assert shared_areas(outlines, pairs[:0]).shape == (0,)
 
 
 def test_overlapping_of_nothing():

@@ -1,4 +1,4 @@
-"""Find a spanning forest of a graph: the edges that connect its nodes (Kruskal's algorithm)."""
+"""Find what connects the nodes of a graph: a spanning forest (Kruskal's algorithm), and the connected parts."""
 
 from __future__ import annotations
 
@@ -15,6 +15,26 @@ def joins(n: int, edges) -> list[bool]:
         Number of nodes.
     edges : iterable of (int, int)
     """
+    told, top, join = [], *_parts(n)
+    for a, b in edges:
+        told.append(top(a) != top(b))
+        join(a, b)
+    return told
+
+
+def components(n: int, edges) -> list[int]:
+    """Return for each node the lowest node of the part of the graph that it belongs to.
+
+    The parameters are those of `joins`.
+    """
+    top, join = _parts(n)
+    for a, b in edges:
+        join(a, b)
+    return [top(k) for k in range(n)]
+
+
+def _parts(n):
+    """Return two functions: node -> the lowest node of its part, and one that joins the parts of two nodes."""
     parent = list(range(n))
 
     def top(k):
@@ -23,9 +43,8 @@ def joins(n: int, edges) -> list[bool]:
             k = parent[k]
         return k
 
-    told = []
-    for a, b in edges:
+    def join(a, b):
         a, b = top(a), top(b)
-        told.append(a != b)
         parent[max(a, b)] = min(a, b)
-    return told
+
+    return top, join

@@ -160,7 +160,7 @@ def _by_library(a, b):
     return [(np.asarray(lon), np.asarray(lat)) for lon, lat in both.to_radec()]
 
 
-def _axes(v) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def axes(v) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return unit vectors to the middle of some vectors, and in two perpendicular directions."""
     middle = v.mean(axis=0)
     middle = middle / np.linalg.norm(middle) if middle.any() else np.array([0.0, 0.0, 1.0])
@@ -171,7 +171,7 @@ def _axes(v) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def _plane(v) -> np.ndarray:
     """Return (n, 2) gnomonic coordinates about the vectors' middle, in which great circles are straight."""
-    middle, east, north = _axes(v)
+    middle, east, north = axes(v)
     return np.stack([v @ east, v @ north], axis=1) / (v @ middle)[:, None]
 
 
@@ -227,16 +227,16 @@ def overlap_vertices(outline_a, outline_b, engine="clip"):
         return []
     if engine == "spherical_geometry":
         return _by_library(outline_a, outline_b)
-    return [_degrees(part) for part in _common(_polygon(outline_a), _polygon(outline_b))]
+    return [_degrees(part) for part in _common(polygon(outline_a), polygon(outline_b))]
 
 
-def _polygon(outline):
+def polygon(outline):
+    """Return (counter-clockwise vectors, area in sr, edge planes if convex or else None) of an outline."""
     return _polygon_of(np.asarray(outline, float).tobytes())
 
 
 @lru_cache(maxsize=4096)
 def _polygon_of(outline):
-    """Return (counter-clockwise vectors, area in sr, edge planes if convex or else None) of an outline."""
     v = _vectors(np.frombuffer(outline).reshape(2, -1))
     area = _signed_area(v)
     v = v if area >= 0 else v[::-1]
@@ -244,7 +244,7 @@ def _polygon_of(outline):
 
 
 def _common(a, b) -> list:
-    """Return the vectors of the polygons that two `_polygon` results have in common."""
+    """Return the vectors of the polygons that two `polygon` results have in common."""
     if len(a[0]) < 3 or len(b[0]) < 3:
         return []
     if b[2] is not None:
@@ -256,58 +256,9 @@ def _common(a, b) -> list:
     return [part for part in parts if _signed_area(part) > TINY * min(a[1], b[1])]
 
 
-def caps(outlines):
-    """Return the bounding caps: centres as (n, 3) unit vectors, (n,) radii in radians; NaN if not finite."""
-    centre, radius = np.full((len(outlines), 3), np.nan), np.full(len(outlines), np.nan)
-    sizes = np.array([np.shape(outline)[1] for outline in outlines], int)
-    for size in np.unique(sizes[sizes > 0]):
-        same = np.flatnonzero(sizes == size)
-        lon, lat = np.radians(np.array([outlines[k] for k in same], float)).transpose(1, 0, 2)
-        v = np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], axis=-1)
-        middle = v.mean(axis=1)
-        middle /= np.linalg.norm(middle, axis=1, keepdims=True)
-        farthest = np.linalg.norm(v - middle[:, None], axis=2).max(axis=1)
-        centre[same], radius[same] = middle, 2.0 * np.arcsin(np.minimum(1.0, farthest / 2.0))
-    return centre, radius
-
-
-def near(outline, outlines) -> np.ndarray:
-    """Return the indices of the outlines whose bounding cap meets that of `outline`; no other can overlap."""
-    centre, radius = caps([outline])
-    centres, radii = caps(outlines)
-    return np.flatnonzero(np.linalg.norm(centres - centre, axis=1) <= _chord(radii + radius))
-
-
-def _chord(angle):
-    return 2.0 * np.sin(np.minimum(angle, np.pi) / 2.0) * (1.0 + 1e-12) + 1e-15
-
-
-def overlapping(outlines) -> np.ndarray:
-    """Return (m, 2) sorted index pairs i < j of the outlines that overlap.
-
-    The work grows with the number of pairs that overlap, not with n².
-
-    A search tree of the bounding caps, projected as seen from far above their middle, gives the candidate
-    pairs; `overlap_vertices` decides. Caps that are apart in the projection are apart on the sky; caps on the
-    far side only add candidates. Outlines that are not finite overlap nothing.
-    """
-    import shapely  # it is imported in a tenth of the time of scipy.spatial
-
-    centre, radius = caps(outlines)
-    finite = np.flatnonzero(np.isfinite(radius))
-    if len(finite) < 2:
-        return np.empty((0, 2), int)
-    _, east, north = _axes(centre[finite])
-    u, v, reach = centre[finite] @ east, centre[finite] @ north, _chord(radius[finite])
-    boxes = shapely.box(u - reach, v - reach, u + reach, v + reach)
-    pairs = finite[shapely.STRtree(boxes).query(boxes).T]
-    pairs = pairs[pairs[:, 0] < pairs[:, 1]]
-    distance = np.linalg.norm(centre[pairs[:, 0]] - centre[pairs[:, 1]], axis=1)
-    pairs = pairs[distance <= _chord(radius[pairs].sum(axis=1))]
-    pairs = pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
-    polygons = {k: _polygon(outlines[k]) for k in finite.tolist()}
-    keep = [len(_common(polygons[i], polygons[j])) > 0 for i, j in pairs.tolist()]
-    return pairs[np.array(keep, bool)]
+def common_area(a, b) -> float:
+    """Return the area (sr) that two `polygon` results have in common."""
+    return sum(_signed_area(part) for part in _common(a, b))
 
 
 def rasterise(polygons, shape, mode="centers", out=None) -> np.ndarray:

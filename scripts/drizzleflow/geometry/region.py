@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from drizzleflow.frames.window import NOWHERE, Window
@@ -30,17 +32,15 @@ def covered(outlines, grid) -> tuple[str, list[int]]:
 
     ny, nx = grid.shape
     frame = shapely.box(-0.5, -0.5, nx - 0.5, ny - 0.5)
-    parts, outside = [], []
-    for number, outline in enumerate(outlines):
-        vertices = np.array(grid.to_pixel(*np.array(outline, float))).T
-        inside = None
+    on_grid = list(_on(grid, outlines))
+    parts = np.full(len(on_grid), None)
+    for number, vertices in enumerate(on_grid):
         if np.isfinite(vertices).all():  # they are NaN on the far hemisphere
-            inside = shapely.make_valid(shapely.Polygon(vertices)).intersection(frame)
-        if inside is None or inside.area == 0:
-            outside.append(number)
-        else:
-            parts.append(inside)
-    union = shapely.union_all(parts).simplify(TOLERANCE)
+            parts[number] = shapely.Polygon(vertices.T)
+    parts = shapely.intersection(shapely.make_valid(parts), frame)
+    there = shapely.area(parts) > 0  # that of None is NaN
+    outside = np.flatnonzero(~there).tolist()
+    union = shapely.union_all(parts[there]).simplify(TOLERANCE)
     polygons = [p for p in getattr(union, "geoms", [union]) if p.geom_type == "Polygon" and not p.is_empty]
     polygons = [
         shapely.geometry.polygon.orient(shapely.Polygon(p.exterior))
@@ -66,8 +66,7 @@ def windows(outlines, groups, grid) -> dict[str, Window]:
         group -> window; `NOWHERE` if the group does not meet the grid.
     """
     made: dict[str, Window] = {}
-    for outline, group in zip(outlines, groups, strict=True):
-        x, y = grid.to_pixel(*np.array(outline, float))
+    for (x, y), group in zip(_on(grid, outlines), groups, strict=True):
         here = Window.around(x, y).clipped(grid.shape) if np.isfinite(x + y).all() else NOWHERE
         made[group] = Window.enclosing([made.get(group, NOWHERE), here])
     return made
@@ -79,12 +78,19 @@ def tilt(outlines, grid) -> float:
     It sets how many rows of a frame a band of the grid may need.
     """
     slopes = [0.0]
-    for outline in outlines:
-        x, y = grid.to_pixel(*np.array(outline, float))
+    for x, y in _on(grid, outlines):
         corner = len(x) // 4  # the first side follows a row
         if np.isfinite(x + y).all():
             slopes.append(abs(y[corner] - y[0]) / max(abs(x[corner] - x[0]), 1e-3))
     return float(max(slopes))
+
+
+def _on(grid, outlines) -> Iterator[np.ndarray]:
+    """Yield each outline's positions on a grid, (2, n) pixels; some thousand outlines are projected at once."""
+    for first in range(0, len(outlines), 4096):
+        some = [np.array(outline, float) for outline in outlines[first : first + 4096]]
+        x_and_y = np.array(grid.to_pixel(*np.concatenate(some, axis=1)))
+        yield from np.split(x_and_y, np.cumsum([outline.shape[1] for outline in some])[:-1], axis=1)
 
 
 def _text(polygon, grid) -> str:

@@ -7,26 +7,36 @@ import re
 
 from drizzleflow.errors import InputError
 
+#: the list of extensions in the text of a tree
+_EXTENSIONS = re.compile(rb"^history:\n  extensions:\n((?:  .*\n)+)", re.MULTILINE)
+
 
 def asdf_bytes(tree: dict) -> bytes:
     """The bytes of an ASDF file of `tree`, which are the same in every process.
 
     asdf lists the extensions that it used (``history.extensions``) in the order of a set, which changes from
-    process to process, but it keeps entries that are there already. The tree is therefore written twice: the
-    first time to learn the entries, the second time with the entries sorted.
+    process to process. They are sorted here in the text that it wrote: the length stays, and so does what
+    follows.
     """
     import asdf
 
-    first = io.BytesIO()
-    asdf.AsdfFile(dict(tree)).write_to(first)
-    with asdf.open(io.BytesIO(first.getvalue())) as written:
-        used = list(written.tree.get("history", {}).get("extensions", []))
-        used.sort(key=lambda entry: (entry.get("extension_uri") or "", entry["extension_class"]))
-        stable = asdf.AsdfFile(dict(tree))
-        stable.tree["history"] = {"extensions": used}
-        out = io.BytesIO()
-        stable.write_to(out)
-    return out.getvalue()
+    out = io.BytesIO()
+    asdf.AsdfFile(dict(tree)).write_to(out)
+    content = out.getvalue()
+    listed = _EXTENSIONS.search(content)
+    if listed is None:
+        return content
+    entries = sorted(re.split(rb"^(?=  - )", listed[1], flags=re.MULTILINE), key=_extension)
+    return content[: listed.start(1)] + b"".join(entries) + content[listed.end(1) :]
+
+
+def _extension(entry: bytes) -> tuple[bytes, ...]:
+    """The URI and the class that an entry in the list of extensions names; empty where it has none."""
+    found = (
+        re.search(rb"^ +(?:- .*)?extension_%s: (\S+)" % key, entry, re.MULTILINE)
+        for key in (b"uri", b"class")
+    )
+    return tuple(match[1] if match else b"" for match in found)
 
 
 def expect_self_contained(content: bytes, where) -> None:

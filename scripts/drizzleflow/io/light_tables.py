@@ -86,6 +86,11 @@ def write(path, columns: Sequence[Column], table: Iterable[Sequence]) -> None:
     write_text(path, text.getvalue())
 
 
+def write_named(path, columns: Sequence[Column], table: Iterable[dict]) -> None:
+    """Write a table as `write`; each row has its values by name, and others too, which are left out."""
+    write(path, columns, ([row[name] for name in names(columns)] for row in table))
+
+
 def read_members(path, files=None) -> list[dict]:
     """Return the rows of members.csv as dictionaries, like those of `drizzleflow.plan.Member.asdict`.
 

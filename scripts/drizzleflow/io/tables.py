@@ -160,18 +160,8 @@ def read_frames(path) -> pd.DataFrame:
     return _read([path], FRAMES)
 
 
-def write_members(table: pd.DataFrame, path) -> None:
-    """Write members.csv, whole or not at all: just the columns of `drizzleflow.io.columns.MEMBERS`."""
-    _write(table, MEMBERS, path)
-
-
-def write_footprints(table: pd.DataFrame, path) -> None:
-    """Write footprints.csv; see `write_members`."""
-    _write(table, FOOTPRINTS, path)
-
-
 def write_sky(table: pd.DataFrame, path) -> None:
-    """Write sky.csv; see `write_members`."""
+    """Write sky.csv, whole or not at all: just the columns of `drizzleflow.io.columns.SKY`."""
     _write(table, SKY, path)
 
 

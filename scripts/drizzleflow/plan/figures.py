@@ -119,8 +119,8 @@ def constant(peak: float) -> Callable:
 
 
 def grid(product, wildcards, input) -> float:
-    """The outlines of all frames."""
-    return 112 + TABLES * product.nframes
+    """The outlines of all frames, as they are read and in arrays."""
+    return 105 + 0.015 * product.nframes
 
 
 def skymatch(product, wildcards, input) -> float:
@@ -129,9 +129,17 @@ def skymatch(product, wildcards, input) -> float:
     return 80 + TABLES * product.nframes + (min(product.nframes, 32) + 6) * cells
 
 
-def records(each: float, libraries: float = 30) -> Callable:
-    """The figure of a step that reads records: MiB for each MB of them, besides its `libraries`."""
-    return lambda product, wildcards, input: libraries + each * input.size_mb
+def records(each: float, libraries: float) -> Callable:
+    """The figure of a step that reads records: MiB for each of them, besides its `libraries`.
+
+    How long a record is does not matter: most of it are pictures, which are not kept.
+    """
+    return lambda product, wildcards, input: libraries + each * len(input.records)
+
+
+def audit(members: int) -> float:
+    """What is recorded of all files, and the dry run beside it: a Snakemake with all jobs."""
+    return 150 + 0.14 * members
 
 
 def single(product, wildcards, input) -> float:

@@ -13,9 +13,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from functools import lru_cache
 from urllib.parse import quote
 
-from drizzleflow.io.files import fingerprint, write_text
+from drizzleflow.io.files import fingerprint, replacing
 from drizzleflow.jobs import record
 
 PREFIX = {
@@ -25,6 +26,24 @@ PREFIX = {
     "product": "urn:drizzleflow:product:",
     "software": "urn:drizzleflow:software:",
 }
+
+
+#: what is told of a record
+TOLD = (
+    "rule",
+    "wildcards",
+    "params",
+    "inputs",
+    "outputs",
+    "contributions",
+    "versions",
+    "git",
+    "code",
+    "host",
+    "log",
+    "started",
+    "ended",
+)
 
 
 def collect(records, product: str, out_path, sources=(), config=(), own: dict | None = None) -> dict:
@@ -64,7 +83,7 @@ def collect(records, product: str, out_path, sources=(), config=(), own: dict | 
     files, jobs = _Files(), []
     for path in sorted({relative(path) for path in records}):
         entry = record.read(path)
-        entry.pop("thumbnails", None)
+        entry = {key: entry[key] for key in TOLD if key in entry} | {"params": _params(entry)}
         files.made(fingerprint(path))
         jobs.append((path, entry))
     jobs.sort(
@@ -81,7 +100,8 @@ def collect(records, product: str, out_path, sources=(), config=(), own: dict | 
         if not files.known(source):
             files.seen(fingerprint(source))
     if own is not None:
-        jobs.append((None, {**own, "outputs": [{"path": os.fspath(out_path)}]}))
+        mine = {"outputs": [{"path": os.fspath(out_path)}], "params": _params(own)}
+        jobs.append((None, {**own, **mine}))
 
     document = {
         "prefix": dict(PREFIX),
@@ -109,13 +129,20 @@ def collect(records, product: str, out_path, sources=(), config=(), own: dict | 
     document["entity"].update(files.entities())
     for part in ("entity", "activity", "agent"):
         document[part] = dict(sorted(document[part].items()))
-    write_text(out_path, json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    with replacing(out_path) as temporary, open(temporary, "w", encoding="utf-8", newline="\n") as out:
+        json.dump(document, out, indent=1, ensure_ascii=False, allow_nan=False)  # never as a whole in memory
+        out.write("\n")
     return document
 
 
 def relative(path) -> str:
     """Return `path` relative to the working folder if it lies in it, otherwise absolute."""
-    full, here = os.path.abspath(path), os.getcwd()
+    return _relative(os.fspath(path), os.getcwd())
+
+
+@lru_cache(maxsize=1 << 17)
+def _relative(path: str, here: str) -> str:
+    full = os.path.normpath(os.path.join(here, path))
     inside = full == here or full.startswith(here.rstrip(os.sep) + os.sep)
     return os.path.relpath(full, here) if inside else full
 
@@ -160,6 +187,10 @@ class _Files:
         return entities
 
 
+def _params(entry: dict) -> str:
+    return json.dumps(entry.get("params") or {}, ensure_ascii=False, sort_keys=True)
+
+
 def _add_job(document, files: _Files, path: str | None, entry: dict) -> str:
     wildcards = entry.get("wildcards") or {}
     label = " ".join([entry["rule"], *map(str, wildcards.values())])
@@ -172,7 +203,7 @@ def _add_job(document, files: _Files, path: str | None, entry: dict) -> str:
         "prov:label": label,
         "df:rule": entry["rule"],
         "df:wildcards": json.dumps(wildcards, ensure_ascii=False),
-        "df:params": json.dumps(entry.get("params") or {}, ensure_ascii=False, sort_keys=True),
+        "df:params": entry["params"],
     }
     named = {
         "prov:startTime": "started",

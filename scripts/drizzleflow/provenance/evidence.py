@@ -68,7 +68,8 @@ class Evidence:
         self.found = {key_of(path): path for path in sorted(_walk(self.outdir))}
         self.claims: dict[str, Claim] = {}  #: outputs and raw inputs; the last job's claim counts
         self.vouched: dict[str, Claim] = {}  #: records whose hash a provenance file holds
-        self.jobs: dict[str, dict] = {}  #: readable records, without their thumbnails
+        #: of readable records: code, versions, and the paths of inputs and outputs
+        self.jobs: dict[str, dict] = {}
         self._broken: dict[str, str] = {}
         self._logs: set[str] = set()
         records = [path for path in self.found.values() if self._is_record(path)]
@@ -91,8 +92,9 @@ class Evidence:
         ended = str(content["ended"])
         outputs = [_claim(entry, key, ended) for entry in content["outputs"]]
         inputs = [_claim(entry, key, ended) for entry in content["inputs"] if entry.get("sha256")]
-        content.pop("thumbnails", None)
-        self.jobs[key] = content
+        self.jobs[key] = {name: content.get(name) for name in ("code", "versions")} | {
+            name: [entry["path"] for entry in content[name]] for name in ("inputs", "outputs")
+        }
         if content.get("log"):
             self._logs.add(key_of(content["log"]))
         for claims, entries in ((self.claims, outputs), (raw, inputs)):
@@ -105,7 +107,10 @@ class Evidence:
         """Read the hashes that a provenance file has of records, and of raw inputs that no record has."""
         try:
             with open(key, encoding="utf-8") as stream:
-                document = json.load(stream)
+                # of a large run's file nine tenths are relations, which nothing here reads
+                document = json.load(
+                    stream, object_hook=lambda found: None if "prov:activity" in found else found
+                )
             settings = {
                 relation["prov:influencer"] for relation in document.get("wasInfluencedBy", {}).values()
             }
@@ -194,13 +199,13 @@ class Evidence:
     def _cause(self, job: dict, plan) -> str:
         if not job:
             return "its record is missing or broken"
-        for entry in job.get("outputs", ()):
-            if not os.path.lexists(entry["path"]):
-                return f"its job also makes {entry['path']}, which is not there"
-        for entry in job.get("inputs", ()):
-            key = key_of(entry["path"])
+        for path in job["outputs"]:
+            if not os.path.lexists(path):
+                return f"its job also makes {path}, which is not there"
+        for path in job["inputs"]:
+            key = key_of(path)
             if plan.get(key, ("", None))[1] is not None or not os.path.lexists(key):
-                return f"made from {entry['path']}, which a run would make again"
+                return f"made from {path}, which a run would make again"
         return "its job did not end well"
 
     def unplanned(self, plan, faults) -> list[Finding]:

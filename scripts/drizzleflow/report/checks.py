@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+from bisect import bisect_left
 from statistics import median
 
 from drizzleflow.plan.product import Finding
@@ -236,8 +237,9 @@ def _flagged_ratio(limit, frames, sky, mosaic):
     if len(rows) < LEAST:
         return [], []
     found, values = [], []
+    ordered = sorted(row["flagged"] for row in rows)
     for row in rows:
-        usual = max(FEW, median(other["flagged"] for other in rows if other is not row))
+        usual = max(FEW, _median_without(row["flagged"], ordered))
         values.append(row["flagged"] / usual)
         if values[-1] > limit:
             sentence = (
@@ -246,6 +248,13 @@ def _flagged_ratio(limit, frames, sky, mosaic):
             )
             found.append(_finding("flagged_ratio", row, values[-1], sentence))
     return found, values
+
+
+def _median_without(value, ordered):
+    """Return the median of sorted numbers without one of them."""
+    own, n = bisect_left(ordered, value), len(ordered) - 1
+    low, high = (ordered[k + (k >= own)] for k in ((n - 1) // 2, n // 2))
+    return low if n % 2 else (low + high) / 2
 
 
 def _sky(limit, frames, sky, mosaic):

@@ -21,6 +21,21 @@ from drizzleflow.report import checks, frames
 
 MAX_WARNINGS = 200  #: different messages listed
 MAX_SINGLES = 12  #: images of a step that are shown, such as single drizzles
+#: what the page and the verdict take of a record
+TOLD = (
+    "rule",
+    "wildcards",
+    "params",
+    "statistics",
+    "thumbnails",
+    "warnings",
+    "warnings_count",
+    "versions",
+    "started",
+    "ended",
+    "seconds",
+    "peak_mb",
+)
 FOLD = 40  #: longer tables are folded
 #: parameters that name a job's files, not its method
 FILES = {"member", "members", "frames", "others", "error", "sources", "masks", "left_out", "doubts"}
@@ -128,7 +143,7 @@ def _levels(sky, members) -> list[dict]:
 
 
 def _load(records) -> list[dict]:
-    """Return the records by rule and wildcards, with only the pictures that the page can show.
+    """Return the records by rule and wildcards, with only what the page tells, and pictures that it can show.
 
     Thousands of records then fit in memory.
     """
@@ -136,6 +151,7 @@ def _load(records) -> list[dict]:
     exposures = {step for step, _ in roads.shown("exposures")}
     for path in sorted(map(str, records)):
         entry = record.read(path)
+        entry = {key: entry[key] for key in TOLD if key in entry}
         entry["rule"] = roads.step_of(entry["rule"])  # crmask for crmask_member
         wildcards = entry.get("wildcards") or {}
         entry["name"] = (

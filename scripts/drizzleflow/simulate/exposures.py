@@ -19,6 +19,7 @@ from drizzleflow.errors import InputError
 from drizzleflow.io.files import write_text
 from drizzleflow.simulate import faults, scene
 from drizzleflow.simulate import truth as kept
+from drizzleflow.simulate.cover import Cover
 from drizzleflow.simulate.field import make_sources, map_frames
 from drizzleflow.simulate.specs import camera_of
 
@@ -236,7 +237,7 @@ def simulate(
     skies = camera.sky + _rng(seed, SKY).uniform(0, spread, len(groups))
     levels = dict(zip(groups, skies.tolist(), strict=True))
     detector_names = sorted({fr.detector for f in files for fr in f.frames})
-    fixed, lows = {}, {}
+    fixed, lows, cover = {}, {}, Cover(files)
     truth = {"parameters": parameters, "tangent": list(tangent), "unit": "MJy/sr", "members": {}}
     for f in files:
         factor = depths[f.exposure % len(depths)]
@@ -301,15 +302,17 @@ def simulate(
             "sky_in_file_unit": levels[f.group] * writer.unit_factor(camera, deep["exptime"]),
             "exptime": deep["exptime"],
         }
-        about |= kept.write_rays(os.path.join(truth_dir, f"{f.member}_truth.fits"), f, planes, files)
+        about |= kept.write_rays(os.path.join(truth_dir, f"{f.member}_truth.fits"), f, planes, cover)
         if wcs_error:
             about["shift_px"] = shifts[f.exposure].tolist()
         if scene_truth:
-            kept.write_scene(os.path.join(truth_dir, f"{f.member}_scene.fits"), f, planes, images, files)
+            kept.write_scene(os.path.join(truth_dir, f"{f.member}_scene.fits"), f, planes, images, cover)
             about["stars"] = kept.stars(f, sources)
         truth["members"][f.member] = about
+        for frame in f.frames:  # a GWCS that has been written holds 0.8 MB
+            frame.to_sky, frame.payload = None, {}
     if low_pixels:
-        kept.write_low(truth_dir, files, lows)
+        kept.write_low(truth_dir, files, lows, cover)
     products = list(dict.fromkeys(f.product for f in files))
     associations = writer.write_associations(outdir, files, products)
     columns = ["ra", "dec", "flux_mjy", "radius_arcsec", "sersic", "ratio", "angle_rad"]

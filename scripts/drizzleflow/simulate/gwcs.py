@@ -6,6 +6,7 @@ They consist of models of astropy and gwcs, so that any program with asdf and gw
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import numpy as np
 
@@ -16,13 +17,16 @@ def _polynomial(degree: int, terms: dict):
     return Polynomial2D(degree, **{f"c{i}_{j}": c for (i, j), c in terms.items()})
 
 
+@lru_cache
 def _distortion(terms, reach: float, scale: float):
     """The distortion of a detector: polynomials from centred pixels to arcsec, and their inverses.
+
+    It is the same in all exposures. `terms` are those of `telescope_wcs` as tuples of pairs.
 
     Each is a list of two models, of x and y. The inverses are good to 1e-6 px within `reach` pixels of the
     centre.
     """
-    forward = [_polynomial(5, axis) for axis in terms]
+    forward = [_polynomial(5, dict(axis)) for axis in terms]
     degree = 7
     nodes = np.cos(np.pi * (np.arange(32) + 0.5) / 32) * reach
     x, y = (g.ravel() for g in np.meshgrid(nodes, nodes))
@@ -104,7 +108,8 @@ def telescope_wcs(shape, reference, angle: float, aim, pointing, terms, scale: f
     matrix = _attitude(aim[0] / 3600, aim[1] / 3600, *pointing)
     ra_ref, dec_ref, roll_ref = _pointing(matrix, v2_ref / 3600, v3_ref / 3600)
 
-    (fx, fy), (ix, iy) = _distortion(terms, 0.51 * max(nx, ny), scale)
+    frozen = tuple(tuple(axis.items()) for axis in terms)
+    (fx, fy), (ix, iy) = _distortion(frozen, 0.51 * max(nx, ny), scale)
     distortion = Mapping((0, 1, 0, 1)) | fx & fy
     distortion.inverse = Mapping((0, 1, 0, 1)) | ix & iy
     c, s = math.cos(math.radians(angle)), math.sin(math.radians(angle))

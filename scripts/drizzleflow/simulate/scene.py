@@ -75,11 +75,11 @@ class FieldMap:
         # indexed [order in y, order in x]
         self.coefficients = [inverse @ plane.reshape(n, n) @ inverse.T for plane in values]
         self.scale = math.sqrt(abs(self.area(*self.centre)))
-        # the affine inverse and its largest error (pixels): the start of Newton's method, and enough for most
-        # points
+        # the affine inverse, from which Newton's method starts; a place that it puts more than `bend` pixels from
+        # the frame's edge is on the side that it says
         design = np.stack([np.ones(x.size), *values], axis=1)
         self.affine = np.linalg.lstsq(design, np.stack([x.ravel(), y.ravel()], axis=1), rcond=None)[0]
-        self.bend = 1.1 * np.abs(design @ self.affine - np.stack([x.ravel(), y.ravel()], axis=1)).max() + 0.5
+        self.bend = 1.1 * np.abs(design @ self.affine - np.stack([x.ravel(), y.ravel()], axis=1)).max() + 0.01
         test = np.linspace(-0.99, 0.99, 9)
         x, y = np.meshgrid(test * self.half[0] + self.centre[0], test * self.half[1] + self.centre[1])
         x, y = x.ravel(), y.ravel()
@@ -132,27 +132,21 @@ class FieldMap:
         x, y = self._linear(xi, eta)
         reach_x, reach_y = (1.2 * (half + margin + 8) for half in self.half)
         near = (np.abs(x - self.centre[0]) < reach_x) & (np.abs(y - self.centre[1]) < reach_y)
-        x, y = np.where(near, x, self.centre[0]), np.where(near, y, self.centre[1])
-        for _ in range(5):
-            now = self.points(x, y)
-            a, b, c, d = self.jacobian(x, y)
-            du, dv, det = xi - now[0], eta - now[1], a * d - b * c
+        px, py = x[near], y[near]
+        for _ in range(5 if px.size else 0):
+            now = self.points(px, py)
+            a, b, c, d = self.jacobian(px, py)
+            du, dv, det = xi[near] - now[0], eta[near] - now[1], a * d - b * c
             # steps end near the frame, since the fit diverges far from it
-            x = np.clip(x + (d * du - b * dv) / det, self.centre[0] - reach_x, self.centre[0] + reach_x)
-            y = np.clip(y + (a * dv - c * du) / det, self.centre[1] - reach_y, self.centre[1] + reach_y)
-        return x, y, near & (self._depth(x, y) >= -margin)
+            px = np.clip(px + (d * du - b * dv) / det, self.centre[0] - reach_x, self.centre[0] + reach_x)
+            py = np.clip(py + (a * dv - c * du) / det, self.centre[1] - reach_y, self.centre[1] + reach_y)
+        x[near], y[near] = px, py
+        inside = near.copy()
+        inside[near] = self._depth(px, py) >= -margin
+        return x, y, inside
 
     def _linear(self, xi, eta):
         return (self.affine[0, i] + self.affine[1, i] * xi + self.affine[2, i] * eta for i in (0, 1))
-
-    def contains(self, xi, eta):
-        """Whether each point of the tangent plane lies in the frame (bool array), exact at the edges."""
-        x, y = self._linear(xi, eta)
-        depth = self._depth(x, y)
-        inside = depth > self.bend
-        edge = np.abs(depth) <= self.bend
-        inside[edge] = self.invert(xi[edge], eta[edge])[2]
-        return inside
 
 
 @dataclass
@@ -218,7 +212,8 @@ def render(field: FieldMap, sources: Catalogue, fwhm: float, limit: float) -> np
     image = np.zeros(field.shape)
     sigma = fwhm / 2.3548 / field.scale
     x, y, inside = field.invert(sources.xi, sources.eta, margin=max(60.0, 0.05 * max(ny, nx)))
-    area = np.abs(field.area(x, y)) * SR
+    area = np.full(len(sources), np.nan)
+    area[inside] = np.abs(field.area(x[inside], y[inside])) * SR
     for i in np.flatnonzero(inside & (sources.radius == 0)):
         _star(image, x[i], y[i], sources.flux[i] / area[i], sigma, limit)
     for i in np.flatnonzero(inside & (sources.radius > 0)):

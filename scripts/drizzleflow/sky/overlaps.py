@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from drizzleflow.arrays.statistics import NOTHING, SkyStats, measured
-from drizzleflow.geometry.overlap import near, overlap_vertices, rasterise
+from drizzleflow.geometry.overlap import overlap_vertices, rasterise
+from drizzleflow.geometry.overlapping import near
 from drizzleflow.sky.levels import SkyRow
 
 

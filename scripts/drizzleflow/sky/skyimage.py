@@ -18,7 +18,8 @@ from spherical_geometry.polygon import MalformedPolygonError, SphericalPolygon
 from drizzleflow.arrays.dq import good_pixels
 from drizzleflow.arrays.statistics import SkyStats, measured
 from drizzleflow.errors import InputError
-from drizzleflow.geometry.overlap import border, near, overlap_vertices, rasterise, shared_area
+from drizzleflow.geometry.overlap import border, overlap_vertices, rasterise, shared_area
+from drizzleflow.geometry.overlapping import near
 
 __all__ = ["SkyGroup", "SkyImage"]
 
