@@ -26,6 +26,14 @@ INK, GREY, LINE, BLUE = "#1a1a1a", "#666", "#9aa7b4", "#2b6cb0"
 #: a run with every optional rule
 CONFIGURATION = {
     "associations": ["exposures/sim_r.csv"],
+    "batch_size": 1,  # batches are rules of their own
+    "grid": {
+        "crval": [150.1, 2.2],
+        "crpix": [100, 100],
+        "output_shape": [200, 200],
+        "pixel_scale": 0.1,
+        "rotation": 0,
+    },
     "static_mask": {"static": True},
     "crmask": {"corr": True},
     "mosaic": {"bands": 2},

@@ -31,10 +31,13 @@ def _parameter(key, by_product):
 
 def apart(name, find, most):
     """Parameters for a list of `most` things at most, each its own."""
+    last = {}
 
     def number(index):
         def one(wildcards):
-            found = find(wildcards)
+            if last.get("job") is not wildcards:  # asked for all of a job's parameters, one after the other
+                last.update(job=wildcards, found=find(wildcards))
+            found = last["found"]
             return {f"{name}[{index}]": found[index]} if index < len(found) else {}
 
         return one
