@@ -10,6 +10,7 @@ from planned import product
 from runs import call, complete, differing, jobs, products
 
 from drizzleflow.plan import keys
+from drizzleflow.plan.config_checks import ONLY_WITH
 from drizzleflow.plan.roads import STEPS, step_of
 
 BASE = {"associations": "data/field_asn.json", "batch_size": 1, "skymatch": {"skymethod": "local"}}
@@ -104,16 +105,20 @@ def check(folder, config, name) -> None:
     after = product(**own)
     reading = {step for step in STEPS for one in (product(), after) if name in STEPS[step].reads(one)}
     reading = {step for step in reading if STEPS[step].jobs(after)} if name not in keys.NEUTRAL else set()
+    if name in TOLD:
+        reading |= {"report"}
     planned, because = {step_of(rule) for rule in jobs(text)}, because_of_settings(text)
     assert reading <= planned, name
     # a job that runs again for one before it is not listed with its own settings
     assert because <= reading or name in DECIDES, name
     if not reading and name not in DECIDES:
         assert not planned, name
-    elif name in QUICK:  # it is named, with what it was and is
+    if name in QUICK and reading:  # it is named, with what it was and is
         assert re.search(rf"before: {{'{name}': .*}} now: {{'{name}': .*}}", text), text
 
 
+#: without effect where exposures are compared with the others, which the report tells
+TOLD = {f"{section}.{key}" for section, listed in ONLY_WITH["median"].items() for key in listed}
 #: on them depends which jobs there are, or which other settings count
 DECIDES = {
     "static_mask.static",
