@@ -98,6 +98,8 @@ class Field:
         name = member["member"]
         rows = rows_of(self.lattices[name])
         self.rows_read.append(rows)
+        if rows[0] >= rows[1]:
+            return None
         frame = Frame(**self.frames[name]).cut(rows)
         return frame, from_lattice(self.lattices[name], self.grid, rows), 0.1 * int(name[1])
 

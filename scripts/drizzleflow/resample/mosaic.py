@@ -24,7 +24,7 @@ def drizzle(members, grid, settings: dict, read, *, pad: bool, rows=None) -> tup
     read : callable
         ``read(member, extver, rows_of) -> (Frame, pixmap, level)``, as
         `drizzleflow.jobs.reader.FrameReader.to_drizzle`; `rows_of` takes the frame's lattice and gives the
-        detector rows to read.
+        detector rows to read. None for a frame of which no row can reach the band.
     pad : bool
         See `WindowDrizzle`.
     rows : (first, end), optional
@@ -48,7 +48,12 @@ def drizzle(members, grid, settings: dict, read, *, pad: bool, rows=None) -> tup
     )
     for member in members:
         for extver in range(1, member["nframes"] + 1):
-            made.add(*read(member, extver, made.rows_of))
+            given = read(member, extver, made.rows_of)
+            if given is None:
+                made.skip()
+            else:
+                made.add(*given)
+            del given  # before the next frame is read
     return made.finish()
 
 
