@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from drizzleflow import formats
 from drizzleflow.errors import InputError
 from drizzleflow.formats import jwst
+from drizzleflow.frames import bands
 from drizzleflow.frames.frame import Frame
 from drizzleflow.frames.variances import variances_from_err
 from drizzleflow.frames.window import Window
@@ -137,8 +138,8 @@ def test_bands_have_the_bits_of_the_whole(field, options, pad):
     whole, unit = field.drizzle(pad, **options)
     assert unit == "MJy/sr" and (whole["wht"] > 0).sum() > 4000
     for count in (2, 5):
-        pieces = [field.drizzle(pad, rows, **options)[0] for rows in mosaic.bands(field.grid.shape[0], count)]
-        joined = mosaic.join(pieces)
+        pieces = [field.drizzle(pad, rows, **options)[0] for rows in bands.bands(field.grid.shape[0], count)]
+        joined = bands.join(pieces)
         assert set(joined) == set(whole)
         for key, plane in whole.items():
             if isinstance(plane, np.ndarray):
@@ -150,13 +151,13 @@ def test_bands_have_the_bits_of_the_whole(field, options, pad):
 def test_bands_at_other_scales(ratio):
     field = Field(ratio)
     whole, _ = field.drizzle()
-    joined = mosaic.join([field.drizzle(rows=rows)[0] for rows in mosaic.bands(field.grid.shape[0], 3)])
+    joined = bands.join([field.drizzle(rows=rows)[0] for rows in bands.bands(field.grid.shape[0], 3)])
     for key in ("data", "wht", "err", "con", "dq"):
         np.testing.assert_array_equal(joined[key], whole[key], err_msg=key)
 
 
 def test_a_band_reads_only_the_rows_that_reach_it(field):
-    first, end = mosaic.bands(field.grid.shape[0], 10)[4]
+    first, end = bands.bands(field.grid.shape[0], 10)[4]
     field.rows_read.clear()
     field.drizzle(rows=(first, end))
     assert sum(b - a for a, b in field.rows_read) < 0.5 * len(field.members) * SHAPE[0]
@@ -176,11 +177,11 @@ def test_bands_that_no_frame_meets(options):
     field = Field()
     field.grid = replace(field.grid.window(-20, 110, -100, 160), origin=(0, 0))
     whole, _ = field.drizzle(**options)
-    pieces = [field.drizzle(rows=rows, **options)[0] for rows in mosaic.bands(260, 7)]
+    pieces = [field.drizzle(rows=rows, **options)[0] for rows in bands.bands(260, 7)]
     assert any(piece["wht"].max() == 0 for piece in pieces)
     nothing = field.drizzle(rows=(260, 260), **options)[0]  # a band more than there are rows
     assert nothing["data"].shape == (0, 130)
-    joined = mosaic.join([*pieces, nothing])
+    joined = bands.join([*pieces, nothing])
     for key, plane in whole.items():
         if isinstance(plane, np.ndarray):
             np.testing.assert_array_equal(joined[key], plane, err_msg=key)
@@ -188,7 +189,7 @@ def test_bands_that_no_frame_meets(options):
 
 @given(st.integers(1, 5000), st.integers(1, 200))
 def test_bands_make_up_all_rows(ny, count):
-    found = mosaic.bands(ny, count)
+    found = bands.bands(ny, count)
     assert found[0][0] == 0 and found[-1][1] == ny and len(found) == min(ny, count)
     assert all(a[1] == b[0] for a, b in pairwise(found)) and all(a < b for a, b in found)
 
@@ -244,11 +245,11 @@ def test_a_window_of_the_image_alone(field):
 def test_joining_pieces_without_a_variance():
     """A band that no frame with a flat-field variance meets."""
     one = {"data": np.ones((2, 3), np.float32), "con": np.ones((2, 2, 3), np.int32), "unit": "x"}
-    whole = mosaic.join([one | {"var_flat": np.ones((2, 3), np.float32)}, one])
+    whole = bands.join([one | {"var_flat": np.ones((2, 3), np.float32)}, one])
     assert whole["data"].shape == (4, 3) and whole["con"].shape == (2, 4, 3) and whole["unit"] == "x"
     np.testing.assert_array_equal(np.isnan(whole["var_flat"][:][:, 0]), [False, False, True, True])
     np.testing.assert_array_equal(
-        mosaic.join([one, one | {"var_flat": one["data"]}])["var_flat"][:][:, 0], [np.nan, np.nan, 1, 1]
+        bands.join([one, one | {"var_flat": one["data"]}])["var_flat"][:][:, 0], [np.nan, np.nan, 1, 1]
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 import numpy as np
 
 #: keywords that describe one file, its layout, its own WCS or its making: never merged into a product
@@ -31,16 +33,12 @@ def headers(path) -> list[tuple]:
                 continue
 
     with open_fits(path) as hdus:
-        image = next(
-            (
-                h.header
-                for h in hdus[1:]
-                if h.name == "SCI" or h.header.get("XTENSION", "").strip() == "IMAGE"
-            ),
-            None,
-        )
-        both = (hdus[0].header, image if image is not None else {})
-        return [card for header in both for card in readable(header)]
+        image = {}
+        for hdu in islice(hdus, 1, None):  # no further header than that of the image is read
+            if hdu.name == "SCI" or hdu.header.get("XTENSION", "").strip() == "IMAGE":
+                image = hdu.header
+                break
+        return [card for header in (hdus[0].header, image) for card in readable(header)]
 
 
 def merge_headers(paths, headers=headers, hashes: dict | None = None) -> list[tuple]:
