@@ -34,9 +34,36 @@ rule single_drizzle_group:
         "../scripts/single_drizzle.py"
 
 
-rule median_product:
+rule median_band:
     input:
         singles=lambda wc: files(wc.product, "single_drizzle", "single"),
+        grid=at("grid", "grid"),
+    output:
+        **outputs("median_band"),
+    log:
+        log_of("median_band"),
+    benchmark:
+        benchmark_of("median_band")
+    conda:
+        "../envs/drizzleflow.yaml"
+    resources:
+        mem_mb=memory(figures.median),
+        runtime=by_pixels,
+    params:
+        opts=lambda wc: {
+            **options(wc.product, "median", "single_drizzle"),
+            "groups": list(GOOD[wc.product].stack) if GOOD[wc.product].against_others else [],
+            "bands": GOOD[wc.product].median_bands,
+        },
+        code=CODE["median_band"],
+    script:
+        "../scripts/median_band.py"
+
+
+rule median_product:
+    input:
+        bands=lambda wc: median_bands(wc.product),
+        singles=lambda wc: [] if median_bands(wc.product) else files(wc.product, "single_drizzle", "single"),
         grid=at("grid", "grid"),
     output:
         **outputs("median"),

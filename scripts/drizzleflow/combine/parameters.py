@@ -74,13 +74,14 @@ class Parameters:
         put(self, "combine_bufsize", size)
 
     @classmethod
-    def of(cls, settings: dict) -> Parameters:
-        """Return the parameters in the configuration's section ``median``."""
+    def of(cls, settings: dict, images: int = 1) -> Parameters:
+        """Return the parameters in the configuration's section ``median``, for a stack of so many images."""
         taken = {
             key: value
             for key, value in settings.items()
             if key.startswith("combine_") or key in ("median_newmasks", "hole_nsigma")
         }
+        taken["combine_bufsize"] = buffer_size(settings, images)
         return cls(combine_maskpt=settings["maskpt"], **taken)
 
     @property
@@ -116,6 +117,15 @@ class Parameters:
                 "Rejecting all pixels due to large 'nlow' and/or 'nhigh'; "
                 f"expected a sum under the number of images, {n}"
             )
+
+
+def buffer_size(settings: dict, images: int) -> float:
+    """Return MiB of each image in memory at a time, by the configuration's section ``median``.
+
+    ``auto`` is 1, and up to 4 where the images are few: of larger sections fewer rows are read twice.
+    """
+    asked = settings["combine_bufsize"]
+    return min(4.0, max(1.0, 64 / images)) if asked == "auto" else 1.0 if asked is None else asked
 
 
 def advice(parameters: Parameters, n: int) -> list[str]:

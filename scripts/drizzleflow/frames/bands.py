@@ -74,7 +74,7 @@ class Stacked:
         return np.asarray(self[:], dtype)
 
 
-def join(bands) -> dict:
+def join(bands, first: str = "data") -> dict:
     """Return the planes of the whole from those of its bands, in order, as `Stacked`.
 
     What is no plane is taken from the first band that has it.
@@ -82,9 +82,11 @@ def join(bands) -> dict:
     Parameters
     ----------
     bands : list of mappings
-        Name of a plane -> array or `drizzleflow.io.plane_file.StoredPlane`; ``data`` is in all of them.
+        Name of a plane -> array or `drizzleflow.io.plane_file.StoredPlane`.
+    first : str
+        A plane that all of them have.
     """
-    heights = [band["data"].shape[-2] for band in bands]
+    heights = [band[first].shape[-2] for band in bands]
     model = {}
     for band in bands:
         for key, value in band.items():

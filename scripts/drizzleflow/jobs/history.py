@@ -14,7 +14,7 @@ from drizzleflow import __version__
 
 #: settings (by section) that are in a rule's options but cannot change its product
 NEUTRAL = {
-    "median": ("combine_bufsize",),
+    "median": ("combine_bufsize", "bands"),
     "mosaic": ("bands",),
     "crmask": ("corr",),
     "skymatch": ("skylist",),

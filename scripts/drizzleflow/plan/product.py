@@ -8,6 +8,12 @@ from typing import NamedTuple
 
 from drizzleflow.formats import Declared
 
+#: section -> pixels of exposures from which on its product is made in bands, and that a band has at least
+#: where there are more than two: benchmarks/README.md, "Bands". Numbers of bands are powers of two, which
+#: numbers of cores share evenly
+SHARES = {"mosaic": (8e6, 16e6), "median": (32e6, 16e6)}
+MOST_BANDS = 32
+
 
 class Finding(NamedTuple):
     """Tell of one thing that a check found."""
@@ -135,7 +141,20 @@ class Product:
     @cached_property
     def bands(self) -> int:
         """The number of bands of rows of the mosaic; `auto` depends on the amount of data alone."""
-        wanted = self.options["mosaic"]["bands"]
+        return self._bands("mosaic")
+
+    @cached_property
+    def median_bands(self) -> int:
+        """The number of bands of rows of the median; `auto` depends on the amount of data alone."""
+        return self._bands("median")
+
+    def _bands(self, section: str) -> int:
+        wanted = self.options[section]["bands"]
         if wanted != "auto":
             return int(wanted)
-        return 1 if self.total_pixels < 8e6 else min(16, max(2, round(self.total_pixels / 60e6)))
+        count, (whole, share) = 1, SHARES[section]
+        if self.total_pixels >= whole:
+            count = 2
+            while count < MOST_BANDS and self.total_pixels >= 2 * count * share:
+                count *= 2
+        return count

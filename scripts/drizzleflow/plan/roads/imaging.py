@@ -11,6 +11,7 @@ from drizzleflow.plan.layout import (
     EXTRA,
     GROUP,
     INTERMEDIATE,
+    MEDIAN_BAND,
     MEMBER,
     MEMBERS,
     PRODUCT,
@@ -111,6 +112,7 @@ STEPS = (
         when=compares,
         exposures=("single",),
     ),
+    Step("median_band", MEDIAN_BAND, {"band": File("median/{band}.npz", TEMPORARY)}, when=compares),
     Step(
         "median",
         PRODUCT,
