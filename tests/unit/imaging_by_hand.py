@@ -130,13 +130,20 @@ class Road:
         given = {**self.placed, "files": files, "static": self.static}
         return path, self.job("single_drizzle", given, {"single": path}, options, group=group)
 
-    def median(self, singles):
+    def median_options(self):
+        groups = list(self.product.stack) if self.product.against_others else []
+        return {**self.sections("median", "single_drizzle", "skymatch"), "groups": groups}
+
+    def median_band(self, singles, number, bands):
+        path = self.at(f"median/{number:04d}.npz")
+        given, options = {"singles": singles, "grid": self.grid}, {**self.median_options(), "bands": bands}
+        self.job("median_band", given, {"band": path}, options, band=f"{number:04d}")
+        return path
+
+    def median(self, singles, bands=()):
         path = self.at("p_median.fits")
-        options = {
-            **self.sections("median", "single_drizzle", "skymatch"),
-            "groups": list(self.product.stack) if self.product.against_others else [],
-        }
-        return path, self.job("median", {"singles": singles, "grid": self.grid}, {"median": path}, options)
+        given = {"singles": [] if bands else singles, "bands": list(bands), "grid": self.grid}
+        return path, self.job("median", given, {"median": path}, self.median_options())
 
     def crmask(self, member, median):
         name = member["member"]

@@ -66,6 +66,8 @@ def test_a_verdict_that_can_fail_is_a_target():
         ({"median": {"median": False}}, COMPARED, []),
         ({"static_mask": {"static": True}}, [], ["static_mask"]),
         ({"mosaic": {"bands": 3}}, [], [f"mosaic_band/{k:04d}" for k in range(3)]),
+        ({"median": {"bands": 2}}, [], [f"median_band/{k:04d}" for k in range(2)]),
+        ({"median": {"bands": 2}, "outlier_method": "none"}, COMPARED, []),
         ({"crmask": {"corr": True}}, [], ["crclean/a", "crclean/b", "crclean/c"]),
         ({"crmask": {"corr": True}, "outlier_method": "none"}, COMPARED, []),
         ({"crmask": {"corr": True}, "single_drizzle": {"resample_data": False}}, [], []),
@@ -210,9 +212,10 @@ def test_rules_and_roads_agree():
 
 
 def test_what_a_run_removes():
-    assert roads.temporary(intermediate=False) == ["mosaic/*.npz"]
+    assert roads.temporary(intermediate=False) == ["median/*.npz", "mosaic/*.npz"]
     assert roads.temporary(intermediate=True) == [
         "single/*_outlier_i2d.fits",
+        "median/*.npz",
         "*_median.fits",
         "mosaic/*.npz",
     ]

@@ -26,19 +26,15 @@ class GroupNoise(NamedTuple):
 
 
 def table(names, noises: list[GroupNoise]):
-    """Return the table as (header, data) for `drizzleflow.io.fits.write_hdus`: group, constant, slope, w."""
-    kind = [("group", f"S{max(map(len, names))}"), ("constant", ">f8"), ("slope", ">f8"), ("w", ">f8")]
-    rows = np.array([(name.encode(), *noise) for name, noise in zip(names, noises, strict=True)], kind)
-    return _header(rows, {">f8": "D"}), rows.tobytes()
+    """Return the table as (header, data) for `drizzleflow.io.fits.write_hdus`: group, constant, slope, w.
 
-
-def _header(rows, formats):
-    """Return the header of a binary table, as `astropy.io.fits.BinTableHDU` writes it.
-
-    That class needs `astropy.table`, which takes 0.4 s to import.
+    The header is that of `astropy.io.fits.BinTableHDU`, which would import `astropy.table` for 0.4 s.
     """
     from astropy.io.fits import Header
 
+    width = max(map(len, names))
+    kind = [("group", f"S{width}"), ("constant", ">f8"), ("slope", ">f8"), ("w", ">f8")]
+    rows = np.array([(name.encode(), *noise) for name, noise in zip(names, noises, strict=True)], kind)
     cards = [
         ("XTENSION", "BINTABLE", "binary table extension"),
         ("BITPIX", 8, "array data type"),
@@ -47,13 +43,11 @@ def _header(rows, formats):
         ("NAXIS2", len(rows), "length of dimension 2"),
         ("PCOUNT", 0, "number of group parameters"),
         ("GCOUNT", 1, "number of groups"),
-        ("TFIELDS", len(rows.dtype.names), "number of table fields"),
+        ("TFIELDS", len(kind), "number of table fields"),
     ]
-    for number, name in enumerate(rows.dtype.names, start=1):
-        kind = rows.dtype[name]
-        form = formats.get(kind.str) or f"{kind.itemsize}A"
+    for number, (name, form) in enumerate(zip(rows.dtype.names, (f"{width}A", *"DDD"), strict=True), start=1):
         cards += [(f"TTYPE{number}", name, ""), (f"TFORM{number}", form, "")]
-    return Header([*cards, ("EXTNAME", NAME, "extension name")])
+    return Header([*cards, ("EXTNAME", NAME, "extension name")]), rows.tobytes()
 
 
 def read(path) -> dict[str, GroupNoise]:

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 
 from drizzleflow.errors import InputError
+from drizzleflow.frames.sections import buffer_size
 
 TYPES = ("auto", "median", "mean", "sum", "minmed", "iminmed", "imedian", "imean")
 ALIASES = {"average": "mean", "iaverage": "imean"}
@@ -81,7 +82,7 @@ class Parameters:
             for key, value in settings.items()
             if key.startswith("combine_") or key in ("median_newmasks", "hole_nsigma")
         }
-        taken["combine_bufsize"] = buffer_size(settings, images)
+        taken["combine_bufsize"] = buffer_size(settings["combine_bufsize"], images)
         return cls(combine_maskpt=settings["maskpt"], **taken)
 
     @property
@@ -117,15 +118,6 @@ class Parameters:
                 "Rejecting all pixels due to large 'nlow' and/or 'nhigh'; "
                 f"expected a sum under the number of images, {n}"
             )
-
-
-def buffer_size(settings: dict, images: int) -> float:
-    """Return MiB of each image in memory at a time, by the configuration's section ``median``.
-
-    ``auto`` is 1, and up to 4 where the images are few: of larger sections fewer rows are read twice.
-    """
-    asked = settings["combine_bufsize"]
-    return min(4.0, max(1.0, 64 / images)) if asked == "auto" else 1.0 if asked is None else asked
 
 
 def advice(parameters: Parameters, n: int) -> list[str]:

@@ -155,6 +155,8 @@ class _Job:
         so wide that few rows of it fit into the buffer.
         """
         halo, whole, planes = self.halo, self.window, 2 if self.mapped else 1
+        if whole.empty:
+            return []
         extra = {"auto": 6, "minmed": 3}.get(self.method, 0) / max(len(self.singles), 1)
         fit = int(self.p.combine_bufsize * 2**20 * USABLE / (4 * (planes + extra)))  # pixels
         ny, nx = whole.shape
