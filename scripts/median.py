@@ -16,8 +16,9 @@ from drizzleflow.jobs import history, record
 def main(job):
     opts = job.options
     settings = opts["median"]
-    if job.input.bands:
-        planes, told = median_stack.join(job.input.bands)
+    bands = job.input.get("bands")
+    if bands:
+        planes, told = median_stack.join(bands)
     else:
         planes, told = median_stack.combine(job.input.singles, opts, os.path.dirname(job.output.median))
     notes = told.notes

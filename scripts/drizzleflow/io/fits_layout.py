@@ -48,6 +48,14 @@ class Unit:
     def end(self) -> int:
         return self.data + whole_blocks(self.size)
 
+    def header(self, path):
+        """Return the whole header, an `astropy.io.fits.Header`, from the file, which is not compressed."""
+        from astropy.io.fits import Header
+
+        with open(path, "rb") as file:
+            file.seek(self.start)
+            return Header.fromstring(file.read(self.data - self.start))
+
 
 def whole_blocks(size: int) -> int:
     """Return the bytes, in whole FITS blocks, that `size` bytes of header or data take."""
