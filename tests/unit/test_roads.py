@@ -163,12 +163,16 @@ def test_flagged_copies_end_as_the_format_says():
     assert ROAD.paths(product(["a"], "roman"), "crmask", "crf") == ["crf/a_crf.asdf"]
 
 
-@pytest.mark.parametrize("members, bands", [(1, 1), (39, 1), (41, 2), (900, 3), (9000, 16)])
-def test_bands_go_by_the_amount_of_data(members, bands):
+@pytest.mark.parametrize(
+    "members, mosaic, median",
+    [(1, 1, 1), (39, 1, 1), (41, 2, 1), (319, 2, 1), (321, 4, 2), (641, 8, 4), (1281, 16, 8), (9000, 16, 16)],
+)
+def test_bands_go_by_the_amount_of_data(members, mosaic, median):
     names = [f"m{k}" for k in range(members)]
     made = product(names, shape=(400, 500))  # 0.2 megapixels each
-    assert made.bands == bands
-    assert len(ROAD.paths(made, "mosaic_band", "band")) == (bands if bands > 1 else 0)
+    assert (made.bands, made.median_bands) == (mosaic, median)
+    for step, count in (("mosaic_band", mosaic), ("median_band", median)):
+        assert len(ROAD.paths(made, step, "band")) == (count if count > 1 else 0)
 
 
 def test_a_road_without_a_step_has_none_of_its_files():

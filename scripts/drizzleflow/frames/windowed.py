@@ -62,6 +62,8 @@ class Windowed(Sections, StackImage):
         InputError
             A plane is missing, not float32 or of another shape.
         """
+        from astropy.io.fits import Header
+
         found: dict[str, Unit] = {}
         for unit in units(path):
             found.setdefault(unit.name, unit)
@@ -77,7 +79,8 @@ class Windowed(Sections, StackImage):
             if cards["BITPIX"] != BITPIX[kind.str[1:]] or cards["NAXIS"] != 2 or axes != (shape or axes):
                 raise InputError(f"{path}[{name}]: expected a {kind} image of the shape of {planes[0]}")
             shape, offsets[name] = axes, found[name].data
-        header = found[planes[0]].header(path)
+        with open(path, "rb") as file:
+            header = Header.fromstring(found[planes[0]].text(file))
         window = Window.placed(shape, (header.get("WINX0", 0), header.get("WINY0", 0)))
         mean = float(header.get(WEIGHT_KEYWORDS[threshold_of], "nan"))
         noise = Noise.from_header(header)

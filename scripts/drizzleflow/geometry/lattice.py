@@ -99,7 +99,8 @@ class Lattice:
     def error(self, grid) -> float:
         """Return the largest interpolation error (px of `grid`) at the check points."""
         x, y, lon, lat = self.check
-        u, v = Projected(self, grid).at(x, y)
+        columns = int(np.count_nonzero(y == y[0]))  # the points are a mesh, row by row
+        u, v = Projected(self, grid).mesh(x[:columns], y[::columns])
         exact_u, exact_v = grid.to_pixel(lon, lat)
         return float(np.max(np.hypot(u - exact_u, v - exact_v), initial=0.0))
 
@@ -264,6 +265,18 @@ class Projected:
                     for total, nodes in zip(out, values, strict=True):
                         total += weight * nodes[iy + j, ix + i]
         return out
+
+    def mesh(self, x, y):
+        """Return interpolated output coordinates at all columns `x` of all rows `y`, each (len(y) * len(x),)."""
+        out = [np.zeros((len(y), len(x))), np.zeros((len(y), len(x)))]
+        for nodes_x, nodes_y, values, degree in self.layers:
+            ix, wx = self._along(nodes_x, x, degree)
+            iy, wy = self._along(nodes_y, y, degree)
+            for total, nodes in zip(out, values, strict=True):
+                table = sum(wx[:, i] * nodes[:, ix + i] for i in range(wx.shape[1]))
+                for j in range(wy.shape[1]):
+                    total += wy[:, j, None] * table[iy + j]
+        return [total.ravel() for total in out]
 
     def rows(self, y0, y1, out):
         """Fill `out` (y1 - y0, nx, 2) with the map of detector rows y0..y1-1; NaN outside the lattice."""

@@ -48,13 +48,15 @@ class Unit:
     def end(self) -> int:
         return self.data + whole_blocks(self.size)
 
-    def header(self, path):
-        """Return the whole header, an `astropy.io.fits.Header`, from the file, which is not compressed."""
-        from astropy.io.fits import Header
+    @property
+    def is_image(self) -> bool:
+        """Whether it is an image extension, tile-compressed or not."""
+        return self.cards.get("XTENSION") == "IMAGE" or self.cards.get("ZIMAGE") is True
 
-        with open(path, "rb") as file:
-            file.seek(self.start)
-            return Header.fromstring(file.read(self.data - self.start))
+    def text(self, file) -> bytes:
+        """Return the header as it stands in an open file, which is not compressed."""
+        file.seek(self.start)
+        return file.read(self.data - self.start)
 
 
 def whole_blocks(size: int) -> int:

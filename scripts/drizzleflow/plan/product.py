@@ -11,8 +11,8 @@ from drizzleflow.formats import Declared
 #: section -> pixels of exposures from which on its product is made in bands, and that a band has at least
 #: where there are more than two: benchmarks/README.md, "Bands". Numbers of bands are powers of two, which
 #: numbers of cores share evenly
-SHARES = {"mosaic": (8e6, 16e6), "median": (32e6, 16e6)}
-MOST_BANDS = 32
+SHARES = {"mosaic": (8e6, 16e6), "median": (64e6, 32e6)}
+MOST_BANDS = 16
 
 
 class Finding(NamedTuple):
