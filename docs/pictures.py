@@ -28,6 +28,7 @@ CONFIGURATION = {
     "associations": ["exposures/sim_r.csv"],
     "static_mask": {"static": True},
     "crmask": {"corr": True},
+    "median": {"bands": 2},
     "mosaic": {"bands": 2},
     "checks": {"level": "error"},
 }

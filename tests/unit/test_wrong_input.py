@@ -68,7 +68,7 @@ WRONG = {
     ),
     "range": (
         {"median": {"combine_bufsize": 0}},
-        "configuration: median.combine_bufsize is 0, expected auto, null, or a number > 0",
+        "configuration: median.combine_bufsize is 0, expected a number > 0",
     ),
     "choice": (
         {"single_drizzle": {"kernel": "round"}},

@@ -88,7 +88,7 @@ def combine(paths, options: dict, folder, count: int = 1, number: int = 0) -> tu
     first, end = bands.band(window.shape[0], count, number)
     part = window._replace(y0=window.y0 + first, y1=window.y0 + end)
     limits = Limits.of(settings) if options["groups"] else None
-    made = median_image(singles, part, Parameters.of(settings, len(singles)), limits, folder)
+    made = median_image(singles, part, Parameters.of(settings), limits, folder)
     planes = {"SCI": made.sci, "NUSED": made.nused, "ERR": made.err}
     planes |= dict(zip(NAMES, made.clipped or (), strict=False))
     told = Told(

@@ -7,7 +7,6 @@ import re
 from dataclasses import dataclass
 
 from drizzleflow.errors import InputError
-from drizzleflow.frames.sections import buffer_size
 
 TYPES = ("auto", "median", "mean", "sum", "minmed", "iminmed", "imedian", "imean")
 ALIASES = {"average": "mean", "iaverage": "imean"}
@@ -75,14 +74,13 @@ class Parameters:
         put(self, "combine_bufsize", size)
 
     @classmethod
-    def of(cls, settings: dict, images: int = 1) -> Parameters:
-        """Return the parameters in the configuration's section ``median``, for a stack of so many images."""
+    def of(cls, settings: dict) -> Parameters:
+        """Return the parameters in the configuration's section ``median``."""
         taken = {
             key: value
             for key, value in settings.items()
             if key.startswith("combine_") or key in ("median_newmasks", "hole_nsigma")
         }
-        taken["combine_bufsize"] = buffer_size(settings["combine_bufsize"], images)
         return cls(combine_maskpt=settings["maskpt"], **taken)
 
     @property

@@ -160,7 +160,7 @@ class _Job:
         extra = {"auto": 6, "minmed": 3}.get(self.method, 0) / max(len(self.singles), 1)
         fit = int(self.p.combine_bufsize * 2**20 * USABLE / (4 * (planes + extra)))  # pixels
         ny, nx = whole.shape
-        columns = max(1, min(nx, max(NARROW, fit // max(1, 4 * halo)) - 2 * halo))
+        columns = max(1, min(nx, max(NARROW, fit // max(1, 8 * halo)) - 2 * halo))
         rows = max(1, min(ny, max(1, fit // (columns + 2 * halo) - 2 * halo, 2 * halo)))
         across = bands(nx, -(-nx // columns))
         listed = []

@@ -13,8 +13,6 @@ from collections.abc import Callable
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from drizzleflow.frames.sections import buffer_size
-
 if TYPE_CHECKING:
     from drizzleflow.plan.product import Product
 
@@ -36,6 +34,7 @@ FRAMES = {
 }
 GWCS = 75  #: MiB more where a GWCS is evaluated exactly
 HEADERS = 0.005  #: MiB for each image whose header is kept
+ROW = 24 / 2**20  #: MiB for each pixel of a row of a combined image's planes
 TABLES = 0.02  #: MiB for each frame of a product, where all outlines are read
 
 _grids = {}
@@ -160,16 +159,18 @@ def single(product, wildcards, input) -> float:
 
 def median(product, wildcards, input) -> float:
     """A section of the images that share rows, with what combining it adds; the planes are on the disk."""
-    if "bands" in input.keys() and input.bands:  # made: they are put together a few rows at a time
-        return 55
     images, bands = len(product.stack), product.median_bands
     if product.resampled:
-        x0, x1, y0, y1 = grid_of(input)["extent"]
-        depth, pixels = grid_of(input)["depth"], (x1 - x0 + 16) * (-(-(y1 - y0) // bands) + 16)
+        (x0, x1, y0, y1), depth = grid_of(input)["extent"], grid_of(input)["depth"]
+        height, width = y1 - y0, x1 - x0
     else:
-        depth, pixels = images, product.frame_pixels()
-    section = min(buffer_size(product.options["median"]["combine_bufsize"], images), 8 * pixels / 2**20)
-    return (56 if product.against_others else 48) + HEADERS * images + section * (0.75 * depth + 2.3)
+        (height, width), depth = max((m.ny, m.nx) for m in product.members), images
+    rows = 150 * ROW * width  # of all planes: a strip of sections, or of the picture
+    if "bands" in input.keys() and input.bands:  # made: they are put together some rows at a time
+        return 50 + HEADERS * images + rows
+    held = 8 * (width + 16) * (-(-height // bands) + 16) / 2**20
+    section = min(product.options["median"]["combine_bufsize"] or 1, held)
+    return (56 if product.against_others else 48) + HEADERS * images + rows + section * (0.75 * depth + 2.3)
 
 
 def crmask(product, wildcards, input) -> float:
@@ -190,7 +191,7 @@ def mosaic(product, wildcards, input) -> float:
     rows, width = -(-made["shape"][0] // product.bands), made["shape"][1]
     context = -(-product.nframes // 32) if settings["context"] == "full" else 0
     if "bands" in input.keys() and input.bands:  # made: they are put together some rows at a time
-        return FRAMES["mosaic"][0] + HEADERS * product.nframes + 256 * 16 * width / 2**20
+        return FRAMES["mosaic"][0] + HEADERS * product.nframes + 170 * ROW * width
     planes = 2 + context + settings["propagate_dq"]
     if settings["report_var"] or settings["compute_err"] == "from_var":
         planes += 3 if by_rows else 1
