@@ -165,7 +165,7 @@ def test_flagged_copies_end_as_the_format_says():
 
 @pytest.mark.parametrize(
     "members, mosaic, median",
-    [(1, 1, 1), (39, 1, 1), (41, 2, 1), (319, 2, 1), (321, 4, 2), (641, 8, 4), (1281, 16, 8), (9000, 16, 16)],
+    [(1, 1, 1), (39, 1, 1), (41, 2, 1), (159, 2, 1), (161, 4, 1), (321, 8, 2), (641, 16, 4), (9000, 32, 16)],
 )
 def test_bands_go_by_the_amount_of_data(members, mosaic, median):
     names = [f"m{k}" for k in range(members)]

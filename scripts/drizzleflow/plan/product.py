@@ -8,11 +8,9 @@ from typing import NamedTuple
 
 from drizzleflow.formats import Declared
 
-#: section -> pixels of exposures from which on its product is made in bands, and that a band has at least
-#: where there are more than two: benchmarks/README.md, "Bands". Numbers of bands are powers of two, which
-#: numbers of cores share evenly
-SHARES = {"mosaic": (8e6, 16e6), "median": (64e6, 32e6)}
-MOST_BANDS = 16
+#: section -> pixels of all exposures from which on its product is made in 2, 4, 8 … bands: a power of two, which
+#: numbers of cores share evenly (benchmarks/README.md, "Bands")
+BANDS_FROM = {"mosaic": (8e6, 32e6, 64e6, 128e6, 512e6), "median": (64e6, 128e6, 256e6, 512e6)}
 
 
 class Finding(NamedTuple):
@@ -152,9 +150,4 @@ class Product:
         wanted = self.options[section]["bands"]
         if wanted != "auto":
             return int(wanted)
-        count, (whole, share) = 1, SHARES[section]
-        if self.total_pixels >= whole:
-            count = 2
-            while count < MOST_BANDS and self.total_pixels >= 2 * count * share:
-                count *= 2
-        return count
+        return 2 ** sum(self.total_pixels >= least for least in BANDS_FROM[section])
