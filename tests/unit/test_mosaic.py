@@ -463,3 +463,28 @@ def test_times_from_the_files_headers(tmp_path, monkeypatch):
     found = i2d.exposure_times([{"member": name, "nframes": 1} for name in times], {})
     assert found["pointings"] == 2 and found["exposure_time"] == 8.0 and found["measurement_time"] is None
     assert (found["start_time"], found["end_time"]) == (3.0, 10.0)
+
+
+@pytest.mark.parametrize("name", ["SCI", "other"])
+@pytest.mark.parametrize("packed", [False, True])
+def test_cards_are_those_that_astropy_reads(name, packed, tmp_path):
+    """Long texts and long keywords; of a tile-compressed image those of the image, not of its table."""
+    cards = [
+        ("LONG", "it''s " + "x" * 150, "and so on"),
+        ("HIERARCH ESO DET CHIP", 3, ""),
+        ("NOTHING", None, ""),
+    ]
+    kind = fits.CompImageHDU if packed else fits.ImageHDU
+    primary, image = fits.PrimaryHDU(), kind(np.ones((30, 30), np.float32), name=name)
+    for header in (primary.header, image.header):
+        header.extend(cards)
+        header.add_history("of no interest")
+    table = fits.BinTableHDU.from_columns([fits.Column("a", "D", array=[1.0])])
+    fits.HDUList([primary, table, image, fits.ImageHDU(np.ones((2, 2)), name="later")]).writeto(
+        tmp_path / "a.fits"
+    )
+    with fits.open(tmp_path / "a.fits") as hdus:
+        wanted = [card for header in (hdus[0].header, hdus[2].header) for card in header.cards]
+        assert [repr(c) for c in i2d.headers(tmp_path / "a.fits")] == [
+            repr((card.keyword, card.value, card.comment)) for card in wanted
+        ]
