@@ -36,6 +36,7 @@ CONFIGURATION = {
     },
     "static_mask": {"static": True},
     "crmask": {"corr": True},
+    "median": {"bands": 2},
     "mosaic": {"bands": 2},
     "checks": {"level": "error"},
 }

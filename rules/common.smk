@@ -264,6 +264,10 @@ def mosaic_bands(product):
     return files(product, "mosaic_band", "band")
 
 
+def median_bands(product):
+    return files(product, "median_band", "band")
+
+
 def groups_of(wildcards):
     """(extver, group) of a member's frames, where these groups are left out of what the frames meet."""
     return imaging.own_groups(GOOD[wildcards.product], wildcards.member)

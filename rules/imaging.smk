@@ -42,9 +42,34 @@ for jobs in jobs_of("single_drizzle", "single_drizzle_group"):
             "../scripts/single_drizzle.py"
 
 
-rule median_product:
+rule median_band:
     input:
         singles=lambda wc: files(wc.product, "single_drizzle", "single"),
+        grid=at("grid", "grid"),
+    output:
+        **outputs("median_band"),
+    log:
+        log_of("median_band"),
+    benchmark:
+        benchmark_of("median_band")
+    conda:
+        "../envs/drizzleflow.yaml"
+    resources:
+        mem_mb=memory(figures.median),
+        runtime=by_pixels,
+    params:
+        **reads("median_band"),
+        groups=told("groups", stack_groups),
+        stacked=digest("groups", stack_groups),
+        bands=fact("bands", lambda wc: GOOD[wc.product].median_bands),
+    script:
+        "../scripts/median_band.py"
+
+
+rule median_product:
+    input:
+        bands=lambda wc: median_bands(wc.product),
+        singles=lambda wc: [] if median_bands(wc.product) else files(wc.product, "single_drizzle", "single"),
         grid=at("grid", "grid"),
     output:
         **outputs("median"),

@@ -5,10 +5,10 @@ Settings: mosaic, grid.pad, grid.pixmap_tolerance. Output: {product}_i2d.fits.
 
 import json
 
-import numpy as np
-
 from drizzleflow import formats
+from drizzleflow.frames import bands
 from drizzleflow.geometry.grid import Grid
+from drizzleflow.io import plane_file
 from drizzleflow.io.light_tables import read_members
 from drizzleflow.jobs import history, record
 from drizzleflow.jobs.reader import FrameReader
@@ -21,7 +21,7 @@ def main(job):
     settings, grid = opts["mosaic"], Grid.load(job.input.grid)
     members = read_members(job.input.members, job.input.crfs)
     if job.input.bands:
-        model = mosaic.join([np.load(path) for path in job.input.bands])
+        model = bands.join([plane_file.read(path) for path in job.input.bands])
         unit, windows = str(model.pop("unit")), json.loads(str(model.pop("windows")))
     else:
         reader = FrameReader.of(job, "mosaic")

@@ -9,7 +9,8 @@ import json
 import numpy as np
 
 from drizzleflow import formats
-from drizzleflow.io.files import replacing
+from drizzleflow.frames.bands import band
+from drizzleflow.io import plane_file
 from drizzleflow.io.light_tables import read_members
 from drizzleflow.jobs import record
 from drizzleflow.jobs.reader import FrameReader
@@ -20,9 +21,7 @@ def main(job):
     opts = job.options
     reader = FrameReader.of(job, "mosaic")
     members, grid = read_members(job.input.members, job.input.crfs), reader.grid
-    edges = mosaic.bands(grid.shape[0], opts["bands"])
-    number = int(job.wildcards.band)
-    rows = edges[number] if number < len(edges) else (grid.shape[0], grid.shape[0])
+    rows = band(grid.shape[0], opts["bands"], int(job.wildcards.band))
     model, unit = mosaic.drizzle(
         members, grid, opts["mosaic"], reader.to_drizzle, pad=opts["grid"]["pad"], rows=rows
     )
@@ -30,8 +29,8 @@ def main(job):
         times = i2d.exposure_times(members, formats.reading(opts))
         unit = units.to_counts(model, unit, times["exposure_time"])
     arrays = {key: value for key, value in model.items() if isinstance(value, np.ndarray)}
-    with replacing(job.output.band) as temporary, open(temporary, "wb") as out:
-        np.savez(out, unit=np.array(unit), windows=np.array(json.dumps(reader.reached)), **arrays)
+    told = {"unit": np.array(unit), "windows": np.array(json.dumps(reader.reached))}
+    plane_file.write(job.output.band, told | arrays)
     job.statistics["rows"] = list(rows)
 
 

@@ -126,11 +126,21 @@ class Road:
         given = {**self.placed, "files": files, "static": self.static}
         return path, self.job("single_drizzle", given, {"single": path}, options, group=group)
 
-    def median(self, singles):
+    def median_band(self, singles, number, bands):
+        path = self.at(f"median/{number:04d}.npz")
+        given = {"singles": singles, "grid": self.grid}
+        options = self.options("median_band", groups=self.groups, bands=bands)
+        self.job("median_band", given, {"band": path}, options, band=f"{number:04d}")
+        return path
+
+    def median(self, singles, bands=()):
         path = self.at("p_median.fits")
-        groups = list(self.product.stack) if self.product.against_others else []
-        options = self.options("median", groups=groups)
-        return path, self.job("median", {"singles": singles, "grid": self.grid}, {"median": path}, options)
+        given = {"singles": [] if bands else singles, "bands": list(bands), "grid": self.grid}
+        return path, self.job("median", given, {"median": path}, self.options("median", groups=self.groups))
+
+    @property
+    def groups(self):
+        return list(self.product.stack) if self.product.against_others else []
 
     def crmask(self, member, median):
         name = member["member"]

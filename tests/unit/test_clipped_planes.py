@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from drizzleflow.combine import group_noise, leave_one_out
+from drizzleflow.combine import group_noise, leave_one_out, stack
 from drizzleflow.combine.group_noise import GroupNoise
 from drizzleflow.combine.in_memory import _InMemory
 from drizzleflow.combine.leave_one_out import ClippedMean, Limits, image_weights
@@ -154,8 +154,26 @@ def test_planes_on_disk_are_those_in_memory(kind, window, size, tmp_path, monkey
     assert not list(tmp_path.iterdir())
     on_disk = [np.concatenate(list(plane.pieces())).reshape(plane.shape) for plane in kept.clipped]
     expect_same(on_disk, held.clipped)
-    np.testing.assert_array_equal(kept.sci, held.sci)
-    assert kept.groups == held.groups
+    np.testing.assert_array_equal(kept.sci[:], held.sci)
+    np.testing.assert_array_equal(kept.nused[3:17], held.nused[3:17])
+    assert (kept.err is None) == (held.err is None)
+    if held.err is not None:
+        np.testing.assert_array_equal(kept.err[:], held.err)
+    assert (kept.groups, kept.notes, kept.deepest) == (held.groups, held.notes, held.nused.max())
+
+
+@pytest.mark.parametrize("kind", [*KINDS, "mean"])
+@pytest.mark.parametrize("narrow", [1, 17, 40])
+def test_wide_windows_are_combined_in_sections_side_by_side(kind, narrow, tmp_path, monkeypatch):
+    """Also where no image lies in some of the columns."""
+    window = WHOLE.grown(30)
+    whole = combine(images(rays=0.2), kind, window)
+    monkeypatch.setattr(stack, "NARROW", narrow)
+    found = combine(images(rays=0.2), kind, window, combine_bufsize=1e-6)
+    for name in ("sci", "nused", "err"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(whole, name))
+    expect_same(found.clipped, whole.clipped)
+    assert (found.groups, found.notes, found.deepest) == (whole.groups, whole.notes, whole.deepest)
 
 
 def test_rows_beyond_all_images_are_empty():

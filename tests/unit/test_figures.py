@@ -111,14 +111,27 @@ def test_a_grid_that_is_not_there_or_of_no_use(grid, tmp_path):
 
 
 def test_the_median(grid):
+    """Sections of the two images of three that share rows; 1 MiB of each, or all of a thin band."""
     made = product()
-    pixels = 3072 * 2048
-    buffer = 2**20 * (0.8 * 3 + 2.6)
-    kept = 10 if made.options["median"]["combine_type"] == "auto" else 6
-    expected = 48 + (kept * pixels + max(6 * pixels, buffer)) / MIB
-    assert figures.median(made, names(), Input(grid=grid)) == pytest.approx(expected + 25 + 3)
+    rows = 0.005 * 3 + 150 * 24 * 3072 / MIB
+    expected = rows + 0.75 * 2 + 2.3
+    assert figures.median(made, names(), Input(grid=grid)) == pytest.approx(56 + expected)
+    assert figures.median(made, names(), Input(grid=grid, bands=["x"])) == pytest.approx(50 + rows)
     made = product(crmask={"reference": "median"})
-    assert figures.median(made, names(), Input(grid=grid)) == pytest.approx(expected)
+    assert figures.median(made, names(), Input(grid=grid)) == pytest.approx(48 + expected)
+    thin = product(median={"bands": 128, "combine_bufsize": 100})
+    expected = 56 + rows + 8 * (3072 + 16) * (16 + 16) / MIB * (0.75 * 2 + 2.3)
+    assert figures.median(thin, names(band="0000"), Input(grid=grid)) == pytest.approx(expected)
+    alone = product(shape=BIG, single_drizzle={"resample_data": False}, median={"combine_bufsize": None})
+    assert figures.median(alone, names(), Input(bands=[])) == pytest.approx(
+        56 + 0.005 * 3 + 150 * 24 * 2048 / MIB + 0.75 * 3 + 2.3
+    )
+
+
+def test_how_many_windows_share_rows():
+    """Those within reach of a section count: a window that begins where another ends does."""
+    boxes = [(0, 9, y0, y1) for y0, y1 in ((0, 100), (100, 200), (150, 300), (290, 400))]
+    assert figures.deepest(boxes) == 3 and figures.deepest(boxes, 0) == 2 and figures.deepest([]) == 0
 
 
 def test_masks(grid):
@@ -132,7 +145,9 @@ def test_masks(grid):
 
 def test_the_mosaic(grid):
     made = product(shape=BIG, mosaic={"bands": 2})
-    assert figures.mosaic(made, names(), Input(grid=grid, bands=["x"])) == 50 + 1024 * 4096 * (12 + 4) / MIB
+    assert figures.mosaic(made, names(), Input(grid=grid, bands=["x"])) == pytest.approx(
+        50 + 0.005 * 3 + 170 * 24 * 4096 / MIB
+    )
     settings = made.options["mosaic"]
     planes = 2 + 1 + settings["propagate_dq"] + 3
     reach = 2048 * (1024 * 0.5 * 1.25 + 2048 * 0.25)

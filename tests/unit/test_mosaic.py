@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from drizzleflow import formats
 from drizzleflow.errors import InputError
 from drizzleflow.formats import jwst
+from drizzleflow.frames import bands
 from drizzleflow.frames.frame import Frame
 from drizzleflow.frames.variances import variances_from_err
 from drizzleflow.frames.window import Window
@@ -98,6 +99,8 @@ class Field:
         name = member["member"]
         rows = rows_of(self.lattices[name])
         self.rows_read.append(rows)
+        if rows[0] >= rows[1]:
+            return None
         frame = Frame(**self.frames[name]).cut(rows)
         return frame, from_lattice(self.lattices[name], self.grid, rows), 0.1 * int(name[1])
 
@@ -135,8 +138,8 @@ def test_bands_have_the_bits_of_the_whole(field, options, pad):
     whole, unit = field.drizzle(pad, **options)
     assert unit == "MJy/sr" and (whole["wht"] > 0).sum() > 4000
     for count in (2, 5):
-        pieces = [field.drizzle(pad, rows, **options)[0] for rows in mosaic.bands(field.grid.shape[0], count)]
-        joined = mosaic.join(pieces)
+        pieces = [field.drizzle(pad, rows, **options)[0] for rows in bands.bands(field.grid.shape[0], count)]
+        joined = bands.join(pieces)
         assert set(joined) == set(whole)
         for key, plane in whole.items():
             if isinstance(plane, np.ndarray):
@@ -148,13 +151,13 @@ def test_bands_have_the_bits_of_the_whole(field, options, pad):
 def test_bands_at_other_scales(ratio):
     field = Field(ratio)
     whole, _ = field.drizzle()
-    joined = mosaic.join([field.drizzle(rows=rows)[0] for rows in mosaic.bands(field.grid.shape[0], 3)])
+    joined = bands.join([field.drizzle(rows=rows)[0] for rows in bands.bands(field.grid.shape[0], 3)])
     for key in ("data", "wht", "err", "con", "dq"):
         np.testing.assert_array_equal(joined[key], whole[key], err_msg=key)
 
 
 def test_a_band_reads_only_the_rows_that_reach_it(field):
-    first, end = mosaic.bands(field.grid.shape[0], 10)[4]
+    first, end = bands.bands(field.grid.shape[0], 10)[4]
     field.rows_read.clear()
     field.drizzle(rows=(first, end))
     assert sum(b - a for a, b in field.rows_read) < 0.5 * len(field.members) * SHAPE[0]
@@ -174,11 +177,11 @@ def test_bands_that_no_frame_meets(options):
     field = Field()
     field.grid = replace(field.grid.window(-20, 110, -100, 160), origin=(0, 0))
     whole, _ = field.drizzle(**options)
-    pieces = [field.drizzle(rows=rows, **options)[0] for rows in mosaic.bands(260, 7)]
+    pieces = [field.drizzle(rows=rows, **options)[0] for rows in bands.bands(260, 7)]
     assert any(piece["wht"].max() == 0 for piece in pieces)
     nothing = field.drizzle(rows=(260, 260), **options)[0]  # a band more than there are rows
     assert nothing["data"].shape == (0, 130)
-    joined = mosaic.join([*pieces, nothing])
+    joined = bands.join([*pieces, nothing])
     for key, plane in whole.items():
         if isinstance(plane, np.ndarray):
             np.testing.assert_array_equal(joined[key], plane, err_msg=key)
@@ -186,7 +189,7 @@ def test_bands_that_no_frame_meets(options):
 
 @given(st.integers(1, 5000), st.integers(1, 200))
 def test_bands_make_up_all_rows(ny, count):
-    found = mosaic.bands(ny, count)
+    found = bands.bands(ny, count)
     assert found[0][0] == 0 and found[-1][1] == ny and len(found) == min(ny, count)
     assert all(a[1] == b[0] for a, b in pairwise(found)) and all(a < b for a, b in found)
 
@@ -242,11 +245,11 @@ def test_a_window_of_the_image_alone(field):
 def test_joining_pieces_without_a_variance():
     """A band that no frame with a flat-field variance meets."""
     one = {"data": np.ones((2, 3), np.float32), "con": np.ones((2, 2, 3), np.int32), "unit": "x"}
-    whole = mosaic.join([one | {"var_flat": np.ones((2, 3), np.float32)}, one])
+    whole = bands.join([one | {"var_flat": np.ones((2, 3), np.float32)}, one])
     assert whole["data"].shape == (4, 3) and whole["con"].shape == (2, 4, 3) and whole["unit"] == "x"
     np.testing.assert_array_equal(np.isnan(whole["var_flat"][:][:, 0]), [False, False, True, True])
     np.testing.assert_array_equal(
-        mosaic.join([one, one | {"var_flat": one["data"]}])["var_flat"][:][:, 0], [np.nan, np.nan, 1, 1]
+        bands.join([one, one | {"var_flat": one["data"]}])["var_flat"][:][:, 0], [np.nan, np.nan, 1, 1]
     )
 
 
@@ -460,3 +463,28 @@ def test_times_from_the_files_headers(tmp_path, monkeypatch):
     found = i2d.exposure_times([{"member": name, "nframes": 1} for name in times], {})
     assert found["pointings"] == 2 and found["exposure_time"] == 8.0 and found["measurement_time"] is None
     assert (found["start_time"], found["end_time"]) == (3.0, 10.0)
+
+
+@pytest.mark.parametrize("name", ["SCI", "other"])
+@pytest.mark.parametrize("packed", [False, True])
+def test_cards_are_those_that_astropy_reads(name, packed, tmp_path):
+    """Long texts and long keywords; of a tile-compressed image those of the image, not of its table."""
+    cards = [
+        ("LONG", "it''s " + "x" * 150, "and so on"),
+        ("HIERARCH ESO DET CHIP", 3, ""),
+        ("NOTHING", None, ""),
+    ]
+    kind = fits.CompImageHDU if packed else fits.ImageHDU
+    primary, image = fits.PrimaryHDU(), kind(np.ones((30, 30), np.float32), name=name)
+    for header in (primary.header, image.header):
+        header.extend(cards)
+        header.add_history("of no interest")
+    table = fits.BinTableHDU.from_columns([fits.Column("a", "D", array=[1.0])])
+    fits.HDUList([primary, table, image, fits.ImageHDU(np.ones((2, 2)), name="later")]).writeto(
+        tmp_path / "a.fits"
+    )
+    with fits.open(tmp_path / "a.fits") as hdus:
+        wanted = [card for header in (hdus[0].header, hdus[2].header) for card in header.cards]
+        assert [repr(c) for c in i2d.headers(tmp_path / "a.fits")] == [
+            repr((card.keyword, card.value, card.comment)) for card in wanted
+        ]

@@ -66,6 +66,8 @@ def test_a_verdict_that_can_fail_is_a_target():
         ({"median": {"median": False}}, COMPARED, []),
         ({"static_mask": {"static": True}}, [], ["static_mask"]),
         ({"mosaic": {"bands": 3}}, [], [f"mosaic_band/{k:04d}" for k in range(3)]),
+        ({"median": {"bands": 2}}, [], [f"median_band/{k:04d}" for k in range(2)]),
+        ({"median": {"bands": 2}, "outlier_method": "none"}, COMPARED, []),
         ({"crmask": {"corr": True}}, [], ["crclean/a", "crclean/b", "crclean/c"]),
         ({"crmask": {"corr": True}, "outlier_method": "none"}, COMPARED, []),
         ({"crmask": {"corr": True}, "single_drizzle": {"resample_data": False}}, [], []),
@@ -161,12 +163,16 @@ def test_flagged_copies_end_as_the_format_says():
     assert ROAD.paths(product(["a"], "roman"), "crmask", "crf") == ["crf/a_crf.asdf"]
 
 
-@pytest.mark.parametrize("members, bands", [(1, 1), (39, 1), (41, 2), (900, 3), (9000, 16)])
-def test_bands_go_by_the_amount_of_data(members, bands):
+@pytest.mark.parametrize(
+    "members, mosaic, median",
+    [(1, 1, 1), (39, 1, 1), (41, 2, 1), (159, 2, 1), (161, 4, 1), (321, 8, 2), (641, 16, 4), (9000, 32, 16)],
+)
+def test_bands_go_by_the_amount_of_data(members, mosaic, median):
     names = [f"m{k}" for k in range(members)]
     made = product(names, shape=(400, 500))  # 0.2 megapixels each
-    assert made.bands == bands
-    assert len(ROAD.paths(made, "mosaic_band", "band")) == (bands if bands > 1 else 0)
+    assert (made.bands, made.median_bands) == (mosaic, median)
+    for step, count in (("mosaic_band", mosaic), ("median_band", median)):
+        assert len(ROAD.paths(made, step, "band")) == (count if count > 1 else 0)
 
 
 def test_a_road_without_a_step_has_none_of_its_files():
@@ -217,9 +223,10 @@ def test_rules_and_roads_agree():
 
 
 def test_what_a_run_removes():
-    assert roads.temporary(intermediate=False) == ["mosaic/*.npz"]
+    assert roads.temporary(intermediate=False) == ["median/*.npz", "mosaic/*.npz"]
     assert roads.temporary(intermediate=True) == [
         "single/*_outlier_i2d.fits",
+        "median/*.npz",
         "*_median.fits",
         "mosaic/*.npz",
     ]

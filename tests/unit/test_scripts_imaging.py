@@ -50,6 +50,18 @@ def test_the_median_is_of_all_singles(road):
         assert np.isfinite(hdus["SCI"].data).mean() > 0.7
 
 
+@pytest.mark.parametrize("count", [1, 3, 300])
+def test_a_median_in_bands_has_the_bytes_of_the_whole(road, count):
+    """Of more bands than rows too; and it tells the same."""
+    whole, record = road.median_file.read_bytes(), road.median_record
+    bands = [road.median_band(road.singles, number, count) for number in range(count)]
+    path, told = road.median(road.singles, bands)
+    assert path.read_bytes() == whole
+    for key in ("statistics", "contributions", "warnings", "thumbnails"):
+        assert told[key] == record[key]
+    assert len(record["contributions"]) == 3 and record["statistics"]["deepest"] == 3
+
+
 def test_rays_are_flagged(road):
     bright, hits = [], []
     for member, path, told in zip(road.members, road.masks, road.crmask_records, strict=True):

@@ -103,6 +103,16 @@ def test_wrong_order_or_shape_is_refused(folder):
         kept.put(6, np.ones((1, 4), np.float32))
 
 
+def test_rows_are_read_while_others_are_to_come(folder):
+    """Those that were not written are blank, and no longer can be."""
+    image = np.arange(40, dtype=np.float32).reshape(10, 4)
+    kept = Spool(folder, image.shape, np.float32(-1))
+    kept.put(2, image[2:5])
+    same(kept[3:7], np.concatenate([image[3:5], np.full((2, 4), np.float32(-1))]))
+    same(kept[9:2], np.empty((0, 4), np.float32))
+    same(kept[:], whole(kept))
+
+
 def test_nothing_is_left_in_the_folder(tmp_path):
     kept = Spool(tmp_path, (5, 4), np.float32(0))
     assert not list(tmp_path.iterdir())

@@ -126,6 +126,7 @@ DECIDES = {
     "crmask.corr",
     "checks.level",
     "mosaic.bands",
+    "median.bands",
     "crmask.reference",
 }
 DECIDES |= {"single_drizzle.resample_data", "skymatch.skip", "skymatch.skymethod"}

@@ -164,6 +164,7 @@ def test_what_jobs_of_each_format_load_is_in_the_hash(flavour, tmp_path):
         "associations": [str(path) for path in made["associations"]],
         "static_mask": {"static": True},
         "crmask": {"corr": flavour == "hst"},
+        "median": {"bands": 2},
         "mosaic": {"bands": 2},
     }
     if flavour in ("jwst", "hst"):
@@ -171,6 +172,6 @@ def test_what_jobs_of_each_format_load_is_in_the_hash(flavour, tmp_path):
     (tmp_path / "loaded").mkdir()
     complete(tmp_path, config, **watching(tmp_path / "loaded"))
     scripts = assert_in_hash(tmp_path / "loaded")
-    assert {"static_mask.py", "mosaic_band.py"} <= scripts and ("crclean.py" in scripts) == config["crmask"][
-        "corr"
-    ]
+    assert {"static_mask.py", "median_band.py", "mosaic_band.py"} <= scripts and (
+        "crclean.py" in scripts
+    ) == config["crmask"]["corr"]

@@ -80,8 +80,9 @@ def test_one_run_at_a_time(fresh, expected):
 
 
 def test_layout_does_not_show(fresh, expected):
-    """One core, jobs for single members, sections of one row, the mosaic in bands."""
-    config = {**CONFIG, "batch_size": 1, "median": {"combine_bufsize": 0.0005}, "mosaic": {"bands": 3}}
+    """One core, jobs for single members, sections of one row, the median and the mosaic in bands."""
+    median = {"combine_bufsize": 0.0005, "bands": 3}
+    config = {**CONFIG, "batch_size": 1, "median": median, "mosaic": {"bands": 3}}
     complete(fresh, config, cores=1)
     found = products(fresh / "results")
 
@@ -90,7 +91,10 @@ def test_layout_does_not_show(fresh, expected):
 
     assert differing(common(found), common(expected)) == {}
     assert len(common(found)) > 15
-    assert trace(fresh / "results/field/field_i2d.fits", 80, 75)["agrees"] is True  # of bands too
+    assert "field/field_median.fits" in found
+    for kind in ("i2d", "median"):  # of bands too
+        traced = trace(fresh / f"results/field/field_{kind}.fits", 80, 75)
+        assert (traced["agrees"], traced["notes"]) == (True, [])
     derived = json.loads((fresh / "results/field/provenance.json").read_text())["wasDerivedFrom"].values()
     assert sum(item["prov:generatedEntity"].endswith("field_i2d.fits") for item in derived) == 3
 

@@ -26,13 +26,28 @@ class GroupNoise(NamedTuple):
 
 
 def table(names, noises: list[GroupNoise]):
-    """Return the table as (header, data) for `drizzleflow.io.fits.write_hdus`: group, constant, slope, w."""
-    from astropy.io import fits
+    """Return the table as (header, data) for `drizzleflow.io.fits.write_hdus`: group, constant, slope, w.
 
-    kind = [("group", f"S{max(map(len, names))}"), ("constant", ">f8"), ("slope", ">f8"), ("w", ">f8")]
+    The header is that of `astropy.io.fits.BinTableHDU`, which would import `astropy.table` for 0.4 s.
+    """
+    from astropy.io.fits import Header
+
+    width = max(map(len, names))
+    kind = [("group", f"S{width}"), ("constant", ">f8"), ("slope", ">f8"), ("w", ">f8")]
     rows = np.array([(name.encode(), *noise) for name, noise in zip(names, noises, strict=True)], kind)
-    header = fits.BinTableHDU(rows, name=NAME).header
-    return header, rows.tobytes()
+    cards = [
+        ("XTENSION", "BINTABLE", "binary table extension"),
+        ("BITPIX", 8, "array data type"),
+        ("NAXIS", 2, "number of array dimensions"),
+        ("NAXIS1", rows.itemsize, "length of dimension 1"),
+        ("NAXIS2", len(rows), "length of dimension 2"),
+        ("PCOUNT", 0, "number of group parameters"),
+        ("GCOUNT", 1, "number of groups"),
+        ("TFIELDS", len(kind), "number of table fields"),
+    ]
+    for number, (name, form) in enumerate(zip(rows.dtype.names, (f"{width}A", *"DDD"), strict=True), start=1):
+        cards += [(f"TTYPE{number}", name, ""), (f"TFORM{number}", form, "")]
+    return Header([*cards, ("EXTNAME", NAME, "extension name")]), rows.tobytes()
 
 
 def read(path) -> dict[str, GroupNoise]:

@@ -24,10 +24,10 @@ import numpy as np
 
 from drizzleflow.arrays.morphology import abs_deriv_at, touching
 from drizzleflow.arrays.pairs import pair
-from drizzleflow.io.spool import Spool
 
 REACH = 2  #: rows around a pixel that decide which of its values take part
 NAMES = ("MEAN", "WSUM", "VMEAN", "NMEAN")  #: of the planes of a `ClippedMean` in files
+FILLS = (np.float32(np.nan), np.float32(0), np.float32(0), np.int16(0))  #: their values without an image
 PART = 2**16  #: pixels that are worked on at a time
 
 
@@ -73,20 +73,9 @@ class ClippedMean(NamedTuple):
     nmean: np.ndarray  #: int16
 
     @classmethod
-    def empty(cls, shape, folder=None) -> ClippedMean:
-        """Planes to be filled section by section: arrays or, with a folder, files there that have no name."""
-        fills = (np.float32(np.nan), np.float32(0), np.float32(0), np.int16(0))
-        if folder is None:
-            return cls(*(np.full(shape, fill) for fill in fills))
-        return cls(*(Spool(folder, shape, fill) for fill in fills))
-
-    def put(self, rows: slice, made: ClippedMean, part) -> None:
-        """Set some rows to a part of other planes."""
-        for plane, values in zip(self, made, strict=True):
-            if isinstance(plane, Spool):
-                plane.put(rows.start, values[part])
-            else:
-                plane[rows] = values[part]
+    def empty(cls, shape) -> ClippedMean:
+        """Planes to be filled."""
+        return cls(*(np.full(shape, fill) for fill in FILLS))
 
 
 class Others(NamedTuple):

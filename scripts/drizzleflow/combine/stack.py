@@ -27,11 +27,14 @@ from drizzleflow.combine.leave_one_out import ClippedMean, Limits
 from drizzleflow.combine.minmed import min_med
 from drizzleflow.combine.parameters import Parameters, advice
 from drizzleflow.errors import InputError
+from drizzleflow.frames.bands import bands
 from drizzleflow.frames.stack_image import StackImage
 from drizzleflow.frames.window import Window
+from drizzleflow.io import spool
 
 #: share of the buffer for pixels; the rest is for the blocks being sorted and for opening files
 USABLE = 0.75
+NARROW = 512  #: columns of a section at least, where the window has them
 
 
 @dataclass
@@ -39,13 +42,24 @@ class Combined:
     """Hold a combined image, with its number of values, uncertainty and notes."""
 
     sci: np.ndarray  #: float32 (ny, nx)
-    nused: (
-        np.ndarray
-    )  #: int16 (ny, nx): good values of each pixel, before nlow and nhigh; for the sum: values
+    #: int16 (ny, nx): good values of each pixel, before nlow and nhigh; for the sum: values
+    nused: np.ndarray
     err: np.ndarray | None = None  #: float32 (ny, nx), the uncertainty of sci where the type gives one (auto)
-    notes: list[str] = field(default_factory=list)  #: advice, and what was done without being asked for
+    advice: list[str] = field(default_factory=list)  #: on the parameters, and how the noise was found
+    filled: int = 0  #: pixels without a good value that have the last image's (the types that begin with i)
+    deepest: int = 0  #: the largest of `nused`
     clipped: ClippedMean | None = None  #: the mean of the values that fit sci, where limits were given
     groups: list[GroupNoise] = field(default_factory=list)  #: with `clipped`: one for each image
+
+    @property
+    def notes(self) -> list[str]:
+        """The advice, and what was done without being asked for."""
+        return [*self.advice, *filling(self.filled)]
+
+
+def filling(pixels: int) -> list[str]:
+    """Return a line on pixels that were filled, where there are any."""
+    return [f"{pixels} pixels without a good value have the last image's value"] if pixels else []
 
 
 def median_image(
@@ -69,7 +83,7 @@ def median_image(
     limits : Limits, optional
         Also make the clipped mean (`drizzleflow.combine.leave_one_out`) with these limits.
     folder : path, optional
-        Where the planes of the clipped mean are kept, in files without a name; by default in memory.
+        Where the planes are kept, as `drizzleflow.io.spool.Spool`; by default they are arrays.
 
     Returns
     -------
@@ -85,28 +99,34 @@ def median_image(
     p = parameters or Parameters()
     n = len(singles)
     p.check_depth(n)
-    job = _Job(singles, Window(*window), p, limits, folder)
-    for section in job.sections():
-        job.combine(*section)
-    notes = advice(p, n) + job.notes
-    if job.filled:
-        notes.append(
-            f"{job.filled} pixels without a good value have the last image's value (combine_type {p.combine_type})"
-        )
-    return Combined(job.sci, job.nused, job.err, notes, job.clipped, job.groups)
+    job = _Job(singles, Window(*window), p, limits)
+    planes = {name: spool.plane(job.window.shape, fill, folder) for name, fill in job.planes.items()}
+    for first, sections in job.strips():
+        parts = [job.combine(*section) for section in sections]
+        for name, plane in planes.items():
+            made = [part[name] for part in parts]
+            spool.put(plane, first, made[0] if len(made) == 1 else np.concatenate(made, axis=1))
+    clipped = ClippedMean(*(planes[name] for name in leave_one_out.NAMES)) if limits else None
+    said, err = advice(p, n) + job.notes, planes.get("ERR")
+    return Combined(planes["SCI"], planes["NUSED"], err, said, job.filled, job.deepest, clipped, job.groups)
 
 
 class _Job:
-    """Hold the state of one call of `median_image`: the output being filled, and the buffers."""
+    """Hold the state of one call of `median_image`: what it knows of the images, and the buffers.
 
-    def __init__(self, singles, window, parameters, limits, folder):
+    Attributes
+    ----------
+    planes : dict
+        Name of a plane that is made -> its value where there is no image.
+    """
+
+    def __init__(self, singles, window, parameters, limits):
         self.singles, self.p, self.limits = singles, parameters, limits
-        self.window, shape = window, window.shape
-        self.sci, self.nused = np.full(shape, np.nan, np.float32), np.zeros(shape, np.int16)
-        self.method = parameters.statistic
-        self.err = np.full(shape, np.nan, np.float32) if self.method == "auto" else None
-        self.filled, self.notes, self.noise = 0, [], None
-        self.clipped, self.groups = None, []
+        self.window, self.method = window, parameters.statistic
+        self.planes = {"SCI": np.float32(np.nan), "NUSED": np.int16(0)}
+        if self.method == "auto":
+            self.planes["ERR"] = np.float32(np.nan)
+        self.filled, self.deepest, self.notes, self.noise, self.groups = 0, 0, [], None, []
         if (parameters.needs_noise or limits) and singles:
             self.noise, self.notes = stack_noise.of_images(singles, partial(good_values, p=parameters))
             if len(singles) == 1:
@@ -114,7 +134,7 @@ class _Job:
         if limits:
             if self.method == "sum":
                 raise InputError("combine_type is sum, expected another one for a clipped mean")
-            self.clipped = ClippedMean.empty(shape, folder)
+            self.planes |= dict(zip(leave_one_out.NAMES, leave_one_out.FILLS, strict=True))
             self.weights = leave_one_out.image_weights(self.noise.constant)
             numbers = (self.noise.constant, self.noise.slope, self.weights)
             self.groups = [GroupNoise(*row) for row in np.transpose(numbers).tolist()]
@@ -128,54 +148,71 @@ class _Job:
         if limits:
             self.halo += leave_one_out.REACH
 
-    def sections(self):
-        """Yield (window, singles that overlap it): windows of some rows, with the halo around them."""
+    def strips(self):
+        """List (first row, sections of these rows); a section: its window, with the halo, and who meets it.
+
+        Rows that no image meets are left out. A strip has several sections, side by side, where the window is
+        so wide that few rows of it fit into the buffer.
+        """
         halo, whole, planes = self.halo, self.window, 2 if self.mapped else 1
+        if whole.empty:
+            return []
         extra = {"auto": 6, "minmed": 3}.get(self.method, 0) / max(len(self.singles), 1)
-        width = whole.shape[1] + 2 * halo
-        fit = int(self.p.combine_bufsize * 2**20 * USABLE / (4 * width * (planes + extra)))
-        rows = min(whole.shape[0], max(1, fit - 2 * halo, 2 * halo))
+        fit = int(self.p.combine_bufsize * 2**20 * USABLE / (4 * (planes + extra)))  # pixels
+        ny, nx = whole.shape
+        columns = max(1, min(nx, max(NARROW, fit // max(1, 8 * halo)) - 2 * halo))
+        rows = max(1, min(ny, max(1, fit // (columns + 2 * halo) - 2 * halo, 2 * halo)))
+        across = bands(nx, -(-nx // columns))
         listed = []
-        for first in range(whole.y0, whole.y1, rows):
-            box = whole._replace(y0=first, y1=min(first + rows, whole.y1)).grown(halo)
-            meeting = [i for i, s in enumerate(self.singles) if s.window.y0 < box.y1 and s.window.y1 > box.y0]
-            if meeting:
-                listed.append((box, meeting))
-        deepest = max((len(meeting) for _, meeting in listed), default=0)
-        self.buffer = np.empty(planes * deepest * (rows + 2 * halo) * width, np.float32)
+        for first, end in bands(ny, -(-ny // rows)):  # of about equal heights: a last low one costs as much
+            sections = []
+            for left, right in across:
+                box = Window(whole.x0 + left, whole.x0 + right, whole.y0 + first, whole.y0 + end).grown(halo)
+                meeting = [i for i, s in enumerate(self.singles) if not box.intersection(s.window).empty]
+                sections.append((box, meeting))
+            if any(meeting for _, meeting in sections):
+                listed.append((first, sections))
+        largest = max(
+            (len(meeting) * box.shape[0] * box.shape[1] for _, part in listed for box, meeting in part),
+            default=0,
+        )
+        self.buffer = np.empty(planes * largest, np.float32)
         return listed
 
-    def combine(self, box, meeting):
-        """Fill the output's rows inside `box` (with halo) from the overlapping images, indices `meeting`."""
+    def combine(self, box, meeting) -> dict[str, np.ndarray]:
+        """Return the planes inside `box` (with halo) from the images that meet it, indices `meeting`."""
         halo, p = self.halo, self.p
         shape = len(meeting), *box.shape
+        if not meeting:
+            return {name: np.full(box.grown(-halo).shape, fill) for name, fill in self.planes.items()}
         size = shape[0] * shape[1] * shape[2]
         data = self.buffer[:size].reshape(shape)
         weights = self.buffer[size : 2 * size].reshape(shape) if self.mapped else None
         latest = np.full(shape[1:], np.nan, np.float32) if p.fills else None
         for k, index in enumerate(meeting):
             self._read(self.singles[index], data[k], box, None if weights is None else weights[k], latest)
-        rows = box.grown(-halo).inside(self.window)[0]
-        inner = np.s_[halo : shape[1] - halo, halo : shape[2] - halo]
+        made = {}
         if self.method in ("auto", "minmed"):
             if weights is None and self.method == "minmed":
                 weights = np.array([self.singles[index].uniform_weight for index in meeting], np.float32)
             sci, err, count = self._compare(data, weights, self.noise[meeting])
             if err is not None:
-                self.err[rows] = err[inner]
+                made["ERR"] = err
         else:
             sci, count = self._tiles(data)
-        self.sci[rows], self.nused[rows] = sci[inner], count[inner]
         if self.limits:
-            made = leave_one_out.clipped_mean(
+            clipped = leave_one_out.clipped_mean(
                 data, sci, count, self.noise[meeting], self.weights[meeting], self.limits
             )
-            self.clipped.put(rows, made, inner)
+            made |= zip(leave_one_out.NAMES, clipped, strict=True)
+        inner = np.s_[halo : shape[1] - halo, halo : shape[2] - halo]
+        made = {name: plane[inner] for name, plane in (made | {"SCI": sci, "NUSED": count}).items()}
         if latest is not None:
-            target = self.sci[rows]
-            lacking = (self.nused[rows] == 0) & ~np.isnan(latest[inner])
-            np.copyto(target, latest[inner], where=lacking)
+            lacking = (made["NUSED"] == 0) & ~np.isnan(latest[inner])
+            np.copyto(made["SCI"], latest[inner], where=lacking)
             self.filled += int(np.count_nonzero(lacking))
+        self.deepest = max(self.deepest, int(made["NUSED"].max(initial=0)))
+        return made
 
     def _compare(self, data, weights, noise):
         """Combine a section by auto or minmed; return (sci, err or None, count)."""

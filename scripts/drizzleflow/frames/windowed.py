@@ -11,7 +11,7 @@ from drizzleflow.errors import InputError
 from drizzleflow.frames.noise import Noise
 from drizzleflow.frames.stack_image import StackImage
 from drizzleflow.frames.window import Window
-from drizzleflow.io.fits_layout import BITPIX
+from drizzleflow.io.fits_layout import BITPIX, Unit, units
 
 KINDS = {"NUSED": np.int16, "NMEAN": np.int16}  #: planes that are not float32
 #: the kind of mean weight -> the header keyword that holds it
@@ -62,32 +62,29 @@ class Windowed(Sections, StackImage):
         InputError
             A plane is missing, not float32 or of another shape.
         """
-        from drizzleflow.io.fits import open_fits
+        from astropy.io.fits import Header
 
-        with open_fits(path) as hdus:
-            offsets, shape = {}, None
-            for name in (*planes, *(name for name in optional if name in hdus)):
-                if name not in hdus:
-                    raise InputError(
-                        f"{path}[{name}]: no such extension; expected a windowed image with {', '.join(planes)}"
-                    )
-                header = hdus[name].header
-                found = (header.get("NAXIS2"), header.get("NAXIS1"))
-                kind = np.dtype(KINDS.get(name, np.float32))
-                if (
-                    header["BITPIX"] != BITPIX[kind.str[1:]]
-                    or header["NAXIS"] != 2
-                    or found != (shape or found)
-                ):
-                    raise InputError(f"{path}[{name}]: expected a {kind} image of the shape of {planes[0]}")
-                shape = found
-                offsets[name] = hdus[name].fileinfo()["datLoc"]
-            header = hdus[planes[0]].header
-            window = Window.placed(shape, (header.get("WINX0", 0), header.get("WINY0", 0)))
-            mean = float(header.get(WEIGHT_KEYWORDS[threshold_of], "nan"))
-            noise = Noise.from_header(header)
-            unit = str(header.get("BUNIT", ""))
-            kind = str(header.get("WHTTYPE", "exptime"))
+        found: dict[str, Unit] = {}
+        for unit in units(path):
+            found.setdefault(unit.name, unit)
+        offsets, shape = {}, None
+        for name in (*planes, *(name for name in optional if name in found)):
+            if name not in found:
+                raise InputError(
+                    f"{path}[{name}]: no such extension; expected a windowed image with {', '.join(planes)}"
+                )
+            cards = found[name].cards
+            axes = (cards.get("NAXIS2"), cards.get("NAXIS1"))
+            kind = np.dtype(KINDS.get(name, np.float32))
+            if cards["BITPIX"] != BITPIX[kind.str[1:]] or cards["NAXIS"] != 2 or axes != (shape or axes):
+                raise InputError(f"{path}[{name}]: expected a {kind} image of the shape of {planes[0]}")
+            shape, offsets[name] = axes, found[name].data
+        with open(path, "rb") as file:
+            header = Header.fromstring(found[planes[0]].text(file))
+        window = Window.placed(shape, (header.get("WINX0", 0), header.get("WINY0", 0)))
+        mean = float(header.get(WEIGHT_KEYWORDS[threshold_of], "nan"))
+        noise = Noise.from_header(header)
+        unit, kind = str(header.get("BUNIT", "")), str(header.get("WHTTYPE", "exptime"))
         return cls(os.fspath(path), window, offsets, mean, unit, noise, kind)
 
     @property

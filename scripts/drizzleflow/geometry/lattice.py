@@ -99,24 +99,26 @@ class Lattice:
     def error(self, grid) -> float:
         """Return the largest interpolation error (px of `grid`) at the check points."""
         x, y, lon, lat = self.check
-        u, v = Projected(self, grid).at(x, y)
+        columns = int(np.count_nonzero(y == y[0]))  # the points are a mesh, row by row
+        u, v = Projected(self, grid).mesh(x[:columns], y[::columns])
         exact_u, exact_v = grid.to_pixel(lon, lat)
         return float(np.max(np.hypot(u - exact_u, v - exact_v), initial=0.0))
 
     def rows_meeting(self, grid, first: float, end: float, slack: float = 2.0) -> tuple[int, int]:
         """Return the detector rows (first, end) that may fall on the rows first..end-1 of `grid`.
 
-        If no row does, it returns the first few.
+        If no row does, it returns (0, 0).
 
         `slack` (output px) allows for the distortion between nodes and for lookup tables.
         """
         v = grid.to_pixel(self.lon, self.lat)[1]
-        low, high = np.nanmin(v, axis=1), np.nanmax(v, axis=1)
-        low, high = np.minimum(low[1:], low[:-1]) - slack, np.maximum(high[1:], high[:-1]) + slack
-        cells = np.flatnonzero((high >= first) & (low <= end - 1))
-        if not len(cells):
-            return 0, min(4, self.shape[0])
-        return max(0, int(self.y[cells[0]]) - 3), min(self.shape[0], int(np.ceil(self.y[cells[-1] + 1])) + 4)
+        rows = np.arange(self.shape[0])
+        # between two rows of nodes a frame's lowest and highest position lie within the lines through theirs
+        low, high = (np.interp(rows, self.y, extreme(v, axis=1)) for extreme in (np.nanmin, np.nanmax))
+        meeting = np.flatnonzero((high >= first - slack) & (low <= end - 1 + slack))
+        if not len(meeting):
+            return 0, 0
+        return max(0, int(meeting[0]) - 3), min(self.shape[0], int(meeting[-1]) + 4)
 
     def to_pixel(self, lon, lat):
         """Return detector pixels (x, y) of sky positions on or near the frame.
@@ -253,17 +255,28 @@ class Projected:
 
     def at(self, x, y):
         """Return interpolated output coordinates at any detector positions."""
-        out = []
-        for coordinate in (0, 1):
-            total = np.zeros(np.shape(x))
-            for nodes_x, nodes_y, values, degree in self.layers:
-                ix, wx = self._along(nodes_x, x, degree)
-                iy, wy = self._along(nodes_y, y, degree)
-                for j in range(wy.shape[1]):
-                    for i in range(wx.shape[1]):
-                        total += wy[:, j] * wx[:, i] * values[coordinate][iy + j, ix + i]
-            out.append(total)
+        out = [np.zeros(np.shape(x)), np.zeros(np.shape(x))]
+        for nodes_x, nodes_y, values, degree in self.layers:
+            ix, wx = self._along(nodes_x, x, degree)
+            iy, wy = self._along(nodes_y, y, degree)
+            for j in range(wy.shape[1]):
+                for i in range(wx.shape[1]):
+                    weight = wy[:, j] * wx[:, i]
+                    for total, nodes in zip(out, values, strict=True):
+                        total += weight * nodes[iy + j, ix + i]
         return out
+
+    def mesh(self, x, y):
+        """Return interpolated output coordinates at all columns `x` of all rows `y`, each (len(y) * len(x),)."""
+        out = [np.zeros((len(y), len(x))), np.zeros((len(y), len(x)))]
+        for nodes_x, nodes_y, values, degree in self.layers:
+            ix, wx = self._along(nodes_x, x, degree)
+            iy, wy = self._along(nodes_y, y, degree)
+            for total, nodes in zip(out, values, strict=True):
+                table = sum(wx[:, i] * nodes[:, ix + i] for i in range(wx.shape[1]))
+                for j in range(wy.shape[1]):
+                    total += wy[:, j, None] * table[iy + j]
+        return [total.ravel() for total in out]
 
     def rows(self, y0, y1, out):
         """Fill `out` (y1 - y0, nx, 2) with the map of detector rows y0..y1-1; NaN outside the lattice."""
@@ -271,14 +284,20 @@ class Projected:
         nx = lattice.shape[1]
         columns = np.arange(nx, dtype=float)
         ys = np.arange(y0, y1, dtype=float)
+        taps = [
+            (self._along(nodes_x, columns, degree), self._along(nodes_y, ys, degree))
+            for nodes_x, nodes_y, _, degree in self.layers
+        ]
         for coordinate in (0, 1):
             layers = []
-            for nodes_x, nodes_y, values, degree in self.layers:
-                ix, wx = self._along(nodes_x, columns, degree)
-                table = np.zeros((len(nodes_y), nx))
+            for (_, _, values, _), ((ix, wx), (iy, wy)) in zip(self.layers, taps, strict=True):
+                # the rows of nodes that these rows lie between
+                first, end = (iy.min(), iy.max() + wy.shape[1]) if len(iy) else (0, 0)
+                nodes = values[coordinate][first:end]
+                table = np.zeros((len(nodes), nx))
                 for i in range(wx.shape[1]):
-                    table += wx[:, i] * values[coordinate][:, ix + i]
-                layers.append((table, *self._along(nodes_y, ys, degree)))
+                    table += wx[:, i] * nodes[:, ix + i]
+                layers.append((table, iy - first, wy))
             # row by row, in products of the same shape: the bits do not depend on which rows are asked for
             line, term = np.empty(nx), np.empty(nx)
             for row in range(len(ys)):

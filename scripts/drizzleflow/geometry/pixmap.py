@@ -66,7 +66,8 @@ class LatticeFiles:
     """
 
     def __init__(self, paths):
-        self._where = {}
+        self._where: dict[tuple[str, int, str], str] = {}
+        self._last: tuple[tuple | None, Lattice | None] = None, None  # a frame's rows and map need it twice
         for path in paths:
             with np.load(path) as stored:
                 for key in stored.files:
@@ -97,11 +98,12 @@ class LatticeFiles:
             return str(stored[self.hash_key(member)])
 
     def lattice(self, member: str, extver: int, step: str = "auto") -> Lattice:
-        prefix = f"{member}/{extver}/{step}/"
-        with np.load(self._where[member, extver, step]) as stored:
-            return Lattice.from_arrays(
-                {k.removeprefix(prefix): stored[k] for k in stored.files if k.startswith(prefix)}
-            )
+        wanted, prefix = (member, extver, step), f"{member}/{extver}/{step}/"
+        if self._last[0] != wanted:
+            with np.load(self._where[wanted]) as stored:
+                arrays = {k.removeprefix(prefix): stored[k] for k in stored.files if k.startswith(prefix)}
+            self._last = wanted, Lattice.from_arrays(arrays)
+        return self._last[1]
 
     def pixmap(self, frame, grid, stepsize, order: int, tolerance: float, rows=None) -> np.ndarray:
         """Return the `frame_pixmap` of a frame, with the lattices of these files."""

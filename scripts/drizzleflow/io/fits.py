@@ -16,6 +16,8 @@ from drizzleflow.io.files import replacing, write_text  # noqa: F401 (write_text
 from drizzleflow.io.fits_layout import BITPIX, BLOCK, BZERO, whole_blocks
 from drizzleflow.io.header import number
 
+PIECE = 2**20  #: bytes that are written at a time
+
 
 def open_fits(path, **kwargs):
     """Open a file with `astropy.io.fits.open` (memory-mapped, unsigned integers); errors name the file."""
@@ -136,12 +138,17 @@ def checksummed(header, parts) -> bytes:
         The data unit in pieces, so that a large array need not be copied for the padding; each piece has a
         multiple of 4 bytes.
     """
-    if isinstance(header, fits.Header):
-        header = header.tostring(endcard=False, padding=False).encode("ascii")
-    cards = [bytes(header[i : i + 80]) for i in range(0, len(header), 80)]
     datasum = 0
     for part in parts:
         datasum = sum32(part, datasum)
+    return _with_sums(header, datasum)
+
+
+def _with_sums(header, datasum: int) -> bytes:
+    """Return header bytes as `checksummed`; their length does not depend on `datasum`."""
+    if isinstance(header, fits.Header):
+        header = header.tostring(endcard=False, padding=False).encode("ascii")
+    cards = [bytes(header[i : i + 80]) for i in range(0, len(header), 80)]
     _set_card(cards, "DATASUM", str(datasum), "data unit checksum")
     where = _set_card(cards, "CHECKSUM", "0" * 16, "HDU checksum")
     block = b"".join(cards) + b"END".ljust(80)
@@ -180,36 +187,44 @@ def write_hdus(path, hdus) -> None:
     hdus : iterable of (header, data)
         `header` is a fits.Header or raw card images (see `checksummed`).
         `data` is None, an array, ``bytes`` copied as they are (already in FITS layout), or an object whose
-        ``pieces()`` yields arrays one after the other (`drizzleflow.resample.mosaic.Stacked`); it is called
-        twice. The header must describe the data (use `image_header`); checksums are added here.
+        ``pieces()`` yields arrays one after the other (`drizzleflow.io.spool.Spool`). The header must
+        describe the data (use `image_header`); checksums are added here.
     """
     with replacing(path) as temporary, open(temporary, "wb") as out:
         for header, data in hdus:
-            pieces = _pieces(data)
-            out.write(checksummed(header, _words(pieces())))
-            size = sum(out.write(raw) for raw in pieces())
+            start = out.tell()
+            out.write(_with_sums(header, 0))  # written again when the sum of the data is known
+            size, datasum, rest = 0, 0, b""
+            for raw in _pieces(data):
+                size += out.write(raw)
+                whole, rest = _words(rest, raw)
+                datasum = sum32(whole, datasum)
+            datasum = sum32(rest.ljust(-(-len(rest) // 4) * 4, b"\0"), datasum)
             out.write(b"\0" * (-size % BLOCK))
+            if datasum:
+                out.seek(start)
+                out.write(_with_sums(header, datasum))
+                out.seek(0, 2)
 
 
 def _pieces(data):
-    """Return a function that yields the bytes of a data unit in pieces, as often as it is called."""
-    if hasattr(data, "pieces"):
-        return lambda: (_raw(_pack(array)) for array in data.pieces())
-    packed = (
-        memoryview(data or b"")
-        if data is None or isinstance(data, (bytes, memoryview))
-        else _raw(_pack(data))
-    )
-    return lambda: [packed]
+    """Yield the bytes of a data unit in pieces that a processor's cache holds."""
+    if data is None or isinstance(data, (bytes, memoryview)):
+        yield memoryview(data or b"")
+        return
+    for array in data.pieces() if hasattr(data, "pieces") else [np.asarray(data)]:
+        flat = np.ascontiguousarray(array).reshape(-1)
+        each = max(1, PIECE // max(flat.itemsize, 1))
+        for first in range(0, len(flat), each):
+            yield _raw(_pack(flat[first : first + each]))
 
 
-def _words(pieces):
-    """Yield the same bytes in pieces of whole 32-bit words, with zeros added at the end."""
-    for raw in pieces:
-        whole = len(raw) - len(raw) % 4
-        yield raw[:whole]
-        if whole < len(raw):
-            yield bytes(raw[whole:]) + b"\0" * (whole + 4 - len(raw))
+def _words(rest: bytes, raw):
+    """Return the whole 32-bit words of `rest` and what follows it, and the bytes that are left over."""
+    if rest:
+        raw = rest + bytes(raw)
+    end = len(raw) - len(raw) % 4
+    return raw[:end], bytes(raw[end:])
 
 
 def image_header(

@@ -48,6 +48,16 @@ class Unit:
     def end(self) -> int:
         return self.data + whole_blocks(self.size)
 
+    @property
+    def is_image(self) -> bool:
+        """Whether it is an image extension, tile-compressed or not."""
+        return self.cards.get("XTENSION") == "IMAGE" or self.cards.get("ZIMAGE") is True
+
+    def text(self, file) -> bytes:
+        """Return the header as it stands in an open file, which is not compressed."""
+        file.seek(self.start)
+        return file.read(self.data - self.start)
+
 
 def whole_blocks(size: int) -> int:
     """Return the bytes, in whole FITS blocks, that `size` bytes of header or data take."""

@@ -12,6 +12,19 @@ PIECE = (
 )  #: bytes that are read at a time, a multiple of eight: no value is cut, nor a word of a checksum
 
 
+def plane(shape, fill, folder=None):
+    """Return an image to be filled section by section: an array or, with a folder, a `Spool`."""
+    return np.full(shape, fill) if folder is None else Spool(folder, shape, fill)
+
+
+def put(plane, first: int, values) -> None:
+    """Set some rows of a `plane`, from row `first` on."""
+    if isinstance(plane, Spool):
+        plane.put(first, values)
+    else:
+        plane[first : first + len(values)] = values
+
+
 class Spool:
     """An image (ny, nx) in a file without a name, which vanishes with the process.
 
@@ -58,6 +71,16 @@ class Spool:
         rest = memoryview(values).cast("B") if values.size else b""
         while rest:  # a disk that is nearly full takes a part, and says so at the next attempt
             rest = rest[self._file.write(rest) :]
+
+    def __getitem__(self, rows: slice) -> np.ndarray:
+        """Read some rows (rows, nx)."""
+        first, end, _ = rows.indices(self.shape[0])
+        self._blank(self.shape[0])
+        width = self.shape[1] * self.dtype.itemsize
+        self._file.seek(first * width)
+        values = np.frombuffer(self._file.read(max(0, end - first) * width), self.dtype)
+        self._file.seek(0, os.SEEK_END)
+        return values.reshape(-1, self.shape[1])
 
     def pieces(self):
         """Yield the image in pieces, as often as it is asked for."""

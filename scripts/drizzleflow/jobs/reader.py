@@ -138,11 +138,16 @@ class FrameReader:
         )
 
     def to_drizzle(self, member: dict, extver: int, rows_of):
-        """(Frame, pixmap, level), of the rows ``rows_of(lattice)``: what `resample.mosaic.drizzle` reads."""
+        """(Frame, pixmap, level), of the rows ``rows_of(lattice)``; None for no rows.
+
+        It is what `drizzleflow.resample.mosaic.drizzle` reads.
+        """
         lattice = self.lattice(member, extver)
         rows, window = rows_of(lattice), self.window(lattice)
         if not window.empty:
             self.reached.setdefault(member["member"], {})[extver] = window
+        if rows[0] >= rows[1]:
+            return None
         frame = self.frame(member, extver, rows=rows)
         return frame, self.pixmap(frame, rows), self.level(member, extver)
 

@@ -33,8 +33,8 @@ log = logging.getLogger("drizzleflow")
 
 #: sections of the configuration that are used here; no key is in two of them
 SECTIONS = ("grid", "single_drizzle", "static_mask", "median", "crmask")
-#: keys of these sections that only say which files a run writes
-ONLY_FILES = ("corr", "driz_cr_corr")
+#: keys of these sections that only say which files a run writes, and how its jobs share the work
+ONLY_RUNS = ("corr", "driz_cr_corr", "bands")
 
 
 class OutlierDetection:
@@ -277,7 +277,7 @@ class OutlierDetection:
 def _options(preset, pars: dict) -> dict:
     """Return the settings by section, from the configuration's defaults, a preset and keyword arguments."""
     section_of = {name: section for section, names in config.names(SECTIONS).items() for name in names}
-    unknown = sorted(name for name in pars if name not in section_of or name in ONLY_FILES)
+    unknown = sorted(name for name in pars if name not in section_of or name in ONLY_RUNS)
     if unknown:
         raise TypeError(f"OutlierDetection: unknown parameters {', '.join(unknown)}")
     user = {"preset": preset} if preset is not None else {}

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ FRAMES = {
     "mosaic": (50, 75),
 }
 GWCS = 75  #: MiB more where a GWCS is evaluated exactly
+HEADERS = 0.005  #: MiB for each image whose header is kept
+ROW = 24 / 2**20  #: MiB for each pixel of a row of a combined image's planes
 TABLES = 0.02  #: MiB for each frame of a product, where all outlines are read
 
 _grids = {}
@@ -65,11 +68,18 @@ def grid_of(input) -> dict:
             grid = {key: stored[key] for key in ("shape", "pixel_scale_ratio", "windows", "tilt")}
             covered = [box for box in grid["windows"].values() if box[0] < box[1]]
             x0, x1, y0, y1 = zip(*covered, strict=True) if covered else [(0,)] * 4
-            _grids[path] = version, grid | {"extent": (min(x0), max(x1), min(y0), max(y1))}
+            more = {"extent": (min(x0), max(x1), min(y0), max(y1)), "depth": deepest(covered)}
+            _grids[path] = version, grid | more
         except (ValueError, LookupError, TypeError):
             # cut short, or an older version's: it is made anew before anything reads it
             raise FileNotFoundError(2, "not a grid", path) from None
     return _grids[path][1]
+
+
+def deepest(windows, beside: int = 40) -> int:
+    """The largest number of windows that meet some row; `beside`: rows around it that are read with it."""
+    edges = [(y0 - beside, 1) for _, _, y0, _ in windows] + [(y1 + beside, -1) for _, _, _, y1 in windows]
+    return max(accumulate(step for _, step in sorted(edges)), default=0)
 
 
 def window_of(input, group: str) -> list[int]:
@@ -162,14 +172,19 @@ def single(product, wildcards, input) -> float:
 
 
 def median(product, wildcards, input) -> float:
-    """The combined image, with what writing it adds or the sections of the stack."""
-    settings = product.options["median"]
-    pixels = area(grid_of(input)["extent"]) if product.resampled else product.frame_pixels()
-    kept = 10 if settings["combine_type"] == "auto" else 6
-    section = min((settings["combine_bufsize"] or 1) * 2**20, 8 * pixels)
-    held = kept * pixels + max(6 * pixels, section * (0.8 * len(product.stack) + 2.6))
-    more = 25 + 3 * section / 2**20 if product.against_others else 0  # the clipped mean of a section
-    return 48 + more + held / 2**20
+    """A section of the images that share rows, with what combining it adds; the planes are on the disk."""
+    images, bands = len(product.stack), product.median_bands
+    if product.resampled:
+        (x0, x1, y0, y1), depth = grid_of(input)["extent"], grid_of(input)["depth"]
+        height, width = y1 - y0, x1 - x0
+    else:
+        (height, width), depth = max((m.ny, m.nx) for m in product.members), images
+    rows = 150 * ROW * width  # of all planes: a strip of sections, or of the picture
+    if "bands" in input.keys() and input.bands:  # made: they are put together some rows at a time
+        return 50 + HEADERS * images + rows
+    held = 8 * (width + 16) * (-(-height // bands) + 16) / 2**20
+    section = min(product.options["median"]["combine_bufsize"] or 1, held)
+    return (56 if product.against_others else 48) + HEADERS * images + rows + section * (0.75 * depth + 2.3)
 
 
 def crmask(product, wildcards, input) -> float:
@@ -189,8 +204,8 @@ def mosaic(product, wildcards, input) -> float:
     by_rows = product.format.reads_rows  # otherwise whole frames are read
     rows, width = -(-made["shape"][0] // product.bands), made["shape"][1]
     context = -(-product.nframes // 32) if settings["context"] == "full" else 0
-    if "bands" in input.keys() and input.bands:  # made: they are put together plane by plane
-        return FRAMES["mosaic"][0] + rows * width * (12 + 4 * context) / 2**20
+    if "bands" in input.keys() and input.bands:  # made: they are put together some rows at a time
+        return FRAMES["mosaic"][0] + HEADERS * product.nframes + 170 * ROW * width
     planes = 2 + context + settings["propagate_dq"]
     if settings["report_var"] or settings["compute_err"] == "from_var":
         planes += 3 if by_rows else 1

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 #: settings that a step reads and on which no pixel depends: how memory and work are divided, and paths of files
 #: that are inputs themselves; a change of them starts nothing
-NEUTRAL = frozenset({"median.combine_bufsize", "mosaic.bands", "skymatch.skylist", "grid.output_wcs"})
+NEUTRAL = frozenset(
+    {"median.combine_bufsize", "median.bands", "mosaic.bands", "skymatch.skylist", "grid.output_wcs"}
+)
 
 
 def keys(*lines: str) -> list[str]:

@@ -46,11 +46,15 @@ PRODUCT = Each({}, lambda product: [{}])
 BATCH = Each({"batch": ANY_NAME}, lambda product: [{"batch": name} for name in product.batches])
 GROUP = Each({"group": ANY_NAME}, lambda product: [{"group": name} for name in product.stack])
 MEMBER = Each({"member": ANY_NAME}, lambda product: [{"member": m.member} for m in product.members])
-#: of a mosaic that is made in several bands of rows
-BAND = Each(
-    {"band": r"[0-9]{4}"},
-    lambda product: [{"band": f"{k:04d}"} for k in range(product.bands)] if product.bands > 1 else [],
-)
+
+
+def _bands(count: int) -> list[dict[str, str]]:
+    return [{"band": f"{k:04d}"} for k in range(count)] if count > 1 else []
+
+
+#: of a mosaic, and of a median, that is made in several bands of rows
+BAND = Each({"band": r"[0-9]{4}"}, lambda product: _bands(product.bands))
+MEDIAN_BAND = Each({"band": r"[0-9]{4}"}, lambda product: _bands(product.median_bands))
 
 
 @dataclass(frozen=True)

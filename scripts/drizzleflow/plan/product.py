@@ -9,6 +9,10 @@ from typing import NamedTuple
 from drizzleflow.formats import Declared
 from drizzleflow.plan import batches
 
+#: section -> pixels of all exposures from which on its product is made in 2, 4, 8 … bands: a power of two, which
+#: numbers of cores share evenly (benchmarks/README.md, "Bands")
+BANDS_FROM = {"mosaic": (8e6, 32e6, 64e6, 128e6, 512e6), "median": (64e6, 128e6, 256e6, 512e6)}
+
 
 class Finding(NamedTuple):
     """Tell of one thing that a check found."""
@@ -155,7 +159,15 @@ class Product:
     @cached_property
     def bands(self) -> int:
         """The number of bands of rows of the mosaic; `auto` depends on the amount of data alone."""
-        wanted = self.options["mosaic"]["bands"]
+        return self._bands("mosaic")
+
+    @cached_property
+    def median_bands(self) -> int:
+        """The number of bands of rows of the median; `auto` depends on the amount of data alone."""
+        return self._bands("median")
+
+    def _bands(self, section: str) -> int:
+        wanted = self.options[section]["bands"]
         if wanted != "auto":
             return int(wanted)
-        return 1 if self.total_pixels < 8e6 else min(16, max(2, round(self.total_pixels / 60e6)))
+        return 2 ** sum(self.total_pixels >= least for least in BANDS_FROM[section])

@@ -70,13 +70,11 @@ def trace(product, x: int, y: int) -> dict:
 
 def _mosaic(run: Run, path: str, x: int, y: int) -> dict:
     trail, grid = _begin(run, "mosaic", path, x, y), _grid(run)
-    jobs = [name for name in ("mosaic", "mosaic_band/0000") if (run.folder / f"record/{name}.json").is_file()]
     lattices, static = (
-        [p for name in jobs for p in run.inputs(name, *where)]
-        for where in (("footprint", "lattices"), ("static_mask", "static"))
+        _read(run, "mosaic", *where) for where in (("footprint", "lattices"), ("static_mask", "static"))
     )
     files = {
-        "lattices": list(dict.fromkeys(lattices)),
+        "lattices": lattices,
         "static": static[:1],
         "sky": run.file("skymatch", "sky"),
     }
@@ -98,6 +96,14 @@ def _mosaic(run: Run, path: str, x: int, y: int) -> dict:
     return _end(run, trail, "mosaic", makers)
 
 
+def _read(run: Run, name: str, step: str, output: str) -> list:
+    """Return the inputs of a product's job, or of its first band's, that another step made as `output`."""
+    found = run.inputs(name, step, output)
+    if not found and (run.folder / f"record/{name}_band/0000.json").is_file():
+        found = run.inputs(f"{name}_band/0000", step, output)
+    return found
+
+
 def _to_counts(frames, path) -> None:
     """Give values of frames and pixels, which are rates, in the unit of a mosaic in counts."""
     with open_fits(path) as hdus:
@@ -114,7 +120,7 @@ def _single(run: Run, path: str, x: int, y: int) -> dict:
 
 def _median(run: Run, path: str, x: int, y: int) -> dict:
     trail, settings = _begin(run, "median", path, x, y), run.options("median")["median"]
-    files, images = run.inputs("median", "single_drizzle", "single"), []
+    files, images = _read(run, "median", "single_drizzle", "single"), []
     column, row = trail["grid"] or trail["pixel"]
     one = Window.placed((1, 1), (column, row))
     alone = Parameters.of({**settings, "combine_type": "median", "combine_nlow": 0, "combine_nhigh": 0})

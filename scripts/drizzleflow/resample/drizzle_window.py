@@ -98,8 +98,16 @@ class WindowDrizzle:
         return self.resample
 
     def rows_of(self, lattice) -> tuple[int, int]:
-        """The detector rows (first, end) of a frame that can reach this window."""
-        return lattice.rows_meeting(self.grid, self.drizzled.y0, self.drizzled.y1)
+        """The detector rows (first, end) of a frame that can reach this window; (0, 0) where none can.
+
+        Of the first frame there are always some: it shows which planes there are.
+        """
+        rows = lattice.rows_meeting(self.grid, self.drizzled.y0, self.drizzled.y1)
+        return rows if rows[1] or self.resample is not None else (0, min(4, lattice.shape[0]))
+
+    def skip(self) -> None:
+        """Count a frame of which no row can reach the window: the next frame gets the next context bit."""
+        self.resample.skip_model()
 
     def add(self, frame: Frame, pixmap, level: float | None) -> None:
         """Drizzle one frame, or the rows of it that reach the window.

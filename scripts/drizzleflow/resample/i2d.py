@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
+
+from drizzleflow.io.fits_layout import units
 
 #: keywords that describe one file, its layout, its own WCS or its making: never merged into a product
 OWN_KEYWORDS = (
@@ -18,29 +22,47 @@ OWN_PREFIXES = (
 
 
 def headers(path) -> list[tuple]:
-    """Cards (keyword, value, comment) of a FITS file's primary and first image header."""
-    from astropy.io.fits import VerifyError
+    """Cards (keyword, value, comment) of a FITS file's primary and first image header.
 
-    from drizzleflow.io.fits import open_fits
+    Cards that are no valid FITS are left out: they stay in the flagged copy, as they are.
+    """
+    found = units(path)
+    wanted = found[:1] + [unit for unit in found[1:] if unit.name == "SCI" or unit.is_image][:1]
+    if any(
+        unit.cards.get("ZIMAGE") for unit in wanted
+    ):  # its header describes the table that holds the image
+        from drizzleflow.io.fits import open_fits
 
-    def readable(header):
-        for card in getattr(header, "cards", ()):
-            try:
-                yield card.keyword, card.value, card.comment
-            except VerifyError:  # no valid FITS: it stays in the flagged copy, as it is
-                continue
+        with open_fits(path) as hdus:
+            texts = [hdus[unit.index].header.tostring().encode("ascii") for unit in wanted]
+    else:
+        with open(path, "rb") as file:
+            texts = [unit.text(file) for unit in wanted]
+    return [card for text in texts for card in map(_card, whole_cards(text)) if card is not None]
 
-    with open_fits(path) as hdus:
-        image = next(
-            (
-                h.header
-                for h in hdus[1:]
-                if h.name == "SCI" or h.header.get("XTENSION", "").strip() == "IMAGE"
-            ),
-            None,
-        )
-        both = (hdus[0].header, image if image is not None else {})
-        return [card for header in both for card in readable(header)]
+
+def whole_cards(header: bytes) -> list[bytes]:
+    """The card images of a header; those that continue another are with it."""
+    images = [header[start : start + 80] for start in range(0, len(header), 80)]
+    end = next(number for number, image in enumerate(images) if image[:8] == b"END     ")
+    whole = []
+    for image in images[:end]:
+        if image[:8] == b"CONTINUE" and whole:
+            whole[-1] += image
+        else:
+            whole.append(image)
+    return whole
+
+
+@lru_cache(maxsize=4096)  # the files of a product have most cards in common
+def _card(image: bytes) -> tuple | None:
+    from astropy.io.fits import Card, VerifyError
+
+    card = Card.fromstring(image)
+    try:
+        return card.keyword, card.value, card.comment
+    except VerifyError:
+        return None
 
 
 def merge_headers(paths, headers=headers, hashes: dict | None = None) -> list[tuple]:

@@ -17,7 +17,7 @@ def coverage(wht) -> tuple[float, float]:
     Parameters
     ----------
     wht : (ny, nx)
-        The weights: an array, or what gives its rows as one (`drizzleflow.resample.mosaic.Stacked`). Read
+        The weights: an array, or what gives its rows as one (`drizzleflow.frames.bands.Stacked`). Read
         twice, some rows at a time.
     """
     ny, nx = wht.shape

@@ -13,6 +13,7 @@ from drizzleflow.plan.layout import (
     EXTRA,
     GROUP,
     INTERMEDIATE,
+    MEDIAN_BAND,
     MEMBER,
     MEMBERS,
     PRODUCT,
@@ -172,10 +173,13 @@ def single_drizzle_reads(product: Product) -> list[str]:
     return listed + of_frames(product, "frame", "dq", "err", "input")
 
 
+def median_band_reads(product: Product) -> list[str]:
+    unused = ("median", "bands", *_without_effect(product, "median"))
+    return section(product, "median", but=unused) + keys("single_drizzle: resample_data")
+
+
 def median_reads(product: Product) -> list[str]:
-    unused = ("median", *_without_effect(product, "median"))
-    listed = section(product, "median", but=unused) + keys("single_drizzle: resample_data")
-    return listed + (
+    return median_band_reads(product) + (
         keys("skymatch: skymethod") if "minmed" in product.options["median"]["combine_type"] else []
     )
 
@@ -192,7 +196,7 @@ def crmask_reads(product: Product) -> list[str]:
         listed += keys("single_drizzle: pixmap_stepsize pixmap_order", "grid: pixmap_tolerance")
     if product.against_others:
         listed += keys("single_drizzle: kernel pixfrac")
-        listed += section(product, "median", but=("median",))
+        listed += section(product, "median", but=("median", "bands"))
     return listed
 
 
@@ -254,6 +258,13 @@ STEPS = (
         when=compares,
         exposures=("single",),
         reads=single_drizzle_reads,
+    ),
+    Step(
+        "median_band",
+        MEDIAN_BAND,
+        {"band": File("median/{band}.npz", TEMPORARY)},
+        when=compares,
+        reads=median_band_reads,
     ),
     Step(
         "median",
