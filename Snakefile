@@ -12,6 +12,7 @@ min_version("9.20")
 
 include: "rules/common.smk"
 include: "rules/resources.smk"
+include: "rules/cluster.smk"
 include: "rules/resume.smk"
 include: "rules/members.smk"
 
@@ -75,11 +76,19 @@ rule report:
 
 onstart:
     hold_output_folder()
+    refusal.clear(OUT)
     spare_local_runs_the_rate_limit()
+    retry_what_may_help()
+    submit_arrays()
     for line in PLAN.told:
         logger.warning(line)
 
 
 onsuccess:
+    refusal.clear(OUT)
     for line in found_by_checks():
         logger.warning(line)
+
+
+onerror:
+    refusal.clear(OUT)

@@ -1,0 +1,73 @@
+# What a run on a cluster needs beside its profile. The functions are called when a run starts: docs/clusters.md.
+from itertools import groupby
+
+from drizzleflow.jobs import refusal
+
+
+# short jobs on tables and records, of which a product has one each: here they wait in no queue
+localrules:
+    members,
+    grid,
+    grid_wcs,
+    skymatch_product,
+    report_product,
+    verdict,
+    provenance,
+
+
+def retry_what_may_help():
+    """Spare a job whose input is wrong the further attempts that Snakemake makes of every job that fails."""
+    scheduler = workflow.scheduler
+    handle = scheduler._handle_error
+
+    def handle_error(job, *given, **named):
+        if job.is_group() or not any(map(refusal.told, job.log)):
+            return handle(job, *given, **named)
+        retries, job.rule.restart_times = job.rule._restart_times, 0
+        try:
+            handle(job, *given, **named)
+        finally:
+            job.rule.restart_times = retries
+
+    scheduler._handle_error = handle_error
+
+
+FEW = 8  # jobs of a rule are submitted one by one: the tasks of an array start a snakemake process more
+
+
+def submit_arrays():
+    """Give Slurm the ready jobs of a rule as arrays of at most --slurm-array-limit tasks.
+
+    The plugin (2.8.0) alone would ask for every task what the first one needs, would never submit some jobs of a rule
+    that has more ready than --jobs, and would number the tasks of a large rule beyond what Slurm allows.
+    """
+    if (
+        workflow.local_exec
+        or workflow.executor_plugin.name != "slurm"
+        or not workflow.executor_settings.array_jobs
+    ):
+        return
+    executor = workflow.scheduler._executor
+    submit = executor.run_jobs
+
+    def run_jobs(jobs):
+        arrays = {}
+        for job in jobs:
+            if job.is_group() or executor.array_jobs.isdisjoint({"all", job.rule.name}):
+                submit([job])
+            else:  # tried as often: the further attempts ask for more memory
+                arrays.setdefault((job.rule.name, job.attempt), []).append(job)
+        for ready in arrays.values():
+            size = executor.max_array_size if len(ready) > FEW else 1
+            for start in range(0, len(ready), size):
+                submit_array(ready[start : start + size])
+
+    def submit_array(tasks):
+        if len(tasks) == 1:
+            executor._submit_job(tasks[0])
+            return
+        for name in ("mem_mb", "runtime"):
+            setattr(tasks[0].resources, name, max(task.resources.get(name) for task in tasks))
+        executor._submit_array_jobs(tasks)
+
+    executor.run_jobs = run_jobs
