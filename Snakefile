@@ -25,6 +25,17 @@ for name in roads.rules():
 include: "rules/report.smk"
 
 
+# short jobs on tables and records, of which a product has one each: here they wait in no queue
+localrules:
+    members,
+    grid,
+    grid_wcs,
+    skymatch_product,
+    report_product,
+    verdict,
+    provenance,
+
+
 rule all:
     default_target: True
     input:

@@ -1,18 +1,5 @@
 # What a run on a cluster needs beside its profile. The functions are called when a run starts: docs/clusters.md.
-from itertools import groupby
-
 from drizzleflow.jobs import refusal
-
-
-# short jobs on tables and records, of which a product has one each: here they wait in no queue
-localrules:
-    members,
-    grid,
-    grid_wcs,
-    skymatch_product,
-    report_product,
-    verdict,
-    provenance,
 
 
 def retry_what_may_help():
@@ -32,7 +19,7 @@ def retry_what_may_help():
     scheduler._handle_error = handle_error
 
 
-FEW = 8  # jobs of a rule are submitted one by one: the tasks of an array start a snakemake process more
+FEW = 8  # ready jobs are submitted one by one, since the tasks of an array start a snakemake process more
 
 
 def submit_arrays():

@@ -70,7 +70,9 @@ def cluster():
             if made:
                 runtime.mkdir(mode=0o755)
                 shutil.chown(runtime, "munge", "munge")
-            subprocess.run(["setpriv", "--reuid=munge", "--regid=munge", "--clear-groups", "munged"], check=True)
+            subprocess.run(
+                ["setpriv", "--reuid=munge", "--regid=munge", "--clear-groups", "munged"], check=True
+            )
             started.append(runtime / "munged.pid")
         for name in ("state", "spool"):
             (folder / name).mkdir()
