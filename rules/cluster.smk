@@ -58,3 +58,4 @@ def submit_arrays():
         executor._submit_array_jobs(tasks)
 
     executor.run_jobs = run_jobs
+    workflow.scheduler.job_rate_limiter = None  # arrays are few submissions: docs/snakemake_rate_limit.md
