@@ -90,6 +90,7 @@ onstart:
     refusal.clear(OUT)
     spare_local_runs_the_rate_limit()
     retry_what_may_help()
+    look_at_the_queue()
     submit_arrays()
     for line in PLAN.told:
         logger.warning(line)

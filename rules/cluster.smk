@@ -1,4 +1,6 @@
 # What a run on a cluster needs beside its profile. The functions are called when a run starts: docs/clusters.md.
+import asyncio
+
 from drizzleflow.jobs import refusal
 
 
@@ -19,6 +21,30 @@ def retry_what_may_help():
     scheduler._handle_error = handle_error
 
 
+def on_slurm():
+    return not workflow.local_exec and workflow.executor_plugin.name == "slurm"
+
+
+def look_at_the_queue():
+    """Let the pauses between looks at Slurm's queue grow from seconds to minutes.
+
+    The plugin (2.8.0) adds 10 s for each look that finds no job ended: one that takes a second longer than the first
+    pause is seen two pauses and 10 s after its start, at each level of the workflow.
+    """
+    if not on_slurm():
+        return
+    executor, first = (
+        workflow.scheduler._executor,
+        workflow.executor_settings.init_seconds_before_status_checks,
+    )
+
+    async def sleep():
+        looks = (executor.next_seconds_between_status_checks - first) / 10  # in vain
+        await asyncio.sleep(first + looks**2 / 2)
+
+    executor.sleep = sleep
+
+
 FEW = 8  # ready jobs are submitted one by one, since the tasks of an array start a snakemake process more
 
 
@@ -28,11 +54,7 @@ def submit_arrays():
     The plugin (2.8.0) alone would ask for every task what the first one needs, would never submit some jobs of a rule
     that has more ready than --jobs, and would number the tasks of a large rule beyond what Slurm allows.
     """
-    if (
-        workflow.local_exec
-        or workflow.executor_plugin.name != "slurm"
-        or not workflow.executor_settings.array_jobs
-    ):
+    if not on_slurm() or not workflow.executor_settings.array_jobs:
         return
     executor = workflow.scheduler._executor
     submit = executor.run_jobs
