@@ -57,7 +57,7 @@ def command(folder: Path, config: dict, *options) -> subprocess.Popen:
 def ended(process: subprocess.Popen, folder: Path, status: int = 0) -> str:
     """Wait for the end, which has to have this status; what was said."""
     try:
-        got = process.wait(timeout=900)
+        got = process.wait(timeout=2400)
     finally:
         process.kill()
     said = (folder / "said.txt").read_text()
