@@ -33,10 +33,8 @@ def look_at_the_queue():
     """
     if not on_slurm():
         return
-    executor, first = (
-        workflow.scheduler._executor,
-        workflow.executor_settings.init_seconds_before_status_checks,
-    )
+    executor = workflow.scheduler._executor
+    first = workflow.executor_settings.init_seconds_before_status_checks
 
     async def sleep():
         looks = (executor.next_seconds_between_status_checks - first) / 10  # in vain
