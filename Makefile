@@ -1,4 +1,4 @@
-# make env | demo | test | parity | bench | lint | pictures; after that only snakemake.
+# make env | demo | test | parity | cluster-test | bench | lint | pictures; after that only snakemake.
 # the first of these that runs and is 3.11 or newer; another with PYTHON=path
 ifndef PYTHON
 PYTHON := $(shell for name in python3.11 python3.12 python3.13 python3.14 python3; do \
@@ -9,7 +9,7 @@ BIN := .venv/bin
 # one thread of linear algebra a process: parallelism comes from jobs
 export OPENBLAS_NUM_THREADS := 1
 
-.PHONY: env demo test parity parity-jwst parity-hst bench lint pictures clean
+.PHONY: env demo test parity parity-jwst parity-hst cluster-test bench lint pictures clean
 
 env: .venv/ready
 
@@ -57,6 +57,17 @@ parity-hst:
 	.venv-drizzlepac/bin/pip install --quiet --disable-pip-version-check -r tests/parity/requirements-drizzlepac.txt
 	touch $@
 
+# on a Slurm of one node that is started for it (root, Debian); without, it says why and passes over. CLUSTER=--demo: timed
+cluster-test: .venv-slurm/ready
+	.venv-slurm/bin/python tests/cluster/run.py $(CLUSTER)
+
+# an environment of its own: where no Slurm answers, its plugin adds 10 s to every start of snakemake
+.venv-slurm/ready: envs/requirements.lock envs/requirements-slurm.txt pyproject.toml
+	$(VENV) .venv-slurm
+	.venv-slurm/bin/pip install --quiet --disable-pip-version-check -r envs/requirements.lock -r envs/requirements-slurm.txt
+	.venv-slurm/bin/pip install --quiet --disable-pip-version-check --no-deps -e .
+	touch $@
+
 bench: env .venv-jwst/ready
 	$(BIN)/python benchmarks/race.py --exposures 8 --shape 2048 2048 --pairs 3
 
@@ -73,4 +84,4 @@ pictures: env
 	$(BIN)/python docs/outlier_pictures.py
 
 clean:
-	rm -rf .venv .venv-jwst .venv-drizzlepac demo demo-* results .snakemake
+	rm -rf .venv .venv-jwst .venv-drizzlepac .venv-slurm demo demo-* results .snakemake

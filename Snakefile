@@ -14,6 +14,7 @@ include: "rules/common.smk"
 include: "rules/settings.smk"
 include: "rules/resources.smk"
 include: "rules/sharing.smk"
+include: "rules/cluster.smk"
 include: "rules/resume.smk"
 include: "rules/members.smk"
 
@@ -24,6 +25,17 @@ for name in roads.rules():
 
 
 include: "rules/report.smk"
+
+
+# short jobs on tables and records, of which a product has one each: here they wait in no queue
+localrules:
+    members,
+    grid,
+    grid_wcs,
+    skymatch_product,
+    report_product,
+    verdict,
+    provenance,
 
 
 rule all:
@@ -77,11 +89,20 @@ rule report:
 
 onstart:
     hold_output_folder()
+    refusal.clear(OUT)
     spare_local_runs_the_rate_limit()
+    retry_what_may_help()
+    look_at_the_queue()
+    submit_arrays()
     for line in PLAN.told:
         logger.warning(line)
 
 
 onsuccess:
+    refusal.clear(OUT)
     for line in found_by_checks():
         logger.warning(line)
+
+
+onerror:
+    refusal.clear(OUT)

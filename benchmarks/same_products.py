@@ -40,7 +40,7 @@ RUNS = {
     ),
 }
 #: not products, or made to differ: by the name of a file or of a folder above it
-LEFT_OUT = ("record", "log", "benchmark", "report.html", "provenance.json", ".plan.json", ".lock")
+LEFT_OUT = ("record", "log", "benchmark", "report.html", "provenance.json", ".plan.json", ".lock", ".refused")
 #: cards that hash the code, alone or over the header that they stand in
 HASHED = re.compile("PROV|CHECKSUM")
 

@@ -9,13 +9,21 @@ def memory(figure, product=None):
     """
 
     def mem_mb(wildcards, input, attempt):
-        # snakemake processes in a cluster's job: Slurm's executor has two
-        engines = 0 if workflow.local_exec else 2 if workflow.executor_plugin.name == "slurm" else 1
         name = product or wildcards.product
         peak = figure(GOOD[name], wildcards, input) if callable(figure) else figure
-        return figures.asked(peak, attempt, engines)
+        return figures.asked(peak, attempt, engines())
 
     return mem_mb
+
+
+def engines():
+    """snakemake processes that are alive in a cluster's job beside the script."""
+    if workflow.local_exec:
+        return 0
+    if workflow.executor_plugin.name != "slurm":
+        return 1
+    # one in the job, one in its step; the tasks of an array have one more, which finds the task's command
+    return 3 if workflow.executor_settings.array_jobs else 2
 
 
 def by_input(wildcards, input):

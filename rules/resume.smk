@@ -4,7 +4,7 @@ import base64
 import fcntl
 import os
 
-from drizzleflow.jobs import guard, record as record_files
+from drizzleflow.jobs import guard, record as record_files, refusal
 
 _held = None
 
@@ -116,3 +116,4 @@ if workflow.is_main_process and not another_run():
     except OSError as error:
         raise WorkflowError(f"{error.filename}: {error.strerror}")
 guard.announce(f"{OUT}/.plan.json" if PLAN.cache.saved else None)
+refusal.announce(OUT)

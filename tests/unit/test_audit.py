@@ -123,6 +123,12 @@ def test_unknown_files(finished):
     ]
 
 
+def test_what_a_killed_run_s_jobs_refused_is_no_product(finished):
+    write_text("results/.refused/c0de", "crmask: raw.fits: no WCS")
+    write_text("results/.refuse/c0de", "crmask: raw.fits: no WCS")
+    assert verdict() == [("unknown", "results/.refuse/c0de")]
+
+
 def test_names_of_any_kind_take_one_line_each(finished):
     Path("results/p/loop").symlink_to("loop")
     for name in ("two\nlines", "\x1b[31mred", os.fsdecode(b"\xff")):

@@ -18,7 +18,7 @@ import pytest
 
 from drizzleflow.errors import InputError
 from drizzleflow.io import files
-from drizzleflow.jobs import guard, record, thumbnail
+from drizzleflow.jobs import guard, record, refusal, thumbnail
 
 
 @pytest.fixture
@@ -346,3 +346,50 @@ def test_busiest_cut():
     edge[28:35, 230:242] = edge[240, 3] = True
     assert edge[thumbnail.busiest(edge, 128)].sum() == 84
     assert mask[thumbnail.busiest(np.zeros((300, 500), bool), 128)].shape == (128, 128)
+
+
+# what a second attempt cannot help -------------------------------------------------------------
+
+
+def attempt(given, error=None) -> tuple[bool, int]:
+    """Whether the script of a job got to work, and the job's status."""
+    worked = False
+    try:
+        with record.job(given):
+            worked = True
+            if error:
+                raise error
+            write(given.output.mask)
+    except SystemExit as end:
+        return worked, end.code
+    return worked, 0
+
+
+def test_what_was_refused_is_told_again_at_once(given, monkeypatch, capsys):
+    monkeypatch.delenv(refusal.VARIABLE, raising=False)
+    refusal.announce("results")
+    assert attempt(given, InputError("raw.fits: no WCS")) == (True, 1)
+    said = capsys.readouterr().err
+    assert attempt(given) == (False, "crmask: raw.fits: no WCS")  # Python prints it, and the status is 1
+    assert said == "crmask: raw.fits: no WCS\n"
+    assert Path("results/logs/m1.log").read_text() == said
+    # another job has nothing to do with it, and the next run begins without it
+    other = SimpleNamespace(**{**vars(given), "log": ["results/logs/m2.log"]})
+    assert attempt(other) == (True, 0)
+    refusal.clear("results")
+    assert not Path("results", refusal.FOLDER).exists()
+    assert attempt(given) == (True, 0)
+
+
+def test_what_may_pass_is_tried_again(given, monkeypatch):
+    monkeypatch.delenv(refusal.VARIABLE, raising=False)
+    refusal.announce("results")
+    for error in (OSError(5, "Input/output error", "raw.fits"), MemoryError(), ValueError("a fault of ours")):
+        assert attempt(given, error) == (True, 1)
+        assert attempt(given) == (True, 0)
+
+
+def test_by_hand_nothing_is_left(given, monkeypatch):
+    monkeypatch.delenv(refusal.VARIABLE, raising=False)
+    assert attempt(given, InputError("raw.fits: no WCS")) == (True, 1)
+    assert attempt(given) == (True, 0)

@@ -264,6 +264,33 @@ def test_plain_run_fails(fresh):
     assert "Traceback" not in text
 
 
+# what a second attempt cannot help ----------------------------------------------------------------------
+
+
+def test_what_is_wrong_with_an_input_is_not_tried_again(fresh, names):
+    """With Snakemake's retries, which the profiles for clusters have; a mended input is read by the next run."""
+    retries = ("skymatch", "--retries", "2")
+    config = {**CONFIG, "mosaic": {"final_units": "cps"}}
+    paths = [fresh / "data" / name for name in names]
+    for path in paths:
+        fits.setval(path, "BUNIT", value="adu", ext=1)
+    status, text = call(fresh, config, *retries)
+    assert status == 1 and "mosaic.units cps needs a rate" in text
+    assert text.count("localrule footprint:") == 1 and "Trying to restart" not in text
+    assert not (fresh / "results/.refused").exists()
+    for path in paths:
+        fits.setval(path, "BUNIT", value="DN/s", ext=1)
+    complete(fresh, config, *retries)
+
+
+def test_a_job_that_fails_otherwise_is_tried_again(fresh):
+    """A limit on the size of files, which a single drizzle does not keep to."""
+    arguments = ("single_drizzle", "--retries", "1")
+    status, text = call(fresh, CONFIG, *arguments, cores=1, prefix=("prlimit", "--fsize=60000"))
+    assert status == 1 and "File too large" in text
+    assert text.count("Trying to restart") == 1 and text.count("localrule single_drizzle_group:") == 2
+
+
 # paths ----------------------------------------------------------------------
 
 

@@ -34,7 +34,7 @@ from typing import Self
 import drizzleflow
 from drizzleflow.errors import InputError, harmless
 from drizzleflow.io.files import fingerprint, settle, write_text
-from drizzleflow.jobs import checkout, guard, malloc, shared
+from drizzleflow.jobs import checkout, guard, malloc, refusal, shared
 from drizzleflow.plan.keys import nested
 
 FORMAT = 2  #: version of the record's layout
@@ -85,7 +85,8 @@ class Job:
     On `InputError`, and on an `OSError` that names a file, the context writes one line ``rule: message`` to
     the log and to stderr, and exits with status 1. On any other exception the traceback goes to the log and
     one line to stderr. The record is only written when the script ends well, all outputs are on the disk, and
-    the raw inputs are still those of the plan.
+    the raw inputs are still those of the plan. A job that has ended with an `InputError` in this run ends so
+    again at once (`drizzleflow.jobs.refusal`).
 
     Attributes
     ----------
@@ -161,7 +162,7 @@ class Job:
         guard.follow()
         malloc.keep_freed()
         self._started, self._clock = _now(), time.perf_counter()
-        path = next(iter(_values(getattr(self._snakemake, "log", None))), None)
+        self._log = path = next(iter(_values(getattr(self._snakemake, "log", None))), None)
         try:
             if path and os.path.dirname(path):
                 os.makedirs(os.path.dirname(path), exist_ok=True)
@@ -169,6 +170,10 @@ class Job:
             self._stream = open(path or os.devnull, mode, encoding="utf-8", buffering=1)
         except OSError as error:
             raise SystemExit(f"{self.rule}: {_one_line(error)}") from None
+        if path and (message := refusal.told(path)):
+            with self._stream, suppress(OSError):
+                self._stream.write(f"{message}\n")
+            raise SystemExit(message)
         self._fault = not faulthandler.is_enabled()
         if self._fault:  # a crash in C code leaves its trace in the log
             faulthandler.enable(self._stream)
@@ -206,6 +211,8 @@ class Job:
         if not text.startswith(f"{self.rule}: "):
             text = f"{self.rule}: {text}"
         print(text, file=sys.stderr, flush=True)
+        if self._log and isinstance(error, InputError):
+            refusal.tell(self._log, text)
         with suppress(OSError):  # the disk may be full
             if isinstance(error, InputError) or getattr(error, "filename", None):
                 self._stream.write(f"{text}\n")

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from drizzleflow.errors import InputError
 from drizzleflow.io.fits_layout import units
 from drizzleflow.io.fits_verify import PIECE, Sums
-from drizzleflow.jobs import record
+from drizzleflow.jobs import record, refusal
 from drizzleflow.plan import layout, roads
 
 #: names beside the products' folders, and inside each of them, that are not products
@@ -136,7 +136,10 @@ class Evidence:
     def knows(self, path) -> bool:
         """Tell whether a file is recorded, or lies where logs and other files that are not products lie."""
         parts = os.path.relpath(path, self.outdir).split(os.sep)
-        beside = parts[0] in BESIDE if len(parts) == 1 else len(parts) > 2 and parts[1] in WITHIN
+        if len(parts) == 1:
+            beside = parts[0] in BESIDE
+        else:  # a killed run leaves what its jobs refused
+            beside = parts[0] == refusal.FOLDER or (len(parts) > 2 and parts[1] in WITHIN)
         known = (self.claims, self.jobs, self._broken, self.vouched, self._logs)
         return beside or any(key_of(path) in group for group in known)
 
