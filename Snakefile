@@ -31,6 +31,7 @@ include: "rules/report.smk"
 localrules:
     members,
     grid,
+    given_grid,
     grid_wcs,
     skymatch_product,
     report_product,

@@ -60,10 +60,11 @@ def submit_arrays():
     def run_jobs(jobs):
         arrays = {}
         for job in jobs:
-            if job.is_group() or executor.array_jobs.isdisjoint({"all", job.rule.name}):
+            called = CALLED.get(job.rule.name, job.rule.name)  # batches are rules of their own
+            if job.is_group() or executor.array_jobs.isdisjoint({"all", called}):
                 submit([job])
             else:  # tried as often: the further attempts ask for more memory
-                arrays.setdefault((job.rule.name, job.attempt), []).append(job)
+                arrays.setdefault((called, job.attempt), []).append(job)
         for ready in arrays.values():
             size = executor.max_array_size if len(ready) > FEW else 1
             for start in range(0, len(ready), size):

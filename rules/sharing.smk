@@ -5,6 +5,8 @@ from types import SimpleNamespace
 
 from drizzleflow.plan.layout import filled
 
+CALLED = {}  # a batch's rule -> that by wildcards
+
 
 class Jobs:
     """What makes the jobs of a step: by wildcards one for each item, or one for the items of a batch.
@@ -24,6 +26,7 @@ class Jobs:
         (wildcard,) = STEPS[step].each.wildcards
         self.items = [SimpleNamespace(product=product, **{wildcard: name}) for name in names]
         self.constraints = {}
+        CALLED[self.name] = called
         return self
 
     def each(self, **found):
