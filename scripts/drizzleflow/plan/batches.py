@@ -11,8 +11,9 @@ from __future__ import annotations
 import hashlib
 
 ITEM = 0.6e6  #: what an item costs besides its pixels, in pixels: files are opened, a record is written
-SHORT = 19.2e6  #: what a job takes, in pixels, of a step that measures members
-LONG = 14.4e6  #: of one that drizzles or compares them
+#: what a job takes with batch_size auto, in pixels: of a step that measures members (3 of 2048², about a second),
+#: and of one that drizzles or compares them (2); benchmarks/README.md, "Batches"
+SHORT, LONG = 14.4e6, 9.6e6
 
 
 def cut(costs: dict[str, float], full: float) -> dict[str, list[str]]:
