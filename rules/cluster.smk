@@ -1,7 +1,13 @@
 # What a run on a cluster needs beside its profile. The functions are called when a run starts: docs/clusters.md.
 import asyncio
 
+from snakemake.scheduling.job_scheduler import JobScheduler
+
 from drizzleflow.jobs import refusal
+
+if not workflow.is_main_process:
+    # a process that starts one job on a node would outlive it by a second: docs/snakemake_rate_limit.md
+    JobScheduler._schedule_reevalutation = lambda scheduler, delay: None
 
 
 def retry_what_may_help():

@@ -57,7 +57,7 @@ def command(folder: Path, config: dict, *options) -> subprocess.Popen:
 def ended(process: subprocess.Popen, folder: Path, status: int = 0) -> str:
     """Wait for the end, which has to have this status; what was said."""
     try:
-        got = process.wait(timeout=2400)
+        got = process.wait(timeout=900)
     finally:
         process.kill()
     said = (folder / "said.txt").read_text()
@@ -168,6 +168,7 @@ def main() -> int:
         print(f"cluster-test: passed over: {reason}")
         return 0
     began = time.monotonic()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # the daemons are stopped then too
     with tempfile.TemporaryDirectory(prefix="cluster-") as name, slurm.cluster():
         work = Path(name)
         if chosen.demo:
