@@ -34,7 +34,7 @@ SNAKEMAKE = Path(sys.executable).with_name("snakemake")
 #: made to differ between two runs
 TIMES = {"record", "log", "benchmark", "report.html", "provenance.json", ".lock", ".plan.json"}
 #: more of them than are submitted one by one
-SMALL = {"flavour": "jwst", "exposures": 9, "detectors": 1, "shape": (64, 64), "seed": 3}
+SMALL = {"flavour": "jwst", "exposures": 13, "detectors": 1, "shape": (64, 64), "seed": 3}
 
 
 def command(folder: Path, config: dict, *options) -> subprocess.Popen:
@@ -95,7 +95,7 @@ def stopped_and_resumed(work: Path, config: dict) -> str:
     """A run that gets Ctrl-C amid an array, and the same command again."""
     folder = work / "cluster"
     process = command(folder, config, *CLUSTER)
-    some = r"Finished jobid: \d+ \(Rule: single_drizzle_group\)"
+    some = r"Finished jobid: \d+ \(Rule: single_drizzle_group"
     while process.poll() is None and not re.search(some, (folder / "said.txt").read_text()):
         time.sleep(0.3)
     process.send_signal(signal.SIGINT)
@@ -175,7 +175,7 @@ def main() -> int:
             demo(work)
             return 0
         association = Path(simulate(work / "data", **SMALL)["associations"][0])
-        config = {"associations": str(association), "batch_size": SMALL["exposures"]}
+        config = {"associations": str(association), "batch_size": 2}
         counted = stopped_and_resumed(work, config)
         print(f"stopped and resumed on Slurm: {counted}, {time.monotonic() - began:.0f} s", flush=True)
         in_one_allocation(work, config)

@@ -111,8 +111,8 @@ class Job:
         self.input, self.output = getattr(snakemake, "input", None), snakemake.output
         params = getattr(snakemake, "params", None)
         self.options: dict = nested(_named(params).items())
-        code = _named(params).get("code")
-        self.code: str | None = code.get("code") if isinstance(code, dict) else code
+        hashed = _named(params).get("code")
+        self.code: str | None = hashed["code"] if isinstance(hashed, dict) else hashed
         self.wildcards = getattr(snakemake, "wildcards", None)
         self.statistics: dict = {}
         self._thumbnails: dict[str, str] = {}
