@@ -24,6 +24,7 @@ for jobs in jobs_of("single_drizzle", "single_drizzle_group"):
             jobs.account(layout.BENCHMARK, "tsv")
         wildcard_constraints:
             **jobs.constraints,
+        priority: jobs.priority
         conda:
             "../envs/drizzleflow.yaml"
         resources:
@@ -118,6 +119,7 @@ for jobs in [
             jobs.account(layout.BENCHMARK, "tsv")
         wildcard_constraints:
             **jobs.constraints,
+        priority: jobs.priority
         conda:
             "../envs/drizzleflow.yaml"
         resources:

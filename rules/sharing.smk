@@ -17,7 +17,7 @@ class Jobs:
     def __init__(self, step, called, products, ending="{ending}"):
         self.step, self.name, self.called, self.ending = STEPS[step], called, called, ending
         self.constraints = {"product": only(products)}
-        self.product, self.items = None, None
+        self.product, self.items, self.priority = None, None, 0
 
     @classmethod
     def of_batch(cls, step, called, product, batch, names):
@@ -26,6 +26,7 @@ class Jobs:
         (wildcard,) = STEPS[step].each.wildcards
         self.items = [SimpleNamespace(product=product, **{wildcard: name}) for name in names]
         self.constraints = {}
+        self.priority = len(names)  # large batches first, so that small ones fill the cores at the end
         CALLED[self.name] = called
         return self
 
