@@ -135,33 +135,29 @@ def setting(product, section, key):
     return GOOD[product].options[section][key]
 
 
-def grid_for(group_alone):
-    """The grid's file, for a function of inputs: where settings give the grid, one that no further exposure touches.
+def of_product(step, output):
+    """A function of inputs: the file that a step makes once for a product."""
+    return lambda wildcards: at(step, output).format(product=wildcards.product)
 
-    `group_alone`: whether a job needs nothing else of the grid, as a function of the product.
+
+def grid_for(alone):
+    """A function of inputs: the grid, or where settings give it a file that no further exposure touches.
+
+    `alone`: whether a job needs nothing else of the grid, as a function of the product.
     """
-
-    def path(wildcards):
-        step = "given_grid" if group_alone(GOOD[wildcards.product]) else "grid"
-        return at(step, "grid").format(product=wildcards.product)
-
-    return path
+    return lambda wildcards: of_product("given_grid" if alone(GOOD[wildcards.product]) else "grid", "grid")(
+        wildcards
+    )
 
 
 def from_grid(output):
     """A table of all frames, for the jobs that measure the sky; none where each frame is measured alone."""
 
-    def path(wildcards):
-        if imaging.sky_alone(GOOD[wildcards.product]):
-            return []
-        return at("grid", output).format(product=wildcards.product)
-
-    return path
+    table = of_product("grid", output)
+    return lambda wildcards: [] if imaging.sky_alone(GOOD[wildcards.product]) else table(wildcards)
 
 
-def sky_table(wildcards):
-    """The sky levels of all frames."""
-    return at("skymatch", "sky").format(product=wildcards.product)
+sky_table = of_product("skymatch", "sky")  # the sky levels of all frames
 
 
 def own_outlines(wildcards):

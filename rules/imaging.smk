@@ -107,7 +107,7 @@ for jobs in [
                 singles=lambda wc: singles_of(wc.product, groups_of(wc)),
             ),
             **jobs.all(
-                grid=grid_for(lambda product: False),
+                grid=of_product("grid", "grid"),
                 sky=sky_table,
                 median=lambda wc: files(wc.product, "median", "median"),
             ),

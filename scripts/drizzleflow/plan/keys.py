@@ -54,7 +54,7 @@ def nested(params: Iterable[tuple[str, object]]) -> dict:
 
     ``{"crmask.snr": v}`` is ``options["crmask"]["snr"]``, ``{"members[1]": v}`` an element of the list
     ``options["members"]``, and ``{"member": v}`` is ``options["member"]``. ``code`` and what begins with
-    ``via`` (what earlier steps have read) are no options.
+    ``via`` (for the engine: a digest to compare, the item of a batch) are no options.
     """
     options: dict = {}
     for _, param in params:
