@@ -366,7 +366,8 @@ def attempt(given, error=None) -> tuple[bool, int]:
 
 
 def test_what_was_refused_is_told_again_at_once(given, monkeypatch, capsys):
-    monkeypatch.delenv(refusal.VARIABLE, raising=False)
+    monkeypatch.setenv(refusal.VARIABLE, "")  # so that it is not set after the test
+    monkeypatch.delenv(refusal.VARIABLE)
     refusal.announce("results")
     assert attempt(given, InputError("raw.fits: no WCS")) == (True, 1)
     said = capsys.readouterr().err
@@ -382,7 +383,8 @@ def test_what_was_refused_is_told_again_at_once(given, monkeypatch, capsys):
 
 
 def test_what_may_pass_is_tried_again(given, monkeypatch):
-    monkeypatch.delenv(refusal.VARIABLE, raising=False)
+    monkeypatch.setenv(refusal.VARIABLE, "")  # so that it is not set after the test
+    monkeypatch.delenv(refusal.VARIABLE)
     refusal.announce("results")
     for error in (OSError(5, "Input/output error", "raw.fits"), MemoryError(), ValueError("a fault of ours")):
         assert attempt(given, error) == (True, 1)
@@ -390,6 +392,7 @@ def test_what_may_pass_is_tried_again(given, monkeypatch):
 
 
 def test_by_hand_nothing_is_left(given, monkeypatch):
-    monkeypatch.delenv(refusal.VARIABLE, raising=False)
+    monkeypatch.setenv(refusal.VARIABLE, "")  # so that it is not set after the test
+    monkeypatch.delenv(refusal.VARIABLE)
     assert attempt(given, InputError("raw.fits: no WCS")) == (True, 1)
     assert attempt(given) == (True, 0)
