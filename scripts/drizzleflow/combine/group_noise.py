@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from drizzleflow.errors import InputError
+from drizzleflow.io.files import kept
 
 NAME = "GROUPS"
 
@@ -50,6 +51,7 @@ def table(names, noises: list[GroupNoise]):
     return Header([*cards, ("EXTNAME", NAME, "extension name")]), rows.tobytes()
 
 
+@kept
 def read(path) -> dict[str, GroupNoise]:
     """Return the table of a median's file: group -> `GroupNoise`.
 

@@ -6,11 +6,36 @@ import errno
 import glob
 import hashlib
 import os
+from collections.abc import Callable
 from contextlib import contextmanager
+from functools import wraps
 
 from drizzleflow.errors import InputError
 
 _WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
+
+
+def kept(read: Callable) -> Callable:
+    """Keep what a function of a path reads, as long as the file has the same size and time stamp.
+
+    For a file that is asked for again and again in one process, by each member of a batch. What it returns is
+    shared, and must not be changed. A missing file is the function's to tell.
+    """
+    known: dict[str, tuple] = {}
+
+    @wraps(read)
+    def again(path):
+        path = os.fspath(path)
+        try:
+            status = os.stat(path)
+        except OSError:
+            return read(path)
+        version = status.st_mtime_ns, status.st_size
+        if path not in known or known[path][0] != version:
+            known[path] = version, read(path)
+        return known[path][1]
+
+    return again
 
 
 @contextmanager

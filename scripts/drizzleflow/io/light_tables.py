@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from drizzleflow.errors import InputError
 from drizzleflow.io.columns import EXPECTED, MEMBERS, READ, SKY, Column, names
-from drizzleflow.io.files import write_text
+from drizzleflow.io.files import kept, write_text
 
 
 def rows(path, columns: Sequence[Column], only: Iterable[str] | None = None) -> Iterator[dict]:
@@ -102,6 +102,7 @@ def read_members(path, files=None) -> list[dict]:
     return members
 
 
+@kept
 def read_levels(path) -> dict[tuple[str, int], float]:
     """Return (member, extver) -> sky level, frame's unit per pixel, of sky.csv's frames with a valid one."""
     frames = rows(path, SKY, ("member", "extver", "sky", "valid"))

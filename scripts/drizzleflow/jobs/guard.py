@@ -16,6 +16,8 @@ import os
 import select
 import threading
 
+from drizzleflow.io.files import kept
+
 #: environment variable: the number of the process that the scripts follow
 VARIABLE = "DRIZZLEFLOW_RUN"
 #: environment variable: the path of the plan's cache (`drizzleflow.plan.cache`)
@@ -33,13 +35,9 @@ def announce(plan) -> None:
 def replaced(paths) -> list[str]:
     """The input files whose size or time stamp is not the one in the announced plan."""
     try:
-        with open(os.environ[PLAN], encoding="utf-8") as file:
-            entries = json.load(file)["files"]
+        planned = _planned(os.environ[PLAN])
     except (KeyError, OSError, ValueError):  # run by hand, or the disk was too full for the cache
         return []
-    planned = {}
-    for key, entry in entries.items():
-        planned.setdefault(key.rpartition(" ")[0], []).append(entry[:2])
     changed = []
     for path in map(os.fspath, paths):
         known = planned.get(os.path.abspath(path))
@@ -48,6 +46,17 @@ def replaced(paths) -> list[str]:
             if [status.st_size, status.st_mtime_ns] not in known:
                 changed.append(path)
     return changed
+
+
+@kept
+def _planned(path) -> dict[str, list]:
+    """Path -> [size, time stamp] of each entry in the plan's cache."""
+    with open(path, encoding="utf-8") as file:
+        entries = json.load(file)["files"]
+    planned = {}
+    for key, entry in entries.items():
+        planned.setdefault(key.rpartition(" ")[0], []).append(entry[:2])
+    return planned
 
 
 def follow() -> None:

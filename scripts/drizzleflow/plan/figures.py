@@ -13,6 +13,8 @@ from collections.abc import Callable
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
+from drizzleflow.io.files import kept
+
 if TYPE_CHECKING:
     from drizzleflow.plan.product import Product
 
@@ -37,8 +39,6 @@ HEADERS = 0.005  #: MiB for each image whose header is kept
 ROW = 24 / 2**20  #: MiB for each pixel of a row of a combined image's planes
 TABLES = 0.02  #: MiB for each frame of a product, where all outlines are read
 
-_grids = {}
-
 
 def asked(peak: float, attempt: int = 1, engines: int = 0) -> int:
     """mem_mb of a job by its peak in MiB; `engines`: snakemake processes in its allocation on a cluster."""
@@ -58,22 +58,21 @@ def grid_of(input) -> dict:
     FileNotFoundError
         There is none, or none that can be used.
     """
-    path = str(input.grid)
-    status = os.stat(path)
-    version = status.st_mtime_ns, status.st_size
-    if path not in _grids or _grids[path][0] != version:
-        try:
-            with open(path, encoding="utf-8") as file:
-                stored = json.load(file)
-            grid = {key: stored[key] for key in ("shape", "pixel_scale_ratio", "windows", "tilt")}
-            covered = [box for box in grid["windows"].values() if box[0] < box[1]]
-            x0, x1, y0, y1 = zip(*covered, strict=True) if covered else [(0,)] * 4
-            more = {"extent": (min(x0), max(x1), min(y0), max(y1)), "depth": deepest(covered)}
-            _grids[path] = version, grid | more
-        except (ValueError, LookupError, TypeError):
-            # cut short, or an older version's: it is made anew before anything reads it
-            raise FileNotFoundError(2, "not a grid", path) from None
-    return _grids[path][1]
+    return _grid(str(input.grid))
+
+
+@kept
+def _grid(path) -> dict:
+    try:
+        with open(path, encoding="utf-8") as file:
+            stored = json.load(file)
+        grid = {key: stored[key] for key in ("shape", "pixel_scale_ratio", "windows", "tilt")}
+        covered = [box for box in grid["windows"].values() if box[0] < box[1]]
+        x0, x1, y0, y1 = zip(*covered, strict=True) if covered else [(0,)] * 4
+        return grid | {"extent": (min(x0), max(x1), min(y0), max(y1)), "depth": deepest(covered)}
+    except (ValueError, LookupError, TypeError):
+        # cut short, or an older version's: it is made anew before anything reads it
+        raise FileNotFoundError(2, "not a grid", path) from None
 
 
 def deepest(windows, beside: int = 40) -> int:
