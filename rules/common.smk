@@ -145,14 +145,12 @@ def grid_for(alone):
 
     `alone`: whether a job needs nothing else of the grid, as a function of the product.
     """
-    return lambda wildcards: of_product("given_grid" if alone(GOOD[wildcards.product]) else "grid", "grid")(
-        wildcards
-    )
+    given, whole = of_product("given_grid", "grid"), of_product("grid", "grid")
+    return lambda wildcards: (given if alone(GOOD[wildcards.product]) else whole)(wildcards)
 
 
 def from_grid(output):
     """A table of all frames, for the jobs that measure the sky; none where each frame is measured alone."""
-
     table = of_product("grid", output)
     return lambda wildcards: [] if imaging.sky_alone(GOOD[wildcards.product]) else table(wildcards)
 
@@ -174,10 +172,9 @@ def shared_sky(wildcards):
 
 def own_sky(wildcards):
     """What was measured in a group's own frames, where its level follows from it."""
-    product = GOOD[wildcards.product]
-    alone = imaging.own_sky(product) == "local"
-    batches = dict.fromkeys(product.batch_of[name] for name in stack_members(wildcards)) if alone else ()
-    return [at("sky_overlaps", "table").format(product=wildcards.product, batch=batch) for batch in batches]
+    if imaging.own_sky(GOOD[wildcards.product]) != "local":
+        return []
+    return of_batches(wildcards.product, "sky_overlaps", "table", stack_members(wildcards))
 
 
 def given_wcs(wildcards):
@@ -197,9 +194,9 @@ def table_of(product):
     return [] if folder.is_listing(source) else [source]
 
 
-def first_member(wildcards):
+def first_member(product):
     """The member by whose pixels the grid's are measured."""
-    return [members(wildcards.product)[0].member]
+    return members(product)[0]
 
 
 def beside(product, names=None):
@@ -235,10 +232,15 @@ def sky_masks(wildcards):
 
 
 def lattices(product, names=None):
-    """The lattice files of some members (of all by default), each once, in order."""
+    """The lattice files of some members (of all by default)."""
     names = [m.member for m in members(product)] if names is None else names
+    return of_batches(product, "footprint", "lattices", names)
+
+
+def of_batches(product, step, output, names):
+    """The files that have some members, of a step that makes one for each batch: each once, in order."""
     batches = dict.fromkeys(GOOD[product].batch_of[name] for name in names)
-    return [at("footprint", "lattices").format(product=product, batch=batch) for batch in batches]
+    return [at(step, output).format(product=product, batch=batch) for batch in batches]
 
 
 def stack_members(wildcards):

@@ -39,8 +39,7 @@ rule grid:
         runtime=10,
     params:
         **reads("grid"),
-        order=told("order", member_names),
-        ordered=digest("members", member_names),
+        **told("order", member_names, "members"),
     script:
         "../scripts/grid.py"
 
@@ -48,7 +47,7 @@ rule grid:
 # where the settings give the grid: what they say, for the jobs of single exposures, which another exposure leaves alone
 rule given_grid:
     input:
-        files=lambda wc: member_files(wc.product, first_member(wc)),
+        files=lambda wc: member_files(wc.product, [first_member(wc.product).member]),
         wcs=given_wcs,
     output:
         **outputs("given_grid"),
@@ -63,7 +62,7 @@ rule given_grid:
         runtime=10,
     params:
         **reads("given_grid"),
-        member=fact("member", lambda wc: member_facts(wc)[0]),
+        member=fact("member", lambda wc: first_member(wc.product).asdict()),
     script:
         "../scripts/given_grid.py"
 

@@ -60,8 +60,7 @@ rule median_band:
         runtime=by_pixels,
     params:
         **reads("median_band"),
-        groups=told("groups", stack_groups),
-        stacked=digest("groups", stack_groups),
+        **told("groups", stack_groups, "groups"),
         bands=fact("bands", lambda wc: GOOD[wc.product].median_bands),
     script:
         "../scripts/median_band.py"
@@ -85,8 +84,7 @@ rule median_product:
         runtime=by_pixels,
     params:
         **reads("median"),
-        groups=told("groups", stack_groups),
-        stacked=digest("groups", stack_groups),
+        **told("groups", stack_groups, "groups"),
     script:
         "../scripts/median.py"
 

@@ -19,9 +19,8 @@ rule members:
         runtime=10,
     params:
         **reads("members"),
+        **told("members", member_facts, "members"),
         error=fact("error", lambda wc: PLAN.products[wc.product].error),
-        members=told("members", member_facts),
-        listed=digest("members", member_facts),
         others=fact("others", lambda wc: [m.asdict() for m in PLAN.products[wc.product].others]),
     script:
         "../scripts/members.py"

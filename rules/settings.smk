@@ -50,20 +50,19 @@ def fact(name, find):
     return lambda wildcards: {name: find(wildcards)}
 
 
-def told(name, find):
-    """A parameter with what `find` tells of a job, for what is long: it is not compared, but its `digest` is."""
-    return lambda wildcards, input: {name: find(wildcards)}
+def told(name, find, of):
+    """Parameters for what `find` tells of a job, where it is long: a digest is compared in its place.
 
+    `of`: what it is a list of, in the words of Snakemake's message.
+    """
 
-def digest(name, find):
-    """A parameter to compare in place of what `find` tells."""
-
-    def short(wildcards):
+    def digest(wildcards):
         found = find(wildcards)
         text = json.dumps(found, sort_keys=True, default=str)
-        return {f"via plan: {len(found)} {name}": hashlib.sha256(text.encode()).hexdigest()[:16]}
+        return {f"via plan: {len(found)} {of}": hashlib.sha256(text.encode()).hexdigest()[:16]}
 
-    return short
+    # a parameter that takes the inputs is not compared
+    return {name: lambda wildcards, input: {name: find(wildcards)}, f"{name}_digest": digest}
 
 
 def member_facts(wildcards):

@@ -17,8 +17,7 @@ rule static_mask:
         runtime=by_input,
     params:
         **reads("static_mask"),
-        members=told("members", member_facts),
-        listed=digest("members", member_facts),
+        **told("members", member_facts, "members"),
     script:
         "../scripts/static_mask.py"
 
