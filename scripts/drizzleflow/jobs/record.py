@@ -21,7 +21,6 @@ import faulthandler
 import hashlib
 import json
 import logging
-import math
 import os
 import sys
 import time
@@ -35,6 +34,7 @@ import drizzleflow
 from drizzleflow.errors import InputError, harmless
 from drizzleflow.io.files import fingerprint, settle, write_text
 from drizzleflow.jobs import checkout, guard, malloc, refusal, shared
+from drizzleflow.jobs.values import listed, named, plain
 from drizzleflow.plan.keys import nested
 
 FORMAT = 2  #: version of the record's layout
@@ -110,8 +110,8 @@ class Job:
         self.rule = str(snakemake.rule)
         self.input, self.output = getattr(snakemake, "input", None), snakemake.output
         params = getattr(snakemake, "params", None)
-        self.options: dict = nested(_named(params).items())
-        hashed = _named(params).get("code")
+        self.options: dict = nested(named(params).items())
+        hashed = named(params).get("code")
         self.code: str | None = hashed["code"] if isinstance(hashed, dict) else hashed
         self.wildcards = getattr(snakemake, "wildcards", None)
         self.statistics: dict = {}
@@ -162,7 +162,7 @@ class Job:
         guard.follow()
         malloc.keep_freed()
         self._started, self._clock = _now(), time.perf_counter()
-        self._log = path = next(iter(_values(getattr(self._snakemake, "log", None))), None)
+        self._log = path = next(iter(listed(getattr(self._snakemake, "log", None))), None)
         try:
             if path and os.path.dirname(path):
                 os.makedirs(os.path.dirname(path), exist_ok=True)
@@ -230,7 +230,7 @@ class Job:
             self._stream.close()
 
     def _inputs(self) -> list[str]:
-        given = map(os.fspath, _values(getattr(self._snakemake, "input", None)))
+        given = map(os.fspath, listed(getattr(self._snakemake, "input", None)))
         return list(dict.fromkeys([*given, *self._hashes]))
 
     def _check_inputs(self) -> None:
@@ -247,21 +247,21 @@ class Job:
         return {
             "format": FORMAT,
             "rule": self.rule,
-            "wildcards": plain(_named(getattr(given, "wildcards", None))),
+            "wildcards": plain(named(getattr(given, "wildcards", None))),
             "params": plain(self.options),
             "code": self.code,
             "git": checkout.announced()["git"],
             "versions": versions(),
             "host": os.uname().nodename,
             "started": self._started,
-            "log": next(iter(map(os.fspath, _values(getattr(given, "log", None)))), None),
+            "log": next(iter(map(os.fspath, listed(getattr(given, "log", None)))), None),
             "inputs": [self._hashes.get(path, {"path": path}) for path in inputs],
         }
 
     def _write_record(self) -> None:
         given = self._snakemake
         target = getattr(given.output, "record", None)
-        paths = [os.fspath(path) for path in _values(given.output)]
+        paths = [os.fspath(path) for path in listed(given.output)]
         content = {
             **self.account(),
             "outputs": [fingerprint(path) for path in paths if path != target],
@@ -315,23 +315,6 @@ def intact(text: bytes) -> bool:
     return text == body + (_SEAL + hashlib.sha256(body).hexdigest() + '"\n}\n').encode()
 
 
-def plain(value):
-    """`value` in JSON's types: numpy's as Python's, paths and infinities as text, NaN as None."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return None if math.isnan(value) else str(value)
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value
-    if hasattr(value, "tolist"):  # numpy's scalars and arrays
-        return plain(value.tolist())
-    if isinstance(value, dict) or hasattr(value, "items"):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
-    if isinstance(value, (set, frozenset)):
-        return sorted((plain(item) for item in value), key=str)
-    return str(value)
-
-
 def versions() -> dict:
     """The versions of Python, of this library, and of the `PACKAGES` that this process has imported."""
     numbers = {"python": ".".join(map(str, sys.version_info[:3])), "drizzleflow": drizzleflow.__version__}
@@ -372,33 +355,6 @@ def _one_line(error: Exception) -> str:
     if isinstance(error, OSError) and error.filename and error.strerror:
         return harmless(f"{error.filename}: {error.strerror}")
     return f"{type(error).__name__}: {text}"
-
-
-def _named(given) -> dict:
-    """The names and values in Snakemake's Namedlist, a dict, or a plain namespace."""
-    if given is None:
-        return {}
-    if hasattr(given, "items"):
-        return dict(given.items())
-    return dict(vars(given))
-
-
-def _values(given) -> list:
-    """All values in Snakemake's Namedlist, a list, a dict or a plain namespace, as one flat list."""
-    if given is None:
-        return []
-    if isinstance(given, (str, os.PathLike)):
-        return [given]
-    if isinstance(given, dict):
-        items = given.values()
-    elif hasattr(given, "__iter__"):
-        items = given
-    else:
-        items = vars(given).values()
-    flat = []
-    for item in items:
-        flat.extend(_values(item))
-    return flat
 
 
 def _now() -> str:
